@@ -1,0 +1,94 @@
+//! What happens while the engine works, told to whoever listens: `cli` prints it, a log keeps it.
+
+use super::alert::Alert;
+use super::failure::{Failure, StepTaken};
+use super::name::Name;
+use super::operation::{Operation, OperationState};
+use super::problem::Problem;
+use super::revision::Revision;
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    Applied {
+        revision: Revision,
+        created: u64,
+        updated: u64,
+        deleted: u64,
+    },
+    TestBegun {
+        mailbox: Name,
+        operation: Operation,
+    },
+    TestEnded {
+        mailbox: Name,
+        operation: Operation,
+        steps: Vec<StepTaken>,
+        state: OperationState,
+        result: TestResult,
+    },
+    CycleEnded {
+        mailbox: Name,
+        operation: Operation,
+        cycle: Cycle,
+    },
+    CycleFailed {
+        mailbox: Name,
+        operation: Operation,
+        failure: Failure,
+        state: OperationState,
+    },
+    /// Somebody else works on it.
+    Skipped {
+        mailbox: Name,
+        reason: String,
+    },
+    Alerted(Alert),
+    /// `watch`: the manifest was read again and is in force.
+    Reconciled {
+        revision: Revision,
+        steps: usize,
+    },
+    /// `watch`: the manifest is invalid or refused; the last good configuration stays.
+    KeptLastGood {
+        reason: String,
+        problems: Vec<Problem>,
+    },
+    Warned {
+        message: String,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub enum TestResult {
+    Passed {
+        warning: Option<String>,
+    },
+    Failed(Failure),
+    /// Not run, and nobody's fault: no identity, no connector.
+    Deferred {
+        reason: String,
+    },
+}
+
+/// What one cycle of one operation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cycle {
+    /// Messages that the server listed as new, or that were due.
+    pub found: u64,
+    pub recorded: u64,
+    /// Octets that were already recorded.
+    pub known: u64,
+    /// Older than "process mail from".
+    pub before_from: u64,
+    pub quarantined: u64,
+    pub deleted: u64,
+    pub sent: u64,
+    pub deferred: u64,
+    pub failed: u64,
+    pub unsure: u64,
+}
+
+/// Where events go. Must not block.
+pub trait Listener: Send + Sync {
+    fn tell(&self, event: Event);
+}

@@ -1,0 +1,227 @@
+//! Failures of a conversation with a server: at which step, what caused it, in the server's words.
+//!
+//! A connector reports a [`RemoteError`]; `sync::classify` says what it means and what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::limits;
+
+/// The named steps of a test, in the order in which they happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TestStep {
+    /// Opening the secret that the login needs.
+    Secret,
+    /// Host name to address.
+    Resolve,
+    /// TCP.
+    Connect,
+    /// Implicit TLS or STARTTLS, with verification.
+    Tls,
+    /// The server's greeting and capabilities.
+    Greet,
+    Authenticate,
+    /// Opening the inbox.
+    Open,
+    /// Listing and reading messages.
+    Read,
+    /// Submitting a message.
+    Send,
+    /// Waiting for the test's own message.
+    ReceiveBack,
+    /// Removing messages that were processed.
+    Delete,
+    /// Saying goodbye.
+    Close,
+}
+
+impl TestStep {
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Greet => "greet",
+            Self::Authenticate => "authenticate",
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Send => "send",
+            Self::ReceiveBack => "receive-back",
+            Self::Delete => "delete",
+            Self::Close => "close",
+        }
+    }
+}
+
+impl fmt::Display for TestStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+/// What went wrong, before anybody judges it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Cause {
+    #[error("the name `{host}` does not resolve: {detail}")]
+    NameNotResolved { host: String, detail: String },
+    #[error("nothing listens on {host}:{port} (connection refused)")]
+    ConnectionRefused { host: String, port: u16 },
+    #[error("{host}:{port} cannot be reached: {detail}")]
+    Unreachable { host: String, port: u16, detail: String },
+    #[error("no answer within {seconds} s")]
+    TimedOut { seconds: u64 },
+    #[error("the connection was lost: {detail}")]
+    ConnectionLost { detail: String },
+    #[error("the server's certificate is not signed by a trusted authority: {detail}")]
+    CertificateUntrusted { detail: String },
+    #[error("the server's certificate is not for `{host}`: {detail}")]
+    CertificateNameMismatch { host: String, detail: String },
+    #[error("the server's certificate has expired or is not valid yet: {detail}")]
+    CertificateExpired { detail: String },
+    /// The answer to the first TLS message is not TLS.
+    #[error("the server does not speak TLS on this port: {detail}")]
+    NotTls { detail: String },
+    #[error("the TLS handshake failed: {detail}")]
+    TlsFailed { detail: String },
+    #[error("the server does not offer STARTTLS")]
+    StarttlsNotOffered,
+    /// Data arrived between the go-ahead and the handshake: somebody injected it.
+    #[error("the server sent data before the TLS handshake")]
+    StarttlsInjected,
+    /// A server that greets with something else, for example SSH or HTTP.
+    #[error("the server does not speak {protocol}: it said `{said}`")]
+    WrongProtocol { protocol: String, said: String },
+    #[error("a password must not be sent over a connection without TLS")]
+    PlaintextLogin,
+    #[error("the server offers none of the allowed login mechanisms; it offers {}", list(offered))]
+    NoMechanism { wanted: String, offered: Vec<String> },
+    #[error("the server refused the login: {said}")]
+    LoginRefused { said: String },
+    /// A refusal that says it is temporary: 4xx, `[IN-USE]`, `[UNAVAILABLE]`, `[SYS/TEMP]`, `[LOGIN-DELAY]`.
+    #[error("the server is not able to at present: {said}")]
+    TemporarilyRefused { said: String },
+    #[error("the server refused: {said}")]
+    Refused { said: String },
+    #[error("the server closed the session: {said}")]
+    ServerBye { said: String },
+    /// Something that its protocol does not allow.
+    #[error("the server's answer cannot be understood: {detail}")]
+    Garbage { detail: String },
+    #[error("{what} exceeds the limit of {limit}")]
+    LimitExceeded { what: String, limit: u64 },
+    #[error("the secret `{secret}` cannot be opened: {detail}")]
+    SecretUnavailable { secret: String, detail: String },
+    /// No identity at all: nothing is wrong with the mailbox.
+    #[error("no age identity is at hand that opens `{secret}`")]
+    NoIdentity { secret: String },
+    #[error("CA bundle `{name}` cannot be used: {detail}")]
+    TrustUnavailable { name: String, detail: String },
+    #[error("`{setting}` is not supported by this version")]
+    Unsupported { setting: String },
+    /// The test's own message did not come back in time: a warning.
+    #[error("the test message did not come back within {seconds} s")]
+    NotReceivedBack { seconds: u64 },
+    #[error("internal error: {detail}")]
+    Internal { detail: String },
+}
+
+fn list(offered: &[String]) -> String {
+    if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") }
+}
+
+/// A failed conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{step}: {cause}")]
+pub struct RemoteError {
+    pub step: TestStep,
+    pub cause: Cause,
+}
+
+impl RemoteError {
+    pub fn new(step: TestStep, cause: Cause) -> Self {
+        Self { step, cause }
+    }
+}
+
+/// Cuts and cleans what a server said, so that it can be quoted: one line, no control characters, a limit.
+pub fn server_words(text: &str) -> String {
+    let clean: String = text
+        .trim()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(limits::SERVER_WORDS_CHARACTERS_MAX)
+        .collect();
+    if clean.is_empty() { "(no words)".to_owned() } else { clean }
+}
+
+/// Whether waiting may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nature {
+    Transient,
+    Permanent,
+}
+
+/// Whom a failure concerns, and who has to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    Message,
+    Mailbox,
+    Profile,
+}
+
+/// A judged failure: [`RemoteError`] with its class, its meaning and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Failure {
+    pub error: RemoteError,
+    /// Stable, for scripts: `login-refused`, `connection-refused` …
+    pub code: String,
+    pub nature: Nature,
+    pub scope: Scope,
+    /// What it means, in a sentence.
+    pub meaning: String,
+    /// What to do next, in a sentence.
+    pub remedy: String,
+}
+
+impl Failure {
+    pub fn summary(&self) -> FailureSummary {
+        FailureSummary {
+            code: self.code.clone(),
+            step: self.error.step,
+            nature: self.nature,
+            scope: self.scope,
+            cause: self.error.cause.to_string(),
+            remedy: self.remedy.clone(),
+        }
+    }
+}
+
+/// The part of a failure that the store keeps with a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FailureSummary {
+    pub code: String,
+    pub step: TestStep,
+    pub nature: Nature,
+    pub scope: Scope,
+    pub cause: String,
+    pub remedy: String,
+}
+
+/// One step that succeeded, and the time it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepTaken {
+    pub step: TestStep,
+    pub took: Duration,
+    /// For people: `TLS 1.3`, `SCRAM-SHA-256`, `312 messages`.
+    pub detail: Option<String>,
+}

@@ -1,0 +1,26 @@
+//! The nouns. Whatever is stored, or passed between two rooms, lives here and knows nothing of either.
+//!
+//! Nothing in this room does I/O, reads a clock, an environment or a source of randomness.
+
+pub mod alert;
+pub mod clock;
+pub mod cursor;
+pub mod desired;
+pub mod event;
+pub mod failure;
+pub mod host;
+pub mod lease;
+pub mod limits;
+pub mod mailbox;
+pub mod name;
+pub mod operation;
+pub mod organization;
+pub mod outbox;
+pub mod plan;
+pub mod problem;
+pub mod profile;
+pub mod record;
+pub mod revision;
+pub mod secret;
+pub mod server;
+pub mod stored;

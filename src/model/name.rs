@@ -1,0 +1,154 @@
+//! Names, addresses and labels: the strings that identify things.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::limits;
+
+/// A slug: `metadata.name` of a document. 1–63 characters of `a–z`, `0–9`, `-` and `.`, beginning and ending
+/// with a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// Parses a slug; the error says what is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+        let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        if text.is_empty() {
+            Err("a name cannot be empty")
+        } else if text.len() > limits::NAME_CHARACTERS_MAX {
+            Err("a name has at most 63 characters")
+        } else if !text.chars().all(inner) {
+            Err("a name consists of lower-case letters, digits, `-` and `.`")
+        } else if !text.starts_with(edge) || !text.ends_with(edge) {
+            Err("a name begins and ends with a letter or digit")
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An e-mail address (`local@domain`). It keeps its spelling; [`Address::key`] is what two addresses are
+/// compared by, because mail systems do not distinguish case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Address(String);
+
+impl Address {
+    /// Parses `local@domain`: RFC 5321 without quoted local parts and address literals, UTF-8 allowed (RFC 6531).
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let Some((local, domain)) = text.rsplit_once('@') else {
+            return Err("an e-mail address has the form `local@domain`");
+        };
+        let forbidden = |c: char| c.is_control() || c.is_whitespace() || "<>()[],;:\\\"@".contains(c);
+        let label =
+            |l: &str| !l.is_empty() && !l.starts_with('-') && !l.ends_with('-') && !l.contains(forbidden);
+        if text.len() > limits::ADDRESS_BYTES_MAX || local.len() > limits::ADDRESS_LOCAL_BYTES_MAX {
+            Err("an e-mail address has at most 254 bytes, 64 of them before the `@`")
+        } else if local.is_empty() || local.contains(forbidden) || local.split('.').any(str::is_empty) {
+            Err("the part before the `@` is not valid")
+        } else if !domain.split('.').all(label) {
+            Err("the part after the `@` is not a domain")
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address as it is compared: in lower case.
+    pub fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// Whether both name the same mailbox, whatever their case.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> Self {
+        address.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `metadata.labels`: free keys and values, used by selectors.
+pub type Labels = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_slug() {
+        for good in ["a", "hq-exchange", "a.b-c.9"] {
+            assert!(Name::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "A", "-a", "a-", "a b", "ü", &"a".repeat(64)] {
+            assert!(Name::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_a_local_part_and_a_domain() {
+        for good in ["anna@contoso.example", "o'neil+x@a.b", "grüße@müller.example"] {
+            assert!(Address::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["anna", "@b", "a@", "a@b..c", "a b@c", "a@b\r\nRCPT TO:<x@y>", ".a@b", "a@-b"] {
+            assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_compared_without_case() {
+        let one = Address::parse("Anna@Contoso.example").unwrap();
+        assert!(one.same_as(&Address::parse("anna@contoso.EXAMPLE").unwrap()));
+    }
+}

@@ -1,0 +1,117 @@
+//! Outgoing messages: the durable outbox.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::failure::FailureSummary;
+use super::name::{Address, Name};
+use super::record::ContentHash;
+
+/// A message to be queued. Its Message-ID and bytes are fixed here and kept over all retries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOutgoing {
+    /// The sender's mailbox.
+    pub mailbox: Name,
+    pub recipients: Vec<Address>,
+    /// With CRLF line ends.
+    pub raw: bytes::Bytes,
+    pub message_id: String,
+    pub subject: Option<String>,
+    /// Queuing the same key again for the same mailbox returns the first message.
+    pub idempotency_key: Option<String>,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enqueued {
+    pub id: u64,
+    pub already_there: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutgoingMessage {
+    pub id: u64,
+    pub mailbox: Name,
+    pub message_id: String,
+    pub subject: Option<String>,
+    pub content: ContentHash,
+    pub bytes: u64,
+    pub state: OutgoingState,
+    pub recipients: Vec<Recipient>,
+    /// Failed attempts so far.
+    pub attempts: u16,
+    pub queued_at: Timestamp,
+    pub next_attempt_at: Timestamp,
+    pub changed_at: Timestamp,
+    pub failure: Option<FailureSummary>,
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutgoingState {
+    Pending,
+    /// An attempt was begun and its result is not known yet.
+    Sending,
+    /// Every recipient was accepted.
+    Sent,
+    /// No recipient is left to try, and at least one was refused.
+    Failed,
+    /// It may have been accepted; it is not sent again unless a person says so.
+    Unsure,
+}
+
+impl OutgoingState {
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Sending, Self::Sent, Self::Failed, Self::Unsure];
+
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recipient {
+    pub address: Address,
+    pub state: OutgoingState,
+    /// The server's last words about it.
+    pub said: Option<String>,
+}
+
+/// What a server did with one submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// In the order of the recipients that were given.
+    pub recipients: Vec<RecipientResult>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecipientResult {
+    /// Accepted, and the message with it.
+    Accepted { said: String },
+    /// 4xx: to be tried again.
+    Deferred { said: String },
+    /// 5xx: final.
+    Refused { said: String },
+    /// The final dot was sent and no answer was read.
+    Unsure { detail: String },
+}
+
+/// What becomes of an attempt: written in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptOutcome {
+    pub id: u64,
+    pub state: OutgoingState,
+    pub recipients: Vec<Recipient>,
+    pub attempts: u16,
+    pub next_attempt_at: Timestamp,
+    pub failure: Option<FailureSummary>,
+    pub at: Timestamp,
+}

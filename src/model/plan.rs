@@ -1,0 +1,201 @@
+//! A plan: the steps from the stored to the desired state, as a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::desired::{DesiredNote, ManifestDigest};
+use super::mailbox::Mailbox;
+use super::name::Name;
+use super::operation::{ConnectionDigest, Operation, Readiness};
+use super::organization::Organization;
+use super::problem::Origin;
+use super::profile::{Profile, ServerKind};
+use super::revision::{Revision, StoreId};
+use super::secret::{SecretDigest, SecretRef};
+
+/// What a plan depends on beside the two states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The kinds of server that this build can speak to.
+    pub connectors: BTreeSet<ServerKind>,
+    /// Guards that the caller overrides, by name, each with the reason that is recorded.
+    pub overrides: BTreeMap<Guard, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plan {
+    pub format_version: u32,
+    /// The state it was made from. `None`: there was no store.
+    pub store: Option<StoreId>,
+    pub revision: Revision,
+    pub manifest: ManifestDigest,
+    /// In the order of execution.
+    pub steps: Vec<Step>,
+    /// What stands against applying it.
+    pub blocked: Vec<Blocked>,
+    pub notes: Vec<DesiredNote>,
+}
+
+impl Plan {
+    pub const FORMAT_VERSION: u32 = 1;
+
+    /// Nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    pub action: Action,
+    pub target: Target,
+    /// Field by field, secrets as `(changed)`.
+    pub changes: Vec<FieldChange>,
+    pub consequences: Vec<Consequence>,
+    /// Why, in words.
+    pub reason: String,
+    /// Where the manifest says so; `None` for what it no longer says.
+    pub origin: Option<Origin>,
+    /// All that executing it takes.
+    pub effect: Effect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    Create,
+    Update,
+    Rename,
+    Delete,
+    /// Nothing declared changes; operations are tested again.
+    Retest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    Organization,
+    Secret(SecretRef),
+    Profile(Name),
+    Mailbox(Name),
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Organization => f.write_str("organization"),
+            Self::Secret(secret) => write!(f, "secret/{secret}"),
+            Self::Profile(name) => write!(f, "profile/{name}"),
+            Self::Mailbox(name) => write!(f, "mailbox/{name}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FieldChange {
+    /// Dotted, in the manifest's spelling: `imapSmtp.incoming.host`.
+    pub field: String,
+    /// `None`: was not there.
+    pub before: Option<String>,
+    /// `None`: is no longer there.
+    pub after: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Consequence {
+    /// No effect on traffic.
+    NoEffectOnTraffic,
+    NeedsRetest(BTreeSet<Operation>),
+    NeedsReapproval,
+    ReplaysMail {
+        from: Timestamp,
+    },
+    StopsTraffic(BTreeSet<Operation>),
+    TakesOverClaim {
+        from: String,
+    },
+    /// A new profile: mail goes to and comes from this host.
+    SharesMailWith {
+        host: String,
+    },
+}
+
+/// What a step writes. The executor makes no choices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Effect {
+    PutOrganization(Box<Organization>),
+    /// The ciphertext is read again from the manifest and must have this digest.
+    PutSecret {
+        secret: SecretRef,
+        digest: SecretDigest,
+    },
+    DeleteSecret(SecretRef),
+    PutProfile(Box<Profile>),
+    DeleteProfile(Name),
+    PutMailbox(Box<PutMailbox>),
+    DeleteMailbox(Name),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PutMailbox {
+    pub mailbox: Mailbox,
+    /// Under which name it is stored now, when that differs.
+    pub renamed_from: Option<Name>,
+    pub operations: BTreeMap<Operation, OperationPlan>,
+    /// Read the mailbox again from this moment on.
+    pub replay_from: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OperationPlan {
+    pub readiness: Readiness,
+    pub connection: Option<ConnectionDigest>,
+}
+
+/// The safety rules that refuse a plan unless they are overridden by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Guard {
+    Deletions,
+    Updates,
+    EmptyManifest,
+    PreventDestroy,
+    ClaimTakeOver,
+}
+
+impl Guard {
+    pub const ALL: [Self; 5] =
+        [Self::Deletions, Self::Updates, Self::EmptyManifest, Self::PreventDestroy, Self::ClaimTakeOver];
+
+    /// As `--override-guard` takes it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Deletions => "deletions",
+            Self::Updates => "updates",
+            Self::EmptyManifest => "empty-manifest",
+            Self::PreventDestroy => "prevent-destroy",
+            Self::ClaimTakeOver => "claim-take-over",
+        }
+    }
+}
+
+/// Something that cannot or must not be done, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Blocked {
+    /// `None`: no override helps.
+    pub guard: Option<Guard>,
+    pub target: Option<Target>,
+    pub message: String,
+    pub remedy: String,
+    pub origin: Option<Origin>,
+}

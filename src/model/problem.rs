@@ -1,0 +1,61 @@
+//! Problems of a manifest, each with its place.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Where something was written. Line and column count from 1; the column counts characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Origin {
+    /// As the user named it, relative to the manifest's directory.
+    pub file: Arc<str>,
+    pub line: u32,
+    pub column: u32,
+    /// Bytes of the file, `start..end`.
+    pub start: u32,
+    pub end: u32,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    Error,
+    Warning,
+    Note,
+}
+
+/// One problem, complete enough to be shown without anything else but the file's text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// Stable: `MP0123`. The list is in the docs.
+    pub code: String,
+    pub severity: Severity,
+    /// What is wrong, in lower case, without a full stop.
+    pub message: String,
+    /// The words beside the caret: what was expected.
+    pub label: Option<String>,
+    /// Left out only where no file is to blame.
+    pub origin: Option<Origin>,
+    /// Further places that matter, each with its words ("first defined here").
+    pub related: Vec<(Origin, String)>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// One file of a manifest.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// As shown to people, relative to the manifest's directory.
+    pub name: Arc<str>,
+    /// Where it is, to resolve files that it names.
+    pub path: PathBuf,
+    pub bytes: Arc<[u8]>,
+}

@@ -1,0 +1,82 @@
+//! What earlier applies stored: the left side of a plan.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::mailbox::Mailbox;
+use super::name::Name;
+use super::operation::{ConnectionDigest, Operation, OperationState};
+use super::organization::Organization;
+use super::profile::Profile;
+use super::revision::{Revision, StoreId};
+use super::secret::{SecretDigest, SecretRef};
+
+/// The stored state as far as a plan reads it: never cursors, never records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stored {
+    /// `None`: there is no store yet.
+    pub store: Option<StoreId>,
+    pub revision: Revision,
+    pub organization: Option<Organization>,
+    pub profiles: BTreeMap<Name, Profile>,
+    pub mailboxes: BTreeMap<Name, StoredMailbox>,
+    #[serde(with = "secret_map")]
+    pub secrets: BTreeMap<SecretRef, SecretDigest>,
+}
+
+impl Stored {
+    /// A store that does not exist yet.
+    pub fn empty() -> Self {
+        Self {
+            store: None,
+            revision: Revision::default(),
+            organization: None,
+            profiles: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoredMailbox {
+    pub declared: Mailbox,
+    /// All three operations are always present.
+    pub operations: BTreeMap<Operation, StoredOperation>,
+    /// "Process mail from" as it holds: copied when incoming was first enabled.
+    pub process_from: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoredOperation {
+    pub state: OperationState,
+    /// What the last apply declared; a differing one needs a test.
+    pub connection: Option<ConnectionDigest>,
+    pub changed_at: Timestamp,
+    pub tested_at: Option<Timestamp>,
+    pub cycle_at: Option<Timestamp>,
+}
+
+/// Maps with structured keys become lists in JSON.
+mod secret_map {
+    use super::{BTreeMap, SecretDigest, SecretRef};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(
+        map: &BTreeMap<SecretRef, SecretDigest>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<SecretRef, SecretDigest>, D::Error> {
+        Ok(Vec::<(SecretRef, SecretDigest)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}

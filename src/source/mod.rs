@@ -1,0 +1,27 @@
+//! Where manifests come from.
+
+pub mod directory;
+
+use std::path::PathBuf;
+
+use crate::model::problem::SourceFile;
+
+/// A place that holds a manifest. The engine knows this trait only.
+pub trait Source: Send + Sync {
+    /// Every file of the manifest, in a fixed order.
+    fn load(&self) -> Result<Vec<SourceFile>, SourceError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("no manifest at `{}`", .0.display())]
+    Missing(PathBuf),
+    #[error("`{}` holds no `.yaml` or `.yml` file", .0.display())]
+    Empty(PathBuf),
+    #[error("`{}` cannot be read: {detail}", path.display())]
+    Unreadable { path: PathBuf, detail: String },
+    #[error("the manifest is larger than {0} bytes")]
+    TooLarge(u64),
+    #[error("the manifest has more than {0} files")]
+    TooMany(usize),
+}

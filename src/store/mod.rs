@@ -1,0 +1,216 @@
+//! The door of the stores: what the engine may ask of one. Each call that writes is one transaction.
+
+pub mod sqlite;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::alert::Alert;
+use crate::model::cursor::{Cursor, RemoteId};
+use crate::model::desired::ManifestDigest;
+use crate::model::lease::{Holder, Lease, LeaseScope};
+use crate::model::name::Name;
+use crate::model::operation::{Operation, OperationState};
+use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState};
+use crate::model::plan::{Plan, Step};
+use crate::model::profile::Profile;
+use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
+use crate::model::revision::{Revision, RevisionEntry, StoreId};
+use crate::model::secret::{SealedValue, SecretRef};
+use crate::model::stored::{Stored, StoredMailbox};
+
+/// What may go wrong with a store; says who has to act.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("no store at `{0}`")]
+    Missing(String),
+    #[error("`{scope}` is being worked on by {holder}, until {until} at the latest")]
+    Busy { scope: LeaseScope, holder: Box<Holder>, until: Timestamp },
+    /// Our lease went to somebody else while we worked; nothing was written.
+    #[error("the lease on `{0}` was taken over by another process; nothing was written")]
+    Fenced(LeaseScope),
+    /// The state moved since the plan was made.
+    #[error("the plan was made from revision {planned} and the state is at revision {found}")]
+    Stale { planned: Revision, found: Revision },
+    #[error("the plan was made for store {planned} and this is store {found}")]
+    OtherStore { planned: String, found: String },
+    #[error("the disk is full")]
+    Full,
+    #[error("the store is read-only: {0}")]
+    ReadOnly(String),
+    #[error("the store was written by a newer version (schema {found}, this version knows {known})")]
+    TooNew { found: u32, known: u32 },
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    #[error("no such {0}")]
+    NotFound(String),
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// One apply: the plan's steps, with the ciphertexts that they name.
+#[derive(Debug)]
+pub struct RevisionCommit<'a> {
+    pub plan: &'a Plan,
+    /// One for each `Effect::PutSecret`.
+    pub secrets: Vec<(SecretRef, SealedValue)>,
+    /// The state each operation of each put mailbox gets.
+    pub states: Vec<(Name, Operation, OperationState)>,
+    pub at: Timestamp,
+}
+
+impl RevisionCommit<'_> {
+    pub fn steps(&self) -> &[Step] {
+        &self.plan.steps
+    }
+}
+
+/// A change of one operation's state, with the alerts that go with it.
+#[derive(Debug, Clone)]
+pub struct StateChange {
+    pub mailbox: Name,
+    pub operation: Operation,
+    pub state: OperationState,
+    pub alerts: Vec<Alert>,
+    pub at: Timestamp,
+    pub occasion: Occasion,
+}
+
+/// On which occasion a state was (perhaps) changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// A test began; `tested_at` stays.
+    TestBegun,
+    /// A test ended: `tested_at` is set. For incoming, `process_from` is set too unless the mailbox has one.
+    TestEnded { process_from: Option<Timestamp> },
+    /// A cycle ended: `cycle_at` is set.
+    Cycle,
+}
+
+/// One mailbox as the engine works on it.
+#[derive(Debug, Clone)]
+pub struct MailboxRow {
+    pub stored: StoredMailbox,
+    /// `None` only when the mailbox has no profile.
+    pub profile: Option<Profile>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct MessageQuery {
+    pub mailbox: Option<Name>,
+    /// Newest first, at most this many.
+    pub limit: Option<u64>,
+    pub quarantined_only: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct OutboxQuery {
+    pub mailbox: Option<Name>,
+    pub state: Option<OutgoingState>,
+    pub limit: Option<u64>,
+}
+
+/// Figures of one mailbox for `status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MailboxFigures {
+    pub records: u64,
+    pub quarantined: u64,
+    pub outbox_pending: u64,
+    pub outbox_unsure: u64,
+    pub outbox_failed: u64,
+    pub oldest_pending_at: Option<Timestamp>,
+}
+
+/// A store. The same conformance suite runs against every one.
+#[async_trait]
+pub trait Store: Send + Sync {
+    async fn id(&self) -> Result<StoreId, StoreError>;
+
+    // --- declared state ---
+    async fn stored(&self) -> Result<Stored, StoreError>;
+    /// All steps of the plan and a new revision, or nothing.
+    async fn commit_revision(
+        &self,
+        lease: &Lease,
+        commit: &RevisionCommit<'_>,
+    ) -> Result<Revision, StoreError>;
+    /// Newest first.
+    async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError>;
+    async fn manifest_digest(&self) -> Result<Option<ManifestDigest>, StoreError>;
+    async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError>;
+
+    // --- leases ---
+    /// Grants the lease, takes it over from an expired or dead holder, or says who is busy.
+    async fn acquire(&self, scope: &LeaseScope, holder: &Holder, now: Timestamp)
+    -> Result<Lease, StoreError>;
+    async fn renew(&self, lease: &Lease, now: Timestamp) -> Result<Lease, StoreError>;
+    /// Gives it back. A lease that somebody else holds by now is left alone.
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    // --- mailboxes ---
+    async fn mailbox(&self, name: &Name) -> Result<Option<MailboxRow>, StoreError>;
+    async fn mailboxes(&self) -> Result<Vec<MailboxRow>, StoreError>;
+    async fn change_state(&self, lease: &Lease, change: &StateChange) -> Result<(), StoreError>;
+    async fn figures(&self, mailbox: &Name) -> Result<MailboxFigures, StoreError>;
+    /// Remembers the nonce of a test message, so that it never becomes a record.
+    async fn expect_self_message(&self, lease: &Lease, mailbox: &Name, nonce: &str)
+    -> Result<(), StoreError>;
+    async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError>;
+
+    // --- incoming ---
+    async fn cursor(&self, mailbox: &Name) -> Result<Cursor, StoreError>;
+    /// Blobs are durable before the rows that name them; rows, cursor and deletions to do are one transaction.
+    async fn record(&self, lease: &Lease, batch: &IncomingBatch) -> Result<Recorded, StoreError>;
+    /// Messages to remove at the server: their records are durable.
+    async fn deletions(&self, mailbox: &Name) -> Result<Vec<RemoteId>, StoreError>;
+    async fn confirm_deletions(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        ids: &[RemoteId],
+    ) -> Result<(), StoreError>;
+
+    // --- outgoing ---
+    async fn enqueue(&self, message: &NewOutgoing) -> Result<Enqueued, StoreError>;
+    /// Mailboxes with a message due.
+    async fn outgoing_due(&self, now: Timestamp) -> Result<Vec<Name>, StoreError>;
+    /// Marks every message that a dead attempt left in `sending` as `unsure`, and returns them.
+    async fn recover_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        now: Timestamp,
+    ) -> Result<Vec<OutgoingMessage>, StoreError>;
+    /// The due messages of a mailbox, oldest first.
+    async fn due(
+        &self,
+        mailbox: &Name,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<OutgoingMessage>, StoreError>;
+    /// Notes durably that an attempt begins; `pending` becomes `sending`.
+    async fn begin_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        id: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+    async fn finish_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        outcome: &AttemptOutcome,
+        alerts: &[Alert],
+    ) -> Result<(), StoreError>;
+    /// Puts a failed or unsure message back to `pending`, because a person says so.
+    async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError>;
+
+    // --- reading ---
+    async fn raw(&self, content: &ContentHash) -> Result<Option<bytes::Bytes>, StoreError>;
+    async fn messages(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, StoreError>;
+    async fn message(&self, id: u64) -> Result<Option<MessageRecord>, StoreError>;
+    async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutgoingMessage>, StoreError>;
+    /// Newest first.
+    async fn alerts(&self, limit: u64) -> Result<Vec<Alert>, StoreError>;
+}

@@ -1,0 +1,9 @@
+//! Decisions of one mailbox: total functions on values.
+
+pub mod classify;
+pub mod incoming;
+pub mod message;
+pub mod outgoing;
+pub mod schedule;
+pub mod self_message;
+pub mod transition;
