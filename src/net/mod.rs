@@ -1,5 +1,7 @@
 //! The only sockets of the product.
 
+pub mod trace;
+
 use bytes::BytesMut;
 
 use crate::model::failure::{Cause, RemoteError};
@@ -7,7 +9,8 @@ use crate::model::host::HostSettings;
 use crate::model::profile::Protocol;
 use crate::model::server::Destination;
 use crate::protocol::Conversation;
-use crate::remote::Trace;
+
+use trace::Trace;
 
 /// Opens connections, with the host's name overrides and CA bundles.
 pub struct Network;

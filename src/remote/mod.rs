@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::clock::Clock;
 use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
-use crate::model::failure::{RemoteError, StepTaken, TestStep};
+use crate::model::failure::RemoteError;
 use crate::model::name::Address;
 use crate::model::outbox::Submitted;
 use crate::model::profile::ServerKind;
 use crate::model::server::Destination;
+pub use crate::net::trace::Trace;
 
 /// Finds the connector for a kind of server.
 pub trait Remotes: Send + Sync {
@@ -71,40 +71,4 @@ pub trait Submit: Send {
 
     /// Says goodbye; failures to do so do not matter.
     async fn close(self: Box<Self>);
-}
-
-/// The steps that a conversation has taken.
-pub struct Trace {
-    clock: Arc<dyn Clock>,
-    steps: Vec<StepTaken>,
-}
-
-impl Trace {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, steps: Vec::new() }
-    }
-
-    /// Runs one step, notes its time when it succeeds, and names the step in the error when it fails.
-    pub async fn step<T>(
-        &mut self,
-        step: TestStep,
-        work: impl Future<Output = Result<T, crate::model::failure::Cause>>,
-    ) -> Result<T, RemoteError> {
-        let begun = self.clock.elapsed();
-        let result = work.await.map_err(|cause| RemoteError::new(step, cause))?;
-        let took = self.clock.elapsed().saturating_sub(begun);
-        self.steps.push(StepTaken { step, took, detail: None });
-        Ok(result)
-    }
-
-    /// Adds words for people to the step taken last.
-    pub fn detail(&mut self, words: impl Into<String>) {
-        if let Some(last) = self.steps.last_mut() {
-            last.detail = Some(words.into());
-        }
-    }
-
-    pub fn into_steps(self) -> Vec<StepTaken> {
-        self.steps
-    }
 }
