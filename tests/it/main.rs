@@ -1,0 +1,15 @@
+//! All integration tests, one folder per room. `tidy.rs` stands alone because it needs nothing compiled.
+
+#[cfg(feature = "demo")]
+mod cli;
+#[cfg(feature = "demo")]
+mod engine;
+mod manifest;
+mod plan;
+#[cfg(feature = "demo")]
+mod playground;
+#[cfg(feature = "demo")]
+mod remote;
+mod secrets;
+mod store;
+mod support;
