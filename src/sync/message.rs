@@ -1,1 +1,215 @@
-//! TBD
+//! Raw octets → what headers and structure say. The raw message is the truth; this is a view of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use jiff::Timestamp;
+use mail_parser::{
+    Addr, DateTime, HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+};
+
+use super::self_message;
+use crate::model::limits;
+use crate::model::record::{Attachment, Correspondent, MessageFacts};
+
+/// Texts of headers are cut to this many characters in the facts; the raw message keeps them whole.
+const HEADER_TEXT_CHARACTERS_MAX: usize = 998;
+const CORRESPONDENTS_MAX: usize = 1000;
+const REFERENCES_MAX: usize = 200;
+
+/// Why a message has no facts. It is kept raw and quarantined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unparsable {
+    #[error("the message has neither headers nor a body")]
+    Empty,
+    #[error("the message could not be parsed")]
+    Parser,
+}
+
+/// Parses a message. Above [`limits::MESSAGE_PARSE_BYTES_MAX`] only its headers are looked at.
+pub fn parse(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
+    if raw.iter().all(u8::is_ascii_whitespace) {
+        return Err(Unparsable::Empty);
+    }
+    // The parser is given strangers' mail; a panic in it must cost one message, not the process.
+    let facts = catch_unwind(AssertUnwindSafe(|| {
+        if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX {
+            let head = headers_of(raw);
+            MessageParser::new().parse_headers(head).map(|message| header_facts(&message))
+        } else {
+            MessageParser::new().parse(raw).map(|message| {
+                let attachments = attachments(&message);
+                MessageFacts { attachments, ..header_facts(&message) }
+            })
+        }
+    }));
+    facts.map_err(|_| Unparsable::Parser)?.ok_or(Unparsable::Parser)
+}
+
+/// Parses the headers only: what a `TOP` or `BODY[HEADER]` returned.
+pub fn parse_headers(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
+    let facts = catch_unwind(AssertUnwindSafe(|| {
+        MessageParser::new().parse_headers(headers_of(raw)).map(|message| header_facts(&message))
+    }));
+    facts.map_err(|_| Unparsable::Parser)?.ok_or(Unparsable::Empty)
+}
+
+/// The header section, up to its limit.
+fn headers_of(raw: &[u8]) -> &[u8] {
+    let window = &raw[..raw.len().min(limits::HEADER_BYTES_MAX)];
+    match window.windows(4).position(|four| four == b"\r\n\r\n") {
+        Some(end) => &window[..end + 4],
+        None => window,
+    }
+}
+
+fn header_facts(message: &Message<'_>) -> MessageFacts {
+    MessageFacts {
+        message_id: message.message_id().map(text),
+        in_reply_to: texts(message.in_reply_to()),
+        references: texts(message.references()),
+        subject: message.subject().map(text),
+        from: correspondents(message.from()),
+        to: correspondents(message.to()),
+        cc: correspondents(message.cc()),
+        date: message.date().and_then(timestamp),
+        received: message.received().and_then(|received| received.date.as_ref()).and_then(timestamp),
+        attachments: Vec::new(),
+        self_test_nonce: message
+            .header_raw(HeaderName::Other(self_message::HEADER.into()))
+            .map(|nonce| text(nonce.trim())),
+    }
+}
+
+/// A header text as it is kept: no control characters, a sane length.
+fn text(raw: &str) -> String {
+    raw.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(HEADER_TEXT_CHARACTERS_MAX)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+fn texts(value: &HeaderValue<'_>) -> Vec<String> {
+    match value {
+        HeaderValue::Text(one) => vec![text(one)],
+        HeaderValue::TextList(many) => many.iter().take(REFERENCES_MAX).map(|one| text(one)).collect(),
+        HeaderValue::Address(_)
+        | HeaderValue::DateTime(_)
+        | HeaderValue::ContentType(_)
+        | HeaderValue::Received(_)
+        | HeaderValue::Empty => Vec::new(),
+    }
+}
+
+fn correspondents(addresses: Option<&mail_parser::Address<'_>>) -> Vec<Correspondent> {
+    let Some(addresses) = addresses else { return Vec::new() };
+    addresses.iter().filter_map(correspondent).take(CORRESPONDENTS_MAX).collect()
+}
+
+fn correspondent(addr: &Addr<'_>) -> Option<Correspondent> {
+    let address = text(addr.address.as_deref()?);
+    let name = addr.name.as_deref().map(text).filter(|name| !name.is_empty());
+    Some(Correspondent { name, address })
+}
+
+fn timestamp(date: &DateTime) -> Option<Timestamp> {
+    date.is_valid().then(|| Timestamp::from_second(date.to_timestamp()).ok()).flatten()
+}
+
+fn attachments(message: &Message<'_>) -> Vec<Attachment> {
+    message.attachments().take(limits::MIME_PARTS_MAX).map(attachment).collect()
+}
+
+fn attachment(part: &MessagePart<'_>) -> Attachment {
+    let media_type = part.content_type().map_or_else(
+        || "application/octet-stream".to_owned(),
+        |kind| match kind.subtype() {
+            Some(subtype) => text(&format!("{}/{subtype}", kind.ctype())).to_lowercase(),
+            None => text(kind.ctype()).to_lowercase(),
+        },
+    );
+    let bytes = match &part.body {
+        PartType::Text(content) | PartType::Html(content) => content.len(),
+        PartType::Binary(content) | PartType::InlineBinary(content) => content.len(),
+        PartType::Message(inner) => inner.raw_message().len(),
+        PartType::Multipart(_) => 0,
+    };
+    Attachment {
+        // A name is for people; nobody may take it for a path.
+        name: part.attachment_name().map(|name| text(name).replace(['/', '\\'], "_")),
+        media_type,
+        start: u64::from(part.offset_body),
+        end: u64::from(part.offset_end),
+        bytes: bytes as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_decoded_and_addresses_kept() {
+        let raw = b"From: =?utf-8?q?J=C3=BCrgen?= <j@x.example>\r\nTo: a@b.example, C <c@d.example>\r\n\
+            Subject: =?iso-8859-1?q?Gr=FC=DFe?=\r\nMessage-ID: <1@x>\r\nIn-Reply-To: <0@x>\r\n\
+            References: <a@x> <0@x>\r\nDate: Mon, 05 Jan 2026 10:00:00 +0100\r\n\r\nhello\r\n";
+        let facts = parse(raw).unwrap();
+        assert_eq!(facts.subject.as_deref(), Some("Grüße"));
+        assert_eq!(facts.message_id.as_deref(), Some("1@x"));
+        assert_eq!(facts.from[0].name.as_deref(), Some("Jürgen"));
+        assert_eq!(facts.to.len(), 2);
+        assert_eq!(facts.references, ["a@x", "0@x"]);
+        assert_eq!(facts.date.unwrap().to_string(), "2026-01-05T09:00:00Z");
+    }
+
+    #[test]
+    fn attachments_are_ranges_of_the_raw_message() {
+        let raw = b"Content-Type: multipart/mixed; boundary=b\r\nFrom: a@b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n\
+            Content-Type: application/pdf; name=\"../x.pdf\"\r\nContent-Disposition: attachment\r\n\
+            Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b--\r\n";
+        let facts = parse(raw).unwrap();
+        let [one] = facts.attachments.as_slice() else { panic!("{facts:?}") };
+        assert_eq!((one.media_type.as_str(), one.bytes), ("application/pdf", 5));
+        assert_eq!(one.name.as_deref(), Some(".._x.pdf"));
+        let range = &raw[usize::try_from(one.start).unwrap()..usize::try_from(one.end).unwrap()];
+        assert!(range.starts_with(b"aGVsbG8="), "{}", String::from_utf8_lossy(range));
+    }
+
+    #[test]
+    fn our_own_test_message_is_recognised() {
+        let address = crate::model::name::Address::parse("a@b.example").unwrap();
+        let raw = self_message::compose(&address, "n0nce", Timestamp::UNIX_EPOCH);
+        assert_eq!(parse(&raw).unwrap().self_test_nonce.as_deref(), Some("n0nce"));
+        assert_eq!(parse_headers(&raw).unwrap().self_test_nonce.as_deref(), Some("n0nce"));
+    }
+
+    #[test]
+    fn an_empty_message_is_an_answer_not_a_panic() {
+        for raw in [&b""[..], b"\r\n", b"\r\n\r\n  "] {
+            assert_eq!(parse(raw), Err(Unparsable::Empty));
+        }
+    }
+
+    #[test]
+    fn broken_mail_still_has_facts() {
+        for raw in [
+            &b"From: a\r\n\r\n"[..],
+            b"Subject: \xff\xfe raw 8-bit\r\n\r\nbody",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nno end",
+            b"Date: yesterday\r\nSubject: x\r\n\r\nx",
+            b"Subject: nul \0 here\r\n\r\n\0",
+        ] {
+            assert!(parse(raw).is_ok(), "{}", String::from_utf8_lossy(raw));
+        }
+        assert_eq!(parse(b"Date: yesterday\r\nSubject: x\r\n\r\nx").unwrap().date, None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_octets_never_panic(raw in proptest::collection::vec(proptest::num::u8::ANY, 0..2000)) {
+            let _ = parse(&raw);
+            let _ = parse_headers(&raw);
+        }
+    }
+}

@@ -1,1 +1,248 @@
-//! TBD
+//! What becomes of an outgoing message after an attempt.
+
+use jiff::Timestamp;
+
+use super::transition::later;
+use crate::model::failure::{Failure, FailureSummary, Nature, Scope, TestStep};
+use crate::model::organization::Retry;
+use crate::model::outbox::{
+    AttemptOutcome, OutgoingMessage, OutgoingState, Recipient, RecipientResult, Submitted,
+};
+
+/// The recipients that are still to be tried.
+pub fn open_recipients(message: &OutgoingMessage) -> Vec<&Recipient> {
+    message.recipients.iter().filter(|recipient| is_open(recipient.state)).collect()
+}
+
+fn is_open(state: OutgoingState) -> bool {
+    match state {
+        OutgoingState::Pending | OutgoingState::Sending => true,
+        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => false,
+    }
+}
+
+/// The outcome of a submission that the server answered, at least in part.
+pub fn settle(
+    message: &OutgoingMessage,
+    submitted: &Submitted,
+    now: Timestamp,
+    retry: &Retry,
+) -> AttemptOutcome {
+    let mut results = submitted.recipients.iter();
+    let attempts = message.attempts.saturating_add(1);
+    let is_last = attempts >= retry.attempts_per_message;
+    let recipients: Vec<Recipient> = message
+        .recipients
+        .iter()
+        .map(|recipient| match is_open(recipient.state) {
+            true => results
+                .next()
+                .map_or_else(|| unanswered(recipient), |result| after(recipient, result, is_last)),
+            false => recipient.clone(),
+        })
+        .collect();
+    let state = overall(&recipients);
+    let failure = worst(&recipients).map(|(code, said)| FailureSummary {
+        code: code.to_owned(),
+        step: TestStep::Send,
+        nature: if state == OutgoingState::Pending { Nature::Transient } else { Nature::Permanent },
+        scope: Scope::Message,
+        cause: said,
+        remedy: remedy(state).to_owned(),
+    });
+    AttemptOutcome {
+        id: message.id,
+        attempts: if state == OutgoingState::Sent { message.attempts } else { attempts },
+        next_attempt_at: later(now, backoff(retry, attempts)),
+        state,
+        recipients,
+        failure,
+        at: now,
+    }
+}
+
+/// The outcome of an attempt that certainly reached nobody. A failure of the mailbox or the profile does not count
+/// against the message.
+pub fn not_sent(
+    message: &OutgoingMessage,
+    failure: &Failure,
+    now: Timestamp,
+    retry: &Retry,
+) -> AttemptOutcome {
+    let counts = failure.scope == Scope::Message;
+    let attempts = message.attempts.saturating_add(u16::from(counts));
+    let is_final = counts && (failure.nature == Nature::Permanent || attempts >= retry.attempts_per_message);
+    let state = if is_final { OutgoingState::Failed } else { OutgoingState::Pending };
+    let recipients = message
+        .recipients
+        .iter()
+        .map(|recipient| match is_open(recipient.state) {
+            true => Recipient { state, said: Some(failure.error.cause.to_string()), ..recipient.clone() },
+            false => recipient.clone(),
+        })
+        .collect::<Vec<_>>();
+    AttemptOutcome {
+        id: message.id,
+        state: overall(&recipients),
+        recipients,
+        attempts,
+        next_attempt_at: later(now, retry.wait),
+        failure: Some(failure.summary()),
+        at: now,
+    }
+}
+
+fn after(recipient: &Recipient, result: &RecipientResult, is_last: bool) -> Recipient {
+    let (state, said) = match result {
+        RecipientResult::Accepted { said } => (OutgoingState::Sent, said.clone()),
+        RecipientResult::Deferred { said } if is_last => {
+            (OutgoingState::Failed, format!("given up after repeated attempts: {said}"))
+        }
+        RecipientResult::Deferred { said } => (OutgoingState::Pending, said.clone()),
+        RecipientResult::Refused { said } => (OutgoingState::Failed, said.clone()),
+        RecipientResult::Unsure { detail } => (OutgoingState::Unsure, detail.clone()),
+    };
+    Recipient { address: recipient.address.clone(), state, said: Some(said) }
+}
+
+/// A connector that answers for fewer recipients than it was given leaves the rest in doubt.
+fn unanswered(recipient: &Recipient) -> Recipient {
+    let said = Some("the connector gave no result".to_owned());
+    Recipient { state: OutgoingState::Unsure, said, ..recipient.clone() }
+}
+
+/// The state of the message from those of its recipients. Doubt wins: an unsure message is never sent again by itself,
+/// not even to the recipients that were deferred, because it is one message to the person who has to decide.
+fn overall(recipients: &[Recipient]) -> OutgoingState {
+    let any = |state: OutgoingState| recipients.iter().any(|recipient| recipient.state == state);
+    if any(OutgoingState::Unsure) {
+        OutgoingState::Unsure
+    } else if any(OutgoingState::Pending) || any(OutgoingState::Sending) {
+        OutgoingState::Pending
+    } else if any(OutgoingState::Failed) {
+        OutgoingState::Failed
+    } else {
+        OutgoingState::Sent
+    }
+}
+
+/// The words that explain a state other than sent.
+fn worst(recipients: &[Recipient]) -> Option<(&'static str, String)> {
+    let find = |state: OutgoingState, code: &'static str| {
+        recipients.iter().find(|recipient| recipient.state == state).map(|recipient| {
+            (code, format!("{}: {}", recipient.address, recipient.said.as_deref().unwrap_or("no words")))
+        })
+    };
+    find(OutgoingState::Unsure, "unsure")
+        .or_else(|| find(OutgoingState::Failed, "recipient-refused"))
+        .or_else(|| find(OutgoingState::Pending, "recipient-deferred"))
+}
+
+fn remedy(state: OutgoingState) -> &'static str {
+    match state {
+        OutgoingState::Unsure => {
+            "look in the recipient's mailbox or the server's log; then `mailplumb outbox retry ID` sends it again"
+        }
+        OutgoingState::Pending | OutgoingState::Sending => "nothing to do: it is tried again by itself",
+        OutgoingState::Failed | OutgoingState::Sent => {
+            "check the recipient's address; `mailplumb outbox retry ID` tries again"
+        }
+    }
+}
+
+/// Doubles from attempt to attempt, up to sixteen times the declared wait.
+fn backoff(retry: &Retry, attempts: u16) -> std::time::Duration {
+    retry.wait.saturating_mul(1 << attempts.saturating_sub(1).min(4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::{Address, Name};
+    use crate::model::record::ContentHash;
+
+    fn message(states: &[OutgoingState]) -> OutgoingMessage {
+        let recipients = states
+            .iter()
+            .enumerate()
+            .map(|(index, state)| Recipient {
+                address: Address::parse(&format!("r{index}@x.example")).unwrap(),
+                state: *state,
+                said: None,
+            })
+            .collect();
+        OutgoingMessage {
+            id: 1,
+            mailbox: Name::parse("m").unwrap(),
+            message_id: "1@x".into(),
+            subject: None,
+            content: ContentHash::of(b"x"),
+            bytes: 1,
+            state: OutgoingState::Sending,
+            recipients,
+            attempts: 0,
+            queued_at: Timestamp::UNIX_EPOCH,
+            next_attempt_at: Timestamp::UNIX_EPOCH,
+            changed_at: Timestamp::UNIX_EPOCH,
+            failure: None,
+            idempotency_key: None,
+        }
+    }
+
+    fn said() -> String {
+        "words".into()
+    }
+
+    fn settled(states: &[OutgoingState], results: Vec<RecipientResult>) -> AttemptOutcome {
+        settle(&message(states), &Submitted { recipients: results }, Timestamp::UNIX_EPOCH, &Retry::default())
+    }
+
+    #[test]
+    fn only_the_deferred_recipients_are_tried_again() {
+        let outcome = settled(
+            &[OutgoingState::Pending; 3],
+            vec![
+                RecipientResult::Accepted { said: said() },
+                RecipientResult::Deferred { said: said() },
+                RecipientResult::Refused { said: said() },
+            ],
+        );
+        assert_eq!(outcome.state, OutgoingState::Pending);
+        let mut again = message(&[]);
+        again.recipients = outcome.recipients;
+        let open = open_recipients(&again);
+        assert_eq!(open.len(), 1);
+        assert_eq!(open[0].address.as_str(), "r1@x.example");
+    }
+
+    #[test]
+    fn results_belong_to_the_open_recipients_in_order() {
+        let outcome = settled(
+            &[OutgoingState::Sent, OutgoingState::Pending],
+            vec![RecipientResult::Refused { said: said() }],
+        );
+        assert_eq!(outcome.recipients[0].state, OutgoingState::Sent);
+        assert_eq!(outcome.recipients[1].state, OutgoingState::Failed);
+        assert_eq!(outcome.state, OutgoingState::Failed);
+    }
+
+    #[test]
+    fn doubt_is_never_sent_again() {
+        let outcome = settled(
+            &[OutgoingState::Pending; 2],
+            vec![RecipientResult::Unsure { detail: said() }, RecipientResult::Deferred { said: said() }],
+        );
+        assert_eq!(outcome.state, OutgoingState::Unsure);
+        let short = settled(&[OutgoingState::Pending], vec![]);
+        assert_eq!(short.state, OutgoingState::Unsure, "no result is doubt, not success");
+    }
+
+    #[test]
+    fn a_message_that_is_deferred_too_often_fails() {
+        let mut often = message(&[OutgoingState::Pending]);
+        often.attempts = Retry::default().attempts_per_message - 1;
+        let submitted = Submitted { recipients: vec![RecipientResult::Deferred { said: said() }] };
+        let outcome = settle(&often, &submitted, Timestamp::UNIX_EPOCH, &Retry::default());
+        assert_eq!(outcome.state, OutgoingState::Failed);
+    }
+}

@@ -1,1 +1,53 @@
-//! TBD
+//! When a mailbox is due again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::transition::later;
+use crate::model::limits;
+use crate::model::operation::OperationState;
+
+/// When the next incoming cycle is due, computed at the end of one. `jitter` is a number from 0 up to 1 that spreads
+/// mailboxes which were enabled together over a tenth of the interval.
+pub fn next_cycle(
+    state: &OperationState,
+    interval_minutes: u16,
+    now: Timestamp,
+    jitter: f64,
+) -> Option<Timestamp> {
+    let interval = Duration::from_secs(u64::from(interval_minutes) * 60).max(limits::CYCLE_GAP_MIN);
+    let spread = interval.mul_f64(jitter.clamp(0.0, 1.0) / 10.0);
+    match state {
+        OperationState::Enabled => Some(later(now, interval + spread)),
+        OperationState::Retrying { until, .. } => Some(*until),
+        OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Disabled(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::operation::Awaiting;
+
+    #[test]
+    fn a_profile_without_a_floor_is_still_not_a_busy_loop() {
+        let due = next_cycle(&OperationState::Enabled, 0, Timestamp::UNIX_EPOCH, 0.0);
+        assert_eq!(due, Some(later(Timestamp::UNIX_EPOCH, limits::CYCLE_GAP_MIN)));
+    }
+
+    #[test]
+    fn what_is_not_enabled_is_never_due() {
+        let waiting = OperationState::AwaitingTest(Awaiting::Test);
+        assert_eq!(next_cycle(&waiting, 5, Timestamp::UNIX_EPOCH, 0.0), None);
+    }
+
+    #[test]
+    fn jitter_adds_at_most_a_tenth() {
+        let due = next_cycle(&OperationState::Enabled, 10, Timestamp::UNIX_EPOCH, 5.0);
+        assert_eq!(due, Some(later(Timestamp::UNIX_EPOCH, Duration::from_secs(660))));
+    }
+}
