@@ -53,6 +53,11 @@ pub const SUBMISSION_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a test waits for its own message to come back.
 pub const RECEIVE_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Work that a server may ask for in a SCRAM login; it sets the count, we pay for it.
+pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
+/// RFC 7677 section 4: fewer would let whoever listens guess the password offline.
+pub const SCRAM_ITERATIONS_MIN: u32 = 4096;
+
 // --- leases ---
 pub const LEASE_TTL: Duration = Duration::from_secs(60);
 
