@@ -1,1 +1,84 @@
-//! TBD
+//! Straight-line orchestration over the doors of the other rooms. It decides nothing: `plan` and `sync` do.
+//!
+//! The engine does not know which protocols or databases exist.
+
+pub mod apply;
+pub mod clock;
+pub mod destination;
+pub mod drive;
+pub mod incoming;
+pub mod lease;
+pub mod outgoing;
+pub mod permits;
+pub mod reconcile;
+pub mod test_and_enable;
+pub mod watch;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::model::alert::Alert;
+use crate::model::clock::Clock;
+use crate::model::event::{Event, Listener};
+use crate::model::failure::RemoteError;
+use crate::model::lease::Holder;
+use crate::model::organization::{AlertSettings, Organization, Retry};
+use crate::remote::Remotes;
+use crate::secrets::Unseal;
+use crate::store::{Store, StoreError};
+use crate::sync::alerts;
+
+/// Everything that the engine acts through.
+pub struct Engine {
+    pub store: Arc<dyn Store>,
+    pub remotes: Arc<dyn Remotes>,
+    pub secrets: Arc<dyn Unseal>,
+    pub clock: Arc<dyn Clock>,
+    pub listener: Arc<dyn Listener>,
+    /// This process, as it appears in leases.
+    pub holder: Holder,
+    pub permits: permits::Permits,
+    /// Cancelled when the process is asked to stop: work ends at the next safe place.
+    pub stopping: CancellationToken,
+}
+
+impl Engine {
+    fn tell(&self, event: Event) {
+        self.listener.tell(event);
+    }
+
+    /// Tells those alerts that the organization wants, and returns them for the store.
+    fn raise(&self, alerts: impl IntoIterator<Item = Alert>, settings: &AlertSettings) -> Vec<Alert> {
+        let wanted: Vec<Alert> =
+            alerts.into_iter().filter(|alert| alerts::is_wanted(alert.level, settings)).collect();
+        for alert in &wanted {
+            self.tell(Event::Alerted(alert.clone()));
+        }
+        wanted
+    }
+
+    /// The retry and alert settings of the last apply.
+    async fn settings(&self) -> Result<Settings, StoreError> {
+        Ok(match self.store.organization().await? {
+            Some(Organization { retry, alerts, .. }) => Settings { retry, alerts },
+            None => Settings { retry: Retry::default(), alerts: AlertSettings::default() },
+        })
+    }
+}
+
+/// The organization's settings that the engine acts on.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub retry: Retry,
+    pub alerts: AlertSettings,
+}
+
+/// Why a piece of work ended early: the server's side or the store's.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

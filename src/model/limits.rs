@@ -68,6 +68,14 @@ pub const POLLING_INTERVAL_MINUTES_DEFAULT: u16 = 5;
 pub const POLLING_INTERVAL_MINUTES_MAX: u16 = 1440;
 /// The shortest gap between two cycles of a mailbox whose profile sets no floor.
 pub const CYCLE_GAP_MIN: Duration = Duration::from_secs(2);
+/// Between two tests of an operation that was disabled for good and whose configuration has not changed.
+pub const RETEST_DISABLED: Duration = Duration::from_secs(3600);
+/// Between two tests of an operation for whose secret no identity was at hand.
+pub const RETEST_WITHOUT_IDENTITY: Duration = Duration::from_secs(60);
+/// `watch` looks at the manifest's files this often even when nobody told it of a change.
+pub const REREAD_INTERVAL: Duration = Duration::from_secs(60);
+/// What is under way may take this long to reach a safe place when `watch` is asked to stop.
+pub const STOP_GRACE: Duration = Duration::from_secs(8);
 /// Mailboxes worked on at once by one process.
 pub const MAILBOXES_AT_ONCE_MAX: usize = 64;
 

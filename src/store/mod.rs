@@ -11,6 +11,7 @@ use crate::model::desired::ManifestDigest;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
+use crate::model::organization::Organization;
 use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState};
 use crate::model::plan::{Plan, Step};
 use crate::model::profile::Profile;
@@ -137,6 +138,8 @@ pub trait Store: Send + Sync {
     /// Newest first.
     async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError>;
     async fn manifest_digest(&self) -> Result<Option<ManifestDigest>, StoreError>;
+    /// The organization of the last apply, for its retry and alert settings.
+    async fn organization(&self) -> Result<Option<Organization>, StoreError>;
     async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError>;
 
     // --- leases ---

@@ -1,5 +1,6 @@
 //! Decisions of one mailbox: total functions on values.
 
+pub mod alerts;
 pub mod classify;
 pub mod incoming;
 pub mod message;

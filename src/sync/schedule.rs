@@ -5,8 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::transition::later;
+use crate::model::failure::Nature;
 use crate::model::limits;
-use crate::model::operation::OperationState;
+use crate::model::operation::{Awaiting, OperationState};
+use crate::model::organization::Retry;
 
 /// When the next incoming cycle is due, computed at the end of one. `jitter` is a number from 0 up to 1 that spreads
 /// mailboxes which were enabled together over a tenth of the interval.
@@ -28,10 +30,34 @@ pub fn next_cycle(
     }
 }
 
+/// When an operation that is not enabled is tested again without anybody asking: at once when it waits for its first
+/// test, after the retry's wait when waiting may have helped, once an hour otherwise.
+pub fn next_test(
+    state: &OperationState,
+    tested_at: Option<Timestamp>,
+    now: Timestamp,
+    retry: &Retry,
+) -> Option<Timestamp> {
+    match state {
+        OperationState::AwaitingTest(Awaiting::Test) | OperationState::Testing => Some(now),
+        OperationState::AwaitingTest(Awaiting::NoIdentity) => Some(later(now, limits::RETEST_WITHOUT_IDENTITY)),
+        OperationState::Disabled(failure) => {
+            let wait = match failure.nature {
+                Nature::Transient => retry.wait,
+                Nature::Permanent => limits::RETEST_DISABLED,
+            };
+            Some(later(tested_at.unwrap_or(now), wait).max(now))
+        }
+        OperationState::AwaitingTest(Awaiting::NoConnector)
+        | OperationState::Off(_)
+        | OperationState::Enabled
+        | OperationState::Retrying { .. } => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::operation::Awaiting;
 
     #[test]
     fn a_profile_without_a_floor_is_still_not_a_busy_loop() {

@@ -1,0 +1,111 @@
+//! Applying a plan: one revision, atomically.
+
+use crate::model::desired::Desired;
+use crate::model::event::Event;
+use crate::model::lease::LeaseScope;
+use crate::model::name::Name;
+use crate::model::operation::{Awaiting, Operation, OperationState};
+use crate::model::plan::{Action, Blocked, Effect, Plan, PutMailbox, Target};
+use crate::model::revision::Revision;
+use crate::model::secret::{SealedValue, SecretRef};
+use crate::model::stored::Stored;
+use crate::store::{RevisionCommit, StoreError};
+use crate::sync::transition::{StateEvent, transition};
+
+use super::Engine;
+use super::lease::Held;
+
+/// Why a plan was not applied. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("the plan is blocked: {}", .0.first().map_or("", |blocked| blocked.message.as_str()))]
+    Blocked(Vec<Blocked>),
+    /// The manifest no longer holds the ciphertext that the plan was made with.
+    #[error("the value of secret `{0}` in the manifest is not the one that was planned")]
+    SecretMoved(SecretRef),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Applies a plan. `desired` supplies the ciphertexts that the plan names by their digests.
+pub async fn apply(engine: &Engine, plan: &Plan, desired: &Desired) -> Result<Revision, ApplyError> {
+    if !plan.blocked.is_empty() {
+        return Err(ApplyError::Blocked(plan.blocked.clone()));
+    }
+    let secrets = sealed_values(plan, desired)?;
+    let held = Held::acquire(engine, &LeaseScope::State).await?;
+    let revision = commit(engine, &held, plan, secrets).await;
+    held.release(engine).await;
+    let revision = revision?;
+    let count = |action: Action| plan.steps.iter().filter(|step| is_counted(&step.target, step.action, action)).count();
+    engine.tell(Event::Applied {
+        revision,
+        created: count(Action::Create) as u64,
+        updated: (count(Action::Update) + count(Action::Rename)) as u64,
+        deleted: count(Action::Delete) as u64,
+    });
+    Ok(revision)
+}
+
+fn is_counted(target: &Target, action: Action, wanted: Action) -> bool {
+    match target {
+        Target::Organization | Target::Secret(_) | Target::Profile(_) | Target::Mailbox(_) => action == wanted,
+    }
+}
+
+async fn commit(
+    engine: &Engine,
+    held: &Held,
+    plan: &Plan,
+    secrets: Vec<(SecretRef, SealedValue)>,
+) -> Result<Revision, StoreError> {
+    let stored = engine.store.stored().await?;
+    let at = engine.clock.now();
+    let settings = engine.settings().await?;
+    let mut states = Vec::new();
+    for step in &plan.steps {
+        if let Effect::PutMailbox(put) = &step.effect {
+            states.extend(states_after(put, &stored, |state, event| transition(state, &event, at, &settings.retry)));
+        }
+    }
+    engine.store.commit_revision(&held.lease, &RevisionCommit { plan, secrets, states, at }).await
+}
+
+/// The state that each operation of a mailbox gets.
+fn states_after(
+    put: &PutMailbox,
+    stored: &Stored,
+    next: impl Fn(&OperationState, StateEvent) -> OperationState,
+) -> Vec<(Name, Operation, OperationState)> {
+    let before = stored.mailboxes.get(put.renamed_from.as_ref().unwrap_or(&put.mailbox.name));
+    put.operations
+        .iter()
+        .map(|(operation, planned)| {
+            let state = before.and_then(|mailbox| mailbox.operations.get(operation)).map_or(
+                // A new mailbox begins as one that waits for its test.
+                OperationState::AwaitingTest(Awaiting::Test),
+                |stored| stored.state.clone(),
+            );
+            (put.mailbox.name.clone(), *operation, next(&state, StateEvent::Declared(planned.readiness)))
+        })
+        .collect()
+}
+
+fn sealed_values(plan: &Plan, desired: &Desired) -> Result<Vec<(SecretRef, SealedValue)>, ApplyError> {
+    plan.steps
+        .iter()
+        .filter_map(|step| match &step.effect {
+            Effect::PutSecret { secret, digest } => Some((secret, digest)),
+            Effect::PutOrganization(_)
+            | Effect::DeleteSecret(_)
+            | Effect::PutProfile(_)
+            | Effect::DeleteProfile(_)
+            | Effect::PutMailbox(_)
+            | Effect::DeleteMailbox(_) => None,
+        })
+        .map(|(secret, digest)| match desired.secrets.get(secret) {
+            Some(declared) if declared.value.digest() == *digest => Ok((secret.clone(), declared.value.clone())),
+            _ => Err(ApplyError::SecretMoved(secret.clone())),
+        })
+        .collect()
+}

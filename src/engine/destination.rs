@@ -1,0 +1,118 @@
+//! From a stored mailbox to what a connector needs, with the secret opened for the length of one connection.
+
+use std::sync::Arc;
+
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::mailbox::Mailbox;
+use crate::model::operation::Operation;
+use crate::model::profile::{Credentials, Endpoint, MailServers, Profile, Protocol, Server};
+use crate::model::secret::{Secret, SecretRef};
+use crate::model::server::{Destination, Login};
+use crate::remote::Connector;
+use crate::secrets::UnsealError;
+use crate::sync::classify::Setting;
+
+use super::{Engine, WorkError};
+
+/// How one operation of one mailbox reaches its server.
+pub struct Route<'a> {
+    pub mailbox: &'a Mailbox,
+    pub profile: &'a Profile,
+    servers: &'a MailServers,
+    endpoint: &'a Endpoint,
+    protocol: Protocol,
+    pub connector: Arc<dyn Connector>,
+}
+
+impl<'a> Route<'a> {
+    /// `None`: this build has no connector for that operation on that kind of server.
+    pub fn find(
+        engine: &Engine,
+        mailbox: &'a Mailbox,
+        profile: &'a Profile,
+        operation: Operation,
+    ) -> Option<Self> {
+        let (servers, reading) = match &profile.server {
+            Server::Pop3Smtp(servers) => (servers, Protocol::Pop3),
+            Server::ImapSmtp(servers) => (servers, Protocol::Imap),
+            Server::Exchange(_) | Server::ExchangeOnline(_) => return None,
+        };
+        let (endpoint, protocol) = match operation {
+            Operation::Incoming => (&servers.incoming, reading),
+            Operation::Outgoing => (servers.outgoing.as_ref()?, Protocol::Smtp),
+            Operation::Act => return None,
+        };
+        let connector = engine.remotes.connector(profile.server.kind())?;
+        Some(Self { mailbox, profile, servers, endpoint, protocol, connector })
+    }
+
+    /// What `classify` needs to judge a failure on this route.
+    pub fn setting(&self) -> Setting<'_> {
+        Setting {
+            mailbox: &self.mailbox.name,
+            profile: &self.profile.name,
+            credentials: &self.endpoint.credentials,
+            host: &self.endpoint.host,
+            port: self.endpoint.port_or_default(self.protocol),
+        }
+    }
+
+    /// Opens the secret and puts everything together.
+    pub async fn destination(&self, engine: &Engine) -> Result<Destination, WorkError> {
+        Ok(Destination {
+            mailbox: self.mailbox.name.clone(),
+            address: self.mailbox.address.clone(),
+            profile: self.profile.name.clone(),
+            kind: self.profile.server.kind(),
+            endpoint: self.endpoint.clone(),
+            trust: self.servers.trust.clone(),
+            login: self.login(engine).await?,
+        })
+    }
+
+    async fn login(&self, engine: &Engine) -> Result<Login, WorkError> {
+        let unsupported = |setting: &str| {
+            let cause = Cause::Unsupported { setting: setting.to_owned() };
+            WorkError::Remote(RemoteError::new(TestStep::Secret, cause))
+        };
+        match &self.endpoint.credentials {
+            Credentials::Anonymous => Ok(Login::Anonymous),
+            Credentials::Profile { username, password, access: _ } => {
+                Ok(Login::Password { username: username.clone(), password: open(engine, password).await? })
+            }
+            Credentials::Mailbox => match &self.mailbox.credentials {
+                Some(own) => Ok(Login::Password {
+                    username: own.username.clone(),
+                    password: open(engine, &own.password).await?,
+                }),
+                None => {
+                    let cause = Cause::SecretUnavailable {
+                        secret: self.mailbox.name.to_string(),
+                        detail: "the mailbox declares no credentials".to_owned(),
+                    };
+                    Err(RemoteError::new(TestStep::Secret, cause).into())
+                }
+            },
+            Credentials::WindowsIntegrated { .. } => Err(unsupported("credentials: { windowsIntegrated }")),
+            Credentials::Oauth2 { .. } => Err(unsupported("credentials: { oauth2 }")),
+        }
+    }
+}
+
+async fn open(engine: &Engine, secret: &SecretRef) -> Result<Secret<String>, WorkError> {
+    let unavailable = |detail: String| Cause::SecretUnavailable { secret: secret.to_string(), detail };
+    let failed = |cause: Cause| WorkError::Remote(RemoteError::new(TestStep::Secret, cause));
+    let Some(sealed) = engine.store.sealed(secret).await? else {
+        return Err(failed(unavailable("it is not in the store; apply the manifest".to_owned())));
+    };
+    let secrets = Arc::clone(&engine.secrets);
+    let name = secret.clone();
+    // Reading a file or running a plugin blocks.
+    let opened = tokio::task::spawn_blocking(move || secrets.open(&name, &sealed)).await;
+    match opened {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(UnsealError::NoIdentity)) => Err(failed(Cause::NoIdentity { secret: secret.to_string() })),
+        Ok(Err(error)) => Err(failed(unavailable(error.to_string()))),
+        Err(_) => Err(failed(Cause::Internal { detail: "opening a secret panicked".to_owned() })),
+    }
+}

@@ -1,0 +1,158 @@
+//! One operation of one mailbox, once: under its lease, with its state kept and its failures judged.
+
+use crate::model::event::{Cycle, Event};
+use crate::model::failure::{Cause, Failure};
+use crate::model::lease::LeaseScope;
+use crate::model::name::Name;
+use crate::model::operation::{Operation, OperationState};
+use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
+use crate::sync::alerts::{self, Subject};
+use crate::sync::classify;
+use crate::sync::transition::{StateEvent, transition};
+
+use super::destination::Route;
+use super::lease::Held;
+use super::{Engine, Settings, WorkError, incoming, outgoing};
+
+/// How a cycle ended.
+#[derive(Debug)]
+pub enum Driven {
+    Done(Cycle),
+    Failed(Box<Failure>),
+    /// Nothing was tried, and why.
+    Skipped(String),
+}
+
+/// Runs one cycle of one operation. Only trouble with the store itself is an error.
+pub async fn cycle(engine: &Engine, mailbox: &Name, operation: Operation) -> Result<Driven, StoreError> {
+    let Some(row) = engine.store.mailbox(mailbox).await? else {
+        return Ok(skipped(engine, mailbox, "it is not in the store; apply the manifest".to_owned()));
+    };
+    let Some(profile) = &row.profile else {
+        return Ok(skipped(engine, mailbox, "it has no profile".to_owned()));
+    };
+    let _permit = engine.permits.acquire(profile).await;
+    let held = match Held::acquire(engine, &LeaseScope::Mailbox(mailbox.clone())).await {
+        Ok(held) => held,
+        Err(StoreError::Busy { holder, .. }) => {
+            return Ok(skipped(engine, mailbox, format!("{holder} is working on it")));
+        }
+        Err(error) => return Err(error),
+    };
+    let driven = under_lease(engine, &held, mailbox, operation).await;
+    held.release(engine).await;
+    driven
+}
+
+fn skipped(engine: &Engine, mailbox: &Name, reason: String) -> Driven {
+    engine.tell(Event::Skipped { mailbox: mailbox.clone(), reason: reason.clone() });
+    Driven::Skipped(reason)
+}
+
+async fn under_lease(
+    engine: &Engine,
+    held: &Held,
+    mailbox: &Name,
+    operation: Operation,
+) -> Result<Driven, StoreError> {
+    // Read again: it may have changed while we waited for the permit and the lease.
+    let Some(MailboxRow { stored, profile: Some(profile) }) = engine.store.mailbox(mailbox).await? else {
+        return Ok(skipped(engine, mailbox, "it was removed meanwhile".to_owned()));
+    };
+    let state = state_of(&stored.operations, operation);
+    if !state.is_driven() {
+        return Ok(skipped(engine, mailbox, format!("{operation} is {state}")));
+    }
+    let Some(route) = Route::find(engine, &stored.declared, &profile, operation) else {
+        return Ok(skipped(engine, mailbox, format!("{operation} has no connector")));
+    };
+    let settings = engine.settings().await?;
+    let result = match operation {
+        Operation::Incoming => {
+            let attempts = settings.retry.attempts_per_message;
+            incoming::cycle(engine, &held.lease, &stored, &route, attempts).await
+        }
+        Operation::Outgoing => outgoing::cycle(engine, &held.lease, &route, &settings).await,
+        Operation::Act => Ok(Cycle::default()),
+    };
+    let ended = Ended { engine, held, route, settings, operation, state };
+    match result {
+        Ok(cycle) => ended.succeeded(cycle).await,
+        Err(WorkError::Store(error)) => Err(error),
+        Err(WorkError::Remote(error)) => {
+            let failure = classify::classify(error, ended.route.setting());
+            ended.failed(failure).await
+        }
+    }
+}
+
+/// The state of one operation; a mailbox without a row for it has not been tested.
+pub fn state_of(
+    operations: &std::collections::BTreeMap<Operation, crate::model::stored::StoredOperation>,
+    operation: Operation,
+) -> OperationState {
+    operations
+        .get(&operation)
+        .map_or(OperationState::AwaitingTest(crate::model::operation::Awaiting::Test), |stored| {
+            stored.state.clone()
+        })
+}
+
+/// A cycle that ended and is to be noted.
+struct Ended<'a> {
+    engine: &'a Engine,
+    held: &'a Held,
+    route: Route<'a>,
+    settings: Settings,
+    operation: Operation,
+    state: OperationState,
+}
+
+impl Ended<'_> {
+    async fn succeeded(self, cycle: Cycle) -> Result<Driven, StoreError> {
+        self.note(StateEvent::CycleSucceeded).await?;
+        self.engine.tell(Event::CycleEnded {
+            mailbox: self.route.mailbox.name.clone(),
+            operation: self.operation,
+            cycle,
+        });
+        Ok(Driven::Done(cycle))
+    }
+
+    async fn failed(self, failure: Failure) -> Result<Driven, StoreError> {
+        let mailbox = self.route.mailbox.name.clone();
+        // Without a key nothing was tried: not a failed attempt.
+        let state = match failure.error.cause {
+            Cause::NoIdentity { .. } => self.state.clone(),
+            _ => self.note(StateEvent::CycleFailed(failure.summary())).await?,
+        };
+        self.engine.tell(Event::CycleFailed {
+            mailbox,
+            operation: self.operation,
+            failure: failure.clone(),
+            state,
+        });
+        Ok(Driven::Failed(Box::new(failure)))
+    }
+
+    async fn note(&self, event: StateEvent) -> Result<OperationState, StoreError> {
+        let now = self.engine.clock.now();
+        let state = transition(&self.state, &event, now, &self.settings.retry);
+        let subject = Subject {
+            mailbox: &self.route.mailbox.name,
+            profile: Some(&self.route.profile.name),
+            operation: self.operation,
+        };
+        let alert = alerts::on_change(subject, &self.state, &state, now);
+        let change = StateChange {
+            mailbox: self.route.mailbox.name.clone(),
+            operation: self.operation,
+            state: state.clone(),
+            alerts: self.engine.raise(alert, &self.settings.alerts),
+            at: now,
+            occasion: Occasion::Cycle,
+        };
+        self.engine.store.change_state(&self.held.lease, &change).await?;
+        Ok(state)
+    }
+}

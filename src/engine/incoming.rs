@@ -1,0 +1,243 @@
+//! One incoming cycle: list, decide, fetch, record. A message's record and the cursor behind it are one transaction, and
+//! nothing is removed from a server before its record is durable.
+
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use crate::model::event::Cycle;
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::lease::Lease;
+use crate::model::name::Name;
+use crate::model::operation::{Operation, OperationState};
+use crate::model::record::{IncomingBatch, NewRecord};
+use crate::model::stored::StoredMailbox;
+use crate::remote::{Receive, Trace};
+use crate::sync::incoming::{self, Decision, Deletion, Rules};
+use crate::sync::message;
+
+use super::destination::Route;
+use super::{Engine, WorkError};
+
+/// One mailbox's cycle in progress.
+struct Incoming<'a> {
+    engine: &'a Engine,
+    lease: &'a Lease,
+    mailbox: &'a Name,
+    rules: Rules,
+    failures_before: u16,
+    attempts_per_message: u16,
+    cycle: Cycle,
+}
+
+/// Runs one cycle on a connection of its own.
+pub async fn cycle(
+    engine: &Engine,
+    lease: &Lease,
+    stored: &StoredMailbox,
+    route: &Route<'_>,
+    attempts_per_message: u16,
+) -> Result<Cycle, WorkError> {
+    let mut trace = Trace::new(engine.clock.clone());
+    let destination = route.destination(engine).await?;
+    let session = route.connector.receive(&destination, &mut trace).await?;
+    let mut incoming = Incoming {
+        engine,
+        lease,
+        mailbox: &stored.declared.name,
+        rules: rules(stored),
+        failures_before: failures_before(stored),
+        attempts_per_message,
+        cycle: Cycle::default(),
+    };
+    incoming.run(session).await?;
+    Ok(incoming.cycle)
+}
+
+fn rules(stored: &StoredMailbox) -> Rules {
+    Rules {
+        accept: stored.declared.accept,
+        // The mailbox's own date wins, either way.
+        from: stored.declared.process_from.or(stored.process_from),
+        delete_after: match stored.declared.delete_after_processing {
+            true => Deletion::AfterProcessing,
+            false => Deletion::LeaveOnServer,
+        },
+    }
+}
+
+fn failures_before(stored: &StoredMailbox) -> u16 {
+    match stored.operations.get(&Operation::Incoming).map(|operation| &operation.state) {
+        Some(OperationState::Retrying { attempts, .. }) => *attempts,
+        _ => 0,
+    }
+}
+
+impl Incoming<'_> {
+    async fn run(&mut self, mut session: Box<dyn Receive>) -> Result<(), WorkError> {
+        let cursor = self.engine.store.cursor(self.mailbox).await?;
+        let listing = session.list(&cursor).await?;
+        if incoming::is_renumbered(&listing, &cursor) {
+            self.engine.tell(crate::model::event::Event::Warned {
+                message: format!(
+                    "mailbox/{}: the server numbers its messages anew (UIDVALIDITY); what is already recorded is \
+                     recognised by its content",
+                    self.mailbox
+                ),
+            });
+        }
+        let fresh = incoming::fresh(&listing, &cursor);
+        self.cycle.found = fresh.len() as u64;
+        let mut gone = incoming::gone(&listing, &cursor);
+        for batch in incoming::batches(&fresh, self.failures_before) {
+            if self.engine.stopping.is_cancelled() {
+                break;
+            }
+            self.batch(session.as_mut(), &listing, &cursor, batch, std::mem::take(&mut gone)).await?;
+        }
+        if !gone.is_empty() {
+            self.record(&listing, &[], Vec::new(), gone).await?;
+        }
+        self.finish(session, &listing).await
+    }
+
+    /// Fetches, decides and records one batch.
+    async fn batch(
+        &mut self,
+        session: &mut dyn Receive,
+        listing: &Listing,
+        cursor: &Cursor,
+        batch: &[Listed],
+        gone: Vec<String>,
+    ) -> Result<(), WorkError> {
+        let wanted = self.wanted(session, listing, cursor, batch).await?;
+        let fetched = match session.fetch(&wanted, Part::Whole).await {
+            Ok(fetched) => fetched,
+            Err(error) => match self.give_up(&wanted, &error) {
+                Some(quarantined) => quarantined,
+                None => return Err(error.into()),
+            },
+        };
+        let mut records = Vec::with_capacity(fetched.len());
+        for message in in_order(fetched, &wanted)? {
+            if let Some(record) = self.decide(message).await? {
+                records.push(record);
+            }
+        }
+        self.record(listing, batch, records, gone).await
+    }
+
+    /// The messages of a batch that have to be fetched whole: when the listing has no dates and the mailbox is read for
+    /// the first time, the headers tell which ones are too old.
+    async fn wanted(
+        &mut self,
+        session: &mut dyn Receive,
+        listing: &Listing,
+        cursor: &Cursor,
+        batch: &[Listed],
+    ) -> Result<Vec<Listed>, WorkError> {
+        let mut wanted: Vec<Listed> = batch.to_vec();
+        let listed = wanted.len();
+        wanted.retain(|message| !incoming::is_before(message.received, self.rules.from));
+        self.cycle.before_from += (listed - wanted.len()) as u64;
+        if !incoming::headers_first(listing, cursor, self.rules.from) || wanted.is_empty() {
+            return Ok(wanted);
+        }
+        // A server without TOP cannot tell; then the message itself does.
+        let Ok(headers) = session.fetch(&wanted, Part::Headers).await else { return Ok(wanted) };
+        let is_old = |fetched: &Fetched| match &fetched.content {
+            Content::Bytes(raw) => message::parse_headers(raw).is_ok_and(|facts| {
+                incoming::is_before(incoming::received_at(fetched.received, &facts), self.rules.from)
+            }),
+            Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
+        };
+        let old: Vec<RemoteId> = headers.iter().filter(|fetched| is_old(fetched)).map(|f| f.id.clone()).collect();
+        wanted.retain(|message| !old.contains(&message.id));
+        self.cycle.before_from += old.len() as u64;
+        Ok(wanted)
+    }
+
+    /// After repeated failures, the one message that was being fetched is quarantined so that the mailbox goes on.
+    fn give_up(&self, wanted: &[Listed], error: &RemoteError) -> Option<Vec<Fetched>> {
+        let [message] = wanted else { return None };
+        incoming::is_given_up(&error.cause, self.failures_before, self.attempts_per_message).then(|| {
+            vec![Fetched {
+                id: message.id.clone(),
+                received: message.received,
+                content: Content::Refused(format!("every attempt to fetch it failed: {}", error.cause)),
+            }]
+        })
+    }
+
+    async fn decide(&mut self, fetched: Fetched) -> Result<Option<NewRecord>, WorkError> {
+        match incoming::decide(fetched, self.rules) {
+            Decision::Record(record) => Ok(Some(*record)),
+            Decision::PerhapsSelfTest { nonce, otherwise } => {
+                let is_ours = self.engine.store.is_self_message(&nonce).await?;
+                Ok((!is_ours).then_some(*otherwise))
+            }
+            Decision::BeforeFrom => {
+                self.cycle.before_from += 1;
+                Ok(None)
+            }
+            Decision::NotAccepted | Decision::Vanished => Ok(None),
+        }
+    }
+
+    async fn record(
+        &mut self,
+        listing: &Listing,
+        batch: &[Listed],
+        records: Vec<NewRecord>,
+        gone: Vec<String>,
+    ) -> Result<(), WorkError> {
+        let quarantined = records.iter().filter(|record| record.quarantine.is_some()).count();
+        let batch = IncomingBatch {
+            mailbox: self.mailbox.clone(),
+            records,
+            advance: incoming::advance(listing, batch, gone),
+            at: self.engine.clock.now(),
+        };
+        let recorded = self.engine.store.record(self.lease, &batch).await?;
+        self.cycle.recorded += recorded.new;
+        self.cycle.known += recorded.known;
+        self.cycle.quarantined += quarantined as u64;
+        Ok(())
+    }
+
+    /// Removes at the server what is durable here and declared to be removed, and says goodbye.
+    async fn finish(&mut self, session: Box<dyn Receive>, listing: &Listing) -> Result<(), WorkError> {
+        let due = self.engine.store.deletions(self.mailbox).await?;
+        let (present, absent): (Vec<_>, Vec<_>) = due.into_iter().partition(|id| may_be_there(id, listing));
+        let mut confirmed = session.delete_and_close(&present).await?;
+        self.cycle.deleted += confirmed.len() as u64;
+        // What the server no longer lists needs no removal any more.
+        confirmed.extend(absent);
+        if !confirmed.is_empty() {
+            self.engine.store.confirm_deletions(self.lease, self.mailbox, &confirmed).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a message to remove may still be at the server. A POP3 listing is complete; an IMAP listing shows only what is
+/// new, but a UID of another UIDVALIDITY names nothing any more.
+fn may_be_there(id: &RemoteId, listing: &Listing) -> bool {
+    match (id, listing) {
+        (RemoteId::Uid { validity, .. }, Listing::Imap { validity: now, .. }) => validity == now,
+        (RemoteId::Uidl(_), Listing::Pop3 { messages }) => messages.iter().any(|message| message.id == *id),
+        (RemoteId::Uidl(_), Listing::Imap { .. }) | (RemoteId::Uid { .. }, Listing::Pop3 { .. }) => false,
+    }
+}
+
+/// The answers in the order of the questions; a question without an answer is a misbehaving server.
+fn in_order(fetched: Vec<Fetched>, wanted: &[Listed]) -> Result<Vec<Fetched>, RemoteError> {
+    let mut answers: std::collections::BTreeMap<RemoteId, Fetched> =
+        fetched.into_iter().map(|message| (message.id.clone(), message)).collect();
+    wanted
+        .iter()
+        .map(|message| {
+            answers.remove(&message.id).ok_or_else(|| {
+                let detail = format!("no answer about message {}", message.id);
+                RemoteError::new(TestStep::Read, Cause::Garbage { detail })
+            })
+        })
+        .collect()
+}

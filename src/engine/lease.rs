@@ -1,0 +1,50 @@
+//! A lease that is kept alive while it is held.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use super::Engine;
+use crate::model::lease::{Lease, LeaseScope};
+use crate::model::limits;
+use crate::store::StoreError;
+
+/// Held while something is worked on. Renewed in the background; given back with [`Held::release`]. When it is dropped
+/// without that, it expires by itself.
+pub struct Held {
+    pub lease: Lease,
+    renewal: JoinHandle<()>,
+}
+
+impl Held {
+    /// Takes the lease or says who has it.
+    pub async fn acquire(engine: &Engine, scope: &LeaseScope) -> Result<Self, StoreError> {
+        let lease = engine.store.acquire(scope, &engine.holder, engine.clock.now()).await?;
+        let store = Arc::clone(&engine.store);
+        let clock = Arc::clone(&engine.clock);
+        let mut renewed = lease.clone();
+        let renewal = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(limits::LEASE_TTL / 3).await;
+                match store.renew(&renewed, clock.now()).await {
+                    Ok(lease) => renewed = lease,
+                    // Lost: the next write under it is refused, which is where it matters.
+                    Err(_) => return,
+                }
+            }
+        });
+        Ok(Self { lease, renewal })
+    }
+
+    /// Gives the lease back. A failure only delays the next holder until it expires.
+    pub async fn release(self, engine: &Engine) {
+        self.renewal.abort();
+        let _ = engine.store.release(&self.lease).await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}

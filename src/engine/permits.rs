@@ -1,0 +1,66 @@
+//! How many connections may be open at once: per profile where the profile's credentials log in, and altogether.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::model::profile::{Credentials, Profile, Server};
+
+/// Hands out permits. Cheap to share.
+pub struct Permits {
+    all: Arc<Semaphore>,
+    /// By profile, with the limit it was made for: another limit makes another semaphore.
+    profiles: Mutex<BTreeMap<Name, (u16, Arc<Semaphore>)>>,
+}
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(limits::MAILBOXES_AT_ONCE_MAX)),
+            profiles: Mutex::new(BTreeMap::new()),
+        }
+    }
+}
+
+/// Held while one mailbox is worked on.
+pub struct Permit {
+    _profile: Option<OwnedSemaphorePermit>,
+    _all: Option<OwnedSemaphorePermit>,
+}
+
+impl Permits {
+    /// Waits for the profile's permit first, so that a slow profile does not hold places that others could use.
+    pub async fn acquire(&self, profile: &Profile) -> Permit {
+        let of_profile = match shares_credentials(profile) {
+            true => self.of_profile(profile).acquire_owned().await.ok(),
+            false => None,
+        };
+        Permit { _profile: of_profile, _all: Arc::clone(&self.all).acquire_owned().await.ok() }
+    }
+
+    fn of_profile(&self, profile: &Profile) -> Arc<Semaphore> {
+        let limit = profile.processing.max_concurrent_connections.get();
+        let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        match profiles.get(&profile.name) {
+            Some((known, semaphore)) if *known == limit => Arc::clone(semaphore),
+            _ => {
+                let semaphore = Arc::new(Semaphore::new(usize::from(limit)));
+                profiles.insert(profile.name.clone(), (limit, Arc::clone(&semaphore)));
+                semaphore
+            }
+        }
+    }
+}
+
+/// Whether all mailboxes of the profile log in as the same user: then the limit counts for the profile.
+fn shares_credentials(profile: &Profile) -> bool {
+    let of_mailbox = |credentials: &Credentials| matches!(credentials, Credentials::Mailbox);
+    match &profile.server {
+        Server::Exchange(exchange) => !of_mailbox(&exchange.incoming.credentials),
+        Server::ExchangeOnline(_) => true,
+        Server::Pop3Smtp(servers) | Server::ImapSmtp(servers) => !of_mailbox(&servers.incoming.credentials),
+    }
+}
