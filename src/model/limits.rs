@@ -16,6 +16,8 @@ pub const MANIFEST_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const MANIFEST_BYTES_MAX: u64 = 512 * 1024 * 1024;
 pub const MANIFEST_FILES_MAX: usize = 200_000;
 pub const MANIFEST_DEPTH_MAX: usize = 32;
+/// Folders inside folders of a manifest's directory.
+pub const MANIFEST_FOLDER_DEPTH_MAX: usize = 32;
 /// Nodes of one YAML document.
 pub const MANIFEST_NODES_MAX: usize = 20_000_000;
 /// Problems that are printed before the rest is only counted.
