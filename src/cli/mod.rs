@@ -1,1 +1,144 @@
-//! TBD
+//! The only room that talks to a person. One file per command; data to stdout, talk to stderr.
+
+mod alerts;
+mod apply;
+mod context;
+#[cfg(feature = "demo")]
+mod demo;
+mod events;
+mod exit;
+mod init;
+mod mailboxes;
+mod messages;
+mod outbox;
+mod output;
+mod plan;
+pub mod problems;
+mod schema;
+mod secrets;
+mod status;
+mod sync;
+mod test;
+mod validate;
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keep an organisation's mail plumbing true to what is written in git.
+///
+/// Declare mail-server profiles and mailboxes in YAML with age-encrypted secrets. `plan` shows what would change, `apply`
+/// changes it and tests every mailbox, `sync` moves mail once, and `watch` does all of it continuously.
+#[derive(Debug, Parser)]
+#[command(name = "mailplumb", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Begin with `mailplumb demo`, or with `mailplumb init --profile imap-smtp`.")]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Read the manifest from this directory or file
+    #[arg(short, long = "file", global = true, value_name = "PATH", env = "MAILPLUMB_FILE", default_value = ".")]
+    file: PathBuf,
+    /// Keep the stored state in this file [default: .mailplumb/state.db beside the manifest]
+    #[arg(long, global = true, value_name = "FILE", env = "MAILPLUMB_STATE")]
+    state: Option<PathBuf>,
+    /// Read this host's switches, CA bundles and name overrides from this file
+    #[arg(long, global = true, value_name = "FILE", env = "MAILPLUMB_HOST_CONFIG")]
+    host_config: Option<PathBuf>,
+    /// Open secrets with this age identity file and no other; may be given several times
+    #[arg(long, global = true, value_name = "FILE", env = "MAILPLUMB_IDENTITY")]
+    identity: Vec<PathBuf>,
+    /// Colour the output
+    #[arg(long, global = true, value_name = "WHEN", env = "MAILPLUMB_COLOR", default_value = "auto")]
+    color: Colour,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+/// How a listing is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show everything at work, on mail servers inside this process
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
+    /// Write a small, valid manifest and a key pair to begin with
+    Init(init::Init),
+    /// Report every problem of the manifest at once
+    Validate(validate::Validate),
+    /// Show what would change in the stored state
+    Plan(plan::PlanCommand),
+    /// Change the stored state, then test and enable the mailboxes
+    Apply(apply::Apply),
+    /// Test and enable mailboxes again
+    Test(test::Test),
+    /// Move mail once, for some or all mailboxes
+    Sync(sync::Sync),
+    /// Follow the manifest and drive all mailboxes, until stopped
+    Watch(watch::WatchCommand),
+    /// Show the state of every mailbox
+    Status(status::Status),
+    /// List the received messages, or print one
+    Messages(messages::Messages),
+    /// Queue outgoing messages and list them
+    Outbox(outbox::Outbox),
+    /// List what a person should know
+    Alerts(alerts::Alerts),
+    /// Make keys, and encrypt values into the manifest
+    Secrets(secrets::Secrets),
+    /// Print the JSON Schema of the manifest, for editors
+    Schema(schema::Schema),
+}
+
+/// Runs the program; the exit codes are in `exit.rs`.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    output::set_colour(arguments.global.color);
+    let global = &arguments.global;
+    let result = match arguments.command {
+        #[cfg(feature = "demo")]
+        Command::Demo(command) => command.run(global),
+        Command::Init(command) => command.run(global),
+        Command::Validate(command) => command.run(global),
+        Command::Plan(command) => command.run(global),
+        Command::Apply(command) => command.run(global),
+        Command::Test(command) => command.run(global),
+        Command::Sync(command) => command.run(global),
+        Command::Watch(command) => command.run(global),
+        Command::Status(command) => command.run(global),
+        Command::Messages(command) => command.run(global),
+        Command::Outbox(command) => command.run(global),
+        Command::Alerts(command) => command.run(global),
+        Command::Secrets(command) => command.run(global),
+        Command::Schema(command) => command.run(),
+    };
+    ExitCode::from(exit::conclude(result))
+}

@@ -88,6 +88,21 @@ pub struct Cycle {
     pub unsure: u64,
 }
 
+impl std::ops::AddAssign for Cycle {
+    fn add_assign(&mut self, other: Self) {
+        self.found += other.found;
+        self.recorded += other.recorded;
+        self.known += other.known;
+        self.before_from += other.before_from;
+        self.quarantined += other.quarantined;
+        self.deleted += other.deleted;
+        self.sent += other.sent;
+        self.deferred += other.deferred;
+        self.failed += other.failed;
+        self.unsure += other.unsure;
+    }
+}
+
 /// Where events go. Must not block.
 pub trait Listener: Send + Sync {
     fn tell(&self, event: Event);

@@ -1,0 +1,173 @@
+//! Puts the concrete rooms together for a command: the only place that names stores and connectors.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::events::Printer;
+use super::exit::{self, Failure};
+use super::{Global, output, problems};
+use crate::engine::Engine;
+use crate::engine::clock::SystemClock;
+use crate::engine::permits::Permits;
+use crate::engine::reconcile::{self, Loaded};
+use crate::manifest;
+use crate::model::clock::Clock;
+use crate::model::desired::Desired;
+use crate::model::host::HostSettings;
+use crate::model::plan::Policy;
+use crate::model::problem::{Problem, Severity, SourceFile};
+use crate::net::Network;
+use crate::remote::connectors::Connectors;
+use crate::secrets::environment::Environment;
+use crate::secrets::identity::{Discovery, Keyring};
+use crate::source::directory::Directory;
+use crate::store::Store;
+use crate::store::sqlite::{Open, SqliteStore};
+
+impl Global {
+    pub fn source(&self) -> Directory {
+        Directory::new(vec![self.file.clone()])
+    }
+
+    /// The directory that holds the manifest.
+    pub fn manifest_directory(&self) -> PathBuf {
+        if self.file.is_dir() {
+            return self.file.clone();
+        }
+        match self.file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+
+    pub fn state_path(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(|| self.manifest_directory().join(".mailplumb").join("state.db"))
+    }
+
+    /// The host file, or a host without one.
+    pub fn host(&self) -> Result<HostSettings, Failure> {
+        let Some(path) = &self.host_config else { return Ok(HostSettings::default()) };
+        let bytes = std::fs::read(path).map_err(|error| {
+            Failure::new(format!("the host file `{}` cannot be read", path.display())).cause(error)
+        })?;
+        let name: Arc<str> = path.display().to_string().into();
+        let file = SourceFile { name, path: path.clone(), bytes: bytes.into() };
+        manifest::host::read(&file).map_err(|found| {
+            problems::print(&found, std::slice::from_ref(&file));
+            Failure::new(format!("the host file `{}` is not valid", path.display()))
+        })
+    }
+
+    /// Loads and reads the manifest; its problems are printed, and errors among them end the command.
+    pub fn desired(&self) -> Result<(Desired, Vec<SourceFile>), Failure> {
+        let Loaded { files, desired, problems } = reconcile::load(&self.source(), &self.host()?)?;
+        problems::print(&problems, &files);
+        match desired {
+            Some(desired) => Ok((desired, files)),
+            None => Err(invalid(&problems)),
+        }
+    }
+
+    /// The store as it is. A default store that is missing is `None`; a missing one that was named is an error.
+    pub fn store_to_read(&self) -> Result<Option<SqliteStore>, Failure> {
+        let path = self.state_path();
+        if self.state.is_none() && !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(SqliteStore::open(&path, Open::ReadOnly)?))
+    }
+
+    /// The store, for a command that only makes sense with one.
+    pub fn existing_store(&self, open: Open) -> Result<SqliteStore, Failure> {
+        Ok(SqliteStore::open(&self.state_path(), open)?)
+    }
+
+    /// The identities of this process. Their warnings are printed.
+    pub fn keyring(&self) -> Result<Keyring, Failure> {
+        let ask_passphrase = |place: &crate::secrets::place::Place| super::secrets::ask_passphrase(place);
+        let discovery =
+            Discovery { named: &self.identity, environment: Environment::Process, ask_passphrase: &ask_passphrase };
+        let keyring = Keyring::discover(&discovery)
+            .map_err(|error| Failure::new(error.to_string()).code(exit::UNDECRYPTABLE))?;
+        for warning in keyring.warnings() {
+            output::warning(&warning.to_string());
+        }
+        Ok(keyring)
+    }
+
+    /// An engine on an existing or new store.
+    pub fn engine(&self, purpose: &str, open: Open) -> Result<Engine, Failure> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.state_path(), open)?);
+        let network = Network::new(&self.host()?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        Ok(Engine {
+            store,
+            remotes: Arc::new(Connectors::new(network)),
+            secrets: Arc::new(self.keyring()?),
+            clock: Arc::clone(&clock),
+            listener: Arc::new(Printer::new(clock)),
+            holder: crate::store::process::holder(purpose)?,
+            permits: Permits::default(),
+            stopping: CancellationToken::new(),
+        })
+    }
+}
+
+/// The failure of a manifest with errors.
+pub fn invalid(problems: &[Problem]) -> Failure {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    let noun = if errors == 1 { "error" } else { "errors" };
+    Failure::new(format!("the manifest has {errors} {noun}; nothing was changed"))
+}
+
+/// What a plan of this build depends on beside the two states.
+pub fn policy() -> Policy {
+    Policy { connectors: Connectors::kinds(), overrides: std::collections::BTreeMap::new() }
+}
+
+/// A path as people write it.
+pub fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Runs asynchronous work. The first Ctrl-C or SIGTERM asks it to stop at a safe place, the second ends it at once.
+pub fn run<T>(
+    stopping: CancellationToken,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("the runtime cannot be started").cause(error))?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = work => result,
+            () = signals(stopping) => Err(Failure::new("interrupted; what was under way ends as after a crash")
+                .code(exit::INTERRUPTED)),
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result
+}
+
+/// Ends at the second signal.
+async fn signals(stopping: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers the signals end the process, as the operating system does.
+        return std::future::pending().await;
+    };
+    for _ in 0..2 {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if !stopping.is_cancelled() {
+            output::talk("stopping at the next safe place; once more to stop at once");
+        }
+        stopping.cancel();
+    }
+}

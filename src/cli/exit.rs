@@ -1,0 +1,140 @@
+//! Exit codes and the last words before them, in one place.
+
+use super::output;
+use crate::engine::apply::ApplyError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// Done, or nothing to do.
+pub const DONE: u8 = 0;
+/// An error; nothing was changed unless the output says so.
+pub const ERROR: u8 = 1;
+/// `plan --detailed-exitcode`: there is something to do.
+pub const CHANGES: u8 = 2;
+/// A guard or `preventDestroy` refused.
+pub const GUARDED: u8 = 10;
+/// The saved plan no longer fits the state or the manifest.
+pub const STALE: u8 = 11;
+/// Somebody else holds the lease.
+pub const LOCKED: u8 = 12;
+/// A secret cannot be opened or sealed.
+pub const UNDECRYPTABLE: u8 = 14;
+/// Some of it was done, and some of it failed.
+pub const PARTIAL: u8 = 15;
+/// A test ran and failed.
+pub const TEST_FAILED: u8 = 16;
+/// The command line is wrong.
+pub const USAGE: u8 = 64;
+/// Stopped by Ctrl-C a second time.
+pub const INTERRUPTED: u8 = 130;
+
+/// Why a command did not succeed: what happened, because of what, and what to do.
+#[derive(Debug)]
+pub struct Failure {
+    pub code: u8,
+    /// Lower case, no full stop.
+    pub message: String,
+    pub causes: Vec<String>,
+    pub hint: Option<String>,
+}
+
+/// What a command returns: its exit code, or a failure to explain.
+pub type Outcome = Result<u8, Failure>;
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { code: ERROR, message: message.into(), causes: Vec::new(), hint: None }
+    }
+
+    pub fn code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
+    pub fn cause(mut self, cause: impl std::fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::Missing(_) => "run `mailplumb apply` first, or name the store with --state",
+            StoreError::Busy { .. } => "wait for it to end; the lease of a process that died is taken over",
+            StoreError::Fenced(_) => "run the command again",
+            StoreError::Stale { .. } | StoreError::OtherStore { .. } => "make a new plan",
+            StoreError::Full => "free some space; nothing was lost, the last change was not made",
+            StoreError::ReadOnly(_) => "check the owner and the permissions of the store and its folder",
+            StoreError::TooNew { .. } => "update mailplumb on this machine",
+            StoreError::Damaged(_) => "restore the store from a backup",
+            StoreError::NotFound(_) => "list what is there first",
+            StoreError::Failed(_) => "run the command again; if it stays, report it with this text",
+        };
+        let code = match &error {
+            StoreError::Busy { .. } => LOCKED,
+            StoreError::Stale { .. } | StoreError::OtherStore { .. } => STALE,
+            StoreError::Missing(_)
+            | StoreError::Fenced(_)
+            | StoreError::Full
+            | StoreError::ReadOnly(_)
+            | StoreError::TooNew { .. }
+            | StoreError::Damaged(_)
+            | StoreError::NotFound(_)
+            | StoreError::Failed(_) => ERROR,
+        };
+        Self::new(error.to_string()).code(code).hint(hint)
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let hint = match &error {
+            SourceError::Missing(_) | SourceError::Empty(_) => {
+                "name the manifest's directory with --file, or begin one with `mailplumb init`"
+            }
+            SourceError::Unreadable { .. } => "check its permissions",
+            SourceError::TooLarge(_) | SourceError::TooMany(_) => {
+                "point --file at the directory that holds only the manifest"
+            }
+        };
+        Self::new(error.to_string()).hint(hint)
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Store(error) => error.into(),
+            ApplyError::Blocked(blocked) => {
+                let failure = Self::new("the plan is blocked; nothing was changed").code(GUARDED);
+                blocked.into_iter().fold(failure, |failure, one| {
+                    failure.cause(format!("{} ({})", one.message, one.remedy))
+                })
+            }
+            ApplyError::SecretMoved(_) => {
+                Self::new(error.to_string()).code(STALE).hint("make a new plan from the manifest as it is now")
+            }
+        }
+    }
+}
+
+/// Prints the failure, if there is one, and returns the exit code.
+pub fn conclude(outcome: Outcome) -> u8 {
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            output::error(&failure.message);
+            for cause in &failure.causes {
+                output::talk(&format!("  caused by: {cause}"));
+            }
+            if let Some(hint) = &failure.hint {
+                output::hint(hint);
+            }
+            failure.code
+        }
+    }
+}

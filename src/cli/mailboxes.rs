@@ -1,0 +1,68 @@
+//! Choosing mailboxes on the command line.
+
+use clap::Args;
+
+use super::exit::Failure;
+use crate::model::name::Name;
+use crate::store::{MailboxRow, Store};
+
+/// Which mailboxes; all of them when nothing is said.
+#[derive(Debug, Clone, Args)]
+pub struct Selection {
+    /// Mailboxes, by name or address
+    #[arg(value_name = "MAILBOX")]
+    mailboxes: Vec<String>,
+    /// All mailboxes of this profile
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+impl Selection {
+    /// The chosen mailboxes that are active. Those left out because they are inactive are named.
+    pub async fn choose(&self, store: &dyn Store) -> Result<Vec<Name>, Failure> {
+        let rows = store.mailboxes().await?;
+        let mut chosen = Vec::new();
+        for wanted in &self.mailboxes {
+            let Some(row) = rows.iter().find(|row| is_named(row, wanted)) else {
+                return Err(unknown(wanted, &rows));
+            };
+            chosen.push(row);
+        }
+        if self.mailboxes.is_empty() {
+            chosen.extend(&rows);
+        }
+        if let Some(profile) = &self.profile {
+            chosen.retain(|row| row.profile.as_ref().is_some_and(|of| of.name.as_str() == profile));
+            if chosen.is_empty() {
+                return Err(Failure::new(format!("no mailbox uses a profile `{profile}`"))
+                    .hint("`mailplumb status` lists mailboxes with their profiles"));
+            }
+        }
+        let (active, inactive): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|row| is_active(row));
+        for row in inactive {
+            super::output::talk(&format!("mailbox/{}: skipped, inactive", row.stored.declared.name));
+        }
+        Ok(active.into_iter().map(|row| row.stored.declared.name.clone()).collect())
+    }
+}
+
+fn is_named(row: &MailboxRow, wanted: &str) -> bool {
+    let declared = &row.stored.declared;
+    declared.name.as_str() == wanted || declared.address.key() == wanted.to_lowercase()
+}
+
+fn is_active(row: &MailboxRow) -> bool {
+    row.stored.declared.active && row.profile.as_ref().is_none_or(|profile| profile.active)
+}
+
+fn unknown(wanted: &str, rows: &[MailboxRow]) -> Failure {
+    let nearest = rows
+        .iter()
+        .map(|row| row.stored.declared.name.as_str())
+        .max_by(|a, b| strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted)));
+    let failure = Failure::new(format!("no mailbox `{wanted}` in the store"));
+    match nearest {
+        Some(name) if strsim::jaro_winkler(name, wanted) > 0.8 => failure.hint(format!("did you mean `{name}`?")),
+        _ => failure.hint("`mailplumb status` lists them; a new one must be applied first"),
+    }
+}

@@ -1,0 +1,87 @@
+//! Writing to stdout and stderr: colour only where it belongs, and a closed pipe is no error.
+
+use std::io::{self, Write};
+
+use anstream::ColorChoice;
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table};
+use serde::Serialize;
+
+use super::Colour;
+use super::exit::Failure;
+
+/// Bold red, for the word `error`.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
+pub const FAINT: Style = Style::new().dimmed();
+
+pub fn set_colour(colour: Colour) {
+    match colour {
+        // anstream looks at the terminal, NO_COLOR and CLICOLOR by itself.
+        Colour::Auto => {}
+        Colour::Always => ColorChoice::Always.write_global(),
+        Colour::Never => ColorChoice::Never.write_global(),
+    }
+}
+
+/// Data: to stdout, with a line end.
+pub fn data(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes())?;
+    if text.ends_with('\n') || text.is_empty() { Ok(()) } else { bytes(b"\n") }
+}
+
+/// Raw octets to stdout.
+pub fn bytes(octets: &[u8]) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(octets).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(()),
+        // `mailplumb plan | head` is done when head is.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::new("the output cannot be written").cause(error)),
+    }
+}
+
+/// Data as JSON.
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new("the output cannot be written as JSON").cause(error))?;
+    data(&text)
+}
+
+/// Talk: to stderr. That nobody listens is no error.
+pub fn talk(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = writeln!(stderr, "{text}");
+}
+
+pub fn error(text: &str) {
+    talk(&format!("{BAD}error{BAD:#}: {text}"));
+}
+
+pub fn warning(text: &str) {
+    talk(&format!("{DOUBTFUL}warning{DOUBTFUL:#}: {text}"));
+}
+
+pub fn hint(text: &str) {
+    talk(&format!("{GOOD}hint{GOOD:#}: {text}"));
+}
+
+/// A table without lines, for people.
+pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().map(|title| title.to_uppercase()));
+    table.add_rows(rows);
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// A moment, to the second.
+pub fn moment(at: jiff::Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+pub fn moment_or_dash(at: Option<jiff::Timestamp>) -> String {
+    at.map_or_else(|| "-".to_owned(), moment)
+}

@@ -1,0 +1,82 @@
+//! `mailplumb test`
+
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::task::JoinSet;
+
+use super::context::run;
+use super::exit::{DONE, Failure, Outcome, PARTIAL, TEST_FAILED};
+use super::mailboxes::Selection;
+use super::{Global, output};
+use crate::engine::Engine;
+use crate::engine::test_and_enable::{self, Tested, Which};
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::store::sqlite::Open;
+
+/// Test and enable mailboxes again
+///
+/// Connects, logs in and reads; sends a message from the mailbox to itself where outgoing mail is not enabled yet. What passes
+/// is enabled; what fails says at which step, what the server said, what it means and what to do.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mailplumb test\n  mailplumb test support sales@contoso.example\n  \
+                        mailplumb test --profile provider-pop")]
+pub struct Test {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+impl Test {
+    pub fn run(self, global: &Global) -> Outcome {
+        let engine = Arc::new(global.engine("test", Open::Existing)?);
+        run(engine.stopping.clone(), async {
+            let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
+            let tested = test_all(&engine, mailboxes, Which::All).await?;
+            conclude(&engine, tested).await
+        })
+    }
+}
+
+/// The mailboxes with an operation that waits for a test.
+pub async fn waiting(engine: &Engine) -> Result<Vec<Name>, Failure> {
+    let rows = engine.store.mailboxes().await?;
+    let needs_test = |row: &crate::store::MailboxRow| {
+        row.stored.operations.values().any(|operation| operation.state.needs_test())
+    };
+    Ok(rows.into_iter().filter(needs_test).map(|row| row.stored.declared.name).collect())
+}
+
+/// Tests mailboxes side by side.
+pub async fn test_all(engine: &Arc<Engine>, mailboxes: Vec<Name>, which: Which) -> Result<Tested, Failure> {
+    let mut total = Tested::default();
+    let mut running = JoinSet::new();
+    let mut waiting = mailboxes.into_iter();
+    loop {
+        while running.len() < limits::MAILBOXES_AT_ONCE_MAX && !engine.stopping.is_cancelled() {
+            let Some(name) = waiting.next() else { break };
+            let engine = Arc::clone(engine);
+            running.spawn(async move { test_and_enable::mailbox(&engine, &name, which).await });
+        }
+        match running.join_next().await {
+            Some(Ok(tested)) => total += tested?,
+            Some(Err(error)) => return Err(Failure::new("internal error: a test died").cause(error)),
+            None => return Ok(total),
+        }
+    }
+}
+
+/// Says what the tests came to; the exit code tells failures.
+pub async fn conclude(engine: &Engine, tested: Tested) -> Outcome {
+    let Tested { passed, failed, deferred } = tested;
+    let mut words = format!("Tests: {passed} passed, {failed} failed");
+    if deferred > 0 {
+        words.push_str(&format!(", {deferred} not run"));
+    }
+    output::data(&format!("{words}."))?;
+    if engine.stopping.is_cancelled() {
+        output::talk("stopped early; the rest waits for `mailplumb test`");
+        return Ok(PARTIAL);
+    }
+    Ok(if failed > 0 { TEST_FAILED } else { DONE })
+}
