@@ -1,0 +1,42 @@
+//! Removing messages, and saying goodbye.
+
+use crate::model::failure::Cause;
+
+use super::super::Conversation;
+use super::command::{Tag, bare};
+use super::exchange::{Answer, Asked, Completion};
+use super::refusal::{Stage, refusal};
+use super::response::Response;
+
+/// `UID STORE set +FLAGS.SILENT (\Deleted)`; `set` is one of [`super::uid_sets`].
+pub fn flag_deleted(tag: Tag, set: &str) -> impl Conversation<Output = ()> + use<> {
+    let chunks = bare(&tag, &format!("UID STORE {set} +FLAGS.SILENT (\\Deleted)"));
+    Asked::new(tag, chunks, Accepted)
+}
+
+/// `UID EXPUNGE set` (RFC 4315). Plain EXPUNGE has no place here: it would also remove what others have flagged.
+pub fn expunge(tag: Tag, set: &str) -> impl Conversation<Output = ()> + use<> {
+    let chunks = bare(&tag, &format!("UID EXPUNGE {set}"));
+    Asked::new(tag, chunks, Accepted)
+}
+
+/// LOGOUT. It ends with [`Cause::ServerBye`], which is the server's goodbye.
+pub fn logout(tag: Tag) -> impl Conversation<Output = ()> {
+    let chunks = bare(&tag, "LOGOUT");
+    Asked::new(tag, chunks, Accepted)
+}
+
+/// Nothing but yes or no matters.
+struct Accepted;
+
+impl Answer for Accepted {
+    type Output = ();
+
+    fn untagged(&mut self, _: Response) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    fn completed(&mut self, completion: Completion) -> Result<(), Cause> {
+        completion.accepted().map_err(|completion| refusal(Stage::Session, &completion))
+    }
+}
