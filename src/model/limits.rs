@@ -43,6 +43,10 @@ pub const FETCH_WINDOW_MESSAGES: usize = 64;
 /// What a server said is quoted up to here.
 pub const SERVER_WORDS_CHARACTERS_MAX: usize = 500;
 
+/// Addresses of one host name that are tried.
+pub const ADDRESSES_TRIED_MAX: usize = 8;
+pub const TRUST_BUNDLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two bytes that the server owes.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
@@ -50,6 +54,11 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
 pub const SUBMISSION_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a test waits for its own message to come back.
 pub const RECEIVE_BACK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Work that a server may ask for in a SCRAM login; it sets the count, we pay for it.
+pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
+/// RFC 7677 section 4: fewer would let whoever listens guess the password offline.
+pub const SCRAM_ITERATIONS_MIN: u32 = 4096;
 
 // --- leases ---
 pub const LEASE_TTL: Duration = Duration::from_secs(60);
