@@ -84,3 +84,45 @@ impl Answer for AskCapabilities {
         Ok(std::mem::take(&mut self.seen))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Tags;
+    use super::super::transcript::play;
+    use super::*;
+
+    fn ask() -> impl Conversation<Output = Capabilities> {
+        ask_capabilities(Tags::default().next_tag())
+    }
+
+    #[test]
+    fn capabilities_come_untagged_or_with_the_answer() {
+        let untagged = "C: M1 CAPABILITY\nS: * capability imap4rev1 auth=Plain uidplus\nS: M1 OK done";
+        let tagged = "C: M1 CAPABILITY\nS: M1 OK [CAPABILITY IMAP4rev1 AUTH=PLAIN UIDPLUS] done";
+        assert_eq!(play(ask, untagged).unwrap(), play(ask, tagged).unwrap());
+        assert!(play(ask, tagged).unwrap().uidplus());
+    }
+
+    #[test]
+    fn imap4rev2_includes_uidplus_and_short_literals() {
+        let capabilities = Capabilities::parse(b"IMAP4rev2");
+        assert!(capabilities.uidplus() && capabilities.short_literals_at_once());
+    }
+
+    #[test]
+    fn unknown_responses_are_skipped_and_a_bye_ends_the_session() {
+        let chatter =
+            "C: M1 CAPABILITY\nS: * 3 EXISTS\nS: * WEATHER fine {2}\nS: ab\nS:\nS: * OK [ALERT] x\n";
+        assert!(play(ask, &format!("{chatter}S: * CAPABILITY STARTTLS\nS: M1 OK")).unwrap().starttls());
+        let cause = play(ask, &format!("{chatter}S: * BYE [UNAVAILABLE] restarting")).unwrap_err();
+        assert_eq!(cause, Cause::ServerBye { said: "[UNAVAILABLE] restarting".to_owned() });
+    }
+
+    #[test]
+    fn lines_that_are_no_responses_are_garbage() {
+        for line in ["hello there", "M9 OK another's answer", "+ go on"] {
+            let cause = play(ask, &format!("C: M1 CAPABILITY\nS: {line}")).unwrap_err();
+            assert!(matches!(&cause, Cause::Garbage { detail } if detail.contains(line)), "{line}: {cause}");
+        }
+    }
+}

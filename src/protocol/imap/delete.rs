@@ -40,3 +40,28 @@ impl Answer for Accepted {
         completion.accepted().map_err(|completion| refusal(Stage::Session, &completion))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Tags;
+    use super::super::transcript::play;
+    use super::*;
+
+    #[test]
+    fn messages_are_flagged_and_expunged_by_uid_only() {
+        let flag = || flag_deleted(Tags::default().next_tag(), "3:5,9");
+        let transcript = "C: M1 UID STORE 3:5,9 +FLAGS.SILENT (\\Deleted)\nS: * 1 EXPUNGE\nS: M1 OK";
+        play(flag, transcript).unwrap();
+        let expunge = || expunge(Tags::default().next_tag(), "3:5,9");
+        play(expunge, "C: M1 UID EXPUNGE 3:5,9\nS: * 1 EXPUNGE\nS: * 1 EXPUNGE\nS: M1 OK").unwrap();
+        let cause = play(expunge, "C: M1 UID EXPUNGE 3:5,9\nS: M1 NO [NOPERM] not yours").unwrap_err();
+        assert_eq!(cause, Cause::Refused { said: "[NOPERM] not yours".to_owned() });
+    }
+
+    #[test]
+    fn a_goodbye_ends_with_the_servers() {
+        let cause =
+            play(|| logout(Tags::default().next_tag()), "C: M1 LOGOUT\nS: * BYE see you").unwrap_err();
+        assert_eq!(cause, Cause::ServerBye { said: "see you".to_owned() });
+    }
+}

@@ -98,7 +98,7 @@ impl<A: Answer> Conversation for Asked<A> {
                 response @ (Response::Status { .. }
                 | Response::Capability(_)
                 | Response::Exists(_)
-                | Response::Expunge(_)
+                | Response::Expunge
                 | Response::Fetch(_)
                 | Response::Other) => self.answer.untagged(response)?,
             }

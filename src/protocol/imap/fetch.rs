@@ -143,6 +143,10 @@ impl Fetch {
             Err(completion) if completion.reply.has_code("EXPUNGEISSUED") && !self.unreadable => {
                 Missing::Vanished
             }
+            // Some servers end so at a message whose file is damaged: that will not pass.
+            Err(completion) if completion.reply.has_code("SERVERBUG") => {
+                Missing::Unknown(Cause::Refused { said: completion.reply.said })
+            }
             Err(completion) => Missing::Unknown(refusal(Stage::Session, &completion)),
         }
     }
@@ -155,7 +159,7 @@ impl Answer for Fetch {
         match response {
             Response::Fetch(line) => self.note(line),
             // Every higher sequence number names another message from now on.
-            Response::Expunge(_) => {
+            Response::Expunge => {
                 self.uids.clear();
                 self.orphans.clear();
                 Ok(())
@@ -174,5 +178,128 @@ impl Answer for Fetch {
         let found = std::mem::take(&mut self.found);
         let answered = found.into_iter().map(|(uid, found)| (uid, (found.received, found.content())));
         Ok(FetchOutcome { answered: answered.collect(), missing })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Tags;
+    use super::super::transcript::play;
+    use super::*;
+
+    fn ask(uids: &[u32], command: &str, part: Part, answers: &str) -> FetchOutcome {
+        let wanted: BTreeSet<u32> = uids.iter().copied().collect();
+        let make = || fetch(Tags::default().next_tag(), wanted.clone(), part);
+        play(make, &format!("C: M1 UID FETCH {command}\n{answers}")).unwrap()
+    }
+
+    fn ask_whole(uids: &[u32], set: &str, answers: &str) -> FetchOutcome {
+        ask(uids, &format!("{set} (UID INTERNALDATE BODY.PEEK[])"), Part::Whole, answers)
+    }
+
+    fn texts(outcome: &FetchOutcome) -> Vec<(u32, String)> {
+        let text = |content: &Content| match content {
+            Content::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Content::Vanished => "vanished".to_owned(),
+            Content::Refused(said) => format!("refused: {said}"),
+            Content::TooLarge(size) => format!("too large: {size}"),
+        };
+        outcome.answered.iter().map(|(uid, (_, content))| (*uid, text(content))).collect()
+    }
+
+    #[test]
+    fn answers_come_in_any_order_split_and_interleaved() {
+        let outcome = ask_whole(
+            &[3, 4, 5, 9],
+            "3:5,9",
+            r#"S: * 12 EXISTS
+               S: * 4 FETCH (UID 9 BODY[] {9}
+               S: S: nine
+               S: )
+               S: * 2 FETCH (FLAGS (\Seen))
+               S: * 1 FETCH (INTERNALDATE " 1-Jan-2024 00:00:00 +0000" UID 3)
+               S: * 2 FETCH (BODY[] "four")
+               S: * 1 FETCH (BODY[] {5}
+               S: three)
+               S: * 2 FETCH (UID 4)
+               S: * 7 FETCH (UID 77 BODY[] "nobody asked")
+               S: * OK [ALERT] tea is ready {44}
+               S: * 3 FETCH (UID 5 BODY[] ~{4}
+               S: five INTERNALDATE "02-Jan-2024 00:00:00 +0000")
+               S: M1 OK done"#,
+        );
+        let expected = [(3, "three"), (4, "four"), (5, "five"), (9, "S: nine\r\n")];
+        assert_eq!(texts(&outcome), expected.map(|(uid, text)| (uid, text.to_owned())));
+        assert!(outcome.answered[&3].0.is_some() && outcome.answered[&5].0.is_some());
+        assert_eq!(outcome.missing, Missing::Vanished);
+    }
+
+    #[test]
+    fn headers_are_asked_for_alone() {
+        let command = "1 (UID INTERNALDATE BODY.PEEK[HEADER])";
+        let answer = "S: * 1 FETCH (UID 1 BODY[HEADER] {4}\nS: A:b⏎\nS: \nS: )\nS: M1 OK";
+        let answer = answer.replace("{4}", "{5}");
+        let outcome = ask(&[1], command, Part::Headers, &answer);
+        assert_eq!(texts(&outcome), [(1, "A:b\r\n".to_owned())]);
+    }
+
+    #[test]
+    fn a_message_without_an_answer_has_vanished() {
+        let outcome = ask_whole(&[1, 2], "1:2", "S: * 1 FETCH (UID 1 BODY[] \"a\")\nS: M1 OK");
+        assert_eq!((texts(&outcome).len(), outcome.missing), (1, Missing::Vanished));
+        let gone = "S: M1 NO [EXPUNGEISSUED] Some messages were already expunged.";
+        assert_eq!(ask_whole(&[1], "1", gone).missing, Missing::Vanished);
+    }
+
+    #[test]
+    fn nil_and_nothing_at_all_are_refusals_of_one_message() {
+        let outcome = ask_whole(
+            &[1, 2, 3],
+            "1:3",
+            "S: * 1 FETCH (UID 1 BODY[] NIL)
+             S: * 2 FETCH (UID 2 FLAGS ())
+             S: * 3 FETCH (UID 3 BODY[] NIL)
+             S: * 3 FETCH (UID 3 BODY[] \"late\")
+             S: M1 OK",
+        );
+        let texts = texts(&outcome);
+        assert!(texts[0].1.starts_with("refused: ") && texts[1].1.starts_with("refused: "), "{texts:?}");
+        assert_eq!(texts[2].1, "late");
+    }
+
+    #[test]
+    fn a_refused_batch_says_nothing_about_what_is_missing() {
+        let answer = "S: * 1 FETCH (UID 1 BODY[] \"a\")\nS: M1 NO [SERVERBUG] cannot read message 2";
+        let outcome = ask_whole(&[1, 2], "1:2", answer);
+        assert_eq!(texts(&outcome).len(), 1);
+        assert!(matches!(outcome.missing, Missing::Unknown(Cause::Refused { .. })));
+        let throttled = "S: M1 NO [UNAVAILABLE] later";
+        let missing = ask_whole(&[1], "1", throttled).missing;
+        assert!(matches!(missing, Missing::Unknown(Cause::TemporarilyRefused { .. })));
+    }
+
+    #[test]
+    fn an_unreadable_answer_does_not_make_a_message_vanish_nor_hide_the_others() {
+        let answer = "
+            S: * 1 FETCH (BODY[] \"open)
+            S: * 2 FETCH (UID 2 BODY[] \"b\")
+            S: M1 OK";
+        let outcome = ask_whole(&[1, 2], "1:2", answer);
+        assert_eq!(texts(&outcome), [(2, "b".to_owned())]);
+        assert!(matches!(outcome.missing, Missing::Unknown(Cause::Garbage { .. })));
+    }
+
+    #[test]
+    fn after_an_expunge_a_sequence_number_names_another_message() {
+        let answer = "
+            S: * 1 FETCH (UID 1 FLAGS ())
+            S: * 1 EXPUNGE
+            S: * 1 FETCH (BODY[] \"of message 2\")
+            S: * 1 FETCH (UID 2 FLAGS ())
+            S: M1 OK";
+        let outcome = ask_whole(&[1, 2], "1:2", answer);
+        let texts = texts(&outcome);
+        assert!(texts[0].1.starts_with("refused: "), "{texts:?}");
+        assert_eq!(texts[1], (2, "of message 2".to_owned()));
     }
 }

@@ -65,7 +65,7 @@ impl Answer for OpenInbox {
             Response::Tagged { .. }
             | Response::Continue { .. }
             | Response::Capability(_)
-            | Response::Expunge(_)
+            | Response::Expunge
             | Response::Fetch(_)
             | Response::Other => {}
         }
@@ -81,5 +81,56 @@ impl Answer for OpenInbox {
             }
             Access::ReadWrite | Access::ReadOnly => Ok(self.opened),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::Tags;
+    use super::super::transcript::play;
+    use super::*;
+
+    fn open(access: Access, transcript: &str) -> Result<Opened, Cause> {
+        play(|| open_inbox(Tags::default().next_tag(), access), transcript)
+    }
+
+    #[test]
+    fn an_inbox_tells_its_numbers() {
+        let transcript = r"
+            C: M1 EXAMINE INBOX
+            S: * FLAGS (\Answered \Seen)
+            S: * OK [PERMANENTFLAGS ()] Read-only mailbox.
+            S: * 312 EXISTS
+            S: * 0 RECENT
+            S: * OK [UNSEEN 0] a number that the grammar forbids
+            S: * OK [UIDVALIDITY 1700000000] UIDs valid
+            S: * OK [UIDNEXT 4392] Predicted next UID
+            S: * OK [HIGHESTMODSEQ 9223372036854775807] Highest
+            S: M1 OK [READ-ONLY] Examine completed";
+        let opened = open(Access::ReadOnly, transcript).unwrap();
+        assert_eq!(opened, Opened { validity: 1_700_000_000, uid_next: Some(4392), messages: Some(312) });
+    }
+
+    #[test]
+    fn a_missing_or_forbidden_uidvalidity_is_zero() {
+        for line in ["OK [UIDVALIDITY 0] hm", "OK [UIDVALIDITY] hm", "OK hm"] {
+            let transcript = format!("C: M1 EXAMINE INBOX\nS: * 1 EXISTS\nS: * {line}\nS: M1 OK");
+            let opened = open(Access::ReadOnly, &transcript).unwrap();
+            assert_eq!(opened, Opened { validity: 0, uid_next: None, messages: Some(1) });
+        }
+    }
+
+    #[test]
+    fn a_read_only_inbox_is_refused_when_something_is_to_be_deleted() {
+        let transcript = "C: M1 SELECT INBOX\nS: M1 OK [READ-ONLY] yours to look at";
+        assert!(matches!(open(Access::ReadWrite, transcript), Err(Cause::Refused { .. })));
+    }
+
+    #[test]
+    fn a_throttling_server_is_not_one_that_refuses() {
+        let transcript = "C: M1 EXAMINE INBOX\nS: M1 BAD User is authenticated but not connected.";
+        assert!(matches!(open(Access::ReadOnly, transcript), Err(Cause::TemporarilyRefused { .. })));
+        let transcript = "C: M1 EXAMINE INBOX\nS: M1 NO [NONEXISTENT] no inbox";
+        assert!(matches!(open(Access::ReadOnly, transcript), Err(Cause::Refused { .. })));
     }
 }

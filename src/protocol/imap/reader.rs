@@ -8,6 +8,9 @@ use bytes::{Bytes, BytesMut};
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
 
+/// More than one read of a driver brings.
+const READ_AHEAD_BYTES: usize = 128 * 1024;
+
 /// A part of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -79,7 +82,8 @@ impl Reader {
                 }
                 State::Literal { size } => {
                     if input.len() < size {
-                        input.reserve(size - input.len());
+                        // Once, and with room for what the next read takes beyond it: nothing is moved later.
+                        input.reserve(size - input.len() + READ_AHEAD_BYTES);
                         return Ok(None);
                     }
                     self.pieces.push(Piece::Literal(input.split_to(size).freeze()));

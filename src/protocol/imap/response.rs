@@ -23,7 +23,7 @@ pub(super) enum Response {
     },
     Capability(Capabilities),
     Exists(u32),
-    Expunge(u32),
+    Expunge,
     Fetch(FetchLine),
     /// Nothing that we need.
     Other,
@@ -125,7 +125,7 @@ fn numbered(number: u32, arguments: &[u8], frame: &Frame) -> Response {
     let (word, _) = split_word(arguments);
     match word.to_ascii_uppercase().as_slice() {
         b"EXISTS" => Response::Exists(number),
-        b"EXPUNGE" => Response::Expunge(number),
+        b"EXPUNGE" => Response::Expunge,
         b"FETCH" => Response::Fetch(FetchLine::parse(number, frame)),
         _ => Response::Other,
     }
