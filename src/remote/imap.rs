@@ -346,3 +346,6 @@ impl Receive for ImapInbox {
         removed.map_err(|cause| RemoteError::new(TestStep::Delete, cause))
     }
 }
+
+#[cfg(test)]
+mod tests;

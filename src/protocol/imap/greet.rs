@@ -41,7 +41,7 @@ impl Conversation for Greet {
     fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Greeted>, Cause> {
         // The binary greeting of another protocol may never hold a line end.
         if input.first().is_some_and(|byte| !byte.is_ascii_graphic() && !byte.is_ascii_whitespace()) {
-            return Err(wrong_protocol(input));
+            return Err(wrong_protocol(b"(binary data)"));
         }
         let Some(frame) = self.reader.next(input)? else {
             return Ok(Progress::NeedInput);
