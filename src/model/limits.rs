@@ -35,6 +35,8 @@ pub const LISTING_MESSAGES_MAX: usize = 2_000_000;
 pub const UIDL_BYTES_MAX: usize = 1024;
 /// A message above this size is quarantined, not fetched.
 pub const MESSAGE_BYTES_MAX: u64 = 100 * 1024 * 1024;
+/// What an IMAP server sends although it is above [`MESSAGE_BYTES_MAX`] is read and dropped up to here.
+pub const LITERAL_DROPPED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Above this size only headers are parsed.
 pub const MESSAGE_PARSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;

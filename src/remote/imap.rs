@@ -1,1 +1,351 @@
-//! TBD
+//! The inbox of an IMAP server as the engine sees it: which conversations in which order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
+use crate::model::profile::{Protocol, TlsMode};
+use crate::model::secret::Secret;
+use crate::model::server::{Destination, Login};
+use crate::net::{Connection, Network};
+use crate::protocol::Conversation;
+use crate::protocol::imap::{self, Access, Capabilities, LoginWay, Missing, Opened, SessionState, Tags};
+use crate::protocol::sasl::{Channel, Exchange};
+
+use super::{Receive, Trace, nonce};
+
+/// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
+/// `authenticate`, `open` (with STARTTLS, `tls` follows `greet`).
+pub async fn open(
+    network: &Network,
+    destination: &Destination,
+    trace: &mut Trace,
+) -> Result<Box<dyn Receive>, RemoteError> {
+    let connection = network.connect(destination, Protocol::Imap, trace).await?;
+    let endpoint = &destination.endpoint;
+    let timeout =
+        endpoint.timeout_seconds.map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.into()));
+    let mut session = Session { connection, tags: Tags::default(), timeout };
+
+    let (state, capabilities) = trace.step(TestStep::Greet, session.greet(endpoint.tls)).await?;
+    let mut known = Some(capabilities);
+    match endpoint.tls {
+        TlsMode::Starttls => {
+            trace.step(TestStep::Tls, session.start_tls(known.take().unwrap_or_default())).await?;
+            if let Some(words) = session.connection.tls_words() {
+                trace.detail(words);
+            }
+        }
+        TlsMode::Implicit | TlsMode::None => {}
+    }
+    let (capabilities, words) =
+        trace.step(TestStep::Authenticate, session.authenticate(destination, state, known)).await?;
+    trace.detail(words);
+
+    let opened = trace.step(TestStep::Open, session.open_inbox(Access::ReadOnly)).await?;
+    trace.detail(opened.messages.map_or_else(|| "unknown number of messages".to_owned(), messages_words));
+    Ok(Box::new(ImapInbox { session, capabilities, inbox: Inbox::Fresh(opened) }))
+}
+
+fn messages_words(count: u32) -> String {
+    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
+}
+
+/// A connection on which one command follows another.
+struct Session {
+    connection: Connection,
+    tags: Tags,
+    timeout: Duration,
+}
+
+impl Session {
+    async fn drive<C: Conversation>(&mut self, mut conversation: C) -> Result<C::Output, Cause> {
+        self.connection.drive(&mut conversation, self.timeout).await
+    }
+
+    async fn greet(&mut self, tls: TlsMode) -> Result<(SessionState, Capabilities), Cause> {
+        let greeted = self.drive(imap::greet()).await?;
+        // Whoever says so before TLS may be anybody, and STARTTLS is no longer possible (RFC 9051 section 11.1).
+        if (greeted.state, tls) == (SessionState::PreAuthenticated, TlsMode::Starttls) {
+            return Err(Cause::StarttlsNotOffered);
+        }
+        let capabilities = self.known_or_asked(greeted.capabilities).await?;
+        Ok((greeted.state, capabilities))
+    }
+
+    async fn known_or_asked(&mut self, known: Option<Capabilities>) -> Result<Capabilities, Cause> {
+        match known {
+            Some(capabilities) => Ok(capabilities),
+            None => {
+                let tag = self.tags.next_tag();
+                self.drive(imap::ask_capabilities(tag)).await
+            }
+        }
+    }
+
+    /// STARTTLS and the handshake. What the server offered before is forgotten with `capabilities`.
+    async fn start_tls(&mut self, capabilities: Capabilities) -> Result<(), Cause> {
+        if !capabilities.starttls() {
+            return Err(Cause::StarttlsNotOffered);
+        }
+        let tag = self.tags.next_tag();
+        self.drive(imap::start_tls(tag)).await?;
+        self.connection.start_tls().await
+    }
+
+    /// Logs in; returns the capabilities of the authenticated session, and words for people.
+    async fn authenticate(
+        &mut self,
+        destination: &Destination,
+        state: SessionState,
+        known: Option<Capabilities>,
+    ) -> Result<(Capabilities, String), Cause> {
+        let offered = self.known_or_asked(known).await?;
+        match (state, &destination.login) {
+            (SessionState::PreAuthenticated, _) => Ok((offered, "authenticated by the server".to_owned())),
+            (SessionState::NotAuthenticated, Login::Anonymous) => {
+                Err(Cause::Unsupported { setting: "reading an inbox without a login".to_owned() })
+            }
+            (SessionState::NotAuthenticated, Login::Password { username, password }) => {
+                let channel = self.channel(destination.endpoint.tls);
+                let way = imap::choose_login(&offered, destination.endpoint.authentication, channel)?;
+                let capabilities = self.log_in(&offered, way, username, password).await?;
+                let words = match way {
+                    LoginWay::Command => "LOGIN",
+                    LoginWay::Sasl(mechanism) => mechanism.name(),
+                };
+                Ok((self.known_or_asked(capabilities).await?, words.to_owned()))
+            }
+        }
+    }
+
+    /// A manifest says `tls: none` only where the host allows it.
+    fn channel(&self, tls: TlsMode) -> Channel {
+        match (self.connection.is_encrypted(), tls) {
+            (true, _) => Channel::Encrypted,
+            (false, TlsMode::None) => Channel::Clear { allowed: true },
+            (false, TlsMode::Implicit | TlsMode::Starttls) => Channel::Clear { allowed: false },
+        }
+    }
+
+    async fn log_in(
+        &mut self,
+        offered: &Capabilities,
+        way: LoginWay,
+        username: &str,
+        password: &Secret<String>,
+    ) -> Result<Option<Capabilities>, Cause> {
+        let tag = self.tags.next_tag();
+        match way {
+            LoginWay::Command => {
+                let login = imap::login(tag, offered, username, password.expose())?;
+                self.drive(login).await
+            }
+            LoginWay::Sasl(mechanism) => {
+                let exchange = Exchange::new(mechanism, username, password, nonce::draw()?)?;
+                self.drive(imap::authenticate(tag, offered, mechanism, exchange)).await
+            }
+        }
+    }
+
+    async fn open_inbox(&mut self, access: Access) -> Result<Opened, Cause> {
+        let tag = self.tags.next_tag();
+        self.drive(imap::open_inbox(tag, access)).await
+    }
+
+    async fn list_from(&mut self, validity: u32, first: u32) -> Result<Vec<Listed>, Cause> {
+        let tag = self.tags.next_tag();
+        self.drive(imap::list_from(tag, validity, first)).await
+    }
+
+    /// Fetches a batch. Where the server refuses to answer for all, what is missing is asked for one by one, so that
+    /// one message that the server cannot hand over does not hide the others.
+    async fn fetch(&mut self, wanted: BTreeSet<u32>, part: Part) -> Result<Answers, Cause> {
+        let tag = self.tags.next_tag();
+        let outcome = self.drive(imap::fetch(tag, wanted.clone(), part)).await?;
+        let mut answers = outcome.answered;
+        let missing: Vec<u32> = wanted.iter().copied().filter(|uid| !answers.contains_key(uid)).collect();
+        match outcome.missing {
+            Missing::Vanished => {
+                answers.extend(missing.into_iter().map(|uid| (uid, (None, Content::Vanished))));
+            }
+            Missing::Unknown(cause) if missing.is_empty() || wanted.len() == 1 => {
+                for uid in missing {
+                    answers.insert(uid, (None, refused_alone(cause.clone())?));
+                }
+            }
+            Missing::Unknown(_) => {
+                for uid in missing {
+                    answers.extend(Box::pin(self.fetch(BTreeSet::from([uid]), part)).await?);
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Flags and, where that is possible for these messages alone, expunges.
+    async fn delete(&mut self, uids: &BTreeSet<u32>, capabilities: &Capabilities) -> Result<(), Cause> {
+        for set in imap::uid_sets(uids) {
+            let tag = self.tags.next_tag();
+            self.drive(imap::flag_deleted(tag, &set)).await?;
+            if capabilities.uidplus() {
+                let tag = self.tags.next_tag();
+                self.drive(imap::expunge(tag, &set)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type Answers = BTreeMap<u32, (Option<Timestamp>, Content)>;
+
+/// What a refusal means for the only message asked for: a server that cannot at present says nothing about it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other cause is about this one message")]
+fn refused_alone(cause: Cause) -> Result<Content, Cause> {
+    match cause {
+        Cause::TemporarilyRefused { .. } => Err(cause),
+        other => Ok(Content::Refused(other.to_string())),
+    }
+}
+
+/// An inbox that was opened.
+struct ImapInbox {
+    session: Session,
+    capabilities: Capabilities,
+    inbox: Inbox,
+}
+
+/// What is known of the inbox.
+#[derive(Debug, Clone, Copy)]
+enum Inbox {
+    /// Just opened: its numbers are those of now.
+    Fresh(Opened),
+    /// Listed before: to be looked at again.
+    Listed(Opened),
+}
+
+impl ImapInbox {
+    fn validity(&self) -> u32 {
+        match self.inbox {
+            Inbox::Fresh(opened) | Inbox::Listed(opened) => opened.validity,
+        }
+    }
+
+    async fn list_beyond(&mut self, cursor: &Cursor) -> Result<Listing, Cause> {
+        let opened = match self.inbox {
+            Inbox::Fresh(opened) => opened,
+            Inbox::Listed(_) => self.session.open_inbox(Access::ReadOnly).await?,
+        };
+        self.inbox = Inbox::Listed(opened);
+        let validity = opened.validity;
+        let messages = match first_uid(cursor, &opened) {
+            Some(first) => self.session.list_from(validity, first).await?,
+            None => Vec::new(),
+        };
+        Ok(Listing::Imap { validity, messages })
+    }
+
+    async fn fetch_all(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, Cause> {
+        let validity = self.validity();
+        let mut fetched = Vec::with_capacity(messages.len());
+        let mut wanted = BTreeMap::new();
+        for message in messages {
+            match before_asking(message, part, validity) {
+                Ok(uid) => drop(wanted.insert(uid, message)),
+                Err(content) => fetched.push(answer(message, None, content)),
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(fetched);
+        }
+        let uids: BTreeSet<u32> = wanted.keys().copied().collect();
+        for (uid, (received, content)) in self.session.fetch(uids, part).await? {
+            if let Some(message) = wanted.get(&uid) {
+                fetched.push(answer(message, received, content));
+            }
+        }
+        Ok(fetched)
+    }
+
+    async fn delete_all(&mut self, messages: &[RemoteId]) -> Result<Vec<RemoteId>, Cause> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let validity = self.session.open_inbox(Access::ReadWrite).await?.validity;
+        let uids: BTreeSet<u32> = messages.iter().filter_map(|id| uid_of(id, validity)).collect();
+        self.session.delete(&uids, &self.capabilities).await?;
+        Ok(messages.iter().filter(|id| uid_of(id, validity).is_some()).cloned().collect())
+    }
+}
+
+/// The first UID to ask for; `None`: there is nothing beyond the cursor.
+fn first_uid(cursor: &Cursor, opened: &Opened) -> Option<u32> {
+    if opened.messages == Some(0) {
+        return None;
+    }
+    match cursor {
+        Cursor::Imap { validity, uid_last } if *validity == opened.validity => {
+            let first = uid_last.checked_add(1)?;
+            opened.uid_next.is_none_or(|next| next > first).then_some(first)
+        }
+        Cursor::Imap { .. } | Cursor::Start | Cursor::Pop3 { .. } => Some(1),
+    }
+}
+
+/// The UID, when it is one of this validity.
+fn uid_of(id: &RemoteId, validity_now: u32) -> Option<u32> {
+    match id {
+        RemoteId::Uid { validity, uid } if *validity == validity_now => Some(*uid),
+        RemoteId::Uid { .. } | RemoteId::Uidl(_) => None,
+    }
+}
+
+/// The UID to ask for, or what is known without asking. Under another validity the UID names another message or
+/// none: the one that was listed is gone.
+fn before_asking(message: &Listed, part: Part, validity: u32) -> Result<u32, Content> {
+    let uid = uid_of(&message.id, validity).ok_or(Content::Vanished)?;
+    match (part, message.size) {
+        (Part::Whole, Some(size)) if size > limits::MESSAGE_BYTES_MAX => Err(Content::TooLarge(size)),
+        (Part::Whole | Part::Headers, _) => Ok(uid),
+    }
+}
+
+fn answer(message: &Listed, received: Option<Timestamp>, content: Content) -> Fetched {
+    Fetched { id: message.id.clone(), received: received.or(message.received), content }
+}
+
+fn while_reading(cause: Cause) -> RemoteError {
+    RemoteError::new(TestStep::Read, cause)
+}
+
+#[async_trait]
+impl Receive for ImapInbox {
+    async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
+        self.list_beyond(cursor).await.map_err(while_reading)
+    }
+
+    async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
+        self.fetch_all(messages, part).await.map_err(while_reading)
+    }
+
+    /// Only messages of the inbox's present UIDVALIDITY are removed. Without UIDPLUS they are flagged as deleted and
+    /// count as removed: plain EXPUNGE would also remove what other people have flagged.
+    async fn delete_and_close(
+        mut self: Box<Self>,
+        messages: &[RemoteId],
+    ) -> Result<Vec<RemoteId>, RemoteError> {
+        let removed = self.delete_all(messages).await;
+        let tag = self.session.tags.next_tag();
+        // The messages are gone or not; how the session ends changes nothing.
+        let _ = self.session.drive(imap::logout(tag)).await;
+        removed.map_err(|cause| RemoteError::new(TestStep::Delete, cause))
+    }
+}
+
+#[cfg(test)]
+mod tests;

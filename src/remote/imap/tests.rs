@@ -1,0 +1,405 @@
+//! Whole sessions with a scripted server on the loopback interface.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::model::clock::Clock;
+use crate::model::host::HostSettings;
+use crate::model::name::{Address, Name};
+use crate::model::profile::{Authentication, Credentials, Endpoint, ServerKind};
+
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+const HOST: &str = "mail.contoso.example";
+
+fn destination(tls: TlsMode) -> Destination {
+    Destination {
+        mailbox: Name::parse("anna").unwrap(),
+        address: Address::parse("anna@contoso.example").unwrap(),
+        profile: Name::parse("provider").unwrap(),
+        kind: ServerKind::ImapSmtp,
+        endpoint: Endpoint {
+            host: HOST.to_owned(),
+            port: NonZeroU16::new(143),
+            tls,
+            authentication: Authentication::Auto,
+            credentials: Credentials::Mailbox,
+            timeout_seconds: Some(5),
+        },
+        trust: None,
+        login: Login::Password { username: "anna".to_owned(), password: Secret::new("pw".to_owned()) },
+    }
+}
+
+fn host(server: SocketAddr) -> HostSettings {
+    HostSettings { connect: BTreeMap::from([((HOST.to_owned(), 143), server)]), ..HostSettings::default() }
+}
+
+async fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// Says its `S: ` lines and expects the `C: ` lines, octet by octet.
+async fn perform<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, script: &str) {
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.split_at(3) {
+            ("S: ", said) => stream.write_all(format!("{said}\r\n").as_bytes()).await.unwrap(),
+            ("C: ", expected) => {
+                let expected = format!("{expected}\r\n");
+                let mut heard = vec![0; expected.len()];
+                stream.read_exact(&mut heard).await.unwrap();
+                assert_eq!(String::from_utf8_lossy(&heard), expected);
+            }
+            (other, _) => panic!("neither S: nor C: but {other}"),
+        }
+    }
+}
+
+/// Runs a client against a script over TCP without TLS; the script is played to its end, and nothing more is said.
+async fn against<T>(script: &str, client: impl AsyncFnOnce(Network, &mut Trace) -> T) -> (T, Trace) {
+    let (listener, address) = listener().await;
+    let server = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        perform(&mut socket, script).await;
+        let mut rest = Vec::new();
+        // The client may reset the connection when it leaves unread words behind.
+        let _ = socket.read_to_end(&mut rest).await;
+        assert_eq!(String::from_utf8_lossy(&rest), "");
+    };
+    let mut trace = Trace::new(Arc::new(StoppedClock));
+    let network = Network::new(&host(address));
+    let (result, ()) = tokio::join!(client(network, &mut trace), server);
+    (result, trace)
+}
+
+async fn open_error(script: &str, destination: &Destination) -> RemoteError {
+    let open = async |network: Network, trace: &mut Trace| open(&network, destination, trace).await.err();
+    against(script, open).await.0.expect("the session opens although it must not")
+}
+
+/// The beginning of most scripts.
+const OPEN: &str = "
+    S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready
+    C: M1 AUTHENTICATE PLAIN AGFubmEAcHc=
+    S: M1 OK [CAPABILITY IMAP4rev1 UIDPLUS] logged in
+    C: M2 EXAMINE INBOX
+    S: * 2 EXISTS
+    S: * OK [UIDVALIDITY 7] ok
+    S: * OK [UIDNEXT 12] ok
+    S: M2 OK [READ-ONLY] done";
+
+/// Opens the inbox as [`OPEN`] shows it, and goes on.
+async fn session<T>(rest: &str, client: impl AsyncFnOnce(Box<dyn Receive>) -> T) -> (T, Trace) {
+    let open = async |network: Network, trace: &mut Trace| {
+        client(open(&network, &destination(TlsMode::None), trace).await.unwrap()).await
+    };
+    against(&format!("{OPEN}\n{rest}"), open).await
+}
+
+fn listed(uid: u32, size: u64) -> Listed {
+    Listed { id: RemoteId::Uid { validity: 7, uid }, size: Some(size), received: None }
+}
+
+fn uids(listing: &Listing) -> Vec<String> {
+    listing.messages().iter().map(|listed| listed.id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_cycle_lists_fetches_and_deletes() {
+    let script = r#"
+        C: M3 UID FETCH 1:* (UID INTERNALDATE RFC822.SIZE)
+        S: * 1 FETCH (UID 10 RFC822.SIZE 3 INTERNALDATE "01-Jan-2024 00:00:00 +0000")
+        S: * 2 FETCH (UID 11 RFC822.SIZE 3)
+        S: M3 OK done
+        C: M4 UID FETCH 10:11 (UID INTERNALDATE BODY.PEEK[])
+        S: * 2 FETCH (UID 11 BODY[] "b")
+        S: * 1 FETCH (UID 10 BODY[] {1}
+        S: a)
+        S: M4 OK done
+        C: M5 SELECT INBOX
+        S: * OK [UIDVALIDITY 7] ok
+        S: M5 OK [READ-WRITE] done
+        C: M6 UID STORE 10 +FLAGS.SILENT (\Deleted)
+        S: M6 OK done
+        C: M7 UID EXPUNGE 10
+        S: M7 OK done
+        C: M8 LOGOUT
+        S: * BYE see you"#;
+    let (removed, trace) = session(script, async |mut inbox| {
+        let listing = inbox.list(&Cursor::Start).await.unwrap();
+        assert_eq!(uids(&listing), ["7:10", "7:11"]);
+        let fetched = inbox.fetch(listing.messages(), Part::Whole).await.unwrap();
+        let contents: Vec<_> = fetched.iter().map(|fetched| &fetched.content).collect();
+        assert_eq!(
+            contents,
+            [&Content::Bytes(Bytes::from_static(b"a")), &Content::Bytes(Bytes::from_static(b"b"))]
+        );
+        assert!(fetched[0].received.is_some());
+        let stale = RemoteId::Uid { validity: 6, uid: 11 };
+        inbox.delete_and_close(&[RemoteId::Uid { validity: 7, uid: 10 }, stale]).await.unwrap()
+    })
+    .await;
+    assert_eq!(removed, [RemoteId::Uid { validity: 7, uid: 10 }]);
+    let steps: Vec<(TestStep, Option<String>)> =
+        trace.into_steps().into_iter().map(|taken| (taken.step, taken.detail)).collect();
+    assert_eq!(
+        steps[2..],
+        [
+            (TestStep::Greet, None),
+            (TestStep::Authenticate, Some("PLAIN".to_owned())),
+            (TestStep::Open, Some("2 messages".to_owned())),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn nothing_new_takes_no_command_and_a_second_listing_sees_new_mail() {
+    let script = "
+        C: M3 EXAMINE INBOX
+        S: * 3 EXISTS
+        S: * OK [UIDVALIDITY 7] ok
+        S: * OK [UIDNEXT 13] ok
+        S: M3 OK done
+        C: M4 UID FETCH 12:* (UID INTERNALDATE RFC822.SIZE)
+        S: * 3 FETCH (UID 12 RFC822.SIZE 3)
+        S: M4 OK done
+        C: M5 LOGOUT
+        S: M5 OK";
+    session(script, async |mut inbox| {
+        let cursor = Cursor::Imap { validity: 7, uid_last: 11 };
+        assert!(uids(&inbox.list(&cursor).await.unwrap()).is_empty());
+        assert_eq!(uids(&inbox.list(&cursor).await.unwrap()), ["7:12"]);
+        assert!(inbox.delete_and_close(&[]).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_message_that_the_server_cannot_hand_over_does_not_hide_the_others() {
+    let script = r#"
+        C: M3 UID FETCH 1:3 (UID INTERNALDATE BODY.PEEK[])
+        S: * 1 FETCH (UID 1 BODY[] "a")
+        S: M3 NO [SERVERBUG] cannot read a message
+        C: M4 UID FETCH 2 (UID INTERNALDATE BODY.PEEK[])
+        S: M4 NO [SERVERBUG] cannot read a message
+        C: M5 UID FETCH 3 (UID INTERNALDATE BODY.PEEK[])
+        S: M5 OK done"#;
+    let too_large = limits::MESSAGE_BYTES_MAX + 1;
+    let (fetched, _) = session(script, async |mut inbox| {
+        let of_another_epoch =
+            Listed { id: RemoteId::Uid { validity: 6, uid: 9 }, size: None, received: None };
+        let messages = [listed(1, 1), listed(2, 1), listed(3, 1), listed(4, too_large), of_another_epoch];
+        inbox.fetch(&messages, Part::Whole).await.unwrap()
+    })
+    .await;
+    let contents: BTreeMap<String, Content> =
+        fetched.into_iter().map(|fetched| (fetched.id.to_string(), fetched.content)).collect();
+    assert_eq!(contents["7:1"], Content::Bytes(Bytes::from_static(b"a")));
+    assert!(matches!(&contents["7:2"], Content::Refused(said) if said.contains("cannot read a message")));
+    assert_eq!(contents["7:3"], Content::Vanished);
+    assert_eq!(contents["7:4"], Content::TooLarge(too_large));
+    assert_eq!(contents["6:9"], Content::Vanished);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_at_present_says_nothing_about_the_messages() {
+    let script = "
+        C: M3 UID FETCH 1 (UID INTERNALDATE BODY.PEEK[HEADER])
+        S: M3 NO [UNAVAILABLE] storage is away";
+    let (error, _) =
+        session(script, async |mut inbox| inbox.fetch(&[listed(1, 1)], Part::Headers).await.unwrap_err())
+            .await;
+    let said = "[UNAVAILABLE] storage is away".to_owned();
+    assert_eq!(error, RemoteError::new(TestStep::Read, Cause::TemporarilyRefused { said }));
+}
+
+#[tokio::test]
+async fn without_uidplus_messages_are_flagged_and_never_expunged() {
+    let script = r"
+        S: * OK ready
+        C: M1 CAPABILITY
+        S: * CAPABILITY IMAP4rev1
+        S: M1 OK
+        C: M2 LOGIN anna pw
+        S: M2 OK in
+        C: M3 CAPABILITY
+        S: * CAPABILITY IMAP4rev1 IDLE
+        S: M3 OK
+        C: M4 EXAMINE INBOX
+        S: * 0 EXISTS
+        S: M4 OK done
+        C: M5 SELECT INBOX
+        S: * OK [UIDVALIDITY 7] ok
+        S: M5 OK done
+        C: M6 UID STORE 3:4 +FLAGS.SILENT (\Deleted)
+        S: M6 OK done
+        C: M7 LOGOUT";
+    let ids = [3, 4].map(|uid| RemoteId::Uid { validity: 7, uid });
+    let client = async |network: Network, trace: &mut Trace| {
+        let mut inbox = open(&network, &destination(TlsMode::None), trace).await.unwrap();
+        let listing = inbox.list(&Cursor::Start).await.unwrap();
+        assert_eq!(listing, Listing::Imap { validity: 0, messages: Vec::new() });
+        inbox.delete_and_close(&ids).await
+    };
+    // The server hangs up instead of answering LOGOUT.
+    let (listener, address) = listener().await;
+    let server = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        perform(&mut socket, script).await;
+    };
+    let mut trace = Trace::new(Arc::new(StoppedClock));
+    let (removed, ()) = tokio::join!(client(Network::new(&host(address)), &mut trace), server);
+    assert_eq!(removed.unwrap(), ids);
+}
+
+#[tokio::test]
+async fn an_inbox_that_was_replaced_loses_nothing() {
+    let script = "
+        C: M3 SELECT INBOX
+        S: * OK [UIDVALIDITY 8] ok
+        S: M3 OK done
+        C: M4 LOGOUT
+        S: M4 OK";
+    let ids = [RemoteId::Uid { validity: 7, uid: 10 }];
+    let (removed, _) = session(script, async |inbox| inbox.delete_and_close(&ids).await).await;
+    assert!(removed.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_wants_no_clear_text_hears_no_password() {
+    let script = "S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready";
+    let error = open_error(script, &destination(TlsMode::None)).await;
+    assert_eq!(error, RemoteError::new(TestStep::Authenticate, Cause::PlaintextLogin));
+}
+
+#[tokio::test]
+async fn starttls_is_demanded() {
+    let demanding = destination(TlsMode::Starttls);
+    let error = open_error("S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready", &demanding).await;
+    assert_eq!(error, RemoteError::new(TestStep::Tls, Cause::StarttlsNotOffered));
+    let error = open_error("S: * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] welcome", &demanding).await;
+    assert_eq!(error, RemoteError::new(TestStep::Greet, Cause::StarttlsNotOffered));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_a_refused_login() {
+    let script = "
+        S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready
+        C: M1 AUTHENTICATE PLAIN AGFubmEAcHc=
+        S: M1 NO [AUTHENTICATIONFAILED] Authentication failed.";
+    let error = open_error(script, &destination(TlsMode::None)).await;
+    let said = "[AUTHENTICATIONFAILED] Authentication failed.".to_owned();
+    assert_eq!(error, RemoteError::new(TestStep::Authenticate, Cause::LoginRefused { said }));
+}
+
+#[test]
+fn only_what_is_beyond_the_cursor_is_asked_for() {
+    let opened = Opened { validity: 7, uid_next: Some(12), messages: Some(2) };
+    let at = |validity, uid_last| Cursor::Imap { validity, uid_last };
+    assert_eq!(first_uid(&Cursor::Start, &opened), Some(1));
+    assert_eq!(first_uid(&at(6, 11), &opened), Some(1));
+    assert_eq!(first_uid(&at(7, 10), &opened), Some(11));
+    assert_eq!(first_uid(&at(7, 11), &opened), None);
+    assert_eq!(first_uid(&at(7, u32::MAX), &opened), None);
+    assert_eq!(first_uid(&at(7, 11), &Opened { uid_next: None, ..opened }), Some(12));
+    assert_eq!(first_uid(&Cursor::Start, &Opened { messages: Some(0), ..opened }), None);
+}
+
+#[cfg(feature = "demo")]
+mod tls {
+    use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// A server certificate and, in a file, the authority that signed it.
+    fn identity() -> (TlsAcceptor, tempfile::NamedTempFile) {
+        let mut ca = CertificateParams::new(vec![]).unwrap();
+        ca.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(vec![HOST.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), ca.pem()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+            .unwrap();
+        (TlsAcceptor::from(Arc::new(config)), file)
+    }
+
+    /// Opens a session with STARTTLS against a server that says `go_ahead` and, under TLS, plays a script.
+    async fn upgrade(go_ahead: &str, under_tls: &str) -> (Option<RemoteError>, Vec<TestStep>) {
+        let (acceptor, authority) = identity();
+        let (listener, address) = listener().await;
+        let server = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let begin = "S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\nC: M1 STARTTLS";
+            perform(&mut socket, begin).await;
+            socket.write_all(go_ahead.as_bytes()).await.unwrap();
+            if let Ok(mut stream) = acceptor.accept(socket).await {
+                perform(&mut stream, under_tls).await;
+            }
+        };
+        let mut destination = destination(TlsMode::Starttls);
+        destination.trust = Some(Name::parse("own-ca").unwrap());
+        let mut settings = host(address);
+        settings.trust.insert(Name::parse("own-ca").unwrap(), authority.path().to_owned());
+        let (network, mut trace) = (Network::new(&settings), Trace::new(Arc::new(StoppedClock)));
+        let client = async { open(&network, &destination, &mut trace).await.err() };
+        let (error, ()) = tokio::join!(client, server);
+        (error, trace.into_steps().into_iter().map(|taken| taken.step).collect())
+    }
+
+    #[tokio::test]
+    async fn capabilities_are_asked_for_again_under_tls_and_after_the_login() {
+        let script = "
+            C: M2 CAPABILITY
+            S: * CAPABILITY IMAP4rev1 AUTH=PLAIN
+            S: M2 OK
+            C: M3 AUTHENTICATE PLAIN
+            S: +
+            C: AGFubmEAcHc=
+            S: M3 OK in
+            C: M4 CAPABILITY
+            S: * CAPABILITY IMAP4rev1 UIDPLUS
+            S: M4 OK
+            C: M5 EXAMINE INBOX
+            S: * 0 EXISTS
+            S: M5 OK";
+        let (error, steps) = upgrade("M1 OK begin TLS\r\n", script).await;
+        assert_eq!(error, None);
+        let expected =
+            [TestStep::Resolve, TestStep::Connect, TestStep::Greet, TestStep::Tls, TestStep::Authenticate];
+        assert_eq!(steps, [&expected[..], &[TestStep::Open]].concat());
+    }
+
+    #[tokio::test]
+    async fn words_before_the_handshake_were_injected() {
+        let (error, _) = upgrade("M1 OK begin TLS\r\n* CAPABILITY IMAP4rev1\r\n", "").await;
+        assert_eq!(error, Some(RemoteError::new(TestStep::Tls, Cause::StarttlsInjected)));
+    }
+}
