@@ -46,6 +46,10 @@ pub const FETCH_WINDOW_MESSAGES: usize = 64;
 /// What a server said is quoted up to here.
 pub const SERVER_WORDS_CHARACTERS_MAX: usize = 500;
 
+/// Addresses of one host name that are tried.
+pub const ADDRESSES_TRIED_MAX: usize = 8;
+pub const TRUST_BUNDLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two bytes that the server owes.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,62 +1,87 @@
-//! The only sockets of the product.
+//! The only sockets of the product: one function that opens a connection, one loop that drives a conversation over
+//! it. What is said over a connection is decided in `protocol`; this room must not know any command.
 
+mod address;
+mod connection;
+mod handshake;
 pub mod trace;
+mod trust;
 
-use bytes::BytesMut;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::model::failure::{Cause, RemoteError};
+use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::host::HostSettings;
-use crate::model::profile::Protocol;
+use crate::model::limits;
+use crate::model::profile::{Protocol, TlsMode};
 use crate::model::server::Destination;
-use crate::protocol::Conversation;
 
+pub use connection::Connection;
+use handshake::TlsPeer;
 use trace::Trace;
+use trust::TrustStore;
 
-/// Opens connections, with the host's name overrides and CA bundles.
-pub struct Network;
+/// Opens connections, with the host's name overrides and CA bundles. Cheap to clone; clones share the TLS
+/// configurations, so that roots are read once and sessions can be resumed.
+#[derive(Clone)]
+pub struct Network {
+    host: Arc<HostSettings>,
+    trust: Arc<TrustStore>,
+}
 
 impl Network {
-    pub fn new(_host: &HostSettings) -> Self {
-        Self
+    pub fn new(host: &HostSettings) -> Self {
+        Self { host: Arc::new(host.clone()), trust: Arc::new(TrustStore::new(host.trust.clone())) }
     }
 
-    /// Steps `resolve`, `connect` and, for implicit TLS, `tls`.
+    /// Steps `resolve`, `connect` and, for implicit TLS, `tls`. The certificate is verified for the host name of
+    /// the manifest, wherever the host's overrides lead.
     pub async fn connect(
         &self,
-        _destination: &Destination,
-        _protocol: Protocol,
-        _trace: &mut Trace,
+        destination: &Destination,
+        protocol: Protocol,
+        trace: &mut Trace,
     ) -> Result<Connection, RemoteError> {
-        unreachable!("to be written")
+        let endpoint = &destination.endpoint;
+        let target = address::Target::new(&endpoint.host, endpoint.port_or_default(protocol));
+        let wait = connect_wait(endpoint.timeout_seconds);
+
+        let addresses = trace.step(TestStep::Resolve, address::resolve(&self.host, &target, wait)).await?;
+        trace.detail(addresses.to_string());
+
+        let (socket, peer) = trace.step(TestStep::Connect, address::dial(&addresses, &target, wait)).await?;
+        trace.detail(peer.to_string());
+
+        let tls = TlsPeer {
+            store: Arc::clone(&self.trust),
+            trust: destination.trust.clone(),
+            host: target.host,
+            wait,
+        };
+        let mut connection = Connection::plain(socket, tls);
+        match endpoint.tls {
+            TlsMode::Implicit => {
+                trace.step(TestStep::Tls, connection.begin_with_tls()).await?;
+                if let Some(words) = connection.tls_words() {
+                    trace.detail(words);
+                }
+            }
+            TlsMode::Starttls | TlsMode::None => {}
+        }
+        Ok(connection)
     }
 }
 
-/// One TCP or TLS connection with the bytes received and not yet consumed.
-pub struct Connection {
-    pub input: BytesMut,
+/// How long resolving, connecting and the handshake may take, each. A profile can only shorten it.
+fn connect_wait(timeout_seconds: Option<u32>) -> Duration {
+    let asked = timeout_seconds.map_or(limits::CONNECT_TIMEOUT, |s| Duration::from_secs(u64::from(s.max(1))));
+    asked.min(limits::CONNECT_TIMEOUT)
 }
 
-impl Connection {
-    /// Runs a conversation to its end. `timeout` bounds the wait for each piece of input.
-    pub async fn drive<C: Conversation>(
-        &mut self,
-        _conversation: &mut C,
-        _timeout: std::time::Duration,
-    ) -> Result<C::Output, Cause> {
-        unreachable!("to be written")
-    }
-
-    /// Upgrades after STARTTLS or STLS. Bytes that are already there were injected: refused.
-    pub async fn start_tls(&mut self) -> Result<(), Cause> {
-        unreachable!("to be written")
-    }
-
-    pub fn is_encrypted(&self) -> bool {
-        false
-    }
-
-    /// `TLS 1.3`, for people.
-    pub fn tls_words(&self) -> Option<String> {
-        None
-    }
+/// A wait that is over, in whole seconds, at least one.
+fn timed_out(wait: Duration) -> Cause {
+    Cause::TimedOut { seconds: wait.as_secs().max(1) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,209 @@
+//! One connection and the loop that drives a conversation over it.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{BufMut, BytesMut};
+use rustls::ProtocolVersion;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use zeroize::Zeroize;
+
+use super::address::io_words;
+use super::handshake::{self, Begun, TlsPeer};
+use super::timed_out;
+use crate::model::failure::Cause;
+use crate::protocol::{Conversation, Progress};
+
+/// Read at once, at most.
+const READ_CHUNK_BYTES: usize = 64 * 1024;
+/// What is written in one piece up to here may be a login, and is wiped after it was sent.
+const WIPE_BYTES_MAX: usize = 16 * 1024;
+/// Read after a write has failed, at most: a refusal is a few lines.
+const LAST_WORDS_BYTES_MAX: usize = 256 * 1024;
+
+/// One TCP or TLS connection with the bytes received and not yet consumed.
+pub struct Connection {
+    pub input: BytesMut,
+    stream: Stream,
+    peer: TlsPeer,
+    begun: Begun,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    /// Only while, or after, a handshake has failed.
+    Closed,
+}
+
+impl Connection {
+    pub(super) fn plain(socket: TcpStream, peer: TlsPeer) -> Self {
+        Self { input: BytesMut::new(), stream: Stream::Plain(socket), peer, begun: Begun::WithConnection }
+    }
+
+    /// Runs a conversation to its end. `wait` bounds the wait for each piece of input, and for each piece of output
+    /// to be taken.
+    pub async fn drive<C: Conversation>(
+        &mut self,
+        conversation: &mut C,
+        wait: Duration,
+    ) -> Result<C::Output, Cause> {
+        loop {
+            match conversation.advance(&mut self.input)? {
+                Progress::Done(output) => return Ok(output),
+                Progress::NeedInput => self.read(wait).await?,
+                Progress::Send(bytes) => {
+                    if let Err(lost) = self.write(bytes, wait).await {
+                        return self.last_words(conversation, lost, wait).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Upgrades after STARTTLS or STLS. Bytes that are already there were injected: refused.
+    pub async fn start_tls(&mut self) -> Result<(), Cause> {
+        if !self.input.is_empty() {
+            self.input.clear();
+            self.stream = Stream::Closed;
+            return Err(Cause::StarttlsInjected);
+        }
+        self.begun = Begun::AfterUpgradeCommand;
+        self.secure().await
+    }
+
+    /// The handshake of a port that begins with TLS.
+    pub(super) async fn begin_with_tls(&mut self) -> Result<(), Cause> {
+        self.secure().await
+    }
+
+    async fn secure(&mut self) -> Result<(), Cause> {
+        match std::mem::replace(&mut self.stream, Stream::Closed) {
+            Stream::Plain(socket) => {
+                let stream = handshake::shake_hands(&self.peer, socket, self.begun).await?;
+                self.stream = Stream::Tls(Box::new(stream));
+                Ok(())
+            }
+            Stream::Tls(stream) => {
+                self.stream = Stream::Tls(stream);
+                Err(Cause::Internal { detail: "the connection already has TLS".to_owned() })
+            }
+            Stream::Closed => Err(Cause::ConnectionLost { detail: "it was closed before".to_owned() }),
+        }
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        match self.stream {
+            Stream::Tls(_) => true,
+            Stream::Plain(_) | Stream::Closed => false,
+        }
+    }
+
+    /// `TLS 1.3`, for people.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library negotiates no other version")]
+    pub fn tls_words(&self) -> Option<String> {
+        let Stream::Tls(stream) = &self.stream else { return None };
+        let version = stream.get_ref().1.protocol_version()?;
+        let words = match version {
+            ProtocolVersion::TLSv1_3 => "TLS 1.3".to_owned(),
+            ProtocolVersion::TLSv1_2 => "TLS 1.2".to_owned(),
+            other => format!("{other:?}"),
+        };
+        Some(words)
+    }
+
+    /// Appends at least one byte to the input.
+    async fn read(&mut self, wait: Duration) -> Result<(), Cause> {
+        self.input.reserve(READ_CHUNK_BYTES);
+        let mut chunk = (&mut self.input).limit(READ_CHUNK_BYTES);
+        let answer = timeout(wait, async {
+            match &mut self.stream {
+                Stream::Plain(socket) => socket.read_buf(&mut chunk).await,
+                Stream::Tls(stream) => stream.read_buf(&mut chunk).await,
+                Stream::Closed => Err(io::ErrorKind::NotConnected.into()),
+            }
+        });
+        match answer.await {
+            Ok(Ok(0)) => Err(Cause::ConnectionLost { detail: "the server closed it".to_owned() }),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.lost(&error)),
+            Err(_) => Err(timed_out(wait)),
+        }
+    }
+
+    /// Writes everything. The wait begins anew with each piece that the network takes, because a large message
+    /// takes its time on a slow line.
+    async fn write(&mut self, mut bytes: Vec<u8>, wait: Duration) -> Result<(), Cause> {
+        let mut result = Ok(());
+        let mut written = 0;
+        while result.is_ok() && written < bytes.len() {
+            match timeout(wait, self.write_some(&bytes[written..])).await {
+                Ok(Ok(0)) => result = Err(self.lost(&io::ErrorKind::WriteZero.into())),
+                Ok(Ok(count)) => written += count,
+                Ok(Err(error)) => result = Err(self.lost(&error)),
+                Err(_) => result = Err(timed_out(wait)),
+            }
+        }
+        if bytes.len() <= WIPE_BYTES_MAX {
+            bytes.zeroize();
+        }
+        result?;
+        match timeout(wait, self.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.lost(&error)),
+            Err(_) => Err(timed_out(wait)),
+        }
+    }
+
+    async fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.write(bytes).await,
+            Stream::Tls(stream) => stream.write(bytes).await,
+            Stream::Closed => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.flush().await,
+            Stream::Tls(stream) => stream.flush().await,
+            Stream::Closed => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// A server may refuse and close while we still write. What it said explains more than the failed write.
+    async fn last_words<C: Conversation>(
+        &mut self,
+        conversation: &mut C,
+        lost: Cause,
+        wait: Duration,
+    ) -> Result<C::Output, Cause> {
+        if !matches!(lost, Cause::ConnectionLost { .. }) {
+            return Err(lost);
+        }
+        let enough = self.input.len() + LAST_WORDS_BYTES_MAX;
+        // However this ends, what has arrived by then is all there is.
+        let _ = timeout(wait, async { while self.input.len() < enough && self.read(wait).await.is_ok() {} })
+            .await;
+        self.stream = Stream::Closed;
+        match conversation.advance(&mut self.input)? {
+            Progress::Done(output) => Ok(output),
+            Progress::NeedInput | Progress::Send(_) => Err(lost),
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the words of the operating system say enough")]
+    fn lost(&self, error: &io::Error) -> Cause {
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return handshake::tls_cause(tls, &self.peer.host, self.begun);
+        }
+        let detail = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the server closed it without ending TLS".to_owned(),
+            _ => io_words(error),
+        };
+        Cause::ConnectionLost { detail }
+    }
+}
