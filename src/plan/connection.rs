@@ -1,0 +1,208 @@
+//! What a test of one operation proves, as a digest: when it changes, the operation has to be tested again.
+//!
+//! It covers the address, where and how the server is reached, and who logs in with which ciphertext. It covers
+//! nothing else: a changed description, label, owner, interval or time-out never causes a test.
+
+use std::collections::BTreeMap;
+
+use crate::model::mailbox::Mailbox;
+use crate::model::name::Name;
+use crate::model::operation::{ConnectionDigest, Operation};
+use crate::model::profile::{
+    Access, AppProof, Credentials, Endpoint, Exchange, ExchangeLocation, ExchangeLogin, ExchangeOnline,
+    MailServers, Profile, Protocol, Server,
+};
+use crate::model::secret::{SecretDigest, SecretRef};
+
+/// `None`: the profile's server does not do this operation (SMTP left out, or a calendar at a POP3 server).
+pub fn digest(
+    profile: &Profile,
+    mailbox: &Mailbox,
+    secrets: &BTreeMap<SecretRef, SecretDigest>,
+    operation: Operation,
+) -> Option<ConnectionDigest> {
+    let mut proof = Proof::new(secrets, mailbox);
+    proof.server(&profile.server, operation)?;
+    Some(ConnectionDigest(proof.hasher.finalize().to_hex().to_string()))
+}
+
+/// The secrets that a test of this operation opens.
+pub(super) fn secrets_used<'a>(
+    profile: &'a Profile,
+    mailbox: &'a Mailbox,
+    operation: Operation,
+) -> Vec<&'a SecretRef> {
+    let none = BTreeMap::new();
+    let mut proof = Proof::new(&none, mailbox);
+    match proof.server(&profile.server, operation) {
+        Some(()) => proof.used,
+        None => Vec::new(),
+    }
+}
+
+/// Collects labelled texts. Both are hashed with their lengths, so that no two proofs run together.
+struct Proof<'a, 's> {
+    hasher: blake3::Hasher,
+    secrets: &'s BTreeMap<SecretRef, SecretDigest>,
+    mailbox: &'a Mailbox,
+    used: Vec<&'a SecretRef>,
+}
+
+impl<'a, 's> Proof<'a, 's> {
+    fn new(secrets: &'s BTreeMap<SecretRef, SecretDigest>, mailbox: &'a Mailbox) -> Self {
+        let mut proof = Self { hasher: blake3::Hasher::new(), secrets, mailbox, used: Vec::new() };
+        proof.text("address", mailbox.address.as_str());
+        proof
+    }
+
+    fn text(&mut self, label: &str, value: &str) {
+        for part in [label, value] {
+            self.hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+    }
+
+    fn optional(&mut self, label: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(label, value);
+        }
+    }
+
+    fn secret(&mut self, secret: &'a SecretRef) {
+        let digest = self.secrets.get(secret).map(|digest| digest.0.as_str());
+        self.optional("secret", digest);
+        self.used.push(secret);
+    }
+
+    fn server(&mut self, server: &'a Server, operation: Operation) -> Option<()> {
+        self.text("operation", operation.key());
+        self.text("kind", server.kind().key());
+        match server {
+            Server::Pop3Smtp(servers) => self.mail_servers(servers, Protocol::Pop3, operation),
+            Server::ImapSmtp(servers) => self.mail_servers(servers, Protocol::Imap, operation),
+            Server::Exchange(exchange) => {
+                self.exchange(exchange, operation);
+                Some(())
+            }
+            Server::ExchangeOnline(online) => {
+                self.exchange_online(online);
+                Some(())
+            }
+        }
+    }
+
+    fn mail_servers(
+        &mut self,
+        servers: &'a MailServers,
+        reading: Protocol,
+        operation: Operation,
+    ) -> Option<()> {
+        self.trust(servers.trust.as_ref());
+        match operation {
+            Operation::Incoming => self.endpoint(&servers.incoming, reading),
+            Operation::Outgoing => self.endpoint(servers.outgoing.as_ref()?, Protocol::Smtp),
+            Operation::Act => return None,
+        }
+        Some(())
+    }
+
+    fn trust(&mut self, trust: Option<&Name>) {
+        self.optional("trust", trust.map(Name::as_str));
+    }
+
+    fn endpoint(&mut self, endpoint: &'a Endpoint, protocol: Protocol) {
+        self.text("host", &endpoint.host.to_ascii_lowercase());
+        self.text("port", &endpoint.port_or_default(protocol).to_string());
+        self.text("tls", &format!("{:?}", endpoint.tls));
+        self.text("authentication", &format!("{:?}", endpoint.authentication));
+        self.credentials(&endpoint.credentials);
+    }
+
+    fn credentials(&mut self, credentials: &'a Credentials) {
+        match credentials {
+            Credentials::Mailbox => {
+                self.text("credentials", "mailbox");
+                let mailbox: &'a Mailbox = self.mailbox;
+                if let Some(own) = &mailbox.credentials {
+                    self.text("username", &own.username);
+                    self.secret(&own.password);
+                }
+            }
+            Credentials::Profile { username, password, access } => {
+                self.text("credentials", "profile");
+                self.text("username", username);
+                self.secret(password);
+                self.access(*access);
+            }
+            Credentials::WindowsIntegrated { access } => {
+                self.text("credentials", "windowsIntegrated");
+                self.access(*access);
+            }
+            Credentials::Anonymous => self.text("credentials", "anonymous"),
+            Credentials::Oauth2 { token_url, client_id, client_secret, scope } => {
+                self.text("credentials", "oauth2");
+                self.text("tokenUrl", token_url);
+                self.text("clientId", client_id);
+                self.secret(client_secret);
+                self.text("scope", scope);
+            }
+        }
+    }
+
+    fn access(&mut self, access: Option<Access>) {
+        match access {
+            None => {}
+            Some(Access::Impersonation) => self.text("access", "impersonation"),
+            Some(Access::Delegation) => self.text("access", "delegation"),
+        }
+    }
+
+    fn exchange(&mut self, exchange: &'a Exchange, operation: Operation) {
+        let Exchange { trust, location, incoming, outgoing, undeliverable_folder: _, timeout_seconds: _ } =
+            exchange;
+        self.trust(trust.as_ref());
+        let (login, url) = match (operation, location) {
+            (Operation::Incoming | Operation::Act, ExchangeLocation::Fixed { incoming: url, .. }) => {
+                (incoming, Some(url))
+            }
+            (Operation::Outgoing, ExchangeLocation::Fixed { outgoing: url, .. }) => (outgoing, Some(url)),
+            (Operation::Incoming | Operation::Act, ExchangeLocation::Autodiscover { .. }) => (incoming, None),
+            (Operation::Outgoing, ExchangeLocation::Autodiscover { .. }) => (outgoing, None),
+        };
+        self.optional("url", url.map(String::as_str));
+        if let ExchangeLocation::Autodiscover { allowed_hosts } = location {
+            for host in allowed_hosts {
+                self.text("allowedHost", &host.to_ascii_lowercase());
+            }
+        }
+        let ExchangeLogin { authentication, credentials } = login;
+        self.text("authentication", &format!("{authentication:?}"));
+        self.credentials(credentials);
+    }
+
+    fn exchange_online(&mut self, online: &'a ExchangeOnline) {
+        let ExchangeOnline {
+            tenant,
+            cloud,
+            transport,
+            client_id,
+            proof,
+            undeliverable_folder: _,
+            timeout_seconds: _,
+        } = online;
+        self.text("tenant", tenant);
+        self.text("cloud", &format!("{cloud:?}"));
+        self.text("transport", &format!("{transport:?}"));
+        self.text("clientId", client_id);
+        match proof {
+            AppProof::ClientSecret(secret) => {
+                self.text("proof", "clientSecret");
+                self.secret(secret);
+            }
+            AppProof::Certificate { chain_file, private_key } => {
+                self.text("proof", "certificate");
+                self.text("chainFile", chain_file);
+                self.secret(private_key);
+            }
+        }
+    }
+}

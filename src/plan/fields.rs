@@ -1,0 +1,258 @@
+//! Field by field what changes, in the manifest's spelling: `pop3Smtp.incoming.host`.
+//!
+//! The fields are found by walking the serialised nouns, so that a new field shows up by itself; only where a noun
+//! is shaped otherwise than the manifest is its path respelt here.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::mailbox::{Mailbox, MailboxKind};
+use crate::model::organization::Organization;
+use crate::model::plan::{Action, FieldChange};
+use crate::model::profile::{Endpoint, Profile, Protocol, Server};
+
+/// Dotted path → value, for people. What is left out or empty has no entry.
+type Fields = BTreeMap<String, String>;
+
+pub(super) fn organization_changes(before: Option<&Organization>, after: &Organization) -> Vec<FieldChange> {
+    changes(before.map(organization), organization(after))
+}
+
+pub(super) fn profile_changes(before: Option<&Profile>, after: &Profile) -> Vec<FieldChange> {
+    changes(before.map(profile), profile(after))
+}
+
+/// Nothing where both are the same, without looking at their fields.
+pub(super) fn mailbox_changes(before: Option<&Mailbox>, after: &Mailbox) -> Vec<FieldChange> {
+    if before == Some(after) { Vec::new() } else { changes(before.map(mailbox), mailbox(after)) }
+}
+
+/// A ciphertext is never shown, not even to say which one it was.
+pub(super) fn secret_change(action: Action) -> FieldChange {
+    let before = match action {
+        Action::Create => None,
+        Action::Update | Action::Rename | Action::Delete | Action::Retest => Some("(sealed)".to_owned()),
+    };
+    let after = if before.is_some() { "(changed)" } else { "(sealed)" };
+    FieldChange { field: "value".to_owned(), before, after: Some(after.to_owned()) }
+}
+
+fn changes(before: Option<Fields>, mut after: Fields) -> Vec<FieldChange> {
+    let Some(before) = before else {
+        // Of something new, neither its name nor what it does not do is worth a line.
+        let worth_showing = |(field, value): &(String, String)| field != "name" && value != "false";
+        let created = after.into_iter().filter(worth_showing);
+        return created
+            .map(|(field, value)| FieldChange { field, before: None, after: Some(value) })
+            .collect();
+    };
+    let mut changes = Vec::new();
+    for (field, old) in before {
+        let new = after.remove(&field);
+        if new.as_ref() != Some(&old) {
+            changes.push(FieldChange { field, before: Some(old), after: new });
+        }
+    }
+    changes.extend(after.into_iter().map(|(field, new)| FieldChange {
+        field,
+        before: None,
+        after: Some(new),
+    }));
+    changes.sort();
+    changes
+}
+
+fn organization(organization: &Organization) -> Fields {
+    let mut fields = respelt(leaves(organization), |path| match path {
+        "guards.deletionsCount" => "guards.deletions.count".to_owned(),
+        "guards.deletionsPercent" => "guards.deletions.percent".to_owned(),
+        "guards.updatesPercent" => "guards.updates.percent".to_owned(),
+        "tracking.attachmentBytesMax" => "tracking.attachments.sizeMax".to_owned(),
+        "tracking.attachmentBlockedTypes" => "tracking.attachments.blockedTypes".to_owned(),
+        other => other.to_owned(),
+    });
+    fields
+        .insert("tracking.attachments.sizeMax".to_owned(), size(organization.tracking.attachment_bytes_max));
+    let alerts = &organization.alerts;
+    let levels =
+        [("errors", alerts.errors), ("warnings", alerts.warnings), ("information", alerts.information)];
+    for (level, _) in levels {
+        fields.remove(&format!("alerts.{level}"));
+    }
+    let levels: Vec<&str> = levels
+        .into_iter()
+        .filter(|(_, is_on)| *is_on)
+        .map(|(level, _)| level.strip_suffix('s').unwrap_or(level))
+        .collect();
+    fields.insert("alerts.levels".to_owned(), list(&levels));
+    fields
+}
+
+fn profile(profile: &Profile) -> Fields {
+    let mut fields = respelt(leaves(profile), |path| {
+        let path = path.strip_prefix("server.").unwrap_or(path);
+        match path {
+            "massFailureAlert" => "alerts.massFailure".to_owned(),
+            "processing.minPollingIntervalMinutes" => "processing.minPollingInterval".to_owned(),
+            "exchangeOnline.clientId" => "exchangeOnline.serverToServer.clientId".to_owned(),
+            other => match other.strip_suffix(".timeoutSeconds") {
+                Some(endpoint) => format!("{endpoint}.timeout"),
+                None => other.replace("exchangeOnline.proof.", "exchangeOnline.serverToServer."),
+            },
+        }
+    });
+    for (field, value) in &mut fields {
+        match field.rsplit('.').next() {
+            Some("minPollingInterval") => value.push('m'),
+            Some("timeout") => value.push('s'),
+            Some(_) | None => {}
+        }
+    }
+    let (servers, reading) = match &profile.server {
+        Server::Pop3Smtp(servers) => (servers, Protocol::Pop3),
+        Server::ImapSmtp(servers) => (servers, Protocol::Imap),
+        Server::Exchange(_) | Server::ExchangeOnline(_) => return fields,
+    };
+    let kind = profile.server.kind().key();
+    fields.extend(computed_port(kind, "incoming", Some(&servers.incoming), reading));
+    fields.extend(computed_port(kind, "outgoing", servers.outgoing.as_ref(), Protocol::Smtp));
+    fields
+}
+
+fn computed_port(
+    kind: &str,
+    direction: &str,
+    endpoint: Option<&Endpoint>,
+    protocol: Protocol,
+) -> Option<(String, String)> {
+    let endpoint = endpoint.filter(|endpoint| endpoint.port.is_none())?;
+    Some((format!("{kind}.{direction}.port"), format!("{} (computed)", endpoint.port_or_default(protocol))))
+}
+
+fn mailbox(mailbox: &Mailbox) -> Fields {
+    let kind = match mailbox.kind {
+        MailboxKind::User => "user",
+        MailboxKind::Queue => "queue",
+        MailboxKind::Forward => "forward",
+    };
+    let mut fields = respelt(leaves(mailbox), |path| match path {
+        "address" | "displayName" | "deleteAfterProcessing" => format!("{kind}.{path}"),
+        "claimTakeOverFrom" => "claim.takeOverFrom".to_owned(),
+        other => other.to_owned(),
+    });
+    fields.remove("kind");
+    fields
+}
+
+fn respelt(fields: Fields, spelling: impl Fn(&str) -> String) -> Fields {
+    fields.into_iter().map(|(path, value)| (spelling(&path), value)).collect()
+}
+
+fn leaves(noun: &impl Serialize) -> Fields {
+    let mut fields = Fields::new();
+    // Every noun serialises: its maps have string keys. Should one cease to, its fields are missing from the
+    // output, never a step.
+    if let Ok(value) = serde_json::to_value(noun) {
+        walk(String::new(), &value, &mut fields);
+    }
+    fields
+}
+
+fn walk(path: String, value: &Value, fields: &mut Fields) {
+    match value {
+        Value::Null => {}
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            fields.insert(path, scalar(value));
+        }
+        Value::Array(items) if items.is_empty() => {}
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(scalar).collect();
+            fields.insert(path, list(&items));
+        }
+        Value::Object(map) => {
+            if let Some(text) = secret_ref(map).or_else(|| duration(map)) {
+                fields.insert(path, text);
+                return;
+            }
+            // A choice is a map with one key; which one it is shows even where nothing stands below it.
+            if let (true, Some(choice)) = (is_choice(&path, map), map.keys().next()) {
+                fields.insert(path.clone(), choice.clone());
+            }
+            for (key, value) in map {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                walk(path, value, fields);
+            }
+        }
+    }
+}
+
+type Object = serde_json::Map<String, Value>;
+
+fn is_choice(path: &str, map: &Object) -> bool {
+    map.len() == 1 && (path.ends_with(".credentials") || path.ends_with(".location"))
+}
+
+fn secret_ref(map: &Object) -> Option<String> {
+    match (map.len(), map.get("secret")?, map.get("key")?) {
+        (2, Value::String(secret), Value::String(key)) => Some(format!("{secret}/{key}")),
+        _ => None,
+    }
+}
+
+/// As serde writes a `Duration`: whole seconds in the largest unit that holds them exactly.
+fn duration(map: &Object) -> Option<String> {
+    let (seconds, nanos) = (map.get("secs")?.as_u64()?, map.get("nanos")?.as_u64()?);
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let unit = units.into_iter().find(|(length, _)| seconds > 0 && seconds.is_multiple_of(*length));
+    Some(match (nanos, unit) {
+        (0, Some((length, unit))) => format!("{}{unit}", seconds / length),
+        (0, None) => format!("{seconds}s"),
+        (nanos, _) => format!("{seconds}.{nanos:09}s"),
+    })
+}
+
+fn size(bytes: u64) -> String {
+    if bytes > 0 && bytes.is_multiple_of(1024) { format!("{}KiB", bytes / 1024) } else { format!("{bytes}B") }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
+    }
+}
+
+fn list(items: &[impl AsRef<str>]) -> String {
+    format!("[{}]", items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_written_in_its_largest_exact_unit() {
+        for (seconds, text) in
+            [(0, "0s"), (1, "1s"), (90, "90s"), (300, "5m"), (7200, "2h"), (2_592_000, "30d")]
+        {
+            let value = serde_json::to_value(std::time::Duration::from_secs(seconds)).unwrap();
+            assert_eq!(duration(value.as_object().unwrap()).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_choice_shows_even_where_nothing_stands_below_it() {
+        let value =
+            serde_json::json!({ "outgoing": { "credentials": { "windowsIntegrated": { "access": null } } } });
+        let mut fields = Fields::new();
+        walk(String::new(), &value, &mut fields);
+        assert_eq!(
+            fields.into_iter().collect::<Vec<_>>(),
+            [("outgoing.credentials".to_owned(), "windowsIntegrated".to_owned())]
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! The steps of the mailboxes, and what they tell about the profiles, secrets and the organization behind them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::model::desired::{Declared, DesiredNote};
+use crate::model::mailbox::Mailbox;
+use crate::model::name::Name;
+use crate::model::operation::{Operation, Readiness};
+use crate::model::plan::{Action, Consequence, Effect, OperationPlan, PutMailbox, Step, Target};
+use crate::model::profile::ServerKind;
+use crate::model::stored::StoredMailbox;
+
+use super::cause::{self, Cause};
+use super::readiness::{self, Verdict};
+use super::rename::{self, Renames};
+use super::{Estate, REASON_CREATE, REASON_UPDATE, fields};
+
+pub(super) struct Mailboxes {
+    pub puts: Vec<Step>,
+    pub deletes: Vec<Step>,
+    /// Mailboxes that wait for a connector, by kind of server.
+    pub awaiting: BTreeMap<ServerKind, u64>,
+    pub conflicts: Vec<DesiredNote>,
+    /// What a declaration behind the mailboxes causes at them.
+    pub impacts: BTreeMap<Target, Impact>,
+}
+
+#[derive(Default)]
+pub(super) struct Impact {
+    retests: BTreeSet<Operation>,
+    stops: BTreeSet<Operation>,
+}
+
+impl Mailboxes {
+    /// The consequences of changing `target`, as its mailboxes feel them.
+    pub fn consequences_of(&self, target: &Target) -> Vec<Consequence> {
+        self.impacts.get(target).map_or_else(|| vec![Consequence::NoEffectOnTraffic], Impact::consequences)
+    }
+}
+
+impl Impact {
+    fn consequences(&self) -> Vec<Consequence> {
+        let mut consequences = Vec::new();
+        if !self.retests.is_empty() {
+            consequences.push(Consequence::NeedsRetest(self.retests.clone()));
+        }
+        if !self.stops.is_empty() {
+            consequences.push(Consequence::StopsTraffic(self.stops.clone()));
+        }
+        if consequences.is_empty() {
+            consequences.push(Consequence::NoEffectOnTraffic);
+        }
+        consequences
+    }
+}
+
+pub(super) fn diff(estate: &Estate<'_>) -> Mailboxes {
+    let Renames { to, from, conflicts } = rename::find(estate);
+    let mut mailboxes = Mailboxes {
+        puts: Vec::new(),
+        deletes: Vec::new(),
+        awaiting: BTreeMap::new(),
+        conflicts,
+        impacts: BTreeMap::new(),
+    };
+    for (name, declared) in &estate.desired.mailboxes {
+        let previous = to.get(name).copied();
+        let stored = estate.stored.mailboxes.get(previous.unwrap_or(name));
+        let change = Change { name, declared, previous, stored };
+        mailboxes.puts.extend(put(estate, &change, &mut mailboxes.awaiting, &mut mailboxes.impacts));
+    }
+    for (name, stored) in &estate.stored.mailboxes {
+        if !estate.desired.mailboxes.contains_key(name) && !from.contains_key(name) {
+            mailboxes.deletes.push(delete(name, stored));
+        }
+    }
+    mailboxes
+}
+
+/// One declared mailbox and what is stored of it.
+struct Change<'a> {
+    name: &'a Name,
+    declared: &'a Declared<Mailbox>,
+    /// The name under which it is stored, when that differs.
+    previous: Option<&'a Name>,
+    stored: Option<&'a StoredMailbox>,
+}
+
+impl Change<'_> {
+    /// `None`: nothing declared changes.
+    fn action(&self) -> Option<Action> {
+        match (self.stored, self.previous) {
+            (None, _) => Some(Action::Create),
+            (Some(_), Some(_)) => Some(Action::Rename),
+            (Some(stored), None) if stored.declared != self.declared.value => Some(Action::Update),
+            (Some(_), None) => None,
+        }
+    }
+
+    fn reason(&self, action: Action, causes: &[Cause]) -> String {
+        let own = match (action, self.previous) {
+            (Action::Create, _) => return REASON_CREATE.to_owned(),
+            (Action::Retest | Action::Delete, _) => return cause::reason(causes.iter()),
+            (Action::Rename, Some(previous)) => format!("renamed from `{previous}`"),
+            (Action::Rename, None) | (Action::Update, _) => REASON_UPDATE.to_owned(),
+        };
+        let others = cause::reason(causes.iter().filter(|cause| **cause != Cause::Connection));
+        if others.is_empty() { own } else { format!("{own}; {others}") }
+    }
+}
+
+fn put(
+    estate: &Estate<'_>,
+    change: &Change<'_>,
+    awaiting: &mut BTreeMap<ServerKind, u64>,
+    impacts: &mut BTreeMap<Target, Impact>,
+) -> Option<Step> {
+    let mailbox = &change.declared.value;
+    let verdicts: BTreeMap<Operation, Verdict> = Operation::ALL
+        .into_iter()
+        .map(|operation| (operation, readiness::judge(estate, mailbox, change.stored, operation)))
+        .collect();
+    count_awaiting(estate, mailbox, &verdicts, awaiting);
+    let has_cause = verdicts.values().any(|verdict| !verdict.causes.is_empty());
+    let action = change.action().or_else(|| has_cause.then_some(Action::Retest))?;
+    note_impacts(action, &verdicts, change.stored, impacts);
+
+    let mut causes = Vec::new();
+    let mut operations = BTreeMap::new();
+    for (operation, verdict) in verdicts {
+        causes.extend(verdict.causes);
+        operations.insert(operation, verdict.plan);
+    }
+    let replay_from = change.stored.and_then(|stored| replay_from(mailbox, stored));
+    Some(Step {
+        action,
+        target: Target::Mailbox(change.name.clone()),
+        changes: fields::mailbox_changes(change.stored.map(|stored| &stored.declared), mailbox),
+        consequences: consequences(estate, change, &operations, replay_from),
+        reason: change.reason(action, &causes),
+        origin: Some(change.declared.origin.clone()),
+        effect: Effect::PutMailbox(Box::new(PutMailbox {
+            mailbox: mailbox.clone(),
+            renamed_from: change.previous.cloned(),
+            operations,
+            replay_from,
+        })),
+    })
+}
+
+/// Once per mailbox, however many of its operations wait.
+fn count_awaiting(
+    estate: &Estate<'_>,
+    mailbox: &Mailbox,
+    verdicts: &BTreeMap<Operation, Verdict>,
+    awaiting: &mut BTreeMap<ServerKind, u64>,
+) {
+    let profile = mailbox.profile.as_ref().and_then(|name| estate.desired.profiles.get(name));
+    let waits = verdicts.values().any(|verdict| verdict.plan.readiness == Readiness::NoConnector);
+    if let Some(profile) = profile.filter(|_| waits) {
+        *awaiting.entry(profile.value.server.kind()).or_default() += 1;
+    }
+}
+
+/// Switching an operation on or off is the doing of what stands behind the mailbox only where the mailbox itself
+/// did not change.
+fn note_impacts(
+    action: Action,
+    verdicts: &BTreeMap<Operation, Verdict>,
+    stored: Option<&StoredMailbox>,
+    impacts: &mut BTreeMap<Target, Impact>,
+) {
+    for (&operation, verdict) in verdicts {
+        for cause in &verdict.causes {
+            let is_exact = matches!(cause, Cause::Profile(_) | Cause::Secret(_)) || action == Action::Retest;
+            let Some(culprit) = cause.culprit().filter(|_| is_exact) else { continue };
+            let impact = impacts.entry(culprit).or_default();
+            match verdict.plan.readiness {
+                Readiness::NeedsTest => {
+                    impact.retests.insert(operation);
+                }
+                Readiness::Off(_) | Readiness::NoConnector if is_driven(stored, operation) => {
+                    impact.stops.insert(operation);
+                }
+                Readiness::Off(_) | Readiness::NoConnector | Readiness::Unchanged => {}
+            }
+        }
+    }
+}
+
+fn is_driven(stored: Option<&StoredMailbox>, operation: Operation) -> bool {
+    let known = stored.and_then(|stored| stored.operations.get(&operation));
+    known.is_some_and(|known| known.state.is_driven())
+}
+
+/// The mailbox's own date moved to before the one that holds.
+fn replay_from(mailbox: &Mailbox, stored: &StoredMailbox) -> Option<Timestamp> {
+    let wanted = mailbox.process_from.filter(|_| mailbox.process_from != stored.declared.process_from)?;
+    stored.process_from.filter(|holds| wanted < *holds).map(|_| wanted)
+}
+
+fn consequences(
+    estate: &Estate<'_>,
+    change: &Change<'_>,
+    operations: &BTreeMap<Operation, OperationPlan>,
+    replay_from: Option<Timestamp>,
+) -> Vec<Consequence> {
+    let mailbox = &change.declared.value;
+    let mut impact = Impact::default();
+    for (&operation, plan) in operations {
+        match plan.readiness {
+            Readiness::NeedsTest => {
+                impact.retests.insert(operation);
+            }
+            Readiness::Off(_) | Readiness::NoConnector if is_driven(change.stored, operation) => {
+                impact.stops.insert(operation);
+            }
+            Readiness::Off(_) | Readiness::NoConnector | Readiness::Unchanged => {}
+        }
+    }
+    let mut others = Vec::new();
+    let approval = &estate.desired.organization.value.approval;
+    let has_other_address =
+        change.stored.is_some_and(|stored| !stored.declared.address.same_as(&mailbox.address));
+    if has_other_address && !readiness::approves(approval, mailbox) {
+        others.push(Consequence::NeedsReapproval);
+    }
+    others.extend(replay_from.map(|from| Consequence::ReplaysMail { from }));
+    others.extend(takes_over_from(change).map(|from| Consequence::TakesOverClaim { from }));
+    let mut consequences = impact.consequences();
+    if !others.is_empty() {
+        consequences.retain(|consequence| *consequence != Consequence::NoEffectOnTraffic);
+    }
+    consequences.extend(others);
+    consequences
+}
+
+/// A claim is taken over once: when the declaration that says so is new.
+fn takes_over_from(change: &Change<'_>) -> Option<String> {
+    let before = change.stored.and_then(|stored| stored.declared.claim_take_over_from.as_ref());
+    let wanted = change.declared.value.claim_take_over_from.as_ref();
+    wanted.filter(|_| wanted != before).cloned()
+}
+
+fn delete(name: &Name, stored: &StoredMailbox) -> Step {
+    let mut step = super::deletion(Target::Mailbox(name.clone()), Effect::DeleteMailbox(name.clone()));
+    let stops: BTreeSet<Operation> =
+        Operation::ALL.into_iter().filter(|operation| is_driven(Some(stored), *operation)).collect();
+    step.consequences = Impact { retests: BTreeSet::new(), stops }.consequences();
+    step
+}

@@ -1,0 +1,97 @@
+//! What an apply does to the declared state, as a function on values: the model that the laws of [`super::plan()`]
+//! and the conformance suite of the stores compare with.
+//!
+//! It knows no clock: what is written for the first time carries the Unix epoch.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::operation::{Awaiting, Operation, OperationState, Readiness};
+use crate::model::plan::{Effect, OperationPlan, Plan, PutMailbox, Step};
+use crate::model::revision::Revision;
+use crate::model::stored::{Stored, StoredMailbox, StoredOperation};
+
+/// The stored state after the plan's steps, tests not yet run: what needs one awaits it.
+pub fn apply(plan: &Plan, stored: &Stored) -> Stored {
+    let mut after = stored.clone();
+    for Step { effect, .. } in &plan.steps {
+        execute(effect, &mut after);
+    }
+    if !plan.steps.is_empty() {
+        after.revision = Revision(after.revision.0.saturating_add(1));
+    }
+    after
+}
+
+/// [`apply`], and then every test that is due succeeds.
+pub fn apply_and_pass(plan: &Plan, stored: &Stored) -> Stored {
+    let mut after = apply(plan, stored);
+    for mailbox in after.mailboxes.values_mut() {
+        for (operation, known) in &mut mailbox.operations {
+            if !known.state.needs_test() {
+                continue;
+            }
+            known.state = OperationState::Enabled;
+            known.tested_at = Some(Timestamp::UNIX_EPOCH);
+            if *operation == Operation::Incoming {
+                let first = mailbox.declared.process_from.unwrap_or(Timestamp::UNIX_EPOCH);
+                mailbox.process_from.get_or_insert(first);
+            }
+        }
+    }
+    after
+}
+
+fn execute(effect: &Effect, after: &mut Stored) {
+    match effect {
+        Effect::PutOrganization(organization) => after.organization = Some((**organization).clone()),
+        Effect::PutSecret { secret, digest } => {
+            after.secrets.insert(secret.clone(), digest.clone());
+        }
+        Effect::DeleteSecret(secret) => {
+            after.secrets.remove(secret);
+        }
+        Effect::PutProfile(profile) => {
+            after.profiles.insert(profile.name.clone(), (**profile).clone());
+        }
+        Effect::DeleteProfile(name) => {
+            after.profiles.remove(name);
+        }
+        Effect::PutMailbox(put) => put_mailbox(put, after),
+        Effect::DeleteMailbox(name) => {
+            after.mailboxes.remove(name);
+        }
+    }
+}
+
+fn put_mailbox(put: &PutMailbox, after: &mut Stored) {
+    let PutMailbox { mailbox, renamed_from, operations, replay_from } = put;
+    let before = after.mailboxes.remove(renamed_from.as_ref().unwrap_or(&mailbox.name));
+    let process_from = before.as_ref().and_then(|before| before.process_from);
+    let known = before.map(|before| before.operations).unwrap_or_default();
+    let operations: BTreeMap<Operation, StoredOperation> = operations
+        .iter()
+        .map(|(operation, plan)| (*operation, switched(known.get(operation), plan)))
+        .collect();
+    let stored =
+        StoredMailbox { declared: mailbox.clone(), operations, process_from: replay_from.or(process_from) };
+    after.mailboxes.insert(mailbox.name.clone(), stored);
+}
+
+fn switched(before: Option<&StoredOperation>, plan: &OperationPlan) -> StoredOperation {
+    let awaiting_test = OperationState::AwaitingTest(Awaiting::Test);
+    let state = match plan.readiness {
+        Readiness::Off(reason) => OperationState::Off(reason),
+        Readiness::NoConnector => OperationState::AwaitingTest(Awaiting::NoConnector),
+        Readiness::NeedsTest => awaiting_test,
+        Readiness::Unchanged => before.map_or(awaiting_test, |before| before.state.clone()),
+    };
+    StoredOperation {
+        state,
+        connection: plan.connection.clone(),
+        changed_at: before.map_or(Timestamp::UNIX_EPOCH, |before| before.changed_at),
+        tested_at: before.and_then(|before| before.tested_at),
+        cycle_at: before.and_then(|before| before.cycle_at),
+    }
+}

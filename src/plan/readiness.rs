@@ -1,0 +1,138 @@
+//! What the declared configuration says of one operation, and why it has to be written anew when it has.
+
+use crate::model::mailbox::{IncomingMethod, Mailbox, MailboxKind};
+use crate::model::operation::{Awaiting, ConnectionDigest, OffReason, Operation, OperationState, Readiness};
+use crate::model::organization::{Approval, ApprovalSource, Requirement};
+use crate::model::plan::OperationPlan;
+use crate::model::profile::Profile;
+use crate::model::stored::{StoredMailbox, StoredOperation};
+
+use super::cause::Cause;
+use super::{Estate, connection};
+
+/// One operation of one mailbox.
+pub(super) struct Verdict {
+    pub plan: OperationPlan,
+    /// Why the stored operation is not what it should be. Empty: it is, or there is none.
+    pub causes: Vec<Cause>,
+}
+
+/// Judges one operation of a declared mailbox against what is stored of it.
+pub(super) fn judge(
+    estate: &Estate<'_>,
+    mailbox: &Mailbox,
+    stored: Option<&StoredMailbox>,
+    operation: Operation,
+) -> Verdict {
+    let profile = mailbox.profile.as_ref().and_then(|name| estate.desired.profiles.get(name));
+    let profile = profile.map(|declared| &declared.value);
+    let known = stored.and_then(|stored| stored.operations.get(&operation));
+    let approval = &estate.desired.organization.value.approval;
+    let (profile, connection) = match wanted(estate, mailbox, profile, approval, operation) {
+        Err(reason) => return off(reason, mailbox, stored.is_some(), known),
+        Ok(wanted) => wanted,
+    };
+    let kind = profile.server.kind();
+    if operation == Operation::Act || !estate.policy.connectors.contains(&kind) {
+        let plan = OperationPlan { readiness: Readiness::NoConnector, connection: Some(connection) };
+        let is_told = known.is_some_and(|k| k.state == OperationState::AwaitingTest(Awaiting::NoConnector));
+        let causes = if is_told || stored.is_none() { vec![] } else { vec![Cause::NoConnector(kind)] };
+        return Verdict { plan, causes };
+    }
+    let causes = match (stored, known) {
+        (None, _) => vec![Cause::NeverTested],
+        (Some(_), None) => vec![Cause::NeverTested],
+        (Some(_), Some(known)) if known.connection.as_ref() != Some(&connection) => match &known.state {
+            OperationState::Off(reason) => vec![Cause::TurnedOn(*reason, mailbox.profile.clone())],
+            OperationState::AwaitingTest(_)
+            | OperationState::Testing
+            | OperationState::Enabled
+            | OperationState::Retrying { .. }
+            | OperationState::Disabled(_) => changed_connection(estate, mailbox, profile, operation, known),
+        },
+        (Some(_), Some(known)) => {
+            Cause::of_state(known, mailbox.profile.as_ref(), kind).into_iter().collect()
+        }
+    };
+    let readiness = if causes.is_empty() { Readiness::Unchanged } else { Readiness::NeedsTest };
+    Verdict { plan: OperationPlan { readiness, connection: Some(connection) }, causes }
+}
+
+/// What is to be reached, or why nothing is. A method that is not asked for comes first: then nothing else matters.
+fn wanted<'a>(
+    estate: &Estate<'_>,
+    mailbox: &Mailbox,
+    profile: Option<&'a Profile>,
+    approval: &Approval,
+    operation: Operation,
+) -> Result<(&'a Profile, ConnectionDigest), OffReason> {
+    if operation == Operation::Incoming && mailbox.incoming == IncomingMethod::ForwardMailbox {
+        return Err(OffReason::ForwardMailbox);
+    }
+    if !mailbox.wants(operation) {
+        return Err(OffReason::MethodNone);
+    }
+    let Some(profile) = profile else { return Err(OffReason::NoProfile) };
+    // A server that cannot do it at all is as if it had not been asked for; the manifest's rules report it.
+    let connection = connection::digest(profile, mailbox, &estate.secrets, operation);
+    let connection = connection.ok_or(OffReason::MethodNone)?;
+    if !mailbox.active {
+        Err(OffReason::MailboxInactive)
+    } else if !profile.active {
+        Err(OffReason::ProfileInactive)
+    } else if !approves(approval, mailbox) {
+        Err(OffReason::NotApproved)
+    } else {
+        Ok((profile, connection))
+    }
+}
+
+/// Whether the organization lets this address be processed.
+pub(super) fn approves(approval: &Approval, mailbox: &Mailbox) -> bool {
+    let requirement = match mailbox.kind {
+        MailboxKind::User => approval.users,
+        MailboxKind::Queue => approval.queues,
+        MailboxKind::Forward => approval.forward,
+    };
+    match (requirement, approval.source) {
+        (Requirement::NotRequired, ApprovalSource::Manifest | ApprovalSource::Command) => true,
+        (Requirement::Required, ApprovalSource::Manifest) => mailbox.is_approved(),
+        // Approving by command comes with a later version; until then nothing is approved by it.
+        (Requirement::Required, ApprovalSource::Command) => false,
+    }
+}
+
+fn off(reason: OffReason, mailbox: &Mailbox, is_stored: bool, known: Option<&StoredOperation>) -> Verdict {
+    let is_told = known.is_some_and(|known| known.state == OperationState::Off(reason));
+    let causes = if is_told || !is_stored {
+        Vec::new()
+    } else {
+        vec![Cause::TurnedOff(reason, mailbox.profile.clone())]
+    };
+    Verdict { plan: OperationPlan { readiness: Readiness::Off(reason), connection: None }, causes }
+}
+
+/// Blames what differs: the profile, each secret, or, where neither does, the mailbox itself.
+fn changed_connection(
+    estate: &Estate<'_>,
+    mailbox: &Mailbox,
+    profile: &Profile,
+    operation: Operation,
+    known: &StoredOperation,
+) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let is_other_profile = estate.stored.profiles.get(&profile.name) != Some(profile);
+    let without_secrets = connection::digest(profile, mailbox, &estate.stored.secrets, operation);
+    if is_other_profile && without_secrets != known.connection {
+        causes.push(Cause::Profile(profile.name.clone()));
+    }
+    for secret in connection::secrets_used(profile, mailbox, operation) {
+        if estate.stored.secrets.get(secret) != estate.secrets.get(secret) {
+            causes.push(Cause::Secret(secret.clone()));
+        }
+    }
+    if causes.is_empty() {
+        causes.push(Cause::Connection);
+    }
+    causes
+}

@@ -1,0 +1,123 @@
+//! The one walk over a plan: what is counted, and which steps say the same of several targets.
+
+use std::collections::BTreeMap;
+
+use crate::model::operation::Readiness;
+use crate::model::plan::{Action, Effect, FieldChange, Plan, Step, Target};
+
+/// The last line's figures.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+pub struct Summary {
+    /// Steps that create something.
+    pub create: u64,
+    /// Steps that update or rename something, or switch an operation without a test.
+    pub update: u64,
+    /// Steps that delete something.
+    pub delete: u64,
+    /// Mailboxes with an operation to be tested, new and changed ones among them.
+    pub test: u64,
+}
+
+impl Summary {
+    pub fn of(plan: &Plan) -> Self {
+        let mut summary = Self::default();
+        for step in &plan.steps {
+            let has_test = has_test(step);
+            summary.test += u64::from(has_test);
+            match step.action {
+                Action::Create => summary.create += 1,
+                Action::Update | Action::Rename => summary.update += 1,
+                Action::Delete => summary.delete += 1,
+                Action::Retest => summary.update += u64::from(!has_test),
+            }
+        }
+        summary
+    }
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { create, update, delete, test } = self;
+        write!(f, "{create} to create, {update} to update, {delete} to delete, {test} to test")
+    }
+}
+
+fn has_test(step: &Step) -> bool {
+    match &step.effect {
+        Effect::PutMailbox(put) => {
+            put.operations.values().any(|operation| operation.readiness == Readiness::NeedsTest)
+        }
+        Effect::PutOrganization(_)
+        | Effect::PutSecret { .. }
+        | Effect::DeleteSecret(_)
+        | Effect::PutProfile(_)
+        | Effect::DeleteProfile(_)
+        | Effect::DeleteMailbox(_) => false,
+    }
+}
+
+/// Steps that say the same, in the order of execution; at least one.
+pub(super) struct Group<'a> {
+    pub first: &'a Step,
+    pub others: Vec<&'a Step>,
+}
+
+impl<'a> Group<'a> {
+    pub fn steps(&self) -> impl Iterator<Item = &'a Step> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
+
+    pub fn len(&self) -> usize {
+        1 + self.others.len()
+    }
+}
+
+pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut known: BTreeMap<[u8; 32], usize> = BTreeMap::new();
+    for step in &plan.steps {
+        let at = *known.entry(likeness(step)).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(group) => group.others.push(step),
+            None => groups.push(Group { first: step, others: Vec::new() }),
+        }
+    }
+    groups
+}
+
+/// Equal for steps that read the same except for their target.
+fn likeness(step: &Step) -> [u8; 32] {
+    let changes: Vec<(&str, Option<&str>, Option<&str>)> =
+        step.changes.iter().map(|change| like(step, change)).collect();
+    let mut hasher = blake3::Hasher::new();
+    let likeness = (step.action, kind(&step.target), changes, &step.consequences, &step.reason);
+    serde_json::to_writer(&mut hasher, &likeness).expect("texts serialise, and hashing cannot fail");
+    *hasher.finalize().as_bytes()
+}
+
+fn like<'a>(step: &Step, change: &'a FieldChange) -> (&'a str, Option<&'a str>, Option<&'a str>) {
+    let values = if is_its_own(step, change) {
+        (None, None)
+    } else {
+        (change.before.as_deref(), change.after.as_deref())
+    };
+    (&change.field, values.0, values.1)
+}
+
+/// Whether this field of a new mailbox differs by its nature from that of the next one.
+pub(super) fn is_its_own(step: &Step, change: &FieldChange) -> bool {
+    let is_new_mailbox = step.action == Action::Create && kind(&step.target) == "mailbox";
+    let last = change.field.rsplit('.').next().unwrap_or(&change.field);
+    is_new_mailbox && matches!(last, "address" | "displayName" | "approved" | "username" | "password")
+}
+
+pub(super) fn kind(target: &Target) -> &'static str {
+    match target {
+        Target::Organization => "organization",
+        Target::Secret(_) => "secret",
+        Target::Profile(_) => "profile",
+        Target::Mailbox(_) => "mailbox",
+    }
+}

@@ -1,0 +1,160 @@
+//! JSON for programs: one entry per step, in the order of execution, shaped so that rules written for other
+//! planners carry over (`resource_changes[].change.actions`). Secret values are absent, not marked.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::model::desired::DesiredNote;
+use crate::model::plan::{Action, Blocked, Effect, Plan, Step};
+use crate::model::problem::Origin;
+
+use super::group::Summary;
+use super::words;
+
+/// `major.minor`: a reader rejects another major and ignores what a higher minor adds.
+const FORMAT_VERSION: &str = "1.0";
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Plan")]
+struct Document<'a> {
+    format_version: &'static str,
+    /// Names this very plan.
+    fingerprint: String,
+    /// The store's identity; null: there is none yet.
+    store: Option<&'a str>,
+    revision: u64,
+    manifest: &'a str,
+    /// Whether nothing stands against applying it.
+    applicable: bool,
+    summary: Summary,
+    resource_changes: Vec<Resource<'a>>,
+    blocked: Vec<Refusal<'a>>,
+    notes: Vec<Note<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Resource<'a> {
+    /// `mailbox/anna`
+    address: String,
+    /// The address under which it is stored now, when that differs.
+    previous_address: Option<String>,
+    change: Change<'a>,
+    action_reason: &'a str,
+    consequences: Vec<String>,
+    source: Option<Source<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Change<'a> {
+    actions: [&'static str; 1],
+    fields: Vec<Field<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Field<'a> {
+    field: &'a str,
+    before: Option<&'a str>,
+    after: Option<&'a str>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Refusal<'a> {
+    /// Null: no override helps.
+    guard: Option<&'static str>,
+    target: Option<String>,
+    message: &'a str,
+    remedy: &'a str,
+    source: Option<Source<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Note<'a> {
+    subject: &'a str,
+    message: &'a str,
+    source: Option<Source<'a>>,
+}
+
+/// Line and column count from 1.
+#[derive(Serialize, JsonSchema)]
+struct Source<'a> {
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+/// The plan as one indented document, ending with a line end.
+pub fn json(plan: &Plan) -> String {
+    let document = Document {
+        format_version: FORMAT_VERSION,
+        fingerprint: crate::plan::fingerprint(plan),
+        store: plan.store.as_ref().map(|store| store.0.as_str()),
+        revision: plan.revision.0,
+        manifest: &plan.manifest.0,
+        applicable: plan.blocked.is_empty(),
+        summary: Summary::of(plan),
+        resource_changes: plan.steps.iter().map(resource).collect(),
+        blocked: plan.blocked.iter().map(refusal).collect(),
+        notes: plan.notes.iter().map(note).collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&document).expect("texts and numbers serialise");
+    text.push('\n');
+    text
+}
+
+/// The JSON Schema of [`json`].
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Document<'static>)
+}
+
+fn resource(step: &Step) -> Resource<'_> {
+    let action = match step.action {
+        Action::Create => "create",
+        Action::Update | Action::Rename => "update",
+        Action::Delete => "delete",
+        Action::Retest => "test",
+    };
+    let fields = step.changes.iter().map(|change| Field {
+        field: &change.field,
+        before: change.before.as_deref(),
+        after: change.after.as_deref(),
+    });
+    let consequences = step.consequences.iter();
+    Resource {
+        address: step.target.to_string(),
+        previous_address: previous_address(&step.effect),
+        change: Change { actions: [action], fields: fields.collect() },
+        action_reason: &step.reason,
+        consequences: consequences.map(|one| words::consequence(one, step.action)).collect(),
+        source: step.origin.as_ref().map(source),
+    }
+}
+
+fn previous_address(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::PutMailbox(put) => put.renamed_from.as_ref().map(|name| format!("mailbox/{name}")),
+        Effect::PutOrganization(_)
+        | Effect::PutSecret { .. }
+        | Effect::DeleteSecret(_)
+        | Effect::PutProfile(_)
+        | Effect::DeleteProfile(_)
+        | Effect::DeleteMailbox(_) => None,
+    }
+}
+
+fn refusal(blocked: &Blocked) -> Refusal<'_> {
+    Refusal {
+        guard: blocked.guard.map(crate::model::plan::Guard::key),
+        target: blocked.target.as_ref().map(ToString::to_string),
+        message: &blocked.message,
+        remedy: &blocked.remedy,
+        source: blocked.origin.as_ref().map(source),
+    }
+}
+
+fn note(note: &DesiredNote) -> Note<'_> {
+    Note { subject: &note.subject, message: &note.message, source: note.origin.as_ref().map(source) }
+}
+
+fn source(origin: &Origin) -> Source<'_> {
+    Source { file: &origin.file, line: origin.line, column: origin.column }
+}

@@ -1,0 +1,188 @@
+//! The plan as lines, before they are coloured or fenced.
+
+use similar::{ChangeTag, TextDiff};
+
+use crate::model::desired::DesiredNote;
+use crate::model::plan::{Action, Blocked, FieldChange, Plan, Step, Target};
+
+use super::group::{self, Group, Summary};
+use super::words::{self, clean};
+
+/// Names of a group that are shown before the rest is only counted.
+const NAMES_SHOWN: usize = 5;
+/// A value above this length, or of several lines, is shown as what differs in it.
+const INLINE_CHARACTERS_MAX: usize = 120;
+/// Texts above this size are not compared line by line.
+const DIFF_BYTES_MAX: usize = 16 * 1024;
+
+/// What a line is about; decides its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Create,
+    Update,
+    Delete,
+    Test,
+    Blocked,
+    Plain,
+}
+
+pub(super) struct Line {
+    pub tone: Tone,
+    pub text: String,
+}
+
+fn line(tone: Tone, text: String) -> Line {
+    Line { tone, text }
+}
+
+fn detail(text: impl AsRef<str>) -> Line {
+    line(Tone::Plain, format!("    {}", text.as_ref()))
+}
+
+/// Steps, what blocks them, notes, and the sum.
+pub(super) fn lines(plan: &Plan) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for group in group::groups(plan) {
+        group_lines(&group, &mut lines);
+    }
+    for blocked in &plan.blocked {
+        section(&mut lines);
+        lines.extend(blocked_lines(blocked));
+    }
+    if !plan.notes.is_empty() {
+        section(&mut lines);
+    }
+    lines.extend(plan.notes.iter().map(note_line));
+    section(&mut lines);
+    lines.push(line(Tone::Plain, sum(plan)));
+    lines
+}
+
+/// An empty line between what came before and what follows.
+fn section(lines: &mut Vec<Line>) {
+    if !lines.is_empty() {
+        lines.push(line(Tone::Plain, String::new()));
+    }
+}
+
+fn sum(plan: &Plan) -> String {
+    match (plan.is_empty(), plan.blocked.len()) {
+        (true, 0) => "No changes. What is stored is what the manifest declares.".to_owned(),
+        (true, blocked) => format!("No changes. Blocked for {}.", reasons(blocked)),
+        (false, 0) => format!("Plan: {}.", Summary::of(plan)),
+        (false, blocked) => format!("Plan: {}. Blocked for {}.", Summary::of(plan), reasons(blocked)),
+    }
+}
+
+fn reasons(count: usize) -> String {
+    if count == 1 { "1 reason".to_owned() } else { format!("{count} reasons") }
+}
+
+fn group_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
+    let step = group.first;
+    let (sign, tone) = sign(step.action);
+    let place = step.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
+    lines.push(line(tone, format!("{sign} {}{}", title(group), place.unwrap_or_default())));
+    for change in &step.changes {
+        if group.len() > 1 && group::is_its_own(step, change) {
+            lines.push(detail(format!("{}: (each its own)", clean(&change.field))));
+        } else {
+            change_lines(change, step.action, lines);
+        }
+    }
+    lines.push(detail(format!("because: {}", clean(&step.reason))));
+    for consequence in &step.consequences {
+        lines.push(detail(format!("⇒ {}", clean(&words::consequence(consequence, step.action)))));
+    }
+}
+
+fn sign(action: Action) -> (&'static str, Tone) {
+    match action {
+        Action::Create => ("+", Tone::Create),
+        Action::Update | Action::Rename => ("~", Tone::Update),
+        Action::Delete => ("-", Tone::Delete),
+        Action::Retest => ("↻", Tone::Test),
+    }
+}
+
+/// `mailbox/anna`, or `mailbox ×812: anna, ben, carl, dora, emil, …`
+fn title(group: &Group<'_>) -> String {
+    if group.len() == 1 {
+        return clean(&group.first.target.to_string()).into_owned();
+    }
+    let names: Vec<String> =
+        group.steps().take(NAMES_SHOWN).map(|step: &Step| clean(&name(&step.target)).into_owned()).collect();
+    let rest = if group.len() > NAMES_SHOWN { ", …" } else { "" };
+    format!("{} ×{}: {}{rest}", group::kind(&group.first.target), group.len(), names.join(", "))
+}
+
+fn name(target: &Target) -> String {
+    match target {
+        Target::Organization => "organization".to_owned(),
+        Target::Secret(secret) => secret.to_string(),
+        Target::Profile(name) | Target::Mailbox(name) => name.to_string(),
+    }
+}
+
+fn change_lines(change: &FieldChange, action: Action, lines: &mut Vec<Line>) {
+    let FieldChange { field, before, after } = change;
+    let field = clean(field);
+    match (action, before, after) {
+        (_, Some(before), Some(after)) if is_long(before) || is_long(after) => {
+            lines.push(detail(format!("{field}:")));
+            diff_lines(before, after, lines);
+        }
+        (Action::Create, _, Some(after)) => lines.push(detail(format!("{field}: {}", clean(after)))),
+        (
+            Action::Create | Action::Update | Action::Rename | Action::Delete | Action::Retest,
+            before,
+            after,
+        ) => {
+            let [before, after] =
+                [before, after].map(|value| value.as_deref().map_or("(none)".into(), clean));
+            lines.push(detail(format!("{field}: {before} → {after}")));
+        }
+    }
+}
+
+fn is_long(text: &str) -> bool {
+    text.contains('\n') || text.chars().nth(INLINE_CHARACTERS_MAX).is_some()
+}
+
+fn diff_lines(before: &str, after: &str, lines: &mut Vec<Line>) {
+    if before.len().max(after.len()) > DIFF_BYTES_MAX {
+        lines.push(detail(format!("  {} bytes → {} bytes", before.len(), after.len())));
+        return;
+    }
+    for change in TextDiff::from_lines(before, after).iter_all_changes() {
+        let (sign, tone) = match change.tag() {
+            ChangeTag::Equal => (' ', Tone::Plain),
+            ChangeTag::Delete => ('-', Tone::Delete),
+            ChangeTag::Insert => ('+', Tone::Create),
+        };
+        let text = change.value();
+        let text = clean(text.strip_suffix('\n').unwrap_or(text));
+        lines.push(line(tone, format!("      {sign} {text}").trim_end().to_owned()));
+    }
+}
+
+fn blocked_lines(blocked: &Blocked) -> Vec<Line> {
+    let guard = blocked.guard.map(|guard| format!(" by guard `{}`", guard.key())).unwrap_or_default();
+    let place = blocked.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
+    let mut lines = vec![
+        line(
+            Tone::Blocked,
+            format!("! blocked{guard}: {}{}", clean(&blocked.message), place.unwrap_or_default()),
+        ),
+        detail(format!("do: {}", clean(&blocked.remedy))),
+    ];
+    lines.extend(words::override_flag(blocked).map(|flag| detail(format!("or: {flag}"))));
+    lines
+}
+
+fn note_line(note: &DesiredNote) -> Line {
+    let place = note.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
+    let text =
+        format!("note: {}: {}{}", clean(&note.subject), clean(&note.message), place.unwrap_or_default());
+    line(Tone::Plain, text)
+}

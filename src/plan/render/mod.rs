@@ -1,0 +1,16 @@
+//! A plan for people and programs: text, Markdown for a change request, JSON.
+//!
+//! All three come from one walk over the plan, so that they cannot tell different stories. What came from a manifest
+//! or a server is cleaned of control characters where a person reads it.
+
+mod group;
+mod json;
+mod line;
+mod markdown;
+mod text;
+mod words;
+
+pub use group::Summary;
+pub use json::{json, schema};
+pub use markdown::markdown;
+pub use text::{Style, text};

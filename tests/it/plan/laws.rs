@@ -1,0 +1,227 @@
+//! The laws of a plan, each under its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mailplumb::model::desired::Desired;
+use mailplumb::model::mailbox::Mailbox;
+use mailplumb::model::name::Name;
+use mailplumb::model::operation::{Awaiting, OperationState};
+use mailplumb::model::plan::{Action, Effect, Plan, PutMailbox, Target};
+use mailplumb::model::secret::SecretRef;
+use mailplumb::model::stored::Stored;
+use mailplumb::plan::render::{self, Style};
+use mailplumb::plan::{self, fingerprint, saved};
+use proptest::prelude::*;
+
+use super::generate::{any_case, valid_case};
+
+fn renderings(plan: &Plan) -> [String; 5] {
+    [
+        render::text(plan, Style::Plain),
+        render::text(plan, Style::Coloured),
+        render::markdown(plan),
+        render::json(plan),
+        saved::to_text(plan),
+    ]
+}
+
+/// Stored name → declared name of what goes on under another name.
+fn renames(plan: &Plan) -> BTreeMap<Name, Name> {
+    let puts = plan.steps.iter().filter_map(|step| put_of(&step.effect));
+    puts.filter_map(|put| Some((put.renamed_from.clone()?, put.mailbox.name.clone()))).collect()
+}
+
+fn put_of(effect: &Effect) -> Option<&PutMailbox> {
+    match effect {
+        Effect::PutMailbox(put) => Some(put),
+        Effect::PutOrganization(_)
+        | Effect::PutSecret { .. }
+        | Effect::DeleteSecret(_)
+        | Effect::PutProfile(_)
+        | Effect::DeleteProfile(_)
+        | Effect::DeleteMailbox(_) => None,
+    }
+}
+
+fn declared_mailboxes(desired: &Desired) -> BTreeMap<&Name, &Mailbox> {
+    desired.mailboxes.iter().map(|(name, declared)| (name, &declared.value)).collect()
+}
+
+/// Executes the steps one by one and checks before each that all it builds on is there.
+fn execute_strictly(plan: &Plan, stored: &Stored) -> Result<(), TestCaseError> {
+    let mut secrets: BTreeSet<SecretRef> = stored.secrets.keys().cloned().collect();
+    let mut profiles: BTreeSet<Name> = stored.profiles.keys().cloned().collect();
+    let mut mailboxes: BTreeMap<Name, Mailbox> =
+        stored.mailboxes.iter().map(|(name, stored)| (name.clone(), stored.declared.clone())).collect();
+    for step in &plan.steps {
+        match &step.effect {
+            Effect::PutOrganization(_) => {}
+            Effect::PutSecret { secret, .. } => {
+                secrets.insert(secret.clone());
+            }
+            Effect::DeleteSecret(secret) => {
+                prop_assert!(secrets.remove(secret));
+                let used = |m: &Mailbox| m.credentials.as_ref().is_some_and(|c| c.password == *secret);
+                prop_assert!(!mailboxes.values().any(used), "{secret} is in use");
+            }
+            Effect::PutProfile(profile) => {
+                profiles.insert(profile.name.clone());
+            }
+            Effect::DeleteProfile(name) => {
+                prop_assert!(profiles.remove(name));
+                let used = |m: &Mailbox| m.profile.as_ref() == Some(name);
+                prop_assert!(!mailboxes.values().any(used), "{name} is in use");
+            }
+            Effect::PutMailbox(put) => {
+                prop_assert_eq!(put.operations.len(), 3);
+                let mailbox = &put.mailbox;
+                prop_assert!(mailbox.profile.iter().all(|profile| profiles.contains(profile)));
+                prop_assert!(mailbox.credentials.iter().all(|own| secrets.contains(&own.password)));
+                if let Some(previous) = &put.renamed_from {
+                    prop_assert!(mailboxes.remove(previous).is_some());
+                    prop_assert!(!mailboxes.contains_key(&mailbox.name));
+                }
+                mailboxes.insert(mailbox.name.clone(), mailbox.clone());
+            }
+            Effect::DeleteMailbox(name) => prop_assert!(mailboxes.remove(name).is_some()),
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn total((desired, stored, policy) in any_case()) {
+        let plan = plan::plan(&desired, &stored, &policy);
+        for text in renderings(&plan) {
+            prop_assert!(text.ends_with('\n'));
+        }
+        prop_assert_eq!(saved::parse(&saved::to_text(&plan)).unwrap(), plan);
+    }
+
+    #[test]
+    fn deterministic((desired, stored, policy) in any_case()) {
+        let (one, other) = (plan::plan(&desired, &stored, &policy), plan::plan(&desired, &stored, &policy));
+        prop_assert_eq!(fingerprint(&one), fingerprint(&other));
+        prop_assert_eq!(renderings(&one), renderings(&other));
+    }
+
+    #[test]
+    fn convergent((desired, stored, policy) in any_case()) {
+        let first = plan::plan(&desired, &stored, &policy);
+        let after = plan::model::apply_and_pass(&first, &stored);
+        let second = plan::plan(&desired, &after, &policy);
+        prop_assert_eq!(second.steps, vec![]);
+    }
+
+    /// Before the tests have run, a second plan only tests.
+    #[test]
+    fn an_apply_leaves_nothing_to_declare((desired, stored, policy) in any_case()) {
+        let after = plan::model::apply(&plan::plan(&desired, &stored, &policy), &stored);
+        for step in plan::plan(&desired, &after, &policy).steps {
+            prop_assert_eq!(step.action, Action::Retest);
+        }
+    }
+
+    #[test]
+    fn conservative((desired, stored, policy) in any_case()) {
+        let plan = plan::plan(&desired, &stored, &policy);
+        let renames = renames(&plan);
+        for step in plan.steps.iter().filter(|step| step.action == Action::Delete) {
+            let (is_stored, is_desired) = match &step.target {
+                Target::Organization => (true, true),
+                Target::Secret(secret) => {
+                    (stored.secrets.contains_key(secret), desired.secrets.contains_key(secret))
+                }
+                Target::Profile(name) => {
+                    (stored.profiles.contains_key(name), desired.profiles.contains_key(name))
+                }
+                Target::Mailbox(name) => (
+                    stored.mailboxes.contains_key(name),
+                    desired.mailboxes.contains_key(name) || renames.contains_key(name),
+                ),
+            };
+            prop_assert!(is_stored && !is_desired, "{} is deleted", step.target);
+        }
+    }
+
+    #[test]
+    fn complete((desired, stored, policy) in valid_case()) {
+        let plan = plan::plan(&desired, &stored, &policy);
+        execute_strictly(&plan, &stored)?;
+        let after = plan::model::apply(&plan, &stored);
+        prop_assert_eq!(after.organization.as_ref(), Some(&desired.organization.value));
+        let digests = desired.secrets.iter().map(|(name, sealed)| (name.clone(), sealed.value.digest()));
+        prop_assert_eq!(after.secrets, digests.collect());
+        let profiles = desired.profiles.iter().map(|(name, declared)| (name.clone(), declared.value.clone()));
+        prop_assert_eq!(after.profiles, profiles.collect());
+        let mailboxes: BTreeMap<&Name, &Mailbox> =
+            after.mailboxes.iter().map(|(name, stored)| (name, &stored.declared)).collect();
+        prop_assert_eq!(mailboxes, declared_mailboxes(&desired));
+    }
+
+    #[test]
+    fn a_valid_manifest_is_blocked_by_guards_only((desired, stored, policy) in valid_case()) {
+        for blocked in plan::plan(&desired, &stored, &policy).blocked {
+            let guard = blocked.guard.expect("every reference is resolved");
+            prop_assert!(!policy.overrides.contains_key(&guard));
+        }
+    }
+
+    #[test]
+    fn explained((desired, stored, policy) in any_case()) {
+        let plan = plan::plan(&desired, &stored, &policy);
+        let targets: BTreeSet<&Target> = plan.steps.iter().map(|step| &step.target).collect();
+        prop_assert_eq!(targets.len(), plan.steps.len(), "one step per target");
+        for step in &plan.steps {
+            prop_assert!(!step.reason.is_empty(), "{}", step.target);
+            prop_assert!(!step.consequences.is_empty(), "{}", step.target);
+            let is_declared = step.action == Action::Create || step.action == Action::Update
+                || step.action == Action::Rename;
+            prop_assert_eq!(is_declared, !step.changes.is_empty(), "{}: {:?}", &step.target, &step.changes);
+            prop_assert_eq!(step.origin.is_none(), step.action == Action::Delete);
+        }
+        for (name, declared) in &desired.profiles {
+            let differs = stored.profiles.get(name) != Some(&declared.value);
+            prop_assert_eq!(differs, targets.contains(&Target::Profile(name.clone())));
+        }
+        for (name, declared) in &desired.mailboxes {
+            if targets.contains(&Target::Mailbox(name.clone())) {
+                continue;
+            }
+            let known = &stored.mailboxes[name];
+            prop_assert_eq!(&known.declared, &declared.value);
+            for operation in known.operations.values() {
+                prop_assert!(!operation.state.needs_test(), "{name} is left untested");
+                if operation.state == OperationState::AwaitingTest(Awaiting::NoConnector) {
+                    prop_assert!(plan.notes.iter().any(|note| note.message.contains("a connector for")));
+                }
+            }
+        }
+        let renames = renames(&plan);
+        let gone = stored.mailboxes.keys().filter(|name| !desired.mailboxes.contains_key(*name));
+        for name in gone.filter(|name| !renames.contains_key(*name)) {
+            prop_assert!(targets.contains(&Target::Mailbox(name.clone())));
+        }
+    }
+
+    #[test]
+    fn in_the_order_of_execution((desired, stored, policy) in any_case()) {
+        let ranks: Vec<u8> = plan::plan(&desired, &stored, &policy)
+            .steps
+            .iter()
+            .map(|step| match &step.effect {
+                Effect::PutOrganization(_) => 0,
+                Effect::PutSecret { .. } => 1,
+                Effect::PutProfile(_) => 2,
+                Effect::PutMailbox(_) => 3,
+                Effect::DeleteMailbox(_) => 4,
+                Effect::DeleteProfile(_) => 5,
+                Effect::DeleteSecret(_) => 6,
+            })
+            .collect();
+        prop_assert!(ranks.is_sorted());
+    }
+}

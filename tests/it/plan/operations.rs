@@ -1,0 +1,304 @@
+//! What is said of each operation of a mailbox, and what makes it be tested again.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use mailplumb::model::desired::Desired;
+use mailplumb::model::mailbox::{ActMethod, IncomingMethod, Mailbox, MailboxKind, OutgoingMethod};
+use mailplumb::model::operation::{Awaiting, OffReason, Operation, OperationState, Readiness};
+use mailplumb::model::organization::{ApprovalSource, Requirement};
+use mailplumb::model::plan::{Action, Consequence, Effect, Plan, PutMailbox, Step, Target};
+use mailplumb::model::profile::{
+    Authentication, Credentials, MailServers, Profile, Server, ServerKind, TlsMode,
+};
+use mailplumb::model::stored::Stored;
+use mailplumb::plan::{self, connection};
+
+use super::generate::*;
+
+fn with(mut desired: Desired, edit: impl Fn(&mut Mailbox)) -> Desired {
+    desired.mailboxes.values_mut().for_each(|declared| edit(&mut declared.value));
+    desired
+}
+
+fn servers(profile: &mut Profile) -> &mut MailServers {
+    match &mut profile.server {
+        Server::Pop3Smtp(servers) | Server::ImapSmtp(servers) => servers,
+        Server::Exchange(_) | Server::ExchangeOnline(_) => panic!("not a mail server"),
+    }
+}
+
+fn with_profile(mut desired: Desired, edit: impl Fn(&mut Profile)) -> Desired {
+    desired.profiles.values_mut().for_each(|declared| edit(&mut declared.value));
+    desired
+}
+
+fn put<'a>(plan: &'a Plan, mailbox: &str) -> (&'a Step, &'a PutMailbox) {
+    let target = Target::Mailbox(name(mailbox));
+    let step = plan.steps.iter().find(|step| step.target == target).expect("it has a step");
+    match &step.effect {
+        Effect::PutMailbox(put) => (step, put),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn readiness(desired: &Desired) -> [Readiness; 3] {
+    let plan = plan::plan(desired, &Stored::empty(), &policy());
+    let (_, put) = put(&plan, "anna");
+    Operation::ALL.map(|operation| put.operations[&operation].readiness)
+}
+
+const OFF: Readiness = Readiness::Off(OffReason::MethodNone);
+
+#[test]
+fn a_new_mailbox_is_tested_where_nothing_speaks_against_it() {
+    assert_eq!(readiness(&small(&["anna"])), [Readiness::NeedsTest, Readiness::NeedsTest, OFF]);
+}
+
+#[test]
+fn an_operation_is_off_for_the_first_reason_that_applies() {
+    let off = |reason| [Readiness::Off(reason), Readiness::Off(reason), OFF];
+    let anna = || small(&["anna"]);
+    assert_eq!(readiness(&with(anna(), |m| m.profile = None)), off(OffReason::NoProfile));
+    assert_eq!(readiness(&with(anna(), |m| m.active = false)), off(OffReason::MailboxInactive));
+    assert_eq!(readiness(&with_profile(anna(), |p| p.active = false)), off(OffReason::ProfileInactive));
+    assert_eq!(readiness(&with(anna(), |m| m.approved = None)), off(OffReason::NotApproved));
+    let other = |m: &mut Mailbox| m.approved = Some(address("other@contoso.example"));
+    assert_eq!(readiness(&with(anna(), other)), off(OffReason::NotApproved));
+    let none = |m: &mut Mailbox| m.outgoing = OutgoingMethod::None;
+    assert_eq!(readiness(&with(anna(), none)), [Readiness::NeedsTest, OFF, OFF]);
+    let forward = |m: &mut Mailbox| m.incoming = IncomingMethod::ForwardMailbox;
+    let by_forward = Readiness::Off(OffReason::ForwardMailbox);
+    assert_eq!(readiness(&with(anna(), forward)), [by_forward, Readiness::NeedsTest, OFF]);
+    let no_smtp = |p: &mut Profile| servers(p).outgoing = None;
+    assert_eq!(readiness(&with_profile(anna(), no_smtp)), [Readiness::NeedsTest, OFF, OFF]);
+}
+
+#[test]
+fn approval_is_required_kind_by_kind() {
+    for (kind, is_required) in
+        [(MailboxKind::User, true), (MailboxKind::Queue, false), (MailboxKind::Forward, true)]
+    {
+        let mut desired = with(small(&["anna"]), |mailbox| {
+            mailbox.kind = kind;
+            mailbox.approved = None;
+        });
+        desired.organization.value.approval.queues = Requirement::NotRequired;
+        let expected =
+            if is_required { Readiness::Off(OffReason::NotApproved) } else { Readiness::NeedsTest };
+        assert_eq!(readiness(&desired)[0], expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn nothing_is_approved_by_command_yet() {
+    let mut desired = small(&["anna"]);
+    desired.organization.value.approval.source = ApprovalSource::Command;
+    assert_eq!(readiness(&desired)[0], Readiness::Off(OffReason::NotApproved));
+}
+
+#[test]
+fn a_mailbox_without_connector_waits_and_is_counted_without_a_step() {
+    let desired = small(&["anna", "ben", "carl"]);
+    let mut policy = policy();
+    policy.connectors = [ServerKind::ImapSmtp].into();
+    let first = plan::plan(&desired, &Stored::empty(), &policy);
+    let stored = plan::model::apply_and_pass(&first, &Stored::empty());
+    let second = plan::plan(&desired, &stored, &policy);
+    assert!(second.is_empty());
+    let notes: Vec<&str> = second.notes.iter().map(|note| note.message.as_str()).collect();
+    assert_eq!(notes, ["3 mailboxes await a connector for pop3Smtp"]);
+
+    policy.connectors.insert(ServerKind::Pop3Smtp);
+    let third = plan::plan(&desired, &stored, &policy);
+    let (step, put) = put(&third, "anna");
+    assert_eq!(step.reason, "this version can speak to pop3Smtp");
+    assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::NeedsTest);
+}
+
+#[test]
+fn appointments_contacts_and_tasks_wait_for_a_connector() {
+    let mut desired = with(small(&["anna"]), |m| m.appointments_contacts_tasks = ActMethod::ServerSideSync);
+    let exchange_online = mailplumb::model::profile::ExchangeOnline {
+        tenant: "t".to_owned(),
+        cloud: mailplumb::model::profile::Cloud::Global,
+        transport: mailplumb::model::profile::Transport::Graph,
+        client_id: "c".to_owned(),
+        proof: mailplumb::model::profile::AppProof::ClientSecret(secret("shared")),
+        undeliverable_folder: false,
+        timeout_seconds: None,
+    };
+    let server = Server::ExchangeOnline(exchange_online);
+    desired.profiles.values_mut().for_each(|declared| declared.value.server = server.clone());
+    let mut policy = policy();
+    policy.connectors.insert(ServerKind::ExchangeOnline);
+    let plan = plan::plan(&desired, &Stored::empty(), &policy);
+    let (_, put) = put(&plan, "anna");
+    assert_eq!(put.operations[&Operation::Act].readiness, Readiness::NoConnector);
+    assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::NeedsTest);
+}
+
+#[test]
+fn a_digest_covers_what_a_test_proves_and_nothing_else() {
+    type Edit = fn(&mut Profile, &mut Mailbox);
+    let edits: [(&str, Edit, [bool; 2]); 17] = [
+        ("host", |p, _| servers(p).incoming.host = "new.example".to_owned(), [true, false]),
+        ("case of host", |p, _| servers(p).incoming.host.make_ascii_uppercase(), [false, false]),
+        ("port", |p, _| servers(p).incoming.port = NonZeroU16::new(4711), [true, false]),
+        ("computed port", |p, _| servers(p).incoming.port = NonZeroU16::new(995), [false, false]),
+        ("tls", |p, _| servers(p).incoming.tls = TlsMode::None, [true, false]),
+        ("authentication", |p, _| servers(p).incoming.authentication = Authentication::Plain, [true, false]),
+        ("trust", |p, _| servers(p).trust = Some(name("ca")), [true, true]),
+        ("source", |p, _| servers(p).incoming.credentials = Credentials::Anonymous, [true, false]),
+        ("user name", |_, m| m.credentials.as_mut().unwrap().username.push('x'), [true, true]),
+        ("password", |_, m| m.credentials.as_mut().unwrap().password = secret("k1"), [true, true]),
+        ("address", |_, m| m.address = address("new@contoso.example"), [true, true]),
+        ("time-out", |p, _| servers(p).incoming.timeout_seconds = Some(5), [false, false]),
+        ("display name", |p, m| (p.display_name, m.display_name) = (Some("x".into()), None), [false, false]),
+        ("owner", |p, m| (p.owner, m.owner) = (address("a@b"), Some(address("a@b"))), [false, false]),
+        ("labels", |p, _| drop(p.labels.insert("a".into(), "b".into())), [false, false]),
+        ("interval", |p, _| p.processing.min_polling_interval_minutes = 60, [false, false]),
+        ("name", |_, m| m.name = name("other"), [false, false]),
+    ];
+    let secrets =
+        BTreeMap::from([(secret("shared"), sealed("one").digest()), (secret("k1"), sealed("two").digest())]);
+    let (profile, mailbox) = (pop("provider-pop"), mailbox("anna", Some("provider-pop")));
+    for (what, edit, expected) in edits {
+        let (mut new_profile, mut new_mailbox) = (profile.clone(), mailbox.clone());
+        edit(&mut new_profile, &mut new_mailbox);
+        let differs = [Operation::Incoming, Operation::Outgoing].map(|operation| {
+            connection::digest(&profile, &mailbox, &secrets, operation)
+                != connection::digest(&new_profile, &new_mailbox, &secrets, operation)
+        });
+        assert_eq!(differs, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_changed_profile_is_blamed_for_the_tests_of_its_mailboxes() {
+    let before = small(&["anna", "ben"]);
+    let after = with_profile(before.clone(), |p| servers(p).incoming.host = "new.example".to_owned());
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    let (step, put) = put(&plan, "anna");
+    assert_eq!((step.action, step.reason.as_str()), (Action::Retest, "profile `provider-pop` changed"));
+    assert_eq!(step.consequences, [Consequence::NeedsRetest([Operation::Incoming].into())]);
+    assert_eq!(put.operations[&Operation::Outgoing].readiness, Readiness::Unchanged);
+    let shares = Consequence::SharesMailWith { host: "new.example".to_owned() };
+    let expected = [Consequence::NeedsRetest([Operation::Incoming].into()), shares];
+    assert_eq!(plan.steps[0].consequences, expected);
+}
+
+#[test]
+fn a_changed_secret_is_blamed_and_its_profile_is_not() {
+    let before = small(&["anna"]);
+    let mut after = with_profile(before.clone(), |p| p.display_name = Some("New".to_owned()));
+    after.secrets.insert(secret("shared"), declared(sealed("two"), 1));
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    assert_eq!(put(&plan, "anna").0.reason, "secret `provider/shared` changed");
+    let profile = &plan.steps[1];
+    assert_eq!(
+        (&profile.target, &profile.consequences[..]),
+        (&Target::Profile(name("provider-pop")), &[Consequence::NoEffectOnTraffic][..])
+    );
+}
+
+#[test]
+fn a_description_tests_nothing() {
+    let before = small(&["anna"]);
+    let after = with_profile(before.clone(), |p| p.description = Some("New".to_owned()));
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(plan.steps[0].consequences, [Consequence::NoEffectOnTraffic]);
+}
+
+#[test]
+fn each_state_that_calls_for_a_test_says_why() {
+    let desired = small(&["anna"]);
+    for (state, reason) in [
+        (failed(), "last test failed at authenticate: the server refused the login: no"),
+        (OperationState::Testing, "the last test was interrupted"),
+        (OperationState::AwaitingTest(Awaiting::Test), "not tested since it last changed"),
+        (OperationState::AwaitingTest(Awaiting::NoIdentity), "no identity was at hand for the last test"),
+        (OperationState::Off(OffReason::NotApproved), "approved now"),
+        (OperationState::Off(OffReason::ProfileInactive), "profile `provider-pop` is active now"),
+    ] {
+        let mut stored = settled(&desired);
+        for mailbox in stored.mailboxes.values_mut() {
+            mailbox.operations.get_mut(&Operation::Incoming).unwrap().state = state.clone();
+        }
+        let plan = plan::plan(&desired, &stored, &policy());
+        assert_eq!(plan.steps.len(), 1);
+        assert_eq!((plan.steps[0].action, plan.steps[0].reason.as_str()), (Action::Retest, reason));
+    }
+    let empty = Stored::empty();
+    let untested = plan::model::apply(&plan::plan(&desired, &empty, &policy()), &empty);
+    assert_eq!(plan::plan(&desired, &untested, &policy()).steps[0].reason, "never tested");
+}
+
+#[test]
+fn an_inactive_profile_stops_its_mailboxes() {
+    let before = small(&["anna"]);
+    let after = with_profile(before.clone(), |p| p.active = false);
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    let stops = [Consequence::StopsTraffic([Operation::Incoming, Operation::Outgoing].into())];
+    assert_eq!(plan.steps[0].consequences, stops);
+    let (step, _) = put(&plan, "anna");
+    assert_eq!(
+        (&step.consequences[..], step.reason.as_str()),
+        (&stops[..], "profile `provider-pop` is inactive")
+    );
+}
+
+#[test]
+fn a_rename_is_one_step_and_tests_nothing_by_itself() {
+    let before = small(&["anna"]);
+    let mut mailbox = before.mailboxes[&name("anna")].value.clone();
+    mailbox.name = name("hanna");
+    mailbox.lifecycle.previous_names = vec![name("gone"), name("anna")];
+    let after =
+        desired(organization(), [(secret("shared"), sealed("one"))], [pop("provider-pop")], [mailbox]);
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    assert_eq!(plan.steps.len(), 1);
+    let (step, put) = put(&plan, "hanna");
+    assert_eq!((step.action, step.reason.as_str()), (Action::Rename, "renamed from `anna`"));
+    assert_eq!(put.renamed_from, Some(name("anna")));
+    assert_eq!(step.consequences, [Consequence::NoEffectOnTraffic]);
+    let fields: Vec<&str> = step.changes.iter().map(|change| change.field.as_str()).collect();
+    assert_eq!(fields, ["lifecycle.previousNames", "name"]);
+}
+
+#[test]
+fn two_mailboxes_do_not_share_a_previous_name() {
+    let before = small(&["anna"]);
+    let after = with(small(&["ben", "carl"]), |m| m.lifecycle.previous_names = vec![name("anna")]);
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    let actions: Vec<Action> = plan.steps.iter().map(|step| step.action).collect();
+    assert_eq!(actions, [Action::Rename, Action::Create]);
+    assert_eq!(plan.notes[0].message, "its previous name `anna` already goes on as `ben`");
+}
+
+#[test]
+fn a_new_address_needs_a_new_approval() {
+    let before = small(&["anna"]);
+    let after = with(before.clone(), |m| m.address = address("new@contoso.example"));
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    let stops = Consequence::StopsTraffic([Operation::Incoming, Operation::Outgoing].into());
+    assert_eq!(plan.steps[0].consequences, [stops, Consequence::NeedsReapproval]);
+}
+
+#[test]
+fn mail_is_replayed_only_where_a_mailboxs_own_date_moves_back() {
+    let before = small(&["anna"]);
+    let mut stored = settled(&before);
+    stored.mailboxes.get_mut(&name("anna")).unwrap().process_from = Some(time(1000));
+    for (own, replay_from) in [(Some(500), Some(500)), (Some(1000), None), (Some(2000), None), (None, None)] {
+        let after = with(before.clone(), |m| {
+            m.process_from = own.map(time);
+            m.display_name = Some("Anna".to_owned());
+        });
+        let plan = plan::plan(&after, &stored, &policy());
+        assert_eq!(put(&plan, "anna").1.replay_from, replay_from.map(time), "{own:?}");
+    }
+    let of_profile = with_profile(before, |p| p.processing.from = Some(time(1)));
+    assert_eq!(plan::plan(&of_profile, &stored, &policy()).steps.len(), 1, "the profile only");
+}
