@@ -1,0 +1,239 @@
+//! `mailplumb outbox`
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::context::{run, shown};
+use super::exit::{DONE, Failure, Outcome};
+use super::messages::parse_name;
+use super::{Format, Global, output};
+use crate::engine::clock::SystemClock;
+use crate::model::clock::Clock;
+use crate::model::limits;
+use crate::model::name::{Address, Name};
+use crate::model::outbox::{NewOutgoing, OutgoingMessage, OutgoingState};
+use crate::protocol::compose::{self, Draft};
+use crate::store::sqlite::Open;
+use crate::store::{OutboxQuery, Store};
+
+/// Queue outgoing messages and list them
+///
+/// A queued message is durable: it is sent by the next `mailplumb sync` or by a running `mailplumb watch`.
+#[derive(Debug, Args)]
+pub struct Outbox {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Queue a message
+    #[command(after_help = "Examples:\n  mailplumb outbox add --mailbox support --to anna@contoso.example \\\n      \
+                            --subject Hello --text 'How are you?'\n  \
+                            mailplumb outbox add --mailbox support --eml message.eml --idempotency-key order-4711")]
+    Add(Box<Add>),
+    /// List queued and sent messages, newest first
+    #[command(after_help = "Example:\n  mailplumb outbox list --state unsure")]
+    List(List),
+    /// Send a failed or unsure message again
+    ///
+    /// Only the recipients that have not got it are tried. For an unsure message, look first whether it arrived.
+    #[command(after_help = "Example:\n  mailplumb outbox retry 12")]
+    Retry {
+        /// The message
+        #[arg(value_name = "ID")]
+        id: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    /// The mailbox that sends
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    mailbox: Name,
+    /// A recipient; may be given several times
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    to: Vec<Address>,
+    /// A recipient of a copy; may be given several times
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    cc: Vec<Address>,
+    #[arg(long, value_name = "TEXT", conflicts_with = "eml")]
+    subject: Option<String>,
+    /// The body
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["eml", "text_file"])]
+    text: Option<String>,
+    /// Read the body from this file; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "eml")]
+    text_file: Option<PathBuf>,
+    /// Send this complete message; `-` is stdin. Without --to, its own To, Cc and Bcc are the recipients
+    #[arg(long, value_name = "FILE")]
+    eml: Option<PathBuf>,
+    /// Queuing the same key again for the same mailbox does nothing
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Only those of this mailbox
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    mailbox: Option<Name>,
+    /// Only those in this state
+    #[arg(long, value_name = "STATE", value_parser = parse_state)]
+    state: Option<OutgoingState>,
+    /// Print at most this many
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    limit: u64,
+    /// Print the messages in this form
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+fn parse_address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(str::to_owned)
+}
+
+fn parse_state(text: &str) -> Result<OutgoingState, String> {
+    OutgoingState::ALL.into_iter().find(|state| state.key() == text).ok_or_else(|| {
+        let names: Vec<&str> = OutgoingState::ALL.iter().map(|state| state.key()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+impl Outbox {
+    pub fn run(self, global: &Global) -> Outcome {
+        let stopping = tokio_util::sync::CancellationToken::new();
+        match self.command {
+            Command::Add(add) => {
+                let store = global.existing_store(Open::Existing)?;
+                run(stopping, add.run(&store))
+            }
+            Command::List(list) => match global.store_to_read()? {
+                Some(store) => run(stopping, list.run(&store)),
+                None => Err(Failure::new("nothing was applied yet").hint("run `mailplumb apply`")),
+            },
+            Command::Retry { id } => {
+                let store = global.existing_store(Open::Existing)?;
+                run(stopping, async {
+                    store.requeue(id, SystemClock::new().now()).await?;
+                    output::data(&format!("Message {id} is pending again."))?;
+                    Ok(DONE)
+                })
+            }
+        }
+    }
+}
+
+impl Add {
+    async fn run(self, store: &dyn Store) -> Outcome {
+        let Some(row) = store.mailbox(&self.mailbox).await? else {
+            return Err(Failure::new(format!("no mailbox `{}` in the store", self.mailbox))
+                .hint("`mailplumb status` lists them; a new one must be applied first"));
+        };
+        let message = self.message(&row.stored.declared.address)?;
+        let enqueued = store.enqueue(&message).await?;
+        output::data(&match enqueued.already_there {
+            true => format!("Message {} was queued before under this key; nothing was added.", enqueued.id),
+            false => format!("Queued message {} for {} recipient(s).", enqueued.id, message.recipients.len()),
+        })?;
+        Ok(DONE)
+    }
+
+    fn message(&self, from: &Address) -> Result<NewOutgoing, Failure> {
+        let at = SystemClock::new().now();
+        let message_id = format!("{}@{}", random_hex()?, from.domain());
+        let prepared = match &self.eml {
+            Some(path) => compose::prepare(&read(path)?, &message_id, at)
+                .map_err(|error| Failure::new(format!("`{}` cannot be sent", shown(path))).cause(error))?,
+            None => {
+                let text = match (&self.text, &self.text_file) {
+                    (Some(text), _) => text.clone(),
+                    (None, Some(path)) => String::from_utf8(read(path)?)
+                        .map_err(|_| Failure::new(format!("`{}` is not UTF-8 text", shown(path))))?,
+                    (None, None) => String::new(),
+                };
+                let subject = self.subject.clone().unwrap_or_default();
+                let draft =
+                    Draft { from, to: &self.to, cc: &self.cc, subject: &subject, text: &text, message_id: &message_id, date: at };
+                compose::prepare(&compose::compose(&draft), &message_id, at)
+                    .map_err(|error| Failure::new("the message cannot be composed").cause(error))?
+            }
+        };
+        let named: Vec<Address> = self.to.iter().chain(&self.cc).cloned().collect();
+        let recipients = if named.is_empty() { prepared.recipients } else { named };
+        if recipients.is_empty() {
+            return Err(Failure::new("the message has no recipient").hint("name one with --to"));
+        }
+        if recipients.len() > limits::RECIPIENTS_MAX {
+            return Err(Failure::new(format!("the message has more than {} recipients", limits::RECIPIENTS_MAX)));
+        }
+        Ok(NewOutgoing {
+            mailbox: self.mailbox.clone(),
+            recipients,
+            raw: prepared.raw.into(),
+            message_id: prepared.message_id,
+            subject: prepared.subject,
+            idempotency_key: self.idempotency_key.clone(),
+            at,
+        })
+    }
+}
+
+fn random_hex() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 12];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::new("no randomness").cause(error))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A file, or stdin for `-`; at most as large as a message may be.
+fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
+    let failed = |error: std::io::Error| Failure::new(format!("`{}` cannot be read", shown(path))).cause(error);
+    let mut bytes = Vec::new();
+    let limit = limits::MESSAGE_BYTES_MAX;
+    if path.as_os_str() == "-" {
+        std::io::stdin().take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    }
+    if bytes.len() as u64 > limit {
+        return Err(Failure::new(format!("`{}` is larger than {limit} bytes", shown(path))));
+    }
+    Ok(bytes)
+}
+
+impl List {
+    async fn run(self, store: &dyn Store) -> Outcome {
+        let query = OutboxQuery { mailbox: self.mailbox.clone(), state: self.state, limit: Some(self.limit) };
+        let messages = store.outbox(&query).await?;
+        match self.output {
+            Format::Json => output::json(&messages)?,
+            Format::Text => {
+                let rows = messages.iter().map(row).collect();
+                let header = ["id", "mailbox", "state", "to", "subject", "attempts", "changed", "words"];
+                output::data(&output::table(&header, rows))?;
+                output::talk(&format!("{} messages shown", messages.len()));
+            }
+        }
+        Ok(DONE)
+    }
+}
+
+fn row(message: &OutgoingMessage) -> Vec<String> {
+    let first = message.recipients.first().map_or_else(|| "-".to_owned(), |one| one.address.to_string());
+    let to = match message.recipients.len() {
+        0 | 1 => first,
+        count => format!("{first} and {} more", count - 1),
+    };
+    vec![
+        message.id.to_string(),
+        message.mailbox.to_string(),
+        message.state.key().to_owned(),
+        to,
+        message.subject.clone().unwrap_or_else(|| "-".to_owned()),
+        message.attempts.to_string(),
+        output::moment(message.changed_at),
+        message.failure.as_ref().map_or_else(String::new, |failure| failure.cause.clone()),
+    ]
+}
