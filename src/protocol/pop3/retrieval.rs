@@ -22,6 +22,19 @@ pub enum Retrieved {
     TooLarge(u64),
 }
 
+impl Retrieved {
+    /// Of a whole message, the part that TOP would have brought.
+    pub fn into_header_block(self) -> Self {
+        match self {
+            Self::Octets(octets) => {
+                let block = header_block(&octets);
+                Self::Octets(block.slice(..block.len().min(limits::HEADER_BYTES_MAX)))
+            }
+            other @ (Self::Refused(_) | Self::TooLarge(_)) => other,
+        }
+    }
+}
+
 /// Asks for messages by number; the answers are in the order of the questions.
 #[derive(Debug)]
 pub struct Retrieve {
