@@ -24,6 +24,17 @@ enum State {
     Answer,
 }
 
+/// Where a delivery leaves the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aftermath {
+    /// The server waits for the next command.
+    Ready,
+    /// The transaction failed: [`Abandon`] comes next.
+    ToReset,
+    /// Said goodbye, lost, out of step, or in the middle of a message.
+    SessionOver,
+}
+
 impl Delivery {
     pub fn new(content: Content) -> Self {
         let (first, last) = content.into_writes();
@@ -33,15 +44,42 @@ impl Delivery {
 
     /// What the end of this conversation, or of the connection under it, means for those recipients that the
     /// envelope accepted. `Err`: the message was certainly not accepted.
-    pub fn judge(&self, end: Result<Reply, Cause>) -> Result<RecipientResult, Cause> {
+    pub fn judge(&self, end: &Result<Reply, Cause>) -> Result<RecipientResult, Cause> {
         match (end, &self.state) {
             (Ok(reply), _) => Ok(match reply.class {
                 Class::Success => RecipientResult::Accepted { said: reply.said() },
-                Class::Transient | Class::Permanent => refusal(&reply),
+                Class::Transient | Class::Permanent => refusal(reply),
                 Class::Intermediate => RecipientResult::Unsure { detail: reply.out_of_place().to_string() },
             }),
             (Err(cause), State::Answer) => Ok(RecipientResult::Unsure { detail: cause.to_string() }),
-            (Err(cause), State::FirstWrite { .. } | State::LastWrite(_)) => Err(cause),
+            (Err(cause), State::FirstWrite { .. } | State::LastWrite(_)) => Err(cause.clone()),
+        }
+    }
+
+    /// What this end leaves behind at the server.
+    pub fn aftermath(&self, end: &Result<Reply, Cause>) -> Aftermath {
+        match (end, &self.state) {
+            (Ok(Reply { code: 421, .. }) | Err(_), _) => Aftermath::SessionOver,
+            (Ok(_), State::FirstWrite { .. } | State::LastWrite(_)) => Aftermath::SessionOver,
+            (Ok(reply), State::Answer) => match reply.class {
+                Class::Success => Aftermath::Ready,
+                Class::Transient | Class::Permanent => Aftermath::ToReset,
+                Class::Intermediate => Aftermath::SessionOver,
+            },
+        }
+    }
+
+    /// A server may refuse while the message is still being written (too large, full); it cannot accept then.
+    fn interrupted(&mut self, input: &mut BytesMut) -> Result<Option<Reply>, Cause> {
+        if input.is_empty() {
+            return Ok(None);
+        }
+        match self.replies.next(input)? {
+            Some(reply) => match reply.class {
+                Class::Transient | Class::Permanent => Ok(Some(reply)),
+                Class::Success | Class::Intermediate => Err(reply.out_of_place()),
+            },
+            None => Err(Cause::Garbage { detail: "the server speaks before it is asked".to_owned() }),
         }
     }
 }
@@ -50,23 +88,18 @@ impl Conversation for Delivery {
     type Output = Reply;
 
     fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Reply>, Cause> {
-        let write = match &mut self.state {
-            State::FirstWrite { first, last } => {
-                silence(&mut self.replies, input)?;
-                let (first, last) = (std::mem::take(first), std::mem::take(last));
-                self.state = State::LastWrite(last);
-                first
-            }
-            State::LastWrite(last) => {
-                silence(&mut self.replies, input)?;
-                let last = std::mem::take(last);
-                self.state = State::Answer;
-                last
-            }
-            State::Answer => {
-                return Ok(self.replies.next(input)?.map_or(Progress::NeedInput, Progress::Done));
-            }
+        if let State::Answer = self.state {
+            return Ok(self.replies.next(input)?.map_or(Progress::NeedInput, Progress::Done));
+        }
+        if let Some(refusal) = self.interrupted(input)? {
+            return Ok(Progress::Done(refusal));
+        }
+        let (next, write) = match std::mem::replace(&mut self.state, State::Answer) {
+            State::FirstWrite { first, last } => (State::LastWrite(last), first),
+            State::LastWrite(last) => (State::Answer, last),
+            State::Answer => (State::Answer, Vec::new()),
         };
+        self.state = next;
         Ok(Progress::Send(write))
     }
 }
@@ -123,7 +156,7 @@ mod tests {
     fn deliver(transcript: &str) -> Result<RecipientResult, Cause> {
         let mut delivery = Delivery::new(Content::prepare(b"Subject: x\n\n.hidden\n"));
         let end = play(&mut delivery, transcript);
-        delivery.judge(end)
+        delivery.judge(&end)
     }
 
     const MESSAGE: &str = "C: Subject: x\nC: \nC: ..hidden\nC: .\n";
@@ -157,20 +190,33 @@ mod tests {
         let raw = b"0123456789\r\n".repeat(10_000);
         let mut delivery = Delivery::new(Content::prepare(&raw));
         let lost = || Err(Cause::ConnectionLost { detail: "reset".to_owned() });
-        assert!(delivery.judge(lost()).is_err());
+        assert!(delivery.judge(&lost()).is_err());
         let Ok(Progress::Send(first)) = delivery.advance(&mut BytesMut::new()) else { panic!("first write") };
         assert!(!first.ends_with(b"\r\n.\r\n"));
-        assert!(delivery.judge(lost()).is_err(), "the first write failed");
+        assert!(delivery.judge(&lost()).is_err(), "the first write failed");
         let Ok(Progress::Send(last)) = delivery.advance(&mut BytesMut::new()) else { panic!("last write") };
         assert!(last.ends_with(b"\r\n.\r\n"));
-        assert!(matches!(delivery.judge(lost()), Ok(RecipientResult::Unsure { .. })));
+        assert!(matches!(delivery.judge(&lost()), Ok(RecipientResult::Unsure { .. })));
     }
 
     #[test]
     fn an_answer_that_comes_before_the_message_is_not_taken_for_its_acceptance() {
         let mut delivery = Delivery::new(Content::prepare(b"x"));
         let early = delivery.advance(&mut BytesMut::from("250 queued\r\n")).map(|_| unreachable!("no write"));
-        assert!(matches!(delivery.judge(early), Err(Cause::Garbage { .. })));
+        assert!(matches!(delivery.judge(&early), Err(Cause::Garbage { .. })));
+    }
+
+    #[test]
+    fn a_refusal_in_the_middle_of_the_message_is_a_refusal_and_ends_the_session() {
+        let mut delivery = Delivery::new(Content::prepare(&b"0123456789\r\n".repeat(10_000)));
+        let mut input = BytesMut::new();
+        assert!(matches!(delivery.advance(&mut input), Ok(Progress::Send(_))));
+        input.extend_from_slice(b"552 5.3.4 too large\r\n");
+        let Ok(Progress::Done(reply)) = delivery.advance(&mut input) else { panic!("it is over") };
+        let end = Ok(reply);
+        let refused = RecipientResult::Refused { said: "552 5.3.4 too large".to_owned() };
+        assert_eq!(delivery.judge(&end), Ok(refused));
+        assert_eq!(delivery.aftermath(&end), Aftermath::SessionOver);
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl Verdict {
         let recipients = self.results.into_iter().map(|result| result.unwrap_or_else(|| rest.clone()));
         Submitted { recipients: recipients.collect() }
     }
+
+    /// The answer for all recipients when there was no go-ahead.
+    pub fn without_delivery(self) -> Submitted {
+        self.settle(&RecipientResult::Deferred { said: "not sent: the server gave no go-ahead".to_owned() })
+    }
 }
 
 impl Envelope {
