@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::certificates::{Certificate, CertificateKind, HOST, certificate};
 use super::need::{is_root, program};
-use super::program::{Server, run};
+use super::program::{Server, outcome, run};
 use super::scratch;
 
 pub struct DovecotOptions {
@@ -135,6 +135,17 @@ impl Dovecot {
         self.users.insert(user.to_owned(), password.to_owned());
         self.write_users();
         self.create_folders(user);
+        if self.server.is_some() {
+            self.wait_for_password(user, password);
+        }
+    }
+
+    /// Dovecot looks for changed passwords at most once a second.
+    fn wait_for_password(&self, user: &str, password: &str) {
+        let configuration = self.at("dovecot.conf").display().to_string();
+        let test = ["-c", &configuration, "auth", "test", user, password];
+        let is_known = || outcome("doveadm", &test, "").0 == Some(0);
+        scratch::wait_until("the new password", is_known, || self.log());
     }
 
     /// What clients sent after their login as this user, over IMAP and POP3, one line each, as sessions began.

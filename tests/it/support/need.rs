@@ -55,6 +55,7 @@ pub fn require(need: Need) -> Option<()> {
     None
 }
 
+#[expect(clippy::print_stderr, reason = "whoever reads the output of this test has to see it")]
 #[track_caller]
 pub fn unmet(need: Need, lacking: &str, required: &str) {
     let group = need.group();
