@@ -28,8 +28,9 @@ pub async fn open(
 ) -> Result<Box<dyn Receive>, RemoteError> {
     let connection = network.connect(destination, Protocol::Imap, trace).await?;
     let endpoint = &destination.endpoint;
-    let timeout =
-        endpoint.timeout_seconds.map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.into()));
+    let timeout = endpoint
+        .timeout_seconds
+        .map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.max(1).into()));
     let mut session = Session { connection, tags: Tags::default(), timeout };
 
     let (state, capabilities) = trace.step(TestStep::Greet, session.greet(endpoint.tls)).await?;

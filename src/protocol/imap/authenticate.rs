@@ -8,13 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use crate::model::failure::Cause;
 use crate::model::profile::Authentication;
 
-use super::super::Conversation;
-use super::super::sasl::{self, Channel, Exchange, Mechanism};
 use super::capability::Capabilities;
 use super::command::{self, Tag};
 use super::exchange::{Answer, Asked, Completion};
 use super::refusal::{Stage, refusal};
 use super::response::{Code, Response};
+use crate::protocol::Conversation;
+use crate::protocol::sasl::{self, Channel, Exchange, Mechanism};
 
 /// How to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

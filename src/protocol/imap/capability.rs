@@ -3,11 +3,11 @@
 
 use crate::model::failure::Cause;
 
-use super::super::Conversation;
 use super::command::{Tag, bare};
 use super::exchange::{Answer, Asked, Completion};
 use super::refusal::{Stage, refusal};
 use super::response::{Code, Response};
+use crate::protocol::Conversation;
 
 /// The capabilities of a session, in upper case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

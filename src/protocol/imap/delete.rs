@@ -2,11 +2,11 @@
 
 use crate::model::failure::Cause;
 
-use super::super::Conversation;
 use super::command::{Tag, bare};
 use super::exchange::{Answer, Asked, Completion};
 use super::refusal::{Stage, refusal};
 use super::response::Response;
+use crate::protocol::Conversation;
 
 /// `UID STORE set +FLAGS.SILENT (\Deleted)`; `set` is one of [`super::uid_sets`].
 pub fn flag_deleted(tag: Tag, set: &str) -> impl Conversation<Output = ()> + use<> {

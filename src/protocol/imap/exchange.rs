@@ -7,10 +7,10 @@ use bytes::BytesMut;
 use crate::model::failure::Cause;
 use crate::model::limits;
 
-use super::super::{Conversation, Progress};
 use super::command::Tag;
 use super::reader::Reader;
 use super::response::{Condition, Outcome, Reply, Response, garbage};
+use crate::protocol::{Conversation, Progress};
 
 /// The tagged response.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,13 +8,13 @@ use crate::model::cursor::{Content, Part};
 use crate::model::failure::Cause;
 use crate::model::limits;
 
-use super::super::Conversation;
 use super::command::{Tag, bare};
 use super::exchange::{Answer, Asked, Completion};
 use super::fetch_line::{Body, FetchLine};
 use super::refusal::{Stage, refusal};
 use super::response::Response;
 use super::uid_set::uid_sets;
+use crate::protocol::Conversation;
 
 /// What became of the messages asked for.
 #[derive(Debug)]

@@ -295,4 +295,22 @@ mod tests {
         );
         assert_eq!((line.uid, line.size, line.received, line.broken), (Some(8), None, None, false));
     }
+
+    #[test]
+    fn a_body_that_was_dropped_is_too_large() {
+        let text = |text: &'static str| Piece::Text(Bytes::from_static(text.as_bytes()));
+        let pieces = vec![text("* 5 FETCH (BODY[] "), Piece::Dropped(1 << 40), text(" UID 6)")];
+        let line = FetchLine::parse(5, &Frame { pieces });
+        assert_eq!((line.uid, line.whole), (Some(6), Some(Body::TooLarge(1 << 40))));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in "(\\* 1 FETCH \\()?[ ()<>\\[\\]\"\\\\{}~+0-9A-Z*\r\n\\x00]{0,120}") {
+            let (mut reader, mut input) = (Reader::new(), BytesMut::from(bytes.as_bytes()));
+            while let Ok(Some(frame)) = reader.next(&mut input) {
+                let _ = super::super::response::Response::parse(&frame);
+            }
+        }
+    }
 }

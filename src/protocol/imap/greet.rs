@@ -4,12 +4,12 @@ use bytes::BytesMut;
 
 use crate::model::failure::{Cause, server_words};
 
-use super::super::{Conversation, Progress};
 use super::capability::Capabilities;
 use super::command::{Tag, bare};
 use super::exchange::{Answer, Asked, Completion};
 use super::reader::Reader;
 use super::response::{Code, Condition, Reply, Response, garbage};
+use crate::protocol::{Conversation, Progress};
 
 /// The server's first words.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use crate::model::failure::Cause;
 
-use super::super::Conversation;
 use super::command::{Tag, bare};
 use super::exchange::{Answer, Asked, Completion};
 use super::refusal::{Stage, refusal};
 use super::response::{Code, Reply, Response};
+use crate::protocol::Conversation;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

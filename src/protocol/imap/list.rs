@@ -8,12 +8,12 @@ use crate::model::cursor::{Listed, RemoteId};
 use crate::model::failure::Cause;
 use crate::model::limits;
 
-use super::super::Conversation;
 use super::command::{Tag, bare};
 use super::exchange::{Answer, Asked, Completion};
 use super::fetch_line::FetchLine;
 use super::refusal::{Stage, refusal};
 use super::response::Response;
+use crate::protocol::Conversation;
 
 /// `UID FETCH first:*`, with dates and sizes. Ascending. A range that ends with `*` always names the last message,
 /// whatever its UID: what is below `first` is left out.

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 
 use crate::model::failure::Cause;
 
-use super::super::{Conversation, Progress};
+use crate::protocol::{Conversation, Progress};
 
 #[derive(Debug, PartialEq, Eq, Clone)]
 enum Turn {
