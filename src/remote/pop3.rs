@@ -16,7 +16,7 @@ use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
 use crate::protocol::pop3::{
     AskCapabilities, Authenticate, BeginTls, Capabilities, Credentials, Entry, Greet, ListAll, MailboxSize,
-    Pipelining, Refusal, RemoveAndQuit, ResponseCode, Retrieve, Retrieved, identity,
+    Pipelining, Refusal, RemoveAndQuit, ResponseCode, Retrieve, Retrieved, identity, identity::HeaderMark,
 };
 use crate::protocol::sasl::Channel;
 
@@ -138,6 +138,9 @@ impl Link {
     }
 }
 
+/// Header blocks in memory while messages are being named.
+const HEADERS_AT_ONCE: usize = 256;
+
 struct Session {
     link: Link,
     pipelining: Pipelining,
@@ -165,23 +168,24 @@ impl Session {
         Ok(messages)
     }
 
-    async fn headers_of_unnamed(&mut self, entries: &[Entry]) -> Result<BTreeMap<u32, bytes::Bytes>, Cause> {
-        let unnamed = identity::unnamed(entries);
-        if unnamed.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let answers = self.link.drive(Retrieve::new(unnamed, Part::Headers, self.pipelining)).await?;
+    async fn headers_of_unnamed(&mut self, entries: &[Entry]) -> Result<BTreeMap<u32, HeaderMark>, Cause> {
         let mut headers = BTreeMap::new();
-        for (number, answer) in answers {
-            match answer {
-                Retrieved::Octets(block) => {
-                    headers.insert(number, block);
+        let unnamed = identity::unnamed(entries);
+        for some in unnamed.chunks(HEADERS_AT_ONCE) {
+            let asked = Retrieve::new(some.to_vec(), Part::Headers, self.pipelining);
+            for (number, answer) in self.link.drive(asked).await? {
+                match answer {
+                    Retrieved::Octets(block) => {
+                        headers.insert(number, HeaderMark::of(&block));
+                    }
+                    Retrieved::Refused(_) | Retrieved::TooLarge(_) => {}
                 }
-                Retrieved::Refused(_) | Retrieved::TooLarge(_) => {}
             }
-        }
-        if headers.is_empty() && entries.iter().all(|entry| entry.uidl.is_none()) {
-            return Err(Cause::Unsupported { setting: "a POP3 server with neither UIDL nor TOP".to_owned() });
+            if headers.is_empty() && entries.iter().all(|entry| entry.uidl.is_none()) {
+                return Err(Cause::Unsupported {
+                    setting: "a POP3 server with neither UIDL nor TOP".to_owned(),
+                });
+            }
         }
         Ok(headers)
     }

@@ -86,9 +86,10 @@ impl Body {
     }
 
     fn keep(&mut self, octets: &[u8]) -> Result<(), Cause> {
+        let room = usize::try_from(self.limit.saturating_sub(self.count)).unwrap_or(usize::MAX);
+        self.octets.extend_from_slice(&octets[..octets.len().min(room)]);
         self.count += octets.len() as u64;
         if self.count <= self.limit {
-            self.octets.extend_from_slice(octets);
             return Ok(());
         }
         match self.excess {
@@ -193,8 +194,14 @@ mod tests {
         let (arrived, left) = read(wire, 5, Body::new(20, Excess::Reject));
         assert_eq!(arrived, Some(Arrived::TooLarge(24)));
         assert_eq!(left, b"+OK");
-        let (arrived, _) = read(wire, 64, Body::new(20, Excess::Drop));
-        assert_eq!(arrived, whole(b"0123456789\r\n"));
+        for piece in 1..9 {
+            let (arrived, _) = read(wire, piece, Body::new(20, Excess::Drop));
+            assert_eq!(
+                arrived,
+                whole(b"0123456789\r\n01234567"),
+                "cut at the same octet wherever a read ends"
+            );
+        }
     }
 
     proptest! {

@@ -17,9 +17,19 @@ pub fn unnamed(entries: &[Entry]) -> Vec<u32> {
     entries.iter().filter(|entry| !named(entry)).map(|entry| entry.number).collect()
 }
 
-/// The name of every entry, in their order, all different. `headers` holds the header blocks of those that are
-/// [`unnamed`], where the server has handed them out.
-pub fn names(entries: &[Entry], headers: &BTreeMap<u32, bytes::Bytes>) -> Vec<String> {
+/// BLAKE3 of a header block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeaderMark(blake3::Hash);
+
+impl HeaderMark {
+    pub fn of(block: &[u8]) -> Self {
+        Self(blake3::hash(block))
+    }
+}
+
+/// The name of every entry, in their order, all different. `headers` holds the marks of those that are [`unnamed`],
+/// where the server has handed their headers out.
+pub fn names(entries: &[Entry], headers: &BTreeMap<u32, HeaderMark>) -> Vec<String> {
     let shared = uses(entries);
     let mut taken: BTreeMap<String, u32> = BTreeMap::new();
     let mut names = Vec::with_capacity(entries.len());
@@ -45,27 +55,23 @@ fn uses(entries: &[Entry]) -> BTreeMap<&str, u32> {
     uses
 }
 
-/// BLAKE3 of the header block; of the size where the server does not hand the headers out.
-fn mark(entry: &Entry, headers: &BTreeMap<u32, bytes::Bytes>) -> String {
-    let hash = match headers.get(&entry.number) {
-        Some(block) => blake3::hash(block),
-        None => blake3::hash(format!("{:?}", entry.size).as_bytes()),
-    };
+/// Of the header block; of the size where the server does not hand the headers out.
+fn mark(entry: &Entry, headers: &BTreeMap<u32, HeaderMark>) -> String {
+    let mark = headers.get(&entry.number).copied();
+    let HeaderMark(hash) = mark.unwrap_or_else(|| HeaderMark::of(format!("{:?}", entry.size).as_bytes()));
     hash.to_hex().to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn entry(number: u32, uidl: Option<&str>) -> Entry {
         Entry { number, size: Some(100), uidl: uidl.map(str::to_owned) }
     }
 
-    fn blocks(blocks: &[(u32, &'static str)]) -> BTreeMap<u32, Bytes> {
-        blocks.iter().map(|(number, text)| (*number, Bytes::from_static(text.as_bytes()))).collect()
+    fn blocks(blocks: &[(u32, &'static str)]) -> BTreeMap<u32, HeaderMark> {
+        blocks.iter().map(|(number, text)| (*number, HeaderMark::of(text.as_bytes()))).collect()
     }
 
     #[test]

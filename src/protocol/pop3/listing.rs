@@ -1,5 +1,6 @@
 //! LIST and UIDL: every message of the mailbox, with its size and its lasting id (RFC 1939 sections 5 and 7).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
@@ -30,7 +31,11 @@ pub struct ListAll {
     found: Found,
 }
 
-type Found = BTreeMap<u32, (Option<u64>, Option<String>)>;
+#[derive(Debug, Default)]
+struct Found {
+    messages: BTreeMap<u32, (Option<u64>, Option<String>)>,
+    id_bytes: usize,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -44,7 +49,7 @@ enum State {
 
 impl ListAll {
     pub fn new(pipelining: Pipelining) -> Self {
-        Self { pipelining, state: State::Begin, lines: Lines::default(), found: BTreeMap::new() }
+        Self { pipelining, state: State::Begin, lines: Lines::default(), found: Found::default() }
     }
 
     fn after_list(&self) -> State {
@@ -56,7 +61,7 @@ impl ListAll {
 
     fn entries(&mut self) -> Vec<Entry> {
         let found = std::mem::take(&mut self.found);
-        found.into_iter().map(|(number, (size, uidl))| Entry { number, size, uidl }).collect()
+        found.messages.into_iter().map(|(number, (size, uidl))| Entry { number, size, uidl }).collect()
     }
 }
 
@@ -120,10 +125,10 @@ fn note_size(found: &mut Found, line: &[u8]) -> Result<Noted, Cause> {
     let BlockLine::Text(text) = BlockLine::of(line) else { return Ok(Noted::End) };
     let (number, rest) = numbered(text)?;
     let size = rest.split_ascii_whitespace().next().and_then(|word| word.parse().ok());
-    if found.insert(number, (size, None)).is_some() {
+    if found.messages.insert(number, (size, None)).is_some() {
         return Err(Cause::Garbage { detail: format!("LIST names message {number} twice") });
     }
-    within_limit(found)
+    within_limits(found)
 }
 
 fn note_id(found: &mut Found, line: &[u8]) -> Result<Noted, Cause> {
@@ -135,32 +140,46 @@ fn note_id(found: &mut Found, line: &[u8]) -> Result<Noted, Cause> {
             limit: limits::UIDL_BYTES_MAX as u64,
         });
     }
-    let entry = found.entry(number).or_default();
+    let entry = found.messages.entry(number).or_default();
     if entry.1.is_some() {
         return Err(Cause::Garbage { detail: format!("UIDL names message {number} twice") });
     }
-    entry.1 = (!uidl.is_empty()).then(|| uidl.to_owned());
-    within_limit(found)
+    found.id_bytes += uidl.len();
+    entry.1 = is_id(&uidl).then(|| uidl.into_owned());
+    within_limits(found)
 }
 
-fn within_limit(found: &Found) -> Result<Noted, Cause> {
-    if found.len() > limits::LISTING_MESSAGES_MAX {
-        let limit = limits::LISTING_MESSAGES_MAX as u64;
-        return Err(Cause::LimitExceeded { what: "the listing of the mailbox".to_owned(), limit });
+/// RFC 1939 allows printable ASCII. Anything that can be stored and shown is taken; what was no text at all has left
+/// its mark in the conversion.
+fn is_id(uidl: &str) -> bool {
+    !uidl.is_empty() && !uidl.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER)
+}
+
+fn within_limits(found: &Found) -> Result<Noted, Cause> {
+    let exceeded = |limit: usize| {
+        Err(Cause::LimitExceeded { what: "the listing of the mailbox".to_owned(), limit: limit as u64 })
+    };
+    if found.messages.len() > limits::LISTING_MESSAGES_MAX {
+        return exceeded(limits::LISTING_MESSAGES_MAX);
+    }
+    if found.id_bytes > limits::LISTING_BYTES_MAX {
+        return exceeded(limits::LISTING_BYTES_MAX);
     }
     Ok(Noted::More)
 }
 
-/// `<number> <rest>`. RFC 1939 allows printable ASCII in ids; anything but control characters is taken.
-fn numbered(line: &[u8]) -> Result<(u32, &str), Cause> {
-    let misread = || Cause::Garbage {
-        detail: format!("not a line of a listing: `{}`", server_words(&String::from_utf8_lossy(line))),
-    };
-    let text = std::str::from_utf8(line).map_err(|_| misread())?.trim();
-    let (number, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
-    let number = number.parse().ok().filter(|number| *number > 0).ok_or_else(misread)?;
-    let rest = rest.trim();
-    if rest.contains(char::is_control) { Err(misread()) } else { Ok((number, rest)) }
+/// `<number> <rest>`.
+fn numbered(line: &[u8]) -> Result<(u32, Cow<'_, str>), Cause> {
+    let line = line.trim_ascii();
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    let (number, rest) = line.split_at(end);
+    let number = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+    match number {
+        Some(number) if number > 0 => Ok((number, String::from_utf8_lossy(rest.trim_ascii()))),
+        Some(_) | None => Err(Cause::Garbage {
+            detail: format!("not a line of a listing: `{}`", server_words(&String::from_utf8_lossy(line))),
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -246,6 +265,14 @@ mod tests {
         );
         let answer = play(one_by_one, &script(limits::UIDL_BYTES_MAX + 1));
         assert!(matches!(answer, Err(Cause::LimitExceeded { .. })), "{answer:?}");
+    }
+
+    #[test]
+    fn an_id_that_is_no_text_is_no_id() {
+        let mut found = Found::default();
+        assert!(note_id(&mut found, b"1 \xff\xfe").is_ok());
+        assert!(note_id(&mut found, b"2 a\x07b").is_ok());
+        assert!(found.messages.values().all(|(_, uidl)| uidl.is_none()));
     }
 
     #[test]

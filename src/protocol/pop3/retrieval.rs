@@ -45,6 +45,7 @@ pub struct Retrieve {
     state: State,
     lines: Lines,
     answers: Vec<(u32, Retrieved)>,
+    kept: u64,
 }
 
 #[derive(Debug)]
@@ -63,6 +64,7 @@ impl Retrieve {
             unanswered: VecDeque::new(),
             state: State::ExpectStatus,
             lines: Lines::default(),
+            kept: 0,
         }
     }
 
@@ -81,6 +83,19 @@ impl Retrieve {
             self.unanswered.push_back(number);
         }
         Some(commands.into_bytes())
+    }
+
+    /// Who asks bounds a fetch by announced sizes; a server may announce what it likes.
+    fn count(&mut self, answer: &Retrieved) -> Result<(), Cause> {
+        self.kept += match answer {
+            Retrieved::Octets(octets) => octets.len() as u64,
+            Retrieved::Refused(_) | Retrieved::TooLarge(_) => 0,
+        };
+        if self.kept > limits::FETCH_BYTES_MAX {
+            let limit = limits::FETCH_BYTES_MAX;
+            return Err(Cause::LimitExceeded { what: "what one fetch brings".to_owned(), limit });
+        }
+        Ok(())
     }
 
     /// Reads one answer, or as much of it as there is. `None`: more input is needed.
@@ -121,6 +136,7 @@ impl Conversation for Retrieve {
             match self.read(input)? {
                 None => return Ok(Progress::NeedInput),
                 Some(answer) => {
+                    self.count(&answer)?;
                     let number = self.unanswered.pop_front();
                     self.answers.extend(number.map(|number| (number, answer)));
                 }
