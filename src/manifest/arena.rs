@@ -1,0 +1,319 @@
+//! One YAML document as an arena of nodes with byte spans, and the rules of our YAML: no anchors, aliases, merge keys
+//! or tags, no key twice, limits on depth and size.
+//!
+//! Nodes stand in the order of the text: the children of a node follow it, and `next` leads past all of them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
+
+use super::codes;
+use super::place::Place;
+use super::report::{Draft, Report};
+use super::text::offset;
+use crate::model::limits;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A scalar without quotes: the only one that can be null, true, false or a number.
+    Plain,
+    /// A quoted or block scalar: always a text.
+    Text,
+    List,
+    Map,
+    /// Something that has been reported already and has no value.
+    Refused,
+}
+
+#[derive(Debug)]
+pub struct Node<'t> {
+    pub kind: Kind,
+    pub start: u32,
+    pub end: u32,
+    /// The index behind this node and everything in it.
+    pub next: u32,
+    pub text: Cow<'t, str>,
+}
+
+impl Node<'_> {
+    pub fn is_null(&self) -> bool {
+        self.kind == Kind::Plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
+    }
+}
+
+/// A document. `nodes[0]` is its root; an empty document has no node.
+#[derive(Debug)]
+pub struct Tree<'t> {
+    pub nodes: Vec<Node<'t>>,
+    pub file: u32,
+}
+
+impl<'t> Tree<'t> {
+    pub fn node(&self, index: u32) -> Option<&Node<'t>> {
+        self.nodes.get(index as usize)
+    }
+
+    pub fn place(&self, index: u32) -> Place {
+        let (start, end) = self.node(index).map_or((0, 0), |node| (node.start, node.end));
+        Place { file: self.file, start, end }
+    }
+
+    /// The direct children of a node: elements of a list, keys and values of a map by turns.
+    pub fn children(&self, index: u32) -> impl Iterator<Item = u32> {
+        let end = self.node(index).map_or(0, |node| node.next);
+        let mut at = index + 1;
+        std::iter::from_fn(move || {
+            let child = at;
+            if child >= end {
+                return None;
+            }
+            at = self.node(child)?.next;
+            Some(child)
+        })
+    }
+
+    /// Keys and values of a map; nothing for other nodes.
+    pub fn pairs(&self, index: u32) -> Vec<(u32, u32)> {
+        if self.node(index).is_none_or(|node| node.kind != Kind::Map) {
+            return Vec::new();
+        }
+        let children: Vec<u32> = self.children(index).collect();
+        children.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect()
+    }
+
+    /// The key and the value that stand under a name in a map.
+    pub fn entry(&self, index: u32, name: &str) -> Option<(u32, u32)> {
+        let is_named = |key: &u32| self.node(*key).is_some_and(|node| node.text == name);
+        self.pairs(index).into_iter().find(|(key, _)| is_named(key))
+    }
+}
+
+/// Parses one document of a file; `base` is where its text begins. Returns the documents of the text (more than one
+/// only where `...` ends one) that could be read as far as they are YAML; everything else is reported.
+pub fn parse<'t>(text: &'t str, base: u32, file: u32, report: &mut Report<'_>) -> Vec<Tree<'t>> {
+    let options = granit_parser::options! {
+        emit_comments: false,
+        emit_anchor_events: true,
+        emit_unresolved_aliases: true,
+        disallow_directives: true,
+        flow_nesting_limit: limits::MANIFEST_DEPTH_MAX * 2,
+        block_nesting_limit: limits::MANIFEST_DEPTH_MAX * 2,
+    };
+    let mut trees = Vec::new();
+    let mut builder = Builder::new(base, file);
+    for step in Parser::new_from_str_with_options(text, options) {
+        let outcome = match step {
+            Ok((event, span)) => builder.take(event, span, report),
+            Err(error) => Err(syntax(&error, text, base, file)),
+        };
+        match outcome {
+            Ok(Progress::More) => {}
+            Ok(Progress::Finished) => {
+                let tree = std::mem::replace(&mut builder, Builder::new(base, file)).finish();
+                check_keys(&tree, report);
+                trees.push(tree);
+            }
+            Err(draft) => {
+                report.add(*draft);
+                return trees;
+            }
+        }
+    }
+    trees
+}
+
+enum Progress {
+    More,
+    Finished,
+}
+
+struct Builder<'t> {
+    nodes: Vec<Node<'t>>,
+    open: Vec<(u32, StructureStyle)>,
+    base: u32,
+    file: u32,
+}
+
+impl<'t> Builder<'t> {
+    fn new(base: u32, file: u32) -> Self {
+        Self { nodes: Vec::new(), open: Vec::new(), base, file }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let range = span.byte_range().unwrap_or_default();
+        let start = self.base + offset(range.start);
+        Place { file: self.file, start, end: self.base + offset(range.end).max(offset(range.start)) }
+    }
+
+    fn take(
+        &mut self,
+        event: Event<'t>,
+        span: Span,
+        report: &mut Report<'_>,
+    ) -> Result<Progress, Box<Draft>> {
+        let place = self.place(span);
+        if event.tag().is_some() {
+            let place = span.tag_span().map_or(place, |tag| self.place(tag));
+            report.add(
+                Draft::error(codes::TAG, place, "tags are not read in a manifest")
+                    .label("remove it")
+                    .hint("every key knows what type its value has"),
+            );
+        }
+        match event {
+            Event::Scalar(text, style, _, tag) => {
+                let kind = if tag.is_some() { Kind::Refused } else { scalar_kind(style) };
+                self.push(kind, place, text)?;
+            }
+            Event::SequenceStart(style, ..) => self.open(Kind::List, style, place)?,
+            Event::MappingStart(style, ..) => self.open(Kind::Map, style, place)?,
+            Event::SequenceEnd | Event::MappingEnd => self.close(place),
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                report.add(anchor(place, "aliases"));
+                self.push(Kind::Refused, place, Cow::Borrowed(""))?;
+            }
+            Event::Anchor(..) => report.add(anchor(place, "anchors")),
+            Event::DocumentEnd => return Ok(Progress::Finished),
+            _ => {}
+        }
+        Ok(Progress::More)
+    }
+
+    fn open(&mut self, kind: Kind, style: StructureStyle, place: Place) -> Result<(), Box<Draft>> {
+        if self.open.len() >= limits::MANIFEST_DEPTH_MAX {
+            return Err(Box::new(too_deep(place)));
+        }
+        self.open.push((offset(self.nodes.len()), style));
+        self.push(kind, place, Cow::Borrowed(""))
+    }
+
+    fn push(&mut self, kind: Kind, place: Place, text: Cow<'t, str>) -> Result<(), Box<Draft>> {
+        if self.nodes.len() >= limits::MANIFEST_NODES_MAX {
+            let message = format!("a document has at most {} nodes", limits::MANIFEST_NODES_MAX);
+            return Err(Box::new(
+                Draft::error(codes::TOO_LARGE, place, message).hint("split it into several documents"),
+            ));
+        }
+        let next = offset(self.nodes.len() + 1);
+        self.nodes.push(Node { kind, start: place.start, end: place.end, next, text });
+        Ok(())
+    }
+
+    fn close(&mut self, place: Place) {
+        let Some((index, style)) = self.open.pop() else { return };
+        let next = offset(self.nodes.len());
+        let last = self.nodes.last().map_or(place.end, |node| node.end);
+        if let Some(node) = self.nodes.get_mut(index as usize) {
+            node.next = next;
+            // The end of a block is only noticed at the next token, so its last child says where it ends.
+            node.end = match style {
+                StructureStyle::Flow => place.end,
+                StructureStyle::Block => last.max(node.end),
+            };
+        }
+        if let Some(node) = self.nodes.last_mut()
+            && next > index + 1
+        {
+            node.end = node.end.max(node.start);
+        }
+    }
+
+    fn finish(self) -> Tree<'t> {
+        Tree { nodes: self.nodes, file: self.file }
+    }
+}
+
+fn scalar_kind(style: ScalarStyle) -> Kind {
+    match style {
+        ScalarStyle::Plain => Kind::Plain,
+        ScalarStyle::SingleQuoted
+        | ScalarStyle::DoubleQuoted
+        | ScalarStyle::Literal
+        | ScalarStyle::Folded => Kind::Text,
+    }
+}
+
+fn anchor(place: Place, what: &str) -> Draft {
+    Draft::error(codes::ANCHOR, place, format!("{what} are not read in a manifest"))
+        .label("write the value out")
+        .hint("what many mailboxes share belongs into `common` of a MailboxList, a MailboxAssignment or the organization's defaults")
+}
+
+fn too_deep(place: Place) -> Draft {
+    let message = format!("a document is nested at most {} levels deep", limits::MANIFEST_DEPTH_MAX);
+    Draft::error(codes::TOO_DEEP, place, message)
+}
+
+/// Keys are texts, stand once, and none of them merges.
+fn check_keys(tree: &Tree<'_>, report: &mut Report<'_>) {
+    for index in 0..offset(tree.nodes.len()) {
+        let mut seen: HashMap<&str, u32> = HashMap::new();
+        for (key, _) in tree.pairs(index) {
+            let Some(node) = tree.node(key) else { continue };
+            match node.kind {
+                Kind::Refused => {}
+                Kind::List | Kind::Map => {
+                    report.add(Draft::error(
+                        codes::KEY_NOT_TEXT,
+                        tree.place(key),
+                        "a key is a text, not a list or a map",
+                    ));
+                }
+                Kind::Plain if node.text == "<<" => report.add(anchor(tree.place(key), "merge keys")),
+                Kind::Plain | Kind::Text => {
+                    if let Some(first) = seen.insert(&node.text, key) {
+                        report.add(
+                            Draft::error(
+                                codes::DUPLICATE_KEY,
+                                tree.place(key),
+                                format!("the key `{}` stands twice in one map", node.text),
+                            )
+                            .label("here again")
+                            .related(tree.place(first), "first here"),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A syntax error in words of a person who writes YAML. The texts of `Secret` documents are not shown.
+fn syntax(error: &ScanError, text: &str, base: u32, file: u32) -> Box<Draft> {
+    let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    let start = base + offset(at);
+    let place = Place { file, start, end: start + u32::from(at < text.len()) };
+    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+        return Box::new(too_deep(place));
+    }
+    let secret = text.lines().any(|line| line.trim_end() == "kind: Secret") || text.contains("Secret,");
+    let code = if secret { codes::SECRET_SYNTAX } else { codes::SYNTAX };
+    let (message, hint) = words(error.kind());
+    let draft = Draft::error(code, place, message.unwrap_or_else(|| error.kind().to_string()));
+    Box::new(draft.hint_if(hint.map(str::to_owned)))
+}
+
+fn words(kind: &ErrorKind) -> (Option<String>, Option<&'static str>) {
+    let (message, hint) = match kind {
+        ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed | ErrorKind::TabInIndentation => {
+            ("a tab cannot indent a line", Some("YAML is indented with spaces"))
+        }
+        ErrorKind::UnclosedQuotedScalar => ("a quoted text is not closed", None),
+        ErrorKind::UnclosedFlowCollection { open } => {
+            return (Some(format!("`{open}` is not closed in this document")), None);
+        }
+        ErrorKind::DirectiveDisallowed => {
+            ("YAML directives are not read in a manifest", Some("remove the line"))
+        }
+        ErrorKind::MappingValueNotAllowed | ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => (
+            "a key or its `:` cannot stand here",
+            Some("look at the indentation; a text with `: ` in it needs quotes"),
+        ),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
+            ("the indentation does not fit the lines above", None)
+        }
+        _ => return (None, None),
+    };
+    (Some(message.to_owned()), hint)
+}

@@ -1,0 +1,131 @@
+//! From nodes to types. Whatever cannot be read is reported and left out, and reading goes on without it, so that one
+//! run shows every problem of a resource.
+
+pub mod de;
+pub mod error;
+pub mod spanned;
+
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+
+use self::de::At;
+use self::error::{Cause, Error};
+use super::arena::Tree;
+use super::codes;
+use super::report::{Draft, Report, did_you_mean};
+
+/// Problems of one resource after which the rest of it is not read.
+const PROBLEMS_MAX: usize = 50;
+
+/// Reads the node with this index as a `T`. `None`: at least one problem has been reported.
+pub fn decode<T: DeserializeOwned>(tree: &Tree<'_>, index: u32, report: &mut Report<'_>) -> Option<T> {
+    let mut dropped = BTreeSet::new();
+    loop {
+        match T::deserialize(At { tree, index, dropped: &dropped }) {
+            Ok(value) if dropped.is_empty() => return Some(value),
+            Ok(_) => return None,
+            Err(error) => {
+                let drop = error.drop;
+                if let Some(draft) = describe(error, tree, index, &dropped) {
+                    report.add(draft);
+                }
+                match drop {
+                    Some(node) if dropped.len() < PROBLEMS_MAX && dropped.insert(node) => {}
+                    Some(_) | None => return None,
+                }
+            }
+        }
+    }
+}
+
+fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -> Option<Draft> {
+    let node = error.node.unwrap_or(root);
+    let place = tree.place(node);
+    let draft = match error.cause {
+        Cause::Reported => return None,
+        Cause::UnknownKey { key, expected } => unknown_key(&key, expected, place),
+        Cause::UnknownValue { value, expected } => {
+            Draft::error(codes::UNKNOWN_VALUE, place, format!("`{}` is not possible here", shorten(&value)))
+                .label(format!("expected {}", alternatives(expected)))
+                .hint_if(did_you_mean(&value, expected.iter().copied()))
+        }
+        Cause::MissingKey(key) => {
+            let was_dropped = |(k, _): &(u32, u32)| {
+                dropped.contains(k) && tree.node(*k).is_some_and(|node| node.text == key)
+            };
+            if tree.pairs(node).iter().any(|pair| was_dropped(pair)) {
+                return None;
+            }
+            let first = tree.pairs(node).first().map_or(place, |(key, _)| tree.place(*key));
+            Draft::error(codes::MISSING_KEY, first, format!("`{key}` is missing"))
+                .label(format!("this map needs the key `{key}`"))
+        }
+        Cause::WrongType { expected, found } => {
+            Draft::error(codes::WRONG_TYPE, place, format!("expected {expected}, found {found}"))
+                .label(format!("expected {expected}"))
+                .hint_if((expected == "a map").then(|| "an empty map is written `{}`".to_owned()))
+        }
+        Cause::Plaintext => plaintext(place),
+        Cause::Empty => Draft::error(codes::EMPTY_VALUE, place, "a key without a value")
+            .label("nothing stands here")
+            .hint("leave the key out, or write a value; an empty map is `{}`, an empty list `[]`"),
+        Cause::Invalid(words) => Draft::error(codes::INVALID_VALUE, place, words),
+    };
+    Some(draft)
+}
+
+/// A secret that stands readable in the manifest. Its text is not repeated, and the renderer masks its place.
+fn plaintext(place: super::place::Place) -> Draft {
+    Draft::error(codes::PLAINTEXT, place, "a secret value stands in plain text in the manifest")
+        .label("expected an encrypted value or a reference to one")
+        .hint(
+            "encrypt it with `mailplumb secrets set NAME/KEY` and refer to it as `{ secret: NAME, key: KEY }`; \
+             the value is in the history of this file now, so change it at the server too",
+        )
+}
+
+fn unknown_key(key: &str, expected: &'static [&'static str], place: super::place::Place) -> Draft {
+    let label = if expected.is_empty() {
+        "nothing can stand here".to_owned()
+    } else {
+        format!("expected {}", alternatives(expected))
+    };
+    let hint = did_you_mean(key, expected.iter().copied()).or_else(|| elsewhere(key).map(str::to_owned));
+    Draft::error(codes::UNKNOWN_KEY, place, format!("unknown key `{}`", shorten(key)))
+        .label(label)
+        .hint_if(hint)
+}
+
+/// Settings that exist, but not where people look for them first.
+fn elsewhere(key: &str) -> Option<&'static str> {
+    match key {
+        "undeliverableFolder" => {
+            Some("P-10: an Undeliverable folder exists only under `exchange` and `exchangeOnline`")
+        }
+        "autodiscover" | "location" => {
+            Some("P-01: Autodiscover exists only under `exchange`; name the `host` here")
+        }
+        "deleteAfterProcessing" => {
+            Some("mail of users is never deleted; it exists under `queue` and `forward` only")
+        }
+        "approved" => Some("approving by selector would defeat approval; write `approved` on each mailbox"),
+        "username" | "password" => {
+            Some("P-03: user name and password stand under `credentials: { profile: … }`, or on the mailbox")
+        }
+        _ => None,
+    }
+}
+
+fn alternatives(expected: &[&str]) -> String {
+    let quoted: Vec<String> = expected.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+fn shorten(word: &str) -> String {
+    const CHARACTERS_MAX: usize = 60;
+    if word.chars().count() <= CHARACTERS_MAX {
+        return word.escape_debug().collect();
+    }
+    word.chars().take(CHARACTERS_MAX).flat_map(char::escape_debug).chain(['…']).collect()
+}

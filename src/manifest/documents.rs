@@ -1,0 +1,268 @@
+//! The documents of all files, each read as what its `kind` says, not yet looked at together.
+
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
+
+use super::arena::{self, Kind as NodeKind, Tree};
+use super::codes;
+use super::decode::decode;
+use super::decode::spanned::Spanned;
+use super::entries::{self, Entry};
+use super::mirror::mailbox::{AssignmentSpec, MailboxListSpec, MailboxSpec};
+use super::mirror::organization::{ApprovalListSpec, OrganizationSpec};
+use super::mirror::profile::ProfileSpec;
+use super::mirror::secret::{Bundle, SecretSpec, SecretValue};
+use super::mirror::{API_VERSION, Metadata};
+use super::place::Place;
+use super::report::{Draft, Report, did_you_mean};
+use super::text;
+use crate::model::name::{Labels, Name};
+use crate::model::problem::SourceFile;
+
+/// The kinds, as `kind` names them.
+pub const KINDS: [&str; 7] = [
+    "Organization",
+    "EmailServerProfile",
+    "Mailbox",
+    "MailboxAssignment",
+    "MailboxList",
+    "Secret",
+    "ApprovalList",
+];
+
+/// One document.
+#[derive(Debug)]
+pub struct Document<T> {
+    pub name: Spanned<Name>,
+    pub labels: Labels,
+    pub spec: T,
+}
+
+/// A `Secret`, its values read one by one.
+#[derive(Debug)]
+pub enum SecretContent {
+    /// Each with its value, or without one where that could not be read.
+    Values(Vec<(Spanned<String>, Option<SecretValue>)>),
+    Bundle(Bundle),
+}
+
+/// Everything that could be read.
+#[derive(Debug, Default)]
+pub struct Documents {
+    pub organizations: Vec<Document<OrganizationSpec>>,
+    pub profiles: Vec<Document<Spanned<ProfileSpec>>>,
+    pub mailboxes: Vec<Entry>,
+    pub assignments: Vec<Document<AssignmentSpec>>,
+    pub secrets: Vec<Document<SecretContent>>,
+    pub approvals: Vec<Document<ApprovalListSpec>>,
+    /// Kind and name of documents that exist but could not be read: references to them are no mistakes.
+    pub broken: BTreeSet<(&'static str, String)>,
+    /// Something could not be read so far that its name is unknown: what seems to be missing may be there.
+    pub unread: bool,
+}
+
+/// Reads every YAML file.
+pub fn read(files: &[SourceFile], report: &mut Report<'_>) -> Documents {
+    let mut documents = Documents::default();
+    for (file, index) in files.iter().zip(0u32..) {
+        if !text::is_yaml(file) {
+            continue;
+        }
+        let Some(text) = text::decode(file, index, report) else {
+            documents.unread = true;
+            continue;
+        };
+        for range in text::documents(text) {
+            let (base, content) = (text::offset(range.start), text.get(range).unwrap_or_default());
+            documents.read_document(content, base, index, report);
+        }
+    }
+    documents
+}
+
+impl Documents {
+    fn read_document(&mut self, text: &str, base: u32, file: u32, report: &mut Report<'_>) {
+        if let Some((at, character)) = text::forbidden_character(text) {
+            let start = base + text::offset(at);
+            let place = Place { file, start, end: start + text::offset(character.len_utf8()) };
+            let message = format!("the character U+{:04X} cannot stand in a manifest", u32::from(character));
+            report.add(
+                Draft::error(codes::CONTROL_CHARACTER, place, message)
+                    .hint("in a quoted text, write it as an escape"),
+            );
+            self.unread = true;
+            return;
+        }
+        let before = report.problems.len();
+        let trees = arena::parse(text, base, file, report);
+        let complete = report.problems.len() == before;
+        self.unread |= trees.is_empty() && !complete;
+        for tree in &trees {
+            self.take(tree, complete, report);
+        }
+    }
+
+    fn take(&mut self, tree: &Tree<'_>, complete: bool, report: &mut Report<'_>) {
+        let Some(root) = tree.node(0).filter(|root| !root.is_null()) else { return };
+        if root.kind != NodeKind::Map {
+            let draft = Draft::error(
+                codes::NOT_A_MAP,
+                tree.place(0),
+                "a document is a map with `apiVersion`, `kind`, `metadata` and `spec`",
+            );
+            report.add(draft);
+            self.unread = true;
+            return;
+        }
+        let Some(kind) = header(tree, report) else {
+            self.unread = true;
+            return;
+        };
+        let named = self.read_kind(kind, tree, report);
+        if named.is_none() || !complete {
+            match written_name(tree) {
+                Some(name) => {
+                    self.broken.insert((kind, name));
+                }
+                None => self.unread = true,
+            }
+        }
+    }
+
+    /// Reads `metadata` and `spec`. `None`: something in them could not be read.
+    fn read_kind(&mut self, kind: &'static str, tree: &Tree<'_>, report: &mut Report<'_>) -> Option<()> {
+        let metadata = part::<Metadata>("metadata", tree, report);
+        match kind {
+            "Organization" => {
+                let spec = match tree.entry(0, "spec") {
+                    Some(_) => part("spec", tree, report),
+                    None => Some(OrganizationSpec::default()),
+                };
+                self.organizations.push(document(metadata?, spec?));
+            }
+            "EmailServerProfile" => {
+                let spec = part("spec", tree, report);
+                self.profiles.push(document(metadata?, spec?));
+            }
+            "Mailbox" => {
+                let spec = part::<Spanned<MailboxSpec>>("spec", tree, report);
+                let entry = entries::mailbox(metadata?, spec?, report)?;
+                self.mailboxes.push(entry);
+            }
+            "MailboxAssignment" => {
+                let spec = part("spec", tree, report);
+                self.assignments.push(document(metadata?, spec?));
+            }
+            "MailboxList" => {
+                let spec = part::<MailboxListSpec>("spec", tree, report);
+                let (list, complete) = entries::list(metadata?, spec?, tree, report);
+                self.mailboxes.extend(list);
+                self.unread |= !complete;
+            }
+            "Secret" => {
+                let spec = part::<Spanned<SecretSpec>>("spec", tree, report);
+                let metadata = metadata?;
+                let content = secret(spec?, tree, report)?;
+                self.secrets.push(document(metadata, content));
+            }
+            _ => {
+                let spec = part("spec", tree, report);
+                self.approvals.push(document(metadata?, spec?));
+            }
+        }
+        Some(())
+    }
+}
+
+fn document<T>(metadata: Metadata, spec: T) -> Document<T> {
+    Document { name: metadata.name, labels: metadata.labels, spec }
+}
+
+fn part<T: DeserializeOwned>(name: &'static str, tree: &Tree<'_>, report: &mut Report<'_>) -> Option<T> {
+    if let Some((_, value)) = tree.entry(0, name) {
+        return decode(tree, value, report);
+    }
+    let place = tree.pairs(0).first().map_or(tree.place(0), |(key, _)| tree.place(*key));
+    report.add(
+        Draft::error(codes::MISSING_KEY, place, format!("`{name}` is missing"))
+            .label(format!("this document needs the key `{name}`")),
+    );
+    None
+}
+
+/// Checks `apiVersion` and the keys of the root; returns the kind.
+fn header(tree: &Tree<'_>, report: &mut Report<'_>) -> Option<&'static str> {
+    let text = |index: u32| tree.node(index).map_or("", |node| &*node.text);
+    let first = tree.pairs(0).first().map_or(tree.place(0), |(key, _)| tree.place(*key));
+    for (key, _) in tree.pairs(0) {
+        let known = ["apiVersion", "kind", "metadata", "spec"];
+        if !known.contains(&text(key))
+            && tree.node(key).is_some_and(|node| matches!(node.kind, NodeKind::Plain | NodeKind::Text))
+        {
+            let message = format!("unknown key `{}`", text(key).escape_debug());
+            let draft = Draft::error(codes::UNKNOWN_KEY, tree.place(key), message);
+            report.add(
+                draft
+                    .label("expected `apiVersion`, `kind`, `metadata`, `spec`")
+                    .hint_if(did_you_mean(text(key), known)),
+            );
+        }
+    }
+    match tree.entry(0, "apiVersion") {
+        Some((_, value)) if text(value) == API_VERSION => {}
+        Some((_, value)) => report.add(
+            Draft::error(codes::API_VERSION, tree.place(value), "this `apiVersion` is not known")
+                .label(format!("expected `{API_VERSION}`")),
+        ),
+        None => report.add(
+            Draft::error(codes::API_VERSION, first, "`apiVersion` is missing")
+                .hint(format!("every document begins with `apiVersion: {API_VERSION}`")),
+        ),
+    }
+    let Some((_, value)) = tree.entry(0, "kind") else {
+        report.add(
+            Draft::error(codes::KIND, first, "`kind` is missing")
+                .hint(format!("one of {}", KINDS.join(", "))),
+        );
+        return None;
+    };
+    let kind = KINDS.into_iter().find(|kind| *kind == text(value));
+    if kind.is_none() {
+        report.add(
+            Draft::error(codes::KIND, tree.place(value), "this `kind` is not known")
+                .label(format!("expected one of {}", KINDS.join(", ")))
+                .hint_if(did_you_mean(text(value), KINDS)),
+        );
+    }
+    kind
+}
+
+/// `metadata.name` of a document that could not be read.
+fn written_name(tree: &Tree<'_>) -> Option<String> {
+    let (_, metadata) = tree.entry(0, "metadata")?;
+    let (_, name) = tree.entry(metadata, "name")?;
+    let node = tree.node(name)?;
+    matches!(node.kind, NodeKind::Plain | NodeKind::Text).then(|| node.text.to_string())
+}
+
+fn secret(spec: Spanned<SecretSpec>, tree: &Tree<'_>, report: &mut Report<'_>) -> Option<SecretContent> {
+    match (spec.value.values, spec.value.bundle) {
+        (Some(values), None) => {
+            if values.0.is_empty() {
+                let draft = Draft::error(codes::EMPTY_SECRET, spec.place, "a Secret has at least one value");
+                report.add(draft.hint("`mailplumb secrets set NAME/KEY` adds one"));
+            }
+            let read = values.0.into_iter().map(|(key, raw)| (key, decode(tree, raw.0, report))).collect();
+            Some(SecretContent::Values(read))
+        }
+        (None, Some(bundle)) => Some(SecretContent::Bundle(bundle.value)),
+        (Some(_), Some(_)) | (None, None) => {
+            report.add(
+                Draft::error(codes::CHOICE, spec.place, "a Secret has either `values` or a `bundle`")
+                    .label("expected exactly one key: `values`, `bundle`"),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! `Mailbox`, `MailboxList` and `MailboxAssignment` as they are written.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::secret::MailboxSecretReference;
+use super::values::Moment;
+use crate::manifest::decode::spanned::{Raw, Spanned};
+use crate::model::name::{Address, Name};
+
+/// Defines a struct with the settings that a mailbox, an entry of a list, the `common` part of a list and an
+/// assignment share. (`flatten` would lose the places of problems.)
+macro_rules! with_settings {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }) => {
+        #[derive(Debug, Clone, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        $(#[$meta])*
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)*
+            /// Vendor: "Server Profile".
+            pub profile: Option<Spanned<Name>>,
+            /// Vendor: "Incoming Email". ("Server-Side Synchronization or Email Router" is `server-side-sync`; Outlook
+            /// is `none`.)
+            pub incoming: Option<Spanned<IncomingMethod>>,
+            /// Vendor: "Outgoing Email".
+            pub outgoing: Option<Spanned<Method>>,
+            /// Vendor: "Appointments, Contacts, and Tasks". Exchange types only.
+            pub appointments_contacts_tasks: Option<Spanned<Method>>,
+            /// Vendor: "Track incoming emails": which mail becomes a record.
+            pub accept: Option<Spanned<Accept>>,
+            /// Vendor: "Owner"; receives alerts about the mailbox.
+            pub owner: Option<Spanned<Address>>,
+            /// Vendor: "Status". `false` stops all processing.
+            pub active: Option<Spanned<bool>>,
+            /// Vendor: "Process Email Received After"; wins over the profile's date either way.
+            pub process_from: Option<Spanned<Moment>>,
+            /// Vendor: "Credentials", "Allow to Use Credentials for Email Processing".
+            pub credentials: Option<Spanned<MailboxCredentials>>,
+            /// Vendor: "Folder-level tracking". Exchange types only.
+            pub tracked_folders: Option<Spanned<Vec<String>>>,
+        }
+
+        impl $name {
+            pub fn settings(&self) -> Settings {
+                Settings {
+                    profile: self.profile.clone(),
+                    incoming: self.incoming.clone(),
+                    outgoing: self.outgoing.clone(),
+                    appointments_contacts_tasks: self.appointments_contacts_tasks.clone(),
+                    accept: self.accept.clone(),
+                    owner: self.owner.clone(),
+                    active: self.active.clone(),
+                    process_from: self.process_from.clone(),
+                    credentials: self.credentials.clone(),
+                    tracked_folders: self.tracked_folders.clone(),
+                }
+            }
+        }
+    };
+}
+
+/// The settings that can be written at several places.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub profile: Option<Spanned<Name>>,
+    pub incoming: Option<Spanned<IncomingMethod>>,
+    pub outgoing: Option<Spanned<Method>>,
+    pub appointments_contacts_tasks: Option<Spanned<Method>>,
+    pub accept: Option<Spanned<Accept>>,
+    pub owner: Option<Spanned<Address>>,
+    pub active: Option<Spanned<bool>>,
+    pub process_from: Option<Spanned<Moment>>,
+    pub credentials: Option<Spanned<MailboxCredentials>>,
+    pub tracked_folders: Option<Spanned<Vec<String>>>,
+}
+
+impl Settings {
+    /// These settings, and where one is missing, the other's.
+    pub fn or(self, other: &Self) -> Self {
+        Self {
+            profile: self.profile.or_else(|| other.profile.clone()),
+            incoming: self.incoming.or_else(|| other.incoming.clone()),
+            outgoing: self.outgoing.or_else(|| other.outgoing.clone()),
+            appointments_contacts_tasks: self
+                .appointments_contacts_tasks
+                .or_else(|| other.appointments_contacts_tasks.clone()),
+            accept: self.accept.or_else(|| other.accept.clone()),
+            owner: self.owner.or_else(|| other.owner.clone()),
+            active: self.active.or_else(|| other.active.clone()),
+            process_from: self.process_from.or_else(|| other.process_from.clone()),
+            credentials: self.credentials.or_else(|| other.credentials.clone()),
+            tracked_folders: self.tracked_folders.or_else(|| other.tracked_folders.clone()),
+        }
+    }
+}
+
+with_settings! {
+    /// One address of a user or a queue, or a forward mailbox: exactly one of `user`, `queue` and `forward`.
+    #[schemars(extend("oneOf" = [{ "required": ["user"] }, { "required": ["queue"] }, { "required": ["forward"] }]))]
+    pub struct MailboxSpec {
+        /// The mailbox of a person.
+        pub user: Option<Spanned<UserMailbox>>,
+        /// The mailbox of a queue.
+        pub queue: Option<Spanned<SharedMailbox>>,
+        /// Vendor: "Forward Mailbox": collects what the mail server forwards from many.
+        pub forward: Option<Spanned<SharedMailbox>>,
+        /// Vendor: "Approve Email": this very address and no other.
+        pub approved: Option<Spanned<Address>>,
+        /// Vendor: "Set as primary sync organization".
+        pub claim: Option<Spanned<Claim>>,
+        pub lifecycle: Option<Lifecycle>,
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UserMailbox {
+    /// Vendor: "Name"; up to 100 characters.
+    #[schemars(length(max = 100))]
+    pub display_name: Option<Spanned<String>>,
+    /// Vendor: "Email Address".
+    pub address: Spanned<Address>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SharedMailbox {
+    /// Vendor: "Name"; up to 100 characters.
+    #[schemars(length(max = 100))]
+    pub display_name: Option<Spanned<String>>,
+    /// Vendor: "Email Address".
+    pub address: Spanned<Address>,
+    /// Vendor: "Delete Emails after Processing". Default `false`.
+    pub delete_after_processing: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IncomingMethod {
+    None,
+    ServerSideSync,
+    /// The mail arrives in a forward mailbox.
+    ForwardMailbox,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    None,
+    ServerSideSync,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accept {
+    /// Vendor: "All email messages".
+    All,
+    /// Vendor: "Email messages in response to tracked email".
+    Replies,
+    /// Vendor: "Email messages from leads, contacts and accounts".
+    KnownParties,
+    /// Vendor: "Email messages from records that are email enabled".
+    AnyRecord,
+    /// Vendor: "No email messages".
+    None,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MailboxCredentials {
+    /// Vendor: "User Name". Left out: the address.
+    #[schemars(length(min = 1, max = 250))]
+    pub username: Option<Spanned<String>>,
+    /// Vendor: "Password".
+    pub password: MailboxSecretReference,
+}
+
+/// Only one holder may synchronise a mailbox's appointments, contacts and tasks.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Claim {
+    /// The id of the holder that this one takes over from; any other refuses.
+    pub take_over_from: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lifecycle {
+    /// A plan that would delete it is refused.
+    pub prevent_destroy: Option<bool>,
+    /// Names it had before: a rename keeps its state.
+    #[serde(default)]
+    pub previous_names: Vec<Spanned<Name>>,
+}
+
+/// Many mailboxes in one document.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MailboxListSpec {
+    /// Settings of every mailbox of the list that does not say otherwise.
+    pub common: Option<ListCommon>,
+    #[serde(default)]
+    #[schemars(with = "Vec<UserEntry>")]
+    pub users: Vec<Raw>,
+    #[serde(default)]
+    #[schemars(with = "Vec<SharedEntry>")]
+    pub queues: Vec<Raw>,
+    #[serde(default)]
+    #[schemars(with = "Vec<SharedEntry>")]
+    pub forwards: Vec<Raw>,
+    /// A CSV file with one mailbox in each line.
+    pub csv: Option<Spanned<CsvList>>,
+}
+
+with_settings! {
+    /// Settings of every mailbox of a list.
+    pub struct ListCommon {
+        /// Queues and forward mailboxes only.
+        pub delete_after_processing: Option<Spanned<bool>>,
+    }
+}
+
+with_settings! {
+    /// The mailbox of a person.
+    pub struct UserEntry {
+        pub name: Spanned<Name>,
+        /// Vendor: "Email Address".
+        pub address: Spanned<Address>,
+        #[schemars(length(max = 100))]
+        pub display_name: Option<Spanned<String>>,
+        /// Added to the list's labels.
+        #[serde(default)]
+        pub labels: BTreeMap<String, String>,
+        /// Vendor: "Approve Email": this very address and no other.
+        pub approved: Option<Spanned<Address>>,
+        pub claim: Option<Spanned<Claim>>,
+        pub lifecycle: Option<Lifecycle>,
+    }
+}
+
+with_settings! {
+    /// The mailbox of a queue, or a forward mailbox.
+    pub struct SharedEntry {
+        pub name: Spanned<Name>,
+        /// Vendor: "Email Address".
+        pub address: Spanned<Address>,
+        #[schemars(length(max = 100))]
+        pub display_name: Option<Spanned<String>>,
+        /// Added to the list's labels.
+        #[serde(default)]
+        pub labels: BTreeMap<String, String>,
+        /// Vendor: "Approve Email": this very address and no other.
+        pub approved: Option<Spanned<Address>>,
+        /// Vendor: "Delete Emails after Processing". Default `false`.
+        pub delete_after_processing: Option<Spanned<bool>>,
+        pub claim: Option<Spanned<Claim>>,
+        pub lifecycle: Option<Lifecycle>,
+    }
+}
+
+/// A CSV file with a header: `name,address,approved` and keys of `common`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CsvList {
+    /// Relative to this file.
+    pub file: Spanned<String>,
+    #[serde(rename = "type")]
+    pub kind: MailboxType,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailboxType {
+    User,
+    Queue,
+    Forward,
+}
+
+with_settings! {
+    /// The bulk edit: values for every mailbox that it selects. There is no `approved` here: approving by selector
+    /// would defeat approval.
+    pub struct AssignmentSpec {
+        pub select: Spanned<Select>,
+    }
+}
+
+/// Which mailboxes: those that fit every key given here.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
+pub struct Select {
+    /// Every one of these labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Any of these addresses; `*` stands for any characters: `*@sales.example`.
+    pub addresses: Option<Vec<String>>,
+    /// Any of these types.
+    pub types: Option<Vec<MailboxType>>,
+}

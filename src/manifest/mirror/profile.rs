@@ -1,0 +1,334 @@
+//! `EmailServerProfile` as it is written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Empty;
+use super::secret::SecretReference;
+use super::values::{Moment, Period};
+use crate::manifest::decode::spanned::Spanned;
+use crate::model::name::{Address, Name};
+
+/// How to reach a mail server. Vendor: "Email Server Profile".
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProfileSpec {
+    /// Vendor: "Name"; up to 100 characters.
+    #[schemars(length(max = 100))]
+    pub display_name: Option<Spanned<String>>,
+    /// Vendor: "Description"; up to 2000 characters.
+    #[schemars(length(max = 2000))]
+    pub description: Option<Spanned<String>>,
+    /// Vendor: "Owner"; receives alerts about the profile.
+    pub owner: Address,
+    /// Vendor: "Status". `false` stops all processing. Default `true`.
+    pub active: Option<bool>,
+    /// Vendor: e-mail server type "Exchange Server".
+    pub exchange: Option<Spanned<Exchange>>,
+    /// Vendor: e-mail server type "Exchange Online".
+    pub exchange_online: Option<Spanned<ExchangeOnline>>,
+    /// Vendor: e-mail server type "POP3/SMTP Server".
+    pub pop3_smtp: Option<Spanned<Pop3Smtp>>,
+    /// Vendor: e-mail server type "IMAP/SMTP Server".
+    pub imap_smtp: Option<Spanned<ImapSmtp>>,
+    /// Vendor: "Additional Settings".
+    pub processing: Option<Processing>,
+    pub alerts: Option<ProfileAlerts>,
+}
+
+/// A POP3 server for incoming and an SMTP server for outgoing mail.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pop3Smtp {
+    /// A CA bundle that the host file names; left out: the system's roots.
+    pub trust: Option<Spanned<Name>>,
+    pub incoming: IncomingServer,
+    /// Left out: the profile cannot send.
+    pub outgoing: Option<OutgoingServer>,
+}
+
+/// An IMAP server for incoming and an SMTP server for outgoing mail.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImapSmtp {
+    /// A CA bundle that the host file names; left out: the system's roots.
+    pub trust: Option<Spanned<Name>>,
+    pub incoming: IncomingServer,
+    /// Left out: the profile cannot send.
+    pub outgoing: Option<OutgoingServer>,
+}
+
+/// Where mail comes from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IncomingServer {
+    /// Vendor: "Incoming Server Location". A host name, without scheme and port.
+    #[schemars(length(min = 1, max = 253))]
+    pub host: Spanned<String>,
+    /// Vendor: "Incoming Port". Left out: 995 or 110 for POP3, 993 or 143 for IMAP, by `tls`.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<Spanned<u32>>,
+    /// Vendor: "Use TLS for Incoming Connection". Default `implicit`.
+    pub tls: Option<Spanned<Tls>>,
+    /// Vendor: "Incoming Authentication Protocol". Default `auto`.
+    pub authentication: Option<Spanned<MailAuthentication>>,
+    /// Vendor: "Authenticate Using".
+    pub credentials: Spanned<Credentials>,
+    /// Vendor: "Time Out After (Milliseconds)"; how long an answer may take, up to 100 seconds.
+    pub timeout: Option<Spanned<Period>>,
+}
+
+/// Where mail goes to.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OutgoingServer {
+    /// Vendor: "Outgoing Server Location". A host name, without scheme and port.
+    #[schemars(length(min = 1, max = 253))]
+    pub host: Spanned<String>,
+    /// Vendor: "Outgoing Port". Left out: 465, 587 or 25, by `tls`.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<Spanned<u32>>,
+    /// Vendor: "Use TLS for Outgoing Connection". Default `implicit`.
+    pub tls: Option<Spanned<Tls>>,
+    /// Vendor: "Outgoing Authentication Protocol". Default `auto`.
+    pub authentication: Option<Spanned<MailAuthentication>>,
+    /// Vendor: "Authenticate Using". Left out: those of `incoming` ("Use same settings for Outgoing").
+    pub credentials: Option<Spanned<Credentials>>,
+    /// How long an answer may take, up to 100 seconds.
+    pub timeout: Option<Spanned<Period>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// From the first byte on.
+    Implicit,
+    /// Started inside the conversation; never left out when the server does not offer it.
+    Starttls,
+    /// Only where the host file has `allowNonTlsEmail: true`.
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailAuthentication {
+    /// The strongest that both sides know. Vendor: "Auto Detect".
+    Auto,
+    Plain,
+    Login,
+    CramMd5,
+    #[serde(rename = "scram-sha-1")]
+    ScramSha1,
+    #[serde(rename = "scram-sha-256")]
+    ScramSha256,
+    Xoauth2,
+    Oauthbearer,
+    Gssapi,
+    Negotiate,
+    Ntlm,
+}
+
+/// Vendor: "Authenticate Using": where user name and password come from. Exactly one key.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub struct Credentials {
+    /// Vendor: "Credentials Specified by a User or Queue": those of each mailbox.
+    pub mailbox: Option<Empty>,
+    /// Vendor: "Credentials Specified in Email Server Profile": one pair for all mailboxes.
+    pub profile: Option<ProfileCredentials>,
+    /// Vendor: "Windows Integrated Authentication": the service's own identity. Exchange and SMTP only.
+    pub windows_integrated: Option<WindowsIntegrated>,
+    /// Vendor: "Without Credentials (Anonymous)". SMTP only.
+    pub anonymous: Option<Empty>,
+    /// OAuth 2.0 client credentials.
+    pub oauth2: Option<Oauth2>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProfileCredentials {
+    /// Vendor: "User Name".
+    #[schemars(length(min = 1, max = 250))]
+    pub username: Spanned<String>,
+    /// Vendor: "Password".
+    pub password: SecretReference,
+    /// Exchange only, and needed there.
+    pub access: Option<Spanned<Access>>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WindowsIntegrated {
+    /// Exchange only, and needed there.
+    pub access: Option<Spanned<Access>>,
+}
+
+/// How one identity reads many mailboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Vendor: "Use Impersonation": yes.
+    Impersonation,
+    /// Vendor: "Use Impersonation": no. Cannot synchronise appointments, contacts and tasks.
+    Delegation,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Oauth2 {
+    /// Where tokens are asked for; an `https` URL.
+    pub token_url: Spanned<String>,
+    /// Vendor: "Client Id".
+    pub client_id: String,
+    /// Vendor: "Client Secret".
+    pub client_secret: SecretReference,
+    pub scope: String,
+}
+
+/// Exchange Server, through Exchange Web Services.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exchange {
+    /// A CA bundle that the host file names; left out: the system's roots.
+    pub trust: Option<Spanned<Name>>,
+    /// Where the web service is. TLS and port are those of the URL.
+    pub location: Spanned<ExchangeLocation>,
+    pub incoming: ExchangeLogin,
+    /// Left out: as `incoming` ("Use same settings for Outgoing").
+    pub outgoing: Option<ExchangeOutgoing>,
+    /// Vendor: "Move Failed Emails to Undeliverable Folder". Default `false`.
+    pub undeliverable_folder: Option<Spanned<bool>>,
+    /// Vendor: "Time Out After (Milliseconds)"; up to 100 seconds.
+    pub timeout: Option<Spanned<Period>>,
+}
+
+/// Exactly one key.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub struct ExchangeLocation {
+    /// Vendor: "Auto Discover Server Location": no.
+    pub fixed: Option<FixedLocation>,
+    /// Vendor: "Auto Discover Server Location": yes. Costs a look-up per mailbox.
+    pub autodiscover: Option<Autodiscover>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FixedLocation {
+    /// Vendor: "Incoming Server Location": `https://mail.example.org/EWS/Exchange.asmx`.
+    pub incoming: Spanned<String>,
+    /// Vendor: "Outgoing Server Location". Left out: as `incoming`.
+    pub outgoing: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Autodiscover {
+    /// Hosts that may be asked and that credentials may be sent to.
+    #[schemars(length(min = 1))]
+    pub allowed_hosts: Spanned<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExchangeLogin {
+    /// Vendor: "Incoming Authentication Protocol". Default `auto`.
+    pub authentication: Option<Spanned<ExchangeAuthentication>>,
+    /// Vendor: "Authenticate Using".
+    pub credentials: Spanned<Credentials>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExchangeOutgoing {
+    /// Vendor: "Outgoing Authentication Protocol". Left out: as `incoming`.
+    pub authentication: Option<Spanned<ExchangeAuthentication>>,
+    /// Vendor: "Authenticate Using". Left out: as `incoming`.
+    pub credentials: Option<Spanned<Credentials>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExchangeAuthentication {
+    Auto,
+    Negotiate,
+    Ntlm,
+    Basic,
+    Oauth,
+}
+
+/// Exchange Online, server-to-server only.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExchangeOnline {
+    /// Vendor: "Exchange Online Tenant Id".
+    pub tenant: Spanned<String>,
+    /// Authority, Graph and scope hosts together. Default `global`.
+    pub cloud: Option<Cloud>,
+    /// Default `graph`.
+    pub transport: Option<Transport>,
+    /// Vendor: "Server to Server Authentication".
+    pub server_to_server: Spanned<ServerToServer>,
+    /// Vendor: "Move Failed Emails to Undeliverable Folder". Default `false`.
+    pub undeliverable_folder: Option<Spanned<bool>>,
+    /// How long an answer may take, up to 100 seconds.
+    pub timeout: Option<Spanned<Period>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cloud {
+    Global,
+    UsGovernment,
+    UsGovernmentDod,
+    China,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    Graph,
+    Ews,
+}
+
+/// How the application proves itself: `clientSecret` or `certificate`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServerToServer {
+    /// Vendor: "Client Id" of the app registration.
+    pub client_id: String,
+    /// Vendor: "Client Secret".
+    pub client_secret: Option<SecretReference>,
+    /// Vendor: a certificate from the key vault; here the key is a secret like any other.
+    pub certificate: Option<Certificate>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Certificate {
+    /// A PEM file beside the manifest: the certificate and those that signed it.
+    pub chain_file: Spanned<String>,
+    pub private_key: SecretReference,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Processing {
+    /// Vendor: "Process Emails From". Left out: the moment at which a mailbox is first enabled.
+    pub from: Option<Moment>,
+    /// Vendor: "Maximum Concurrent Connections". Default 10.
+    #[schemars(range(min = 1, max = 300))]
+    pub max_concurrent_connections: Option<Spanned<u32>>,
+    /// Vendor: "Minimum Polling Interval in Minutes": whole minutes, up to a day; `0` sets no floor. Default `5m`.
+    pub min_polling_interval: Option<Spanned<Period>>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProfileAlerts {
+    /// Vendor: "Send an alert email to the owner of the email server profile reporting on major events".
+    /// Default `false`.
+    pub mass_failure: Option<Spanned<bool>>,
+}

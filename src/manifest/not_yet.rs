@@ -1,0 +1,152 @@
+//! Settings that can be declared but that this version does not act on. This is the only list of them; it shrinks.
+//!
+//! Each is a warning of `validate` and a note in the plan, never silent.
+
+use super::codes;
+use super::decode::spanned::Spanned;
+use super::entries::Entry;
+use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
+use super::mirror::organization::OrganizationSpec;
+use super::mirror::profile::{Credentials, MailAuthentication, ProfileSpec};
+use super::place::Place;
+use super::report::{Draft, Report};
+use crate::model::mailbox::MailboxKind;
+use crate::model::name::Name;
+
+fn say(subject: &str, place: Place, what: &str, report: &mut Report<'_>) {
+    let message = format!("this version does not act on {what}");
+    report.add(Draft::warning(codes::NOT_YET, place, message.clone()));
+    report.note(subject, place, message);
+}
+
+pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
+    if let Some(tracking) = &spec.tracking {
+        say("organization", tracking.place, "`tracking`: mail is recorded, but not correlated", report);
+    }
+    if let Some(notify) =
+        spec.alerts.as_ref().and_then(|alerts| alerts.notify_mailbox_owner).filter(|it| it.value)
+    {
+        say("organization", notify.place, "`notifyMailboxOwner`: alerts are kept, but not mailed", report);
+    }
+    if let Some(defaults) = &spec.defaults {
+        if let Some(accept) = defaults.accept {
+            accept_filter("organization", accept, report);
+        }
+        if let Some(incoming) = defaults.incoming {
+            forwarded("organization", incoming, report);
+        }
+    }
+}
+
+pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>) {
+    let subject = format!("profile/{}", name.value);
+    let no_connector = "this type of server: there is no connector yet, its mailboxes stay awaiting-test";
+    if let Some(exchange) = &spec.exchange {
+        say(&subject, exchange.place, no_connector, report);
+    }
+    if let Some(online) = &spec.exchange_online {
+        say(&subject, online.place, no_connector, report);
+    }
+    let folders = [
+        spec.exchange.as_ref().and_then(|exchange| exchange.value.undeliverable_folder),
+        spec.exchange_online.as_ref().and_then(|online| online.value.undeliverable_folder),
+    ];
+    for folder in folders.into_iter().flatten().filter(|folder| folder.value) {
+        say(&subject, folder.place, "`undeliverableFolder`", report);
+    }
+    if let Some(alert) =
+        spec.alerts.as_ref().and_then(|alerts| alerts.mass_failure).filter(|alert| alert.value)
+    {
+        say(&subject, alert.place, "`massFailure` alerts", report);
+    }
+    let pop3 = spec.pop3_smtp.as_ref().map(|it| (&it.value.incoming, &it.value.outgoing));
+    let imap = spec.imap_smtp.as_ref().map(|it| (&it.value.incoming, &it.value.outgoing));
+    for (incoming, outgoing) in [pop3, imap].into_iter().flatten() {
+        mail_server(&subject, incoming.authentication, Some(&incoming.credentials), report);
+        if let Some(outgoing) = outgoing {
+            mail_server(&subject, outgoing.authentication, outgoing.credentials.as_ref(), report);
+        }
+    }
+}
+
+fn mail_server(
+    subject: &str,
+    authentication: Option<Spanned<MailAuthentication>>,
+    credentials: Option<&Spanned<Credentials>>,
+    report: &mut Report<'_>,
+) {
+    if let Some(authentication) = authentication {
+        let spoken = match authentication.value {
+            MailAuthentication::Auto | MailAuthentication::Plain | MailAuthentication::Login => true,
+            MailAuthentication::ScramSha1 | MailAuthentication::ScramSha256 => true,
+            MailAuthentication::CramMd5 | MailAuthentication::Xoauth2 | MailAuthentication::Oauthbearer => {
+                false
+            }
+            MailAuthentication::Gssapi | MailAuthentication::Negotiate | MailAuthentication::Ntlm => false,
+        };
+        if !spoken {
+            say(subject, authentication.place, "this authentication protocol", report);
+        }
+    }
+    if let Some(credentials) = credentials {
+        if credentials.value.oauth2.is_some() {
+            say(subject, credentials.place, "`oauth2` credentials", report);
+        }
+        if credentials.value.windows_integrated.is_some() {
+            say(subject, credentials.place, "`windowsIntegrated` credentials", report);
+        }
+    }
+}
+
+pub fn bundle(name: &Spanned<Name>, report: &mut Report<'_>) {
+    say(&format!("secret/{}", name.value), name.place, "a `bundle`: its values cannot be opened yet", report);
+}
+
+/// A mailbox: its own settings, and what it is.
+pub fn entry(entry: &Entry, report: &mut Report<'_>) {
+    let subject = format!("mailbox/{}", entry.name.value);
+    settings(&subject, &entry.own, report);
+    if entry.kind == MailboxKind::Forward {
+        say(
+            &subject,
+            entry.name.place,
+            "unwrapping: what a forward mailbox receives is recorded as it is",
+            report,
+        );
+    }
+    if let Some(claim) = &entry.claim {
+        say(&subject, claim.place, "`claim`", report);
+    }
+}
+
+/// Settings wherever they are written.
+pub fn settings(subject: &str, settings: &Settings, report: &mut Report<'_>) {
+    if let Some(accept) = settings.accept {
+        accept_filter(subject, accept, report);
+    }
+    if let Some(incoming) = settings.incoming {
+        forwarded(subject, incoming, report);
+    }
+    if let Some(folders) = &settings.tracked_folders {
+        say(subject, folders.place, "`trackedFolders`", report);
+    }
+}
+
+fn accept_filter(subject: &str, accept: Spanned<Accept>, report: &mut Report<'_>) {
+    let what = match accept.value {
+        Accept::All | Accept::None => return,
+        Accept::Replies => "`accept: replies`",
+        Accept::KnownParties => "`accept: known-parties`",
+        Accept::AnyRecord => "`accept: any-record`",
+    };
+    say(subject, accept.place, what, report);
+}
+
+fn forwarded(subject: &str, incoming: Spanned<IncomingMethod>, report: &mut Report<'_>) {
+    match incoming.value {
+        IncomingMethod::None | IncomingMethod::ServerSideSync => {}
+        IncomingMethod::ForwardMailbox => {
+            say(subject, incoming.place, "`incoming: forward-mailbox`: nothing arrives", report);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Places in the files of a manifest, and how they become line and column.
+
+use std::cell::OnceCell;
+
+use crate::model::problem::{Origin, SourceFile};
+
+/// Bytes `start..end` of the file with this index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Place {
+    pub file: u32,
+    pub start: u32,
+    pub end: u32,
+}
+
+/// Every file of one reading, with a line index that is made when the first place of a file is asked for.
+#[derive(Debug)]
+pub struct Files<'a> {
+    pub files: &'a [SourceFile],
+    lines: Vec<OnceCell<LineIndex>>,
+}
+
+impl<'a> Files<'a> {
+    pub fn new(files: &'a [SourceFile]) -> Self {
+        Self { files, lines: files.iter().map(|_| OnceCell::new()).collect() }
+    }
+
+    /// The place as people read it. A place outside every file becomes the beginning of the first.
+    pub fn origin(&self, place: Place) -> Origin {
+        let index = place.file as usize;
+        let (Some(file), Some(lines)) = (self.files.get(index), self.lines.get(index)) else {
+            return Origin { file: "".into(), line: 1, column: 1, start: 0, end: 0 };
+        };
+        let (line, column) =
+            lines.get_or_init(|| LineIndex::new(&file.bytes)).position(&file.bytes, place.start);
+        Origin { file: file.name.clone(), line, column, start: place.start, end: place.end }
+    }
+}
+
+/// Where the lines of a text begin.
+#[derive(Debug)]
+pub struct LineIndex(Vec<u32>);
+
+impl LineIndex {
+    pub fn new(bytes: &[u8]) -> Self {
+        let ends = bytes.iter().zip(1u32..).filter(|(byte, _)| **byte == b'\n').map(|(_, next)| next);
+        Self(std::iter::once(0).chain(ends).collect())
+    }
+
+    /// Line and column of a byte, both from 1. The column counts characters; a byte order mark is none.
+    pub fn position(&self, bytes: &[u8], at: u32) -> (u32, u32) {
+        let line = self.0.partition_point(|start| *start <= at).max(1);
+        let start = self.0.get(line - 1).map_or(0, |start| *start as usize);
+        let before = bytes.get(start..at as usize).unwrap_or_default();
+        let before = before.strip_prefix(b"\xEF\xBB\xBF".as_slice()).unwrap_or(before);
+        let characters = before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
+        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(characters + 1).unwrap_or(u32::MAX))
+    }
+
+    /// The bytes of a line (from 1) without its end.
+    pub fn line<'t>(&self, text: &'t str, line: u32) -> Option<(usize, &'t str)> {
+        let index = (line as usize).checked_sub(1)?;
+        let start = *self.0.get(index)? as usize;
+        let end = self.0.get(index + 1).map_or(text.len(), |next| *next as usize);
+        let content = text.get(start..end)?.trim_end_matches(['\n', '\r']);
+        Some((start, content))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_lines_end_with_crlf_too() {
+        let text = "a: 1\r\ngrüße: x\r\n";
+        let lines = LineIndex::new(text.as_bytes());
+        let at = text.find('x').unwrap();
+        assert_eq!(lines.position(text.as_bytes(), u32::try_from(at).unwrap()), (2, 8));
+        assert_eq!(lines.line(text, 2), Some((6, "grüße: x")));
+        assert_eq!(lines.line(text, 9), None);
+    }
+
+    #[test]
+    fn a_place_after_the_end_is_on_the_last_line() {
+        assert_eq!(LineIndex::new(b"a\nb").position(b"a\nb", 99).0, 2);
+    }
+}

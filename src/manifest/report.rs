@@ -1,0 +1,140 @@
+//! The problems and notes of one reading, as they are found.
+
+use std::collections::BTreeSet;
+
+use super::codes::Code;
+use super::place::{Files, Place};
+use crate::model::desired::{Declared, DesiredNote};
+use crate::model::problem::{Problem, Severity};
+
+/// Collects every problem; nothing stops at the first.
+#[derive(Debug)]
+pub struct Report<'a> {
+    pub files: Files<'a>,
+    pub problems: Vec<Problem>,
+    pub notes: Vec<DesiredNote>,
+    errors: usize,
+    /// What has been said already: a value in `common` of a list is looked at once per mailbox.
+    said: BTreeSet<(Place, &'static str, String)>,
+}
+
+/// A problem on its way into the report.
+#[derive(Debug)]
+pub struct Draft {
+    code: Code,
+    severity: Severity,
+    place: Option<Place>,
+    message: String,
+    label: Option<String>,
+    related: Vec<(Place, String)>,
+    hint: Option<String>,
+}
+
+impl Draft {
+    pub fn error(code: Code, place: Place, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, Some(place), message.into())
+    }
+
+    pub fn warning(code: Code, place: Place, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, Some(place), message.into())
+    }
+
+    /// A problem that no file is to blame for.
+    pub fn nowhere(code: Code, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, None, message.into())
+    }
+
+    fn new(code: Code, severity: Severity, place: Option<Place>, message: String) -> Self {
+        Self { code, severity, place, message, label: None, related: Vec::new(), hint: None }
+    }
+
+    /// The words beside the caret.
+    pub fn label(mut self, words: impl Into<String>) -> Self {
+        self.label = Some(words.into());
+        self
+    }
+
+    pub fn hint(mut self, words: impl Into<String>) -> Self {
+        self.hint = Some(words.into());
+        self
+    }
+
+    pub fn hint_if(mut self, words: Option<String>) -> Self {
+        self.hint = words.or(self.hint);
+        self
+    }
+
+    pub fn related(mut self, place: Place, words: impl Into<String>) -> Self {
+        self.related.push((place, words.into()));
+        self
+    }
+}
+
+impl<'a> Report<'a> {
+    pub fn new(files: Files<'a>) -> Self {
+        Self { files, problems: Vec::new(), notes: Vec::new(), errors: 0, said: BTreeSet::new() }
+    }
+
+    /// Adds a problem, unless the same has been said of the same place.
+    pub fn add(&mut self, draft: Draft) {
+        if let Some(place) = draft.place
+            && !self.said.insert((place, draft.code.0, draft.message.clone()))
+        {
+            return;
+        }
+        if draft.severity == Severity::Error {
+            self.errors += 1;
+        }
+        let related = draft.related.into_iter().map(|(place, words)| (self.files.origin(place), words));
+        let related = related.collect();
+        self.problems.push(Problem {
+            code: draft.code.0.to_owned(),
+            severity: draft.severity,
+            message: draft.message,
+            label: draft.label,
+            origin: draft.place.map(|place| self.files.origin(place)),
+            related,
+            hint: draft.hint,
+        });
+    }
+
+    /// A remark that belongs into the plan.
+    pub fn note(&mut self, subject: impl Into<String>, place: Place, message: impl Into<String>) {
+        let origin = Some(self.files.origin(place));
+        self.notes.push(DesiredNote { subject: subject.into(), message: message.into(), origin });
+    }
+
+    pub fn declared<T>(&self, value: T, place: Place) -> Declared<T> {
+        Declared { value, origin: self.files.origin(place) }
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// All problems by file, line and column; those without a file come first.
+    pub fn into_sorted(self) -> (Vec<Problem>, Vec<DesiredNote>) {
+        let mut problems = self.problems;
+        problems.sort_by(|a, b| key(a).cmp(&key(b)));
+        (problems, self.notes)
+    }
+}
+
+fn key(problem: &Problem) -> (Option<(&str, u32, u32, u32)>, &str, &str) {
+    let place = problem.origin.as_ref().map(|o| (&*o.file, o.line, o.column, o.end));
+    (place, &problem.code, &problem.message)
+}
+
+/// A hint that names the nearest of the possible words, if one is near.
+pub fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
+    const NAMES_MAX: usize = 2000;
+    let nearest = names
+        .into_iter()
+        .filter(|name| name.len().abs_diff(word.len()) <= 4)
+        .take(NAMES_MAX)
+        .map(|name| {
+            (strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase()), name)
+        })
+        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))?;
+    (nearest.0 >= 0.6).then(|| format!("did you mean `{}`?", nearest.1))
+}

@@ -1,0 +1,188 @@
+//! Where a setting of a mailbox comes from: its own value, its assignments', the organization's default.
+
+use std::collections::BTreeSet;
+
+use crate::manifest::codes;
+use crate::manifest::decode::spanned::Spanned;
+use crate::manifest::documents::Document;
+use crate::manifest::entries::Entry;
+use crate::manifest::mirror::mailbox::{Accept, AssignmentSpec, IncomingMethod, Method, Select, Settings};
+use crate::manifest::report::{Draft, Report};
+use crate::model::mailbox::{self, ActMethod, MailboxKind, OutgoingMethod};
+
+/// The assignments, and which of them have selected something.
+#[derive(Debug)]
+pub struct Assignments {
+    documents: Vec<(Document<AssignmentSpec>, Settings)>,
+    used: BTreeSet<usize>,
+    /// Pairs of assignments and the setting that they disagree about: said once, not for every mailbox.
+    disagreed: BTreeSet<(usize, usize, &'static str)>,
+}
+
+impl Assignments {
+    pub fn new(documents: Vec<Document<AssignmentSpec>>) -> Self {
+        let documents = documents.into_iter().map(|document| {
+            let settings = document.spec.settings();
+            (document, settings)
+        });
+        Self { documents: documents.collect(), used: BTreeSet::new(), disagreed: BTreeSet::new() }
+    }
+
+    /// The mailbox's own settings and, where it has none, those that its assignments give it.
+    pub fn complete(&mut self, entry: &Entry, report: &mut Report<'_>) -> Settings {
+        let selecting: Vec<usize> = (0..self.documents.len())
+            .filter(|index| {
+                self.documents.get(*index).is_some_and(|(it, _)| selects(&it.spec.select.value, entry))
+            })
+            .collect();
+        self.used.extend(selecting.iter().copied());
+        let mut given = entry.own.clone();
+        macro_rules! complete {
+            ($($field:ident $key:literal),*) => {$(
+                if given.$field.is_none() {
+                    given.$field = self.agreed(&selecting, $key, &entry.name.value, |it| &it.$field, report);
+                }
+            )*};
+        }
+        complete!(
+            profile "profile", incoming "incoming", outgoing "outgoing",
+            appointments_contacts_tasks "appointmentsContactsTasks", accept "accept", owner "owner",
+            active "active", process_from "processFrom", credentials "credentials",
+            tracked_folders "trackedFolders"
+        );
+        given
+    }
+
+    fn agreed<T: PartialEq + Clone>(
+        &mut self,
+        selecting: &[usize],
+        key: &'static str,
+        mailbox: &crate::model::name::Name,
+        field: impl Fn(&Settings) -> &Option<Spanned<T>>,
+        report: &mut Report<'_>,
+    ) -> Option<Spanned<T>> {
+        let mut chosen: Option<(usize, Spanned<T>)> = None;
+        for index in selecting {
+            let Some((document, settings)) = self.documents.get(*index) else { continue };
+            let Some(value) = field(settings) else { continue };
+            match &chosen {
+                None => chosen = Some((*index, value.clone())),
+                Some((_, first)) if first == value => {}
+                Some((first_index, first)) => {
+                    if self.disagreed.insert((*first_index, *index, key)) {
+                        let other =
+                            self.documents.get(*first_index).map_or("", |(it, _)| it.name.value.as_str());
+                        let message = format!(
+                            "the assignments `{other}` and `{}` give mailbox `{mailbox}` different values of `{key}`",
+                            document.name.value
+                        );
+                        report.add(
+                            Draft::error(codes::ASSIGNMENTS_DISAGREE, value.place, message)
+                                .related(first.place, format!("what `{other}` says"))
+                                .hint(
+                                    "narrow one of the selectors, or write the value on the mailbox itself",
+                                ),
+                        );
+                    }
+                }
+            }
+        }
+        chosen.map(|(_, value)| value)
+    }
+
+    /// A selector that selects nothing is probably a mistake.
+    pub fn report_unused(&self, report: &mut Report<'_>) {
+        for (index, (document, _)) in self.documents.iter().enumerate() {
+            if !self.used.contains(&index) {
+                let message = format!("the assignment `{}` selects no mailbox", document.name.value);
+                report.add(Draft::warning(codes::SELECTS_NOTHING, document.spec.select.place, message));
+            }
+        }
+    }
+}
+
+fn selects(select: &Select, entry: &Entry) -> bool {
+    let Select { labels, addresses, types } = select;
+    let labelled = labels
+        .as_ref()
+        .is_none_or(|labels| labels.iter().all(|(key, value)| entry.labels.get(key) == Some(value)));
+    let addressed = addresses.as_ref().is_none_or(|globs| {
+        let address = entry.address.value.key();
+        globs.iter().any(|glob| glob_matches(&glob.to_lowercase(), &address))
+    });
+    let typed =
+        types.as_ref().is_none_or(|types| types.iter().any(|kind| MailboxKind::from(*kind) == entry.kind));
+    let says_something = labels.is_some() || addresses.is_some() || types.is_some();
+    says_something && labelled && addressed && typed
+}
+
+/// `*` stands for any characters; the rest for itself.
+fn glob_matches(glob: &str, text: &str) -> bool {
+    let mut parts = glob.split('*');
+    let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let mut rest = rest;
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = rest.get(at + part.len()..).unwrap_or_default();
+    }
+    rest.ends_with(last)
+}
+
+impl From<IncomingMethod> for mailbox::IncomingMethod {
+    fn from(method: IncomingMethod) -> Self {
+        match method {
+            IncomingMethod::None => Self::None,
+            IncomingMethod::ServerSideSync => Self::ServerSideSync,
+            IncomingMethod::ForwardMailbox => Self::ForwardMailbox,
+        }
+    }
+}
+
+impl From<Method> for OutgoingMethod {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::None => Self::None,
+            Method::ServerSideSync => Self::ServerSideSync,
+        }
+    }
+}
+
+impl From<Method> for ActMethod {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::None => Self::None,
+            Method::ServerSideSync => Self::ServerSideSync,
+        }
+    }
+}
+
+impl From<Accept> for mailbox::Accept {
+    fn from(accept: Accept) -> Self {
+        match accept {
+            Accept::All => Self::All,
+            Accept::Replies => Self::Replies,
+            Accept::KnownParties => Self::KnownParties,
+            Accept::AnyRecord => Self::AnyRecord,
+            Accept::None => Self::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (glob, text) in
+            [("*", ""), ("*@a.b", "x@a.b"), ("x*@a.*", "xy@a.b"), ("a*b*c", "abbc"), ("x@a", "x@a")]
+        {
+            assert!(glob_matches(glob, text), "{glob} {text}");
+        }
+        for (glob, text) in [("", "x"), ("*@a.b", "x@a.c"), ("a*a", "a"), ("x@a", "x@ab")] {
+            assert!(!glob_matches(glob, text), "{glob} {text}");
+        }
+    }
+}

@@ -1,0 +1,480 @@
+//! Mailboxes: effective settings, and the rules that need profile, approval and credentials together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::effective::Assignments;
+use super::organization;
+use super::profile::Profiles;
+use super::secret::Secrets;
+use super::{Existence, at_most, duplicate_name, unique};
+use crate::manifest::codes;
+use crate::manifest::decode::spanned::Spanned;
+use crate::manifest::documents::Document;
+use crate::manifest::entries::Entry;
+use crate::manifest::mirror::mailbox::{
+    AssignmentSpec, Lifecycle as WrittenLifecycle, MailboxCredentials as WrittenCredentials, Settings,
+};
+use crate::manifest::mirror::organization::ApprovalListSpec;
+use crate::manifest::not_yet;
+use crate::manifest::place::Place;
+use crate::manifest::report::{Draft, Report};
+use crate::model::desired::Declared;
+use crate::model::limits;
+use crate::model::mailbox::{
+    Accept, ActMethod, IncomingMethod, Lifecycle, Mailbox, MailboxCredentials, MailboxKind, OutgoingMethod,
+};
+use crate::model::name::{Address, Name};
+use crate::model::organization::{ApprovalSource, Defaults};
+use crate::model::profile::{Credentials, Profile, Server};
+
+/// What mailboxes are resolved with.
+#[derive(Debug)]
+pub struct Mailboxes<'m> {
+    pub organization: Option<&'m organization::Resolved>,
+    pub profiles: &'m Profiles<'m>,
+    pub secrets: &'m Secrets<'m>,
+    pub existence: Existence<'m>,
+}
+
+/// The three methods of a mailbox.
+struct Methods {
+    incoming: IncomingMethod,
+    outgoing: OutgoingMethod,
+    act: ActMethod,
+}
+
+impl Mailboxes<'_> {
+    pub fn resolve(
+        &self,
+        entries: Vec<Entry>,
+        assignments: Vec<Document<AssignmentSpec>>,
+        approvals: Vec<Document<ApprovalListSpec>>,
+        report: &mut Report<'_>,
+    ) -> BTreeMap<Name, Declared<Mailbox>> {
+        let assignments = unique(assignments, "MailboxAssignment", report);
+        for assignment in &assignments {
+            let subject = format!("assignment/{}", assignment.name.value);
+            not_yet::settings(&subject, &assignment.spec.settings(), report);
+        }
+        let mut assignments = Assignments::new(assignments);
+        let approved = self.approved(unique(approvals, "ApprovalList", report), &entries, report);
+        let entries = distinct(entries, report);
+        let mut mailboxes = BTreeMap::new();
+        for entry in entries {
+            not_yet::entry(&entry, report);
+            let given = assignments.complete(&entry, report);
+            let place = entry.name.place;
+            let mailbox = self.mailbox(entry, given, approved.as_ref(), report);
+            let declared = report.declared(mailbox, place);
+            mailboxes.insert(declared.value.name.clone(), declared);
+        }
+        if self.existence.all_read("Mailbox") {
+            assignments.report_unused(report);
+        }
+        mailboxes
+    }
+
+    fn mailbox(
+        &self,
+        entry: Entry,
+        given: Settings,
+        list: Option<&Approved>,
+        report: &mut Report<'_>,
+    ) -> Mailbox {
+        let profile = self.profile(&given, report);
+        let methods = self.methods(&entry, &given, profile.as_ref(), report);
+        let profile_value = profile.as_ref().and_then(|(_, profile)| *profile);
+        self.folders(&given, profile_value, report);
+        let credentials = self.credentials(&entry, &given, profile_value, &methods, report);
+        let accept = given.accept.map(|accept| accept.value.into()).or(self.defaults().accept);
+        Mailbox {
+            approved: self.approval(&entry, list, report),
+            credentials,
+            profile: profile.map(|(name, _)| name),
+            incoming: methods.incoming,
+            outgoing: methods.outgoing,
+            appointments_contacts_tasks: methods.act,
+            accept: accept.unwrap_or(Accept::All),
+            delete_after_processing: entry.delete_after_processing,
+            process_from: given.process_from.map(|moment| moment.value.0),
+            owner: given.owner.map(|owner| owner.value),
+            active: given.active.is_none_or(|active| active.value),
+            tracked_folders: given.tracked_folders.map(|folders| folders.value).unwrap_or_default(),
+            claim_take_over_from: entry.claim.map(|claim| claim.value.take_over_from),
+            lifecycle: lifecycle(entry.lifecycle),
+            display_name: at_most(entry.display_name, limits::DISPLAY_NAME_CHARACTERS_MAX, report),
+            kind: entry.kind,
+            address: entry.address.value,
+            labels: entry.labels,
+            name: entry.name.value,
+        }
+    }
+
+    fn defaults(&self) -> &Defaults {
+        const NONE: Defaults = Defaults {
+            profile: None,
+            incoming: None,
+            outgoing: None,
+            appointments_contacts_tasks: None,
+            accept: None,
+        };
+        self.organization.map_or(&NONE, |organization| &organization.declared.value.defaults)
+    }
+
+    /// The name of the effective profile, and the profile if it could be resolved.
+    fn profile(&self, given: &Settings, report: &mut Report<'_>) -> Option<(Name, Option<&Profile>)> {
+        let organization = self.organization.and_then(|organization| organization.default_profile.as_ref());
+        let name = given.profile.as_ref().or(organization)?;
+        Some((name.value.clone(), self.profiles.find(name, report)))
+    }
+
+    fn methods(
+        &self,
+        entry: &Entry,
+        given: &Settings,
+        profile: Option<&(Name, Option<&Profile>)>,
+        report: &mut Report<'_>,
+    ) -> Methods {
+        let defaults = self.defaults();
+        let server = profile.and_then(|(_, profile)| *profile);
+        let incoming = match &given.incoming {
+            Some(method) => (IncomingMethod::from(method.value), Some(method.place)),
+            None => (defaults.incoming.unwrap_or(IncomingMethod::None), None),
+        };
+        let outgoing = match &given.outgoing {
+            Some(method) => (OutgoingMethod::from(method.value), Some(method.place)),
+            None => (defaults.outgoing.unwrap_or(OutgoingMethod::None), None),
+        };
+        let act = match &given.appointments_contacts_tasks {
+            Some(method) => (ActMethod::from(method.value), Some(method.place)),
+            None => (defaults.appointments_contacts_tasks.unwrap_or(ActMethod::None), None),
+        };
+        let methods = Methods {
+            incoming: possible(
+                entry,
+                incoming,
+                IncomingMethod::None,
+                cannot_receive(entry, incoming.0),
+                report,
+            ),
+            outgoing: possible(
+                entry,
+                outgoing,
+                OutgoingMethod::None,
+                cannot_send(entry, server, outgoing.0),
+                report,
+            ),
+            act: possible(entry, act, ActMethod::None, cannot_sync(entry, server, act.0), report),
+        };
+        let synchronised = methods.incoming == IncomingMethod::ServerSideSync
+            || methods.outgoing == OutgoingMethod::ServerSideSync
+            || methods.act == ActMethod::ServerSideSync;
+        if synchronised && profile.is_none() {
+            let place =
+                [incoming.1, outgoing.1, act.1].into_iter().flatten().next().unwrap_or(entry.name.place);
+            report.add(
+                Draft::error(codes::NO_PROFILE, place, "a method other than `none` needs a profile")
+                    .related(entry.name.place, "this mailbox has no profile")
+                    .hint("write `profile:` here, on an assignment or in the organization's defaults"),
+            );
+        }
+        if methods.act == ActMethod::ServerSideSync
+            && let Some(delegation) = profile.and_then(|(name, _)| self.profiles.delegations.get(name))
+        {
+            report.add(
+                Draft::error(
+                    codes::ACCESS,
+                    *delegation,
+                    "appointments, contacts and tasks need impersonation",
+                )
+                .related(act.1.unwrap_or(entry.name.place), "a mailbox that synchronises them"),
+            );
+        }
+        methods
+    }
+
+    /// P-12.
+    fn folders(&self, given: &Settings, profile: Option<&Profile>, report: &mut Report<'_>) {
+        if let (Some(folders), Some(profile)) = (&given.tracked_folders, profile)
+            && !folders.value.is_empty()
+            && !profile.server.kind().has_calendar()
+        {
+            let message =
+                format!("tracked folders exist for Exchange only, not for `{}`", profile.server.kind().key());
+            report.add(Draft::error(codes::FOLDERS_IMPOSSIBLE, folders.place, message));
+        }
+    }
+
+    fn credentials(
+        &self,
+        entry: &Entry,
+        given: &Settings,
+        profile: Option<&Profile>,
+        methods: &Methods,
+        report: &mut Report<'_>,
+    ) -> Option<MailboxCredentials> {
+        let needed = profile.is_some_and(|profile| needs_credentials(&profile.server, methods));
+        let Some(written) = &given.credentials else {
+            if let (true, Some(profile)) = (needed, profile) {
+                let message = format!(
+                    "profile `{}` takes the credentials of each mailbox, and this one has none",
+                    profile.name
+                );
+                report.add(Draft::error(codes::NO_CREDENTIALS, entry.name.place, message).hint(
+                    "write `credentials: { password: { secret: NAME } }`; the key is the mailbox's name",
+                ));
+            }
+            return None;
+        };
+        if let Some(profile) = profile
+            && !takes_credentials(&profile.server)
+        {
+            let message = format!("profile `{}` does not use the credentials of mailboxes", profile.name);
+            report.add(Draft::warning(codes::UNUSED_CREDENTIALS, written.place, message));
+        }
+        self.login(&written.value, entry, report)
+    }
+
+    fn login(
+        &self,
+        written: &WrittenCredentials,
+        entry: &Entry,
+        report: &mut Report<'_>,
+    ) -> Option<MailboxCredentials> {
+        let username = written.username.as_ref().map_or(entry.address.value.as_str(), |name| &name.value);
+        let secret = &written.password.secret;
+        let by_name = Spanned { value: entry.name.value.to_string(), place: secret.place };
+        let key = written.password.key.as_ref().unwrap_or(&by_name);
+        let password = self.secrets.find(secret, key, report)?;
+        Some(MailboxCredentials { username: username.to_owned(), password })
+    }
+}
+
+/// A method if it is possible. A default that is not becomes `none`, with a note; a written one is an error.
+fn possible<M: PartialEq + Copy>(
+    entry: &Entry,
+    method: (M, Option<Place>),
+    none: M,
+    obstacle: Option<Obstacle>,
+    report: &mut Report<'_>,
+) -> M {
+    let Some(obstacle) = obstacle.filter(|_| method.0 != none) else { return method.0 };
+    match method.1 {
+        Some(place) => {
+            report.add(Draft::error(obstacle.code, place, obstacle.words).label("expected `none`"))
+        }
+        None => {
+            let message = format!(
+                "{} is `none` instead of the organization's default: {}",
+                obstacle.setting, obstacle.words
+            );
+            report.note(format!("mailbox/{}", entry.name.value), entry.name.place, message);
+        }
+    }
+    none
+}
+
+/// Why a method is impossible.
+struct Obstacle {
+    setting: &'static str,
+    code: codes::Code,
+    words: String,
+}
+
+fn cannot_receive(entry: &Entry, method: IncomingMethod) -> Option<Obstacle> {
+    let forwarded = entry.kind == MailboxKind::Forward && method == IncomingMethod::ForwardMailbox;
+    let words = "a forward mailbox cannot be served by a forward mailbox".to_owned();
+    forwarded.then_some(Obstacle { setting: "incoming", code: codes::INCOMING_IMPOSSIBLE, words })
+}
+
+fn cannot_send(entry: &Entry, profile: Option<&Profile>, method: OutgoingMethod) -> Option<Obstacle> {
+    let words = match (method, entry.kind, profile.map(|profile| &profile.server)) {
+        (OutgoingMethod::None, _, _) => return None,
+        (OutgoingMethod::ServerSideSync, MailboxKind::Forward, _) => {
+            "a forward mailbox sends nothing".to_owned()
+        }
+        (OutgoingMethod::ServerSideSync, _, Some(Server::Pop3Smtp(servers) | Server::ImapSmtp(servers)))
+            if servers.outgoing.is_none() =>
+        {
+            format!(
+                "profile `{}` has no `outgoing` server",
+                profile.map_or("", |profile| profile.name.as_str())
+            )
+        }
+        (OutgoingMethod::ServerSideSync, MailboxKind::User | MailboxKind::Queue, _) => return None,
+    };
+    Some(Obstacle { setting: "outgoing", code: codes::OUTGOING_IMPOSSIBLE, words })
+}
+
+fn cannot_sync(entry: &Entry, profile: Option<&Profile>, method: ActMethod) -> Option<Obstacle> {
+    let kind = profile.map(|profile| profile.server.kind());
+    let words = match (method, entry.kind, kind) {
+        (ActMethod::None, _, _) => return None,
+        (ActMethod::ServerSideSync, MailboxKind::Forward, _) => {
+            "a forward mailbox has no appointments, contacts and tasks".to_owned()
+        }
+        (ActMethod::ServerSideSync, MailboxKind::User | MailboxKind::Queue, Some(kind))
+            if !kind.has_calendar() =>
+        {
+            format!("appointments, contacts and tasks need an Exchange type, not `{}`", kind.key())
+        }
+        (ActMethod::ServerSideSync, MailboxKind::User | MailboxKind::Queue, _) => return None,
+    };
+    Some(Obstacle { setting: "appointmentsContactsTasks", code: codes::ACT_IMPOSSIBLE, words })
+}
+
+/// The credentials of each direction of a server.
+fn directions(server: &Server) -> [Option<&Credentials>; 2] {
+    match server {
+        Server::Exchange(exchange) => {
+            [Some(&exchange.incoming.credentials), Some(&exchange.outgoing.credentials)]
+        }
+        Server::ExchangeOnline(_) => [None, None],
+        Server::Pop3Smtp(servers) | Server::ImapSmtp(servers) => [
+            Some(&servers.incoming.credentials),
+            servers.outgoing.as_ref().map(|outgoing| &outgoing.credentials),
+        ],
+    }
+}
+
+fn takes_credentials(server: &Server) -> bool {
+    directions(server).contains(&Some(&Credentials::Mailbox))
+}
+
+fn needs_credentials(server: &Server, methods: &Methods) -> bool {
+    let [incoming, outgoing] =
+        directions(server).map(|credentials| credentials == Some(&Credentials::Mailbox));
+    let receives =
+        methods.incoming == IncomingMethod::ServerSideSync || methods.act == ActMethod::ServerSideSync;
+    (incoming && receives) || (outgoing && methods.outgoing == OutgoingMethod::ServerSideSync)
+}
+
+/// The addresses of all approval lists.
+struct Approved {
+    keys: BTreeSet<String>,
+    place: Place,
+}
+
+impl Mailboxes<'_> {
+    fn source(&self) -> ApprovalSource {
+        self.organization.map_or(ApprovalSource::Manifest, |it| it.declared.value.approval.source)
+    }
+
+    fn source_place(&self) -> Place {
+        self.organization.map(|it| it.approval_source.unwrap_or(it.place)).unwrap_or_default()
+    }
+
+    /// The approval lists together, if there is one.
+    fn approved(
+        &self,
+        lists: Vec<Document<ApprovalListSpec>>,
+        entries: &[Entry],
+        report: &mut Report<'_>,
+    ) -> Option<Approved> {
+        let place = lists.first()?.name.place;
+        if self.source() == ApprovalSource::Command {
+            for list in &lists {
+                report.add(self.not_here(list.name.place));
+            }
+        }
+        let known: BTreeSet<String> = entries.iter().map(|entry| entry.address.value.key()).collect();
+        let mut keys = BTreeSet::new();
+        for address in lists.iter().flat_map(|list| &list.spec.addresses) {
+            if !known.contains(&address.value.key()) && self.existence.all_read("Mailbox") {
+                let message = format!("no mailbox has the approved address `{}`", address.value);
+                report.add(Draft::warning(codes::APPROVAL_UNUSED, address.place, message));
+            }
+            keys.insert(address.value.key());
+        }
+        Some(Approved { keys, place })
+    }
+
+    fn not_here(&self, place: Place) -> Draft {
+        Draft::error(
+            codes::APPROVAL_SOURCE,
+            place,
+            "this organization approves by command, not in the manifest",
+        )
+        .related(self.source_place(), "`source: command`")
+        .hint("remove it and run `mailplumb approve`, or write `approval: { source: manifest }`")
+    }
+
+    /// The approved address of a mailbox.
+    fn approval(&self, entry: &Entry, list: Option<&Approved>, report: &mut Report<'_>) -> Option<Address> {
+        let own = entry.approved.as_ref();
+        match (self.source(), own, list) {
+            (_, None, None) | (ApprovalSource::Command, None, Some(_)) => None,
+            (ApprovalSource::Command, Some(approved), _) => {
+                report.add(self.not_here(approved.place));
+                None
+            }
+            (ApprovalSource::Manifest, Some(approved), Some(list)) => {
+                report.add(
+                    Draft::error(
+                        codes::APPROVAL_SOURCE,
+                        approved.place,
+                        "this manifest approves in an ApprovalList",
+                    )
+                    .related(list.place, "the list")
+                    .hint("move the address there, so that whoever owns the list approves it"),
+                );
+                None
+            }
+            (ApprovalSource::Manifest, Some(approved), None) => {
+                if !approved.value.same_as(&entry.address.value) {
+                    report.add(
+                        Draft::error(
+                            codes::APPROVED_OTHER_ADDRESS,
+                            approved.place,
+                            "this approves another address than the mailbox has",
+                        )
+                        .label(format!("expected `{}`", entry.address.value))
+                        .related(entry.address.place, "the mailbox's address"),
+                    );
+                }
+                Some(approved.value.clone())
+            }
+            (ApprovalSource::Manifest, None, Some(list)) => {
+                list.keys.contains(&entry.address.value.key()).then(|| entry.address.value.clone())
+            }
+        }
+    }
+}
+
+/// Mailboxes with names and addresses that no earlier one has; previous names that nobody else uses.
+fn distinct(entries: Vec<Entry>, report: &mut Report<'_>) -> Vec<Entry> {
+    let mut names: BTreeMap<Name, Place> = BTreeMap::new();
+    let mut addresses: BTreeMap<String, Place> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for entry in entries {
+        if let Some(first) = names.get(&entry.name.value) {
+            report.add(duplicate_name("mailbox", &entry.name, *first));
+            continue;
+        }
+        names.insert(entry.name.value.clone(), entry.name.place);
+        if let Some(first) = addresses.insert(entry.address.value.key(), entry.address.place) {
+            let message = format!("another mailbox has the address `{}` already", entry.address.value);
+            report.add(
+                Draft::error(codes::DUPLICATE_ADDRESS, entry.address.place, message)
+                    .related(first, "first here"),
+            );
+        }
+        kept.push(entry);
+    }
+    let mut previous: BTreeMap<&Name, Place> = BTreeMap::new();
+    for name in kept.iter().flat_map(|entry| &entry.lifecycle.previous_names) {
+        let taken = names.get(&name.value).copied().or_else(|| previous.insert(&name.value, name.place));
+        if let Some(taken) = taken {
+            let message = format!("`{}` cannot be a previous name: it is in use", name.value);
+            report.add(Draft::error(codes::PREVIOUS_NAME, name.place, message).related(taken, "here"));
+        }
+    }
+    kept
+}
+
+fn lifecycle(written: WrittenLifecycle) -> Lifecycle {
+    Lifecycle {
+        prevent_destroy: written.prevent_destroy.unwrap_or(false),
+        previous_names: written.previous_names.into_iter().map(|name| name.value).collect(),
+    }
+}

@@ -1,0 +1,167 @@
+//! From documents to the nouns: references are followed, defaults applied, rules checked.
+
+mod effective;
+mod endpoint;
+mod exchange;
+mod mailbox;
+mod organization;
+mod profile;
+mod secret;
+
+use std::collections::BTreeMap;
+
+use self::mailbox::Mailboxes;
+use super::codes::{self, Code};
+use super::decode::spanned::Spanned;
+use super::documents::{Document, Documents};
+use super::place::Place;
+use super::report::{Draft, Report};
+use crate::model::desired::Declared;
+use crate::model::host::HostSettings;
+use crate::model::mailbox::Mailbox;
+use crate::model::name::Name;
+use crate::model::organization::Organization;
+use crate::model::profile::Profile;
+use crate::model::secret::{SealedValue, SecretRef};
+
+/// What `Desired` is made of.
+#[derive(Debug)]
+pub struct Resolved {
+    pub organization: Option<Declared<Organization>>,
+    pub profiles: BTreeMap<Name, Declared<Profile>>,
+    pub mailboxes: BTreeMap<Name, Declared<Mailbox>>,
+    pub secrets: BTreeMap<SecretRef, Declared<SealedValue>>,
+}
+
+/// Resolves everything; what cannot be resolved is reported and left out.
+pub fn resolve(documents: Documents, host: &HostSettings, report: &mut Report<'_>) -> Resolved {
+    let Documents { organizations, profiles, mailboxes, assignments, secrets, approvals, broken, unread } =
+        documents;
+    let existence = Existence { broken: &broken, unread };
+    let organization = organization::resolve(organizations, existence, report);
+    let secrets = secret::resolve(secrets, organization.as_ref(), existence, report);
+    let profiles = profile::resolve(profiles, &secrets, host, existence, report);
+    organization::check_default_profile(organization.as_ref(), &profiles, report);
+    let mailboxes =
+        Mailboxes { organization: organization.as_ref(), profiles: &profiles, secrets: &secrets, existence }
+            .resolve(mailboxes, assignments, approvals, report);
+    Resolved {
+        organization: organization.map(|organization| organization.declared),
+        profiles: profiles.declared,
+        mailboxes,
+        secrets: secrets.values,
+    }
+}
+
+/// What may exist although it could not be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Existence<'d> {
+    broken: &'d std::collections::BTreeSet<(&'static str, String)>,
+    unread: bool,
+}
+
+impl Existence<'_> {
+    /// Whether a name that is not known is surely a mistake.
+    fn surely_missing(self, kind: &'static str, name: &str) -> bool {
+        !self.unread && !self.broken.contains(&(kind, name.to_owned()))
+    }
+
+    /// Whether every document of this kind has been read.
+    fn all_read(self, kind: &'static str) -> bool {
+        !self.unread && !self.broken.iter().any(|(broken, _)| *broken == kind)
+    }
+}
+
+/// Keeps the first document of each name; the others are reported.
+fn unique<T>(documents: Vec<Document<T>>, kind: &str, report: &mut Report<'_>) -> Vec<Document<T>> {
+    let mut first: BTreeMap<Name, Place> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for document in documents {
+        let Spanned { value, place } = &document.name;
+        match first.get(value) {
+            Some(earlier) => report.add(duplicate_name(kind, &document.name, *earlier)),
+            None => {
+                first.insert(value.clone(), *place);
+                kept.push(document);
+            }
+        }
+    }
+    kept
+}
+
+fn duplicate_name(kind: &str, name: &Spanned<Name>, first: Place) -> Draft {
+    let message = format!("a {kind} named `{}` exists already", name.value);
+    Draft::error(codes::DUPLICATE_NAME, name.place, message).related(first, "first here")
+}
+
+/// The one of several keys of a choice that is there.
+fn exactly_one<T, const N: usize>(
+    options: [(&'static str, Option<T>); N],
+    place: Place,
+    what: &str,
+    report: &mut Report<'_>,
+) -> Option<T> {
+    let names = options.each_ref().map(|(name, _)| format!("`{name}`")).join(", ");
+    let given: Vec<&str> =
+        options.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
+    let message = match given.as_slice() {
+        [_] => return options.into_iter().find_map(|(_, value)| value),
+        [] => format!("{what} is missing"),
+        several => format!("{what} is given {} times: {}", several.len(), several.join(", ")),
+    };
+    report.add(
+        Draft::error(codes::CHOICE, place, message).label(format!("expected exactly one key of {names}")),
+    );
+    None
+}
+
+/// A text with at most so many characters.
+fn at_most(text: Option<Spanned<String>>, characters: usize, report: &mut Report<'_>) -> Option<String> {
+    let text = text?;
+    let count = text.value.chars().count();
+    if count > characters {
+        report.add(out_of_range(text.place, format!("at most {characters} characters, found {count}")));
+    }
+    Some(text.value)
+}
+
+/// A number in a range; the number itself even if it is outside, because it has been reported then.
+fn in_range(
+    number: Option<&Spanned<u32>>,
+    range: std::ops::RangeInclusive<u32>,
+    report: &mut Report<'_>,
+) -> Option<u32> {
+    let number = number?;
+    if !range.contains(&number.value) {
+        report.add(out_of_range(number.place, format!("a number from {} to {}", range.start(), range.end())));
+        return None;
+    }
+    Some(number.value)
+}
+
+fn out_of_range(place: Place, expected: String) -> Draft {
+    Draft::error(codes::OUT_OF_RANGE, place, format!("out of range: {expected} is possible"))
+}
+
+/// A thing that the host must allow: an error where it does not, a warning where its file was not given.
+fn needs_host(
+    host: &HostSettings,
+    allowed: bool,
+    place: Place,
+    code: Code,
+    what: &str,
+    switch: &str,
+) -> Option<Draft> {
+    if host.given && allowed {
+        return None;
+    }
+    let message = format!("{what}; the host must allow it with `{switch}: true`");
+    Some(if host.given {
+        let hint =
+            format!("the host file does not say `{switch}: true`; use TLS, or ask whoever owns the host");
+        Draft::error(code, place, message).hint(hint)
+    } else {
+        Draft::warning(codes::HOST_DEPENDENT, place, message)
+            .hint("no host file was given, so this was not checked; give it with `--host-config`")
+    })
+}

@@ -1,0 +1,184 @@
+//! `Secret` documents and references to them. Values never pass through here, only ciphertexts and names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+
+use super::organization::{self, check_sealed_to};
+use super::{Existence, exactly_one, unique};
+use crate::manifest::decode::spanned::Spanned;
+use crate::manifest::documents::{Document, SecretContent};
+use crate::manifest::mirror::secret::{Bundle, SecretReference, SecretValue};
+use crate::manifest::report::{Draft, Report, did_you_mean};
+use crate::manifest::{attached, codes, not_yet};
+use crate::model::desired::Declared;
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::model::secret::{Sealed, SealedValue, SecretRef};
+
+/// Every declared value, and which names exist.
+#[derive(Debug)]
+pub struct Secrets<'d> {
+    pub values: BTreeMap<SecretRef, Declared<SealedValue>>,
+    /// All keys of each secret, also those whose value could not be read.
+    keys: BTreeMap<Name, BTreeSet<String>>,
+    existence: Existence<'d>,
+}
+
+pub fn resolve<'d>(
+    documents: Vec<Document<SecretContent>>,
+    organization: Option<&organization::Resolved>,
+    existence: Existence<'d>,
+    report: &mut Report<'_>,
+) -> Secrets<'d> {
+    let mut secrets = Secrets { values: BTreeMap::new(), keys: BTreeMap::new(), existence };
+    for document in unique(documents, "Secret", report) {
+        let name = document.name.value.clone();
+        secrets.keys.insert(name.clone(), BTreeSet::new());
+        let values = match document.spec {
+            SecretContent::Values(values) => values
+                .into_iter()
+                .map(|(key, value)| (key, value.and_then(|value| sealed(value, organization, report))))
+                .collect(),
+            SecretContent::Bundle(bundle) => self::bundle(&bundle, &document.name, organization, report),
+        };
+        for (key, value) in values {
+            secrets.keys.entry(name.clone()).or_default().insert(key.value.clone());
+            if let Some(value) = value {
+                let declared = report.declared(value, key.place);
+                secrets.values.insert(SecretRef { secret: name.clone(), key: key.value }, declared);
+            }
+        }
+    }
+    secrets
+}
+
+fn sealed(
+    value: SecretValue,
+    organization: Option<&organization::Resolved>,
+    report: &mut Report<'_>,
+) -> Option<SealedValue> {
+    check_sealed_to(&value.sealed_to, organization, report);
+    let places = [&value.age, &value.file, &value.env].map(|given| given.as_ref().map(|given| given.place));
+    let place =
+        places.into_iter().flatten().next().or_else(|| value.sealed_to.first().map(|name| name.place));
+    if let Some(age) = &value.age
+        && let Some(draft) = check_armour(age)
+    {
+        report.add(draft);
+    }
+    let text = |given: Option<Spanned<String>>| given.map(|given| given.value);
+    let sealed = exactly_one(
+        [
+            ("age", text(value.age).map(Sealed::Age)),
+            ("file", text(value.file).map(Sealed::File)),
+            ("env", text(value.env).map(Sealed::Env)),
+        ],
+        place.unwrap_or_default(),
+        "where the value comes from",
+        report,
+    )?;
+    let sealed_to = value.sealed_to.into_iter().map(|name| name.value).collect();
+    Some(SealedValue { sealed, sealed_to, expires: value.expires.map(|day| day.0) })
+}
+
+type BundleValues = Vec<(Spanned<String>, Option<SealedValue>)>;
+
+fn bundle(
+    bundle: &Bundle,
+    name: &Spanned<Name>,
+    organization: Option<&organization::Resolved>,
+    report: &mut Report<'_>,
+) -> BundleValues {
+    not_yet::bundle(name, report);
+    check_sealed_to(&bundle.sealed_to, organization, report);
+    if bundle.keys.is_empty() {
+        report.add(Draft::error(codes::EMPTY_SECRET, bundle.file.place, "a bundle names at least one key"));
+    }
+    let file = attached::find(&bundle.file, report).map(|index| attached::name_of(index, report));
+    let sealed_to: Vec<String> = bundle.sealed_to.iter().map(|name| name.value.clone()).collect();
+    let value = |key: &Spanned<String>| {
+        let sealed = Sealed::Bundle { file: file.clone()?, key: key.value.clone() };
+        Some(SealedValue { sealed, sealed_to: sealed_to.clone(), expires: bundle.expires.map(|day| day.0) })
+    };
+    bundle.keys.iter().map(|key| (key.clone(), value(key))).collect()
+}
+
+impl Secrets<'_> {
+    /// The reference, if its secret and key exist.
+    pub fn refer(&self, reference: &SecretReference, report: &mut Report<'_>) -> Option<SecretRef> {
+        self.find(&reference.secret, &reference.key, report)
+    }
+
+    /// The value with this key of this secret; a missing one is reported at whichever of the two is wrong.
+    pub fn find(
+        &self,
+        secret: &Spanned<Name>,
+        key: &Spanned<String>,
+        report: &mut Report<'_>,
+    ) -> Option<SecretRef> {
+        let found = SecretRef { secret: secret.value.clone(), key: key.value.clone() };
+        let Some(keys) = self.keys.get(&secret.value) else {
+            if self.existence.surely_missing("Secret", secret.value.as_str()) {
+                let hint = did_you_mean(secret.value.as_str(), self.keys.keys().map(Name::as_str));
+                let message = format!("there is no Secret `{}`", secret.value);
+                let draft = Draft::error(codes::UNKNOWN_SECRET, secret.place, message);
+                report.add(draft.hint(format!("`mailplumb secrets set {found}` makes one")).hint_if(hint));
+            }
+            return None;
+        };
+        if keys.contains(&key.value) {
+            return Some(found);
+        }
+        if self.existence.surely_missing("Secret", secret.value.as_str()) {
+            let key_words = key.value.escape_debug();
+            let message = format!("the Secret `{}` has no key `{key_words}`", secret.value);
+            let hint = did_you_mean(&key.value, keys.iter().map(String::as_str));
+            let draft = Draft::error(codes::UNKNOWN_SECRET, key.place, message);
+            report.add(draft.hint(format!("`mailplumb secrets set {found}` adds it")).hint_if(hint));
+        }
+        None
+    }
+}
+
+/// Whether a text is an armoured age file (age specification, "ASCII armor"): what it says is not looked at.
+fn check_armour(age: &Spanned<String>) -> Option<Draft> {
+    let text = age.value.trim();
+    let body = text
+        .strip_prefix("-----BEGIN AGE ENCRYPTED FILE-----")
+        .and_then(|rest| rest.strip_suffix("-----END AGE ENCRYPTED FILE-----"));
+    let body: Option<String> = body.map(|body| body.split_ascii_whitespace().collect());
+    let bytes = body.and_then(|body| base64::engine::general_purpose::STANDARD.decode(body).ok());
+    if bytes.is_some_and(|bytes| bytes.starts_with(b"age-encryption.org/v1\n")) {
+        let most = limits::SECRET_VALUE_BYTES_MAX * 2;
+        return (text.len() > most).then(|| {
+            Draft::error(codes::TOO_LARGE, age.place, format!("a ciphertext has at most {most} bytes"))
+        });
+    }
+    Some(
+        Draft::error(codes::NOT_ARMOURED, age.place, "this is not an armoured age ciphertext")
+            .label("expected `-----BEGIN AGE ENCRYPTED FILE-----` and what belongs to it")
+            .hint("`mailplumb secrets set NAME/KEY` writes it; if this is a value in plain text, change it at the server too"),
+    )
+}
+
+/// Whether a text is a public age recipient.
+pub fn check_recipient(recipient: &Spanned<String>) -> Option<Draft> {
+    let text = &recipient.value;
+    if text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
+        || text.to_ascii_uppercase().starts_with("AGE-PLUGIN-")
+    {
+        return Some(
+            Draft::error(codes::PRIVATE_KEY, recipient.place, "a private age identity stands in the manifest")
+                .label("expected the public recipient, `age1…`")
+                .hint("everybody who can read this file can open every secret: make a new key pair and encrypt anew"),
+        );
+    }
+    let native = text.parse::<age::x25519::Recipient>().is_ok();
+    let plugin = text.parse::<age::plugin::Recipient>().is_ok();
+    (!native && !plugin).then(|| {
+        Draft::error(codes::RECIPIENT, recipient.place, "this is not an age recipient")
+            .label("expected `age1…`")
+            .hint("`mailplumb secrets keygen` makes a key pair and prints the recipient")
+    })
+}
