@@ -91,25 +91,7 @@ fn organization(organization: &Organization) -> Fields {
 }
 
 fn profile(profile: &Profile) -> Fields {
-    let mut fields = respelt(leaves(profile), |path| {
-        let path = path.strip_prefix("server.").unwrap_or(path);
-        match path {
-            "massFailureAlert" => "alerts.massFailure".to_owned(),
-            "processing.minPollingIntervalMinutes" => "processing.minPollingInterval".to_owned(),
-            "exchangeOnline.clientId" => "exchangeOnline.serverToServer.clientId".to_owned(),
-            other => match other.strip_suffix(".timeoutSeconds") {
-                Some(endpoint) => format!("{endpoint}.timeout"),
-                None => other.replace("exchangeOnline.proof.", "exchangeOnline.serverToServer."),
-            },
-        }
-    });
-    for (field, value) in &mut fields {
-        match field.rsplit('.').next() {
-            Some("minPollingInterval") => value.push('m'),
-            Some("timeout") => value.push('s'),
-            Some(_) | None => {}
-        }
-    }
+    let mut fields: Fields = leaves(profile).into_iter().map(profile_field).collect();
     let (servers, reading) = match &profile.server {
         Server::Pop3Smtp(servers) => (servers, Protocol::Pop3),
         Server::ImapSmtp(servers) => (servers, Protocol::Imap),
@@ -119,6 +101,31 @@ fn profile(profile: &Profile) -> Fields {
     fields.extend(computed_port(kind, "incoming", Some(&servers.incoming), reading));
     fields.extend(computed_port(kind, "outgoing", servers.outgoing.as_ref(), Protocol::Smtp));
     fields
+}
+
+/// The manifest has no `server` level, groups some fields, and writes units behind its numbers.
+fn profile_field((path, value): (String, String)) -> (String, String) {
+    let Some(server) = path.strip_prefix("server.") else {
+        return match path.as_str() {
+            "massFailureAlert" => ("alerts.massFailure".to_owned(), value),
+            "processing.minPollingIntervalMinutes" => {
+                ("processing.minPollingInterval".to_owned(), format!("{value}m"))
+            }
+            _ => (path, value),
+        };
+    };
+    if let Some(place) = server.strip_suffix(".timeoutSeconds") {
+        return (format!("{place}.timeout"), format!("{value}s"));
+    }
+    let server = match server.strip_prefix("exchangeOnline.") {
+        Some("clientId") => "exchangeOnline.serverToServer.clientId".to_owned(),
+        Some(online) => match online.strip_prefix("proof.") {
+            Some(proof) => format!("exchangeOnline.serverToServer.{proof}"),
+            None => server.to_owned(),
+        },
+        None => server.to_owned(),
+    };
+    (server, value)
 }
 
 fn computed_port(
@@ -226,8 +233,13 @@ fn scalar(value: &Value) -> String {
     }
 }
 
+/// An item that could be taken for several, or for none, stands in quotation marks.
 fn list(items: &[impl AsRef<str>]) -> String {
-    format!("[{}]", items.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "))
+    let item = |item: &str| {
+        let is_plain = !item.is_empty() && item.trim() == item && !item.contains([',', '"', '[', ']']);
+        if is_plain { item.to_owned() } else { Value::String(item.to_owned()).to_string() }
+    };
+    format!("[{}]", items.iter().map(|text| item(text.as_ref())).collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -254,5 +266,12 @@ mod tests {
             fields.into_iter().collect::<Vec<_>>(),
             [("outgoing.credentials".to_owned(), "windowsIntegrated".to_owned())]
         );
+    }
+
+    #[test]
+    fn different_lists_read_differently() {
+        let lists: [&[&str]; 6] = [&["a, b"], &["a", "b"], &["a"], &["[a]"], &[""], &["\"a\""]];
+        let texts: std::collections::BTreeSet<String> = lists.iter().map(|items| list(items)).collect();
+        assert_eq!(texts.len(), lists.len(), "{texts:?}");
     }
 }

@@ -101,12 +101,16 @@ impl Change<'_> {
 
     fn reason(&self, action: Action, causes: &[Cause]) -> String {
         let own = match (action, self.previous) {
-            (Action::Create, _) => return REASON_CREATE.to_owned(),
+            (Action::Create, _) => REASON_CREATE.to_owned(),
             (Action::Retest | Action::Delete, _) => return cause::reason(causes.iter()),
             (Action::Rename, Some(previous)) => format!("renamed from `{previous}`"),
             (Action::Rename, None) | (Action::Update, _) => REASON_UPDATE.to_owned(),
         };
-        let others = cause::reason(causes.iter().filter(|cause| **cause != Cause::Connection));
+        let implied = match action {
+            Action::Create => Cause::NeverTested,
+            Action::Update | Action::Rename | Action::Delete | Action::Retest => Cause::Connection,
+        };
+        let others = cause::reason(causes.iter().filter(|cause| **cause != implied));
         if others.is_empty() { own } else { format!("{own}; {others}") }
     }
 }

@@ -13,7 +13,7 @@ use super::{Estate, connection};
 /// One operation of one mailbox.
 pub(super) struct Verdict {
     pub plan: OperationPlan,
-    /// Why the stored operation is not what it should be. Empty: it is, or there is none.
+    /// Why the stored operation is not what it should be, or why a new one cannot be tested. Empty: all is well.
     pub causes: Vec<Cause>,
 }
 
@@ -29,14 +29,15 @@ pub(super) fn judge(
     let known = stored.and_then(|stored| stored.operations.get(&operation));
     let approval = &estate.desired.organization.value.approval;
     let (profile, connection) = match wanted(estate, mailbox, profile, approval, operation) {
-        Err(reason) => return off(reason, mailbox, stored.is_some(), known),
+        Err(reason) => return off(reason, mailbox, stored, known),
         Ok(wanted) => wanted,
     };
     let kind = profile.server.kind();
+    // No connector of this version does appointments, contacts and tasks.
     if operation == Operation::Act || !estate.policy.connectors.contains(&kind) {
         let plan = OperationPlan { readiness: Readiness::NoConnector, connection: Some(connection) };
         let is_told = known.is_some_and(|k| k.state == OperationState::AwaitingTest(Awaiting::NoConnector));
-        let causes = if is_told || stored.is_none() { vec![] } else { vec![Cause::NoConnector(kind)] };
+        let causes = if is_told { Vec::new() } else { vec![Cause::NoConnector(kind)] };
         return Verdict { plan, causes };
     }
     let causes = match (stored, known) {
@@ -102,13 +103,25 @@ pub(super) fn approves(approval: &Approval, mailbox: &Mailbox) -> bool {
     }
 }
 
-fn off(reason: OffReason, mailbox: &Mailbox, is_stored: bool, known: Option<&StoredOperation>) -> Verdict {
-    let is_told = known.is_some_and(|known| known.state == OperationState::Off(reason));
-    let causes = if is_told || !is_stored {
-        Vec::new()
-    } else {
-        vec![Cause::TurnedOff(reason, mailbox.profile.clone())]
+/// A new mailbox is not told what it did not ask for.
+fn off(
+    reason: OffReason,
+    mailbox: &Mailbox,
+    stored: Option<&StoredMailbox>,
+    known: Option<&StoredOperation>,
+) -> Verdict {
+    let is_asked_for = match reason {
+        OffReason::MethodNone | OffReason::ForwardMailbox => false,
+        OffReason::NotApproved
+        | OffReason::MailboxInactive
+        | OffReason::ProfileInactive
+        | OffReason::NoProfile => true,
     };
+    let is_told = match stored {
+        None => !is_asked_for,
+        Some(_) => known.is_some_and(|known| known.state == OperationState::Off(reason)),
+    };
+    let causes = if is_told { Vec::new() } else { vec![Cause::TurnedOff(reason, mailbox.profile.clone())] };
     Verdict { plan: OperationPlan { readiness: Readiness::Off(reason), connection: None }, causes }
 }
 

@@ -58,11 +58,10 @@ struct Version {
     format_version: u64,
 }
 
-/// The file's text, ending with a line end.
+/// The file's text: one line, because nobody reads it, and a large plan would be half indentation.
 pub fn to_text(plan: &Plan) -> String {
     let written = Written { format_version: Plan::FORMAT_VERSION, fingerprint: fingerprint(plan), plan };
-    let mut text =
-        serde_json::to_string_pretty(&written).expect("a plan serialises: its maps have string keys");
+    let mut text = serde_json::to_string(&written).expect("a plan serialises: its maps have string keys");
     text.push('\n');
     text
 }

@@ -107,7 +107,7 @@ fn like<'a>(step: &Step, change: &'a FieldChange) -> (&'a str, Option<&'a str>, 
 }
 
 /// Whether this field of a new mailbox differs by its nature from that of the next one.
-pub(super) fn is_its_own(step: &Step, change: &FieldChange) -> bool {
+fn is_its_own(step: &Step, change: &FieldChange) -> bool {
     let is_new_mailbox = step.action == Action::Create && kind(&step.target) == "mailbox";
     let last = change.field.rsplit('.').next().unwrap_or(&change.field);
     is_new_mailbox && matches!(last, "address" | "displayName" | "approved" | "username" | "password")

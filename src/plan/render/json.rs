@@ -1,11 +1,13 @@
 //! JSON for programs: one entry per step, in the order of execution, shaped so that rules written for other
 //! planners carry over (`resource_changes[].change.actions`). Secret values are absent, not marked.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::desired::DesiredNote;
-use crate::model::plan::{Action, Blocked, Effect, Plan, Step};
+use crate::model::plan::{Action, Blocked, Consequence, Effect, Guard, Plan, Step};
 use crate::model::problem::Origin;
 
 use super::group::Summary;
@@ -40,8 +42,17 @@ struct Resource<'a> {
     previous_address: Option<String>,
     change: Change<'a>,
     action_reason: &'a str,
-    consequences: Vec<String>,
+    consequences: Vec<Outcome>,
     source: Option<Source<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Outcome {
+    /// Stable, for scripts: `stops-traffic`.
+    kind: &'static str,
+    operations: Vec<&'static str>,
+    /// For people.
+    text: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -118,15 +129,30 @@ fn resource(step: &Step) -> Resource<'_> {
         before: change.before.as_deref(),
         after: change.after.as_deref(),
     });
-    let consequences = step.consequences.iter();
+    let consequences = step.consequences.iter().map(|consequence| outcome(consequence, step.action));
     Resource {
         address: step.target.to_string(),
         previous_address: previous_address(&step.effect),
         change: Change { actions: [action], fields: fields.collect() },
         action_reason: &step.reason,
-        consequences: consequences.map(|one| words::consequence(one, step.action)).collect(),
+        consequences: consequences.collect(),
         source: step.origin.as_ref().map(source),
     }
+}
+
+fn outcome(consequence: &Consequence, action: Action) -> Outcome {
+    let none = BTreeSet::new();
+    let (kind, operations) = match consequence {
+        Consequence::NoEffectOnTraffic => ("no-effect-on-traffic", &none),
+        Consequence::NeedsRetest(operations) => ("needs-retest", operations),
+        Consequence::NeedsReapproval => ("needs-reapproval", &none),
+        Consequence::ReplaysMail { .. } => ("replays-mail", &none),
+        Consequence::StopsTraffic(operations) => ("stops-traffic", operations),
+        Consequence::TakesOverClaim { .. } => ("takes-over-claim", &none),
+        Consequence::SharesMailWith { .. } => ("shares-mail-with", &none),
+    };
+    let operations = operations.iter().map(|operation| operation.key()).collect();
+    Outcome { kind, operations, text: words::consequence(consequence, action) }
 }
 
 fn previous_address(effect: &Effect) -> Option<String> {
@@ -143,7 +169,7 @@ fn previous_address(effect: &Effect) -> Option<String> {
 
 fn refusal(blocked: &Blocked) -> Refusal<'_> {
     Refusal {
-        guard: blocked.guard.map(crate::model::plan::Guard::key),
+        guard: blocked.guard.map(Guard::key),
         target: blocked.target.as_ref().map(ToString::to_string),
         message: &blocked.message,
         remedy: &blocked.remedy,

@@ -83,8 +83,8 @@ fn group_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
     let (sign, tone) = sign(step.action);
     let place = step.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
     lines.push(line(tone, format!("{sign} {}{}", title(group), place.unwrap_or_default())));
-    for change in &step.changes {
-        if group.len() > 1 && group::is_its_own(step, change) {
+    for (nth, change) in step.changes.iter().enumerate() {
+        if group.others.iter().any(|other| other.changes.get(nth) != Some(change)) {
             lines.push(detail(format!("{}: (each its own)", clean(&change.field))));
         } else {
             change_lines(change, step.action, lines);

@@ -1,4 +1,5 @@
 //! Estates: small manifests and stores, built by hand or generated, and edits between them.
+#![expect(clippy::unwrap_used, reason = "fixed texts of the tests themselves")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;

@@ -38,7 +38,12 @@ fn put<'a>(plan: &'a Plan, mailbox: &str) -> (&'a Step, &'a PutMailbox) {
     let step = plan.steps.iter().find(|step| step.target == target).expect("it has a step");
     match &step.effect {
         Effect::PutMailbox(put) => (step, put),
-        other => panic!("{other:?}"),
+        Effect::PutOrganization(_)
+        | Effect::PutSecret { .. }
+        | Effect::DeleteSecret(_)
+        | Effect::PutProfile(_)
+        | Effect::DeleteProfile(_)
+        | Effect::DeleteMailbox(_) => panic!("{:?}", step.effect),
     }
 }
 
@@ -72,6 +77,22 @@ fn an_operation_is_off_for_the_first_reason_that_applies() {
     assert_eq!(readiness(&with(anna(), forward)), [by_forward, Readiness::NeedsTest, OFF]);
     let no_smtp = |p: &mut Profile| servers(p).outgoing = None;
     assert_eq!(readiness(&with_profile(anna(), no_smtp)), [Readiness::NeedsTest, OFF, OFF]);
+}
+
+#[test]
+fn a_new_mailbox_that_cannot_be_tested_says_why() {
+    let reason = |desired: &Desired| {
+        let plan = plan::plan(desired, &Stored::empty(), &policy());
+        put(&plan, "anna").0.reason.clone()
+    };
+    let unapproved = with(small(&["anna"]), |m| m.approved = None);
+    assert_eq!(reason(&unapproved), "declared, not stored yet; its address is not approved");
+    let inactive = with_profile(small(&["anna"]), |p| p.active = false);
+    assert_eq!(reason(&inactive), "declared, not stored yet; profile `provider-pop` is inactive");
+    let quiet = with(small(&["anna"]), |m| {
+        (m.incoming, m.outgoing) = (IncomingMethod::None, OutgoingMethod::None);
+    });
+    assert_eq!(reason(&quiet), "declared, not stored yet");
 }
 
 #[test]
