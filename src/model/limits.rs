@@ -26,6 +26,11 @@ pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// One line of a reply. RFC 2449 and RFC 5321 say 512; servers in the wild send more.
 pub const REPLY_LINE_BYTES_MAX: usize = 64 * 1024;
 pub const REPLY_LINES_MAX: usize = 1000;
+/// All lines of one reply together.
+pub const REPLY_BYTES_MAX: usize = 256 * 1024;
+/// Commands sent ahead of their replies. RFC 2920 section 3.1: the replies to them must fit into the buffers of a
+/// connection, or both sides wait for each other.
+pub const PIPELINED_COMMANDS_MAX: usize = 100;
 /// Messages in one mailbox listing.
 pub const LISTING_MESSAGES_MAX: usize = 2_000_000;
 pub const UIDL_BYTES_MAX: usize = 1024;
@@ -52,6 +57,10 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// After the final dot, RFC 5321 4.5.3.2.6.
 pub const SUBMISSION_TIMEOUT: Duration = Duration::from_secs(600);
+/// The write that ends a message. When an earlier one fails, the message has certainly not been accepted.
+pub const LAST_WRITE_BYTES_MAX: usize = 16 * 1024;
+/// Nobody waits longer for an answer to a goodbye.
+pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a test waits for its own message to come back.
 pub const RECEIVE_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 

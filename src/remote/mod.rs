@@ -70,6 +70,12 @@ pub trait Submit: Send {
         raw: &[u8],
     ) -> Result<Submitted, RemoteError>;
 
+    /// Whether the session can take another message. After an `Err`, and after an answer that ended the session, it
+    /// cannot: a new one is to be opened.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     /// Says goodbye; failures to do so do not matter.
     async fn close(self: Box<Self>);
 }

@@ -1,1 +1,182 @@
-//! TBD
+//! Submission over SMTP: the conversations of `protocol::smtp` in their order, over one connection.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Submit, nonce};
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
+use crate::model::name::Address;
+use crate::model::outbox::Submitted;
+use crate::model::profile::{Endpoint, Protocol, TlsMode};
+use crate::model::server::{Destination, Login};
+use crate::net::trace::Trace;
+use crate::net::{Connection, Network};
+use crate::protocol::sasl::{self, Exchange};
+use crate::protocol::smtp;
+
+/// Connects, secures, greets and logs in. Steps: `resolve`, `connect`, `tls`, `greet`, `authenticate`; with STARTTLS
+/// the order is `greet`, `tls`, `greet`, because what a server says before TLS does not count behind it.
+pub async fn open(
+    network: &Network,
+    destination: &Destination,
+    trace: &mut Trace,
+) -> Result<Box<dyn Submit>, RemoteError> {
+    let endpoint = &destination.endpoint;
+    let waits = Waits::of(endpoint);
+    let mut connection = network.connect(destination, Protocol::Smtp, trace).await?;
+    let offered = greet(&mut connection, destination, waits, trace).await?;
+    match &destination.login {
+        Login::Anonymous => {}
+        Login::Password { username, password } => {
+            let channel = network.login_channel(&connection);
+            let mechanism = trace
+                .step(TestStep::Authenticate, async {
+                    let mechanism = sasl::select(&offered.auth, endpoint.authentication, channel)?;
+                    let exchange = Exchange::new(mechanism, username, password, nonce::draw()?)?;
+                    let mut login = smtp::Login::new(mechanism, exchange);
+                    connection.drive(&mut login, waits.reply).await?;
+                    Ok(mechanism)
+                })
+                .await?;
+            trace.detail(mechanism.name());
+        }
+    }
+    Ok(Box::new(Session { connection, offered, waits, state: State::Open }))
+}
+
+/// How long a reply may take.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    reply: Duration,
+    /// The reply to the final dot.
+    verdict: Duration,
+}
+
+impl Waits {
+    fn of(endpoint: &Endpoint) -> Self {
+        let given = endpoint.timeout_seconds.map(|seconds| Duration::from_secs(seconds.max(1).into()));
+        Self {
+            reply: given.unwrap_or(limits::READ_TIMEOUT),
+            verdict: given.unwrap_or(limits::SUBMISSION_TIMEOUT),
+        }
+    }
+}
+
+async fn greet(
+    connection: &mut Connection,
+    destination: &Destination,
+    waits: Waits,
+    trace: &mut Trace,
+) -> Result<smtp::Capabilities, RemoteError> {
+    let name = smtp::client_name(&destination.address);
+    let mut hello = smtp::Hello::greeted(name);
+    let offered = trace.step(TestStep::Greet, connection.drive(&mut hello, waits.reply)).await?;
+    match destination.endpoint.tls {
+        TlsMode::Implicit | TlsMode::None => return Ok(offered),
+        TlsMode::Starttls => {}
+    }
+    trace
+        .step(TestStep::Tls, async {
+            if !offered.starttls {
+                return Err(Cause::StarttlsNotOffered);
+            }
+            connection.drive(&mut smtp::StartTls::default(), waits.reply).await?;
+            connection.start_tls().await
+        })
+        .await?;
+    if let Some(words) = connection.tls_words() {
+        trace.detail(words);
+    }
+    let mut hello = smtp::Hello::again(name);
+    trace.step(TestStep::Greet, connection.drive(&mut hello, waits.reply)).await
+}
+
+struct Session {
+    connection: Connection,
+    offered: smtp::Capabilities,
+    waits: Waits,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// A transaction is under way, was given up in the middle, or ended the session.
+    Over,
+}
+
+impl Session {
+    async fn transact(
+        &mut self,
+        from: &Address,
+        recipients: &[Address],
+        raw: &[u8],
+    ) -> Result<Submitted, Cause> {
+        if let State::Over = self.state {
+            let detail = "the session ended with an earlier message".to_owned();
+            return Err(Cause::ConnectionLost { detail });
+        }
+        // Open again only at a known end: if this future is dropped half-way, the session stays over.
+        self.state = State::Over;
+        let content = smtp::Content::prepare(raw);
+        let mut envelope = smtp::Envelope::new(from, recipients, &content, &self.offered);
+        let verdict = self.connection.drive(&mut envelope, self.waits.reply).await?;
+        match verdict.next {
+            smtp::Next::Deliver => self.deliver(verdict, content).await,
+            smtp::Next::LoneDot | smtp::Next::Reset | smtp::Next::Nothing => {
+                self.abandon(verdict.next).await;
+                Ok(verdict.without_delivery())
+            }
+        }
+    }
+
+    async fn deliver(&mut self, verdict: smtp::Verdict, content: smtp::Content) -> Result<Submitted, Cause> {
+        let mut delivery = smtp::Delivery::new(content);
+        let end = self.connection.drive(&mut delivery, self.waits.verdict).await;
+        let result = delivery.judge(&end)?;
+        match delivery.aftermath(&end) {
+            smtp::Aftermath::Ready => self.state = State::Open,
+            smtp::Aftermath::ToReset => self.abandon(smtp::Next::Reset).await,
+            smtp::Aftermath::SessionOver => {}
+        }
+        Ok(verdict.settle(&result))
+    }
+
+    /// The recipients have their answers already: a failure here only ends the session.
+    async fn abandon(&mut self, next: smtp::Next) {
+        let mut abandon = smtp::Abandon::new(next);
+        if self.connection.drive(&mut abandon, self.waits.reply).await.is_ok() {
+            self.state = State::Open;
+        }
+    }
+}
+
+#[async_trait]
+impl Submit for Session {
+    async fn send(
+        &mut self,
+        from: &Address,
+        recipients: &[Address],
+        raw: &[u8],
+    ) -> Result<Submitted, RemoteError> {
+        let submitted = self.transact(from, recipients, raw).await;
+        submitted.map_err(|cause| RemoteError::new(TestStep::Send, cause))
+    }
+
+    fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    async fn close(mut self: Box<Self>) {
+        if let State::Open = self.state {
+            let mut quit = smtp::Quit::default();
+            // Nothing is lost with an unanswered goodbye: every message has its answer.
+            let _ = self.connection.drive(&mut quit, limits::GOODBYE_TIMEOUT.min(self.waits.reply)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! A message as it is written behind DATA, and what it asks of the server.
+//!
+//! Every line ends with CRLF before dots are doubled, in this order: a bare CR or LF that one server takes for a line
+//! end and the next one does not would let a text forge the end of the message and smuggle another one in.
+
+use crate::model::limits;
+
+/// A message made ready for DATA.
+pub struct Content {
+    /// Doubled dots and the final dot included.
+    text: Vec<u8>,
+    /// What SIZE counts (RFC 1870 section 3): with CRLF, without doubled dots and the final dot.
+    pub bytes: u64,
+    pub alphabet: Alphabet,
+}
+
+/// What the message is written in, as far as transport is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alphabet {
+    Ascii,
+    /// Needs 8BITMIME.
+    EightBit,
+    /// UTF-8 in the header (RFC 6532): needs SMTPUTF8. Other 8-bit octets there are an old fault of mailers, which
+    /// 8BITMIME has always carried.
+    InternationalHeader,
+}
+
+impl Content {
+    /// From a message with any line ends.
+    pub fn prepare(raw: &[u8]) -> Self {
+        let normal = with_crlf(raw);
+        let mut text = Vec::with_capacity(normal.len() + normal.len() / 64 + 3);
+        for line in normal.split_inclusive(|byte| *byte == b'\n') {
+            if line.first() == Some(&b'.') {
+                text.push(b'.');
+            }
+            text.extend_from_slice(line);
+        }
+        text.extend_from_slice(b".\r\n");
+        Self { text, bytes: normal.len() as u64, alphabet: Alphabet::of(&normal) }
+    }
+
+    /// In two writes: nobody has the message before the second, which ends with the final dot. A short message has
+    /// an empty first one.
+    pub(super) fn into_writes(mut self) -> (Vec<u8>, Vec<u8>) {
+        let last = self.text.split_off(self.text.len().saturating_sub(limits::LAST_WRITE_BYTES_MAX));
+        (self.text, last)
+    }
+}
+
+impl Alphabet {
+    fn of(normal: &[u8]) -> Self {
+        let header_end = if normal.starts_with(b"\r\n") {
+            0
+        } else {
+            normal.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(normal.len())
+        };
+        let header = &normal[..header_end];
+        if normal.is_ascii() {
+            Self::Ascii
+        } else if !header.is_ascii() && std::str::from_utf8(header).is_ok() {
+            Self::InternationalHeader
+        } else {
+            Self::EightBit
+        }
+    }
+}
+
+/// CR, LF and CRLF become CRLF; the last line gets one if it has none.
+pub(in crate::protocol) fn with_crlf(raw: &[u8]) -> Vec<u8> {
+    let mut normal = Vec::with_capacity(raw.len() + 2);
+    let mut rest = raw;
+    while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
+        normal.extend_from_slice(&rest[..end]);
+        normal.extend_from_slice(b"\r\n");
+        let width = if rest[end..].starts_with(b"\r\n") { 2 } else { 1 };
+        rest = &rest[end + width..];
+    }
+    if !rest.is_empty() {
+        normal.extend_from_slice(rest);
+        normal.extend_from_slice(b"\r\n");
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(raw: &[u8]) -> String {
+        let (first, last) = Content::prepare(raw).into_writes();
+        assert!(first.is_empty());
+        String::from_utf8(last).unwrap()
+    }
+
+    #[test]
+    fn every_line_end_becomes_crlf() {
+        assert_eq!(written(b"a\nb\rc\r\nd\r\r\ne\n\rf"), "a\r\nb\r\nc\r\nd\r\n\r\ne\r\n\r\nf\r\n.\r\n");
+    }
+
+    #[test]
+    fn a_dot_that_begins_a_line_is_doubled() {
+        assert_eq!(written(b".\r\n..\r\na.\r\n"), "..\r\n...\r\na.\r\n.\r\n");
+    }
+
+    #[test]
+    fn no_spelling_of_the_final_dot_can_be_smuggled_in() {
+        for end in [
+            "\n.\n",
+            "\n.\r\n",
+            "\r.\r",
+            "\r\n.\n",
+            "\r.\r\n",
+            "\r\n.\r",
+            "\r\n.\r\n",
+            "\n.\r",
+            "\r\r\n.\r\n",
+        ] {
+            let text = written(format!("a{end}MAIL FROM:<x@y>").as_bytes());
+            assert_eq!(text.matches("\r\n.\r\n").count(), 1, "{end:?}: {text:?}");
+            assert!(text.ends_with("\r\n.\r\n"));
+            let bare = text.replace("\r\n", "");
+            assert!(!bare.contains(['\r', '\n']), "{end:?}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_message_is_a_lone_dot() {
+        assert_eq!(written(b""), ".\r\n");
+    }
+
+    #[test]
+    fn the_size_counts_line_ends_and_no_doubled_dots() {
+        assert_eq!(Content::prepare(b".\n").bytes, 3);
+    }
+
+    #[test]
+    fn the_last_write_of_a_long_message_holds_its_end() {
+        let raw = b"0123456789abcde\r\n".repeat(10_000);
+        let (first, last) = Content::prepare(&raw).into_writes();
+        assert_eq!(last.len(), limits::LAST_WRITE_BYTES_MAX);
+        assert!(last.ends_with(b"\r\n.\r\n"));
+        assert_eq!([&raw[..], b".\r\n"].concat(), [first, last].concat());
+    }
+
+    #[test]
+    fn the_alphabet_says_which_extension_is_needed() {
+        let of = |raw: &[u8]| Content::prepare(raw).alphabet;
+        assert_eq!(of(b"Subject: x\n\nplain\n"), Alphabet::Ascii);
+        assert_eq!(of("Subject: x\n\ngrüße\n".as_bytes()), Alphabet::EightBit);
+        assert_eq!(of("Subject: grüße\n\nplain\n".as_bytes()), Alphabet::InternationalHeader);
+        assert_eq!(of(b"Subject: gr\xfc\xdfe\n\nplain\n"), Alphabet::EightBit);
+        assert_eq!(of("\n\ngrüße\n".as_bytes()), Alphabet::EightBit);
+    }
+}

@@ -1,0 +1,314 @@
+//! MAIL, RCPT and DATA: up to the go-ahead for the message itself. Whatever happens here, nobody has the message.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::content::{Alphabet, Content};
+use super::hello::{Capabilities, SizeLimit};
+use super::reply::{Class, Replies, Reply};
+use crate::model::failure::Cause;
+use crate::model::limits;
+use crate::model::name::Address;
+use crate::model::outbox::{RecipientResult, Submitted};
+use crate::protocol::{Conversation, Progress};
+
+/// One transaction up to DATA. An error ends the session.
+pub struct Envelope {
+    mail: String,
+    recipients: Vec<Address>,
+    /// One for each recipient; `None`: not refused so far.
+    results: Vec<Option<RecipientResult>>,
+    unsaid: VecDeque<Command>,
+    /// Said, and not yet answered.
+    owed: VecDeque<Command>,
+    window: usize,
+    standing: Standing,
+    replies: Replies,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Command {
+    Mail,
+    /// The index of the recipient.
+    Rcpt(usize),
+    Data,
+}
+
+/// What the server has made of the transaction so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// No command was said.
+    Untouched,
+    /// No recipient has been accepted.
+    NoRecipient,
+    Recipients,
+    SenderRefused,
+    GoAhead,
+    /// 354, and nobody to send to.
+    UselessGoAhead,
+    DataRefused,
+}
+
+/// What the server said to the envelope.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verdict {
+    results: Vec<Option<RecipientResult>>,
+    pub next: Next,
+}
+
+/// What has to follow the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// [`super::Delivery`]
+    Deliver,
+    /// [`super::Abandon`]: the server awaits a message that nobody is to have.
+    LoneDot,
+    /// [`super::Abandon`]
+    Reset,
+    /// Nothing was said to the server.
+    Nothing,
+}
+
+impl Verdict {
+    /// The answer for all recipients, where those that the envelope did not refuse have this result.
+    pub fn settle(self, rest: &RecipientResult) -> Submitted {
+        let recipients = self.results.into_iter().map(|result| result.unwrap_or_else(|| rest.clone()));
+        Submitted { recipients: recipients.collect() }
+    }
+
+    /// The answer for all recipients when there was no go-ahead.
+    pub fn without_delivery(self) -> Submitted {
+        self.settle(&RecipientResult::Deferred { said: "not sent: the server gave no go-ahead".to_owned() })
+    }
+}
+
+impl Envelope {
+    /// What the server cannot carry is refused in our words, before anything is said.
+    pub fn new(from: &Address, recipients: &[Address], content: &Content, offered: &Capabilities) -> Self {
+        let refuse = |words: String| RecipientResult::Refused { said: format!("not sent: {words}") };
+        let whole = obstacle(from, content, offered).map(refuse);
+        let results: Vec<Option<RecipientResult>> = recipients
+            .iter()
+            .map(|recipient| whole.clone().or_else(|| recipient_obstacle(recipient, offered).map(refuse)))
+            .collect();
+        let open = results.iter().enumerate().filter(|(_, result)| result.is_none());
+        let mut unsaid: VecDeque<Command> = open.map(|(index, _)| Command::Rcpt(index)).collect();
+        if !unsaid.is_empty() {
+            unsaid.push_front(Command::Mail);
+            unsaid.push_back(Command::Data);
+        }
+        Self {
+            mail: mail_command(from, recipients, content, offered),
+            recipients: recipients.to_vec(),
+            results,
+            unsaid,
+            owed: VecDeque::new(),
+            window: if offered.pipelining { limits::PIPELINED_COMMANDS_MAX } else { 1 },
+            standing: Standing::Untouched,
+            replies: Replies::default(),
+        }
+    }
+
+    /// The next commands, as many as may be said before a reply is read.
+    fn speak(&mut self) -> Option<Vec<u8>> {
+        if let Standing::NoRecipient = self.standing
+            && let Some(Command::Data) = self.unsaid.front()
+        {
+            self.unsaid.clear();
+        }
+        let count = self.window.min(self.unsaid.len());
+        self.owed = self.unsaid.drain(..count).collect();
+        if let Standing::Untouched = self.standing
+            && count > 0
+        {
+            self.standing = Standing::NoRecipient;
+        }
+        let text: String = self.owed.iter().map(|command| self.line(*command)).collect();
+        (count > 0).then(|| text.into_bytes())
+    }
+
+    fn line(&self, command: Command) -> String {
+        match command {
+            Command::Mail => self.mail.clone(),
+            Command::Rcpt(index) => format!("RCPT TO:<{}>\r\n", self.recipients[index]),
+            Command::Data => "DATA\r\n".to_owned(),
+        }
+    }
+
+    fn hear(&mut self, command: Command, reply: &Reply) -> Result<(), Cause> {
+        if reply.code == 421 {
+            return Err(reply.refusal());
+        }
+        match command {
+            Command::Mail => self.hear_mail(reply),
+            Command::Rcpt(index) => self.hear_rcpt(index, reply),
+            Command::Data => self.hear_data(reply),
+        }
+    }
+
+    fn hear_mail(&mut self, reply: &Reply) -> Result<(), Cause> {
+        match (reply.class, reply.code) {
+            (Class::Success, _) => Ok(()),
+            // RFC 4954 section 6, authentication required: the profile is at fault, not the message.
+            (Class::Permanent, 530) => Err(Cause::LoginRefused { said: reply.said() }),
+            (Class::Transient | Class::Permanent, _) => {
+                self.standing = Standing::SenderRefused;
+                self.unsaid.clear();
+                self.settle_rest(reply);
+                Ok(())
+            }
+            (Class::Intermediate, _) => Err(reply.out_of_place()),
+        }
+    }
+
+    fn hear_rcpt(&mut self, index: usize, reply: &Reply) -> Result<(), Cause> {
+        match (reply.class, self.standing) {
+            (Class::Transient | Class::Permanent, Standing::SenderRefused) => Ok(()),
+            (Class::Transient | Class::Permanent, _) => {
+                self.results[index] = Some(refusal_of_recipient(reply));
+                Ok(())
+            }
+            (Class::Success, Standing::NoRecipient | Standing::Recipients) => {
+                self.standing = Standing::Recipients;
+                Ok(())
+            }
+            (Class::Success | Class::Intermediate, _) => Err(reply.out_of_place()),
+        }
+    }
+
+    fn hear_data(&mut self, reply: &Reply) -> Result<(), Cause> {
+        match (reply.class, reply.code, self.standing) {
+            (_, 354, Standing::Recipients) => self.standing = Standing::GoAhead,
+            (_, 354, _) => self.standing = Standing::UselessGoAhead,
+            (Class::Transient | Class::Permanent, _, _) => {
+                self.settle_rest(reply);
+                self.standing = Standing::DataRefused;
+            }
+            (Class::Success | Class::Intermediate, _, _) => return Err(reply.out_of_place()),
+        }
+        Ok(())
+    }
+
+    /// A refusal of MAIL or DATA holds for every recipient that has no answer of its own.
+    fn settle_rest(&mut self, reply: &Reply) {
+        for result in self.results.iter_mut().filter(|result| result.is_none()) {
+            *result = Some(refusal(reply));
+        }
+    }
+
+    fn verdict(&mut self) -> Verdict {
+        let next = match self.standing {
+            Standing::Untouched => Next::Nothing,
+            Standing::GoAhead => Next::Deliver,
+            Standing::UselessGoAhead => Next::LoneDot,
+            Standing::NoRecipient
+            | Standing::Recipients
+            | Standing::SenderRefused
+            | Standing::DataRefused => Next::Reset,
+        };
+        Verdict { results: std::mem::take(&mut self.results), next }
+    }
+}
+
+impl Conversation for Envelope {
+    type Output = Verdict;
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Verdict>, Cause> {
+        loop {
+            let Some(command) = self.owed.front().copied() else {
+                silence(&mut self.replies, input)?;
+                return Ok(match self.speak() {
+                    Some(bytes) => Progress::Send(bytes),
+                    None => Progress::Done(self.verdict()),
+                });
+            };
+            let Some(reply) = self.replies.next(input)? else { return Ok(Progress::NeedInput) };
+            self.owed.pop_front();
+            self.hear(command, &reply)?;
+        }
+    }
+}
+
+/// Nothing may be there when nothing was asked: a reply too many would be taken for the answer to the next command,
+/// at worst for the acceptance of a message that was refused.
+pub(super) fn silence(replies: &mut Replies, input: &mut BytesMut) -> Result<(), Cause> {
+    if input.is_empty() {
+        return Ok(());
+    }
+    match replies.next(input)? {
+        Some(reply) if reply.code == 421 => Err(reply.refusal()),
+        Some(reply) => Err(reply.out_of_place()),
+        None => Err(Cause::Garbage { detail: "the server speaks before it is asked".to_owned() }),
+    }
+}
+
+/// 4xx: deferred, 5xx: refused. Only for those two classes.
+pub(super) fn refusal(reply: &Reply) -> RecipientResult {
+    match reply.class {
+        Class::Permanent => RecipientResult::Refused { said: reply.said() },
+        Class::Transient | Class::Success | Class::Intermediate => {
+            RecipientResult::Deferred { said: reply.said() }
+        }
+    }
+}
+
+/// 552 meant "too many recipients" to RFC 821, and still does without an enhanced code: the remaining ones are to be
+/// tried later (RFC 5321 section 4.5.3.1.10). `5.2.2` is a full mailbox and final.
+fn refusal_of_recipient(reply: &Reply) -> RecipientResult {
+    match (reply.code, reply.enhanced()) {
+        (552, None | Some("5.5.3")) => RecipientResult::Deferred { said: reply.said() },
+        _ => refusal(reply),
+    }
+}
+
+fn mail_command(from: &Address, recipients: &[Address], content: &Content, offered: &Capabilities) -> String {
+    let mut line = format!("MAIL FROM:<{from}>");
+    match offered.size {
+        SizeLimit::Unknown | SizeLimit::Bytes(_) => line += &format!(" SIZE={}", content.bytes),
+        SizeLimit::NotOffered => {}
+    }
+    let eight_bit = match content.alphabet {
+        Alphabet::EightBit | Alphabet::InternationalHeader => true,
+        Alphabet::Ascii => false,
+    };
+    if eight_bit && offered.eight_bit {
+        line += " BODY=8BITMIME";
+    }
+    let international = content.alphabet == Alphabet::InternationalHeader
+        || recipients.iter().chain([from]).any(|address| !address.as_str().is_ascii());
+    if international && offered.smtputf8 {
+        line += " SMTPUTF8";
+    }
+    line + "\r\n"
+}
+
+/// Why this server cannot take the message for anybody.
+fn obstacle(from: &Address, content: &Content, offered: &Capabilities) -> Option<String> {
+    if let SizeLimit::Bytes(limit) = offered.size
+        && content.bytes > limit
+    {
+        let bytes = content.bytes;
+        return Some(format!("the message has {bytes} bytes, and the server takes at most {limit}"));
+    }
+    if !offered.smtputf8 && !from.as_str().is_ascii() {
+        return Some("the sender's address is not ASCII, and the server does not offer SMTPUTF8".to_owned());
+    }
+    match content.alphabet {
+        Alphabet::InternationalHeader if !offered.smtputf8 => {
+            Some("the header is written in UTF-8, and the server does not offer SMTPUTF8".to_owned())
+        }
+        Alphabet::EightBit | Alphabet::InternationalHeader if !offered.eight_bit => {
+            Some("the message holds 8-bit text, and the server does not offer 8BITMIME".to_owned())
+        }
+        Alphabet::Ascii | Alphabet::EightBit | Alphabet::InternationalHeader => None,
+    }
+}
+
+fn recipient_obstacle(recipient: &Address, offered: &Capabilities) -> Option<String> {
+    let foreign = !offered.smtputf8 && !recipient.as_str().is_ascii();
+    foreign.then(|| "the address is not ASCII, and the server does not offer SMTPUTF8".to_owned())
+}
+
+#[cfg(test)]
+mod tests;
