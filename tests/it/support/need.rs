@@ -51,13 +51,14 @@ impl Need {
 #[track_caller]
 pub fn require(need: Need) -> Option<()> {
     let Some(lacking) = need.lacking() else { return Some(()) };
-    unmet(need, &lacking, &setting("MAILPLUMB_REQUIRE").unwrap_or_default().to_string_lossy());
+    let required = setting("MAILPLUMB_REQUIRE").unwrap_or_default();
+    skip(need, &lacking, &required.to_string_lossy(), setting("MAILPLUMB_SKIPS").map(PathBuf::from));
     None
 }
 
 #[expect(clippy::print_stderr, reason = "whoever reads the output of this test has to see it")]
 #[track_caller]
-pub fn unmet(need: Need, lacking: &str, required: &str) {
+fn skip(need: Need, lacking: &str, required: &str, list: Option<PathBuf>) {
     let group = need.group();
     assert!(
         !required.split(',').any(|word| word.trim() == group),
@@ -66,7 +67,7 @@ pub fn unmet(need: Need, lacking: &str, required: &str) {
     let thread = std::thread::current();
     let line = format!("{group}\t{}\t{lacking}\n", thread.name().unwrap_or("unnamed"));
     eprint!("SKIPPED\t{line}");
-    if let Some(path) = setting("MAILPLUMB_SKIPS") {
+    if let Some(path) = list {
         // One write of one short line, so that lines of processes at the same time do not mix.
         let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
         file.write_all(line.as_bytes()).unwrap();
@@ -93,4 +94,41 @@ pub fn is_root() -> bool {
 #[expect(clippy::disallowed_methods, reason = "how the test run is configured; the product is not involved")]
 pub fn setting(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_not_lacking() {
+        assert_eq!(program("sh").is_some(), program("no-such-program").is_none());
+        assert_eq!(Need::Schemas.lacking().is_none(), vendor_data().is_some());
+        assert_eq!(
+            Need::Age.lacking().is_none(),
+            program("age").is_some() && program("age-keygen").is_some()
+        );
+    }
+
+    #[test]
+    fn what_is_required_fails_instead_of_being_skipped() {
+        for required in ["schemas", "servers,schemas", "servers, schemas"] {
+            let failed = std::panic::catch_unwind(|| skip(Need::Schemas, "none", required, None));
+            assert!(failed.is_err(), "{required}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_test_leaves_a_line_with_its_group_name_and_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("skips");
+        for required in ["", "servers"] {
+            skip(Need::Schemas, "no schemas", required, Some(list.clone()));
+        }
+        let name = "support::need::tests::a_skipped_test_leaves_a_line_with_its_group_name_and_reason";
+        assert_eq!(
+            std::fs::read_to_string(list).unwrap(),
+            format!("schemas\t{name}\tno schemas\n").repeat(2)
+        );
+    }
 }
