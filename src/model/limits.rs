@@ -34,6 +34,8 @@ pub const PIPELINED_COMMANDS_MAX: usize = 100;
 /// Messages in one mailbox listing.
 pub const LISTING_MESSAGES_MAX: usize = 2_000_000;
 pub const UIDL_BYTES_MAX: usize = 1024;
+/// All ids of one POP3 listing together.
+pub const LISTING_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// A message above this size is quarantined, not fetched.
 pub const MESSAGE_BYTES_MAX: u64 = 100 * 1024 * 1024;
 /// Above this size only headers are parsed.
@@ -43,6 +45,8 @@ pub const MIME_PARTS_MAX: usize = 10_000;
 /// Bytes of messages asked for but not yet recorded, per mailbox.
 pub const FETCH_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 pub const FETCH_WINDOW_MESSAGES: usize = 64;
+/// What one fetch may really bring, whatever sizes the server had announced.
+pub const FETCH_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// What a server said is quoted up to here.
 pub const SERVER_WORDS_CHARACTERS_MAX: usize = 500;
 

@@ -4,6 +4,8 @@
 mod address;
 mod connection;
 mod handshake;
+#[cfg(test)]
+pub(crate) mod loopback;
 pub mod trace;
 mod trust;
 

@@ -1,59 +1,16 @@
 //! Against listeners on the loopback interface.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU16;
+use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
+use super::loopback::{destination, listener, trace};
 use super::*;
-use crate::model::clock::Clock;
-use crate::model::name::{Address, Name};
-use crate::model::profile::{Authentication, Credentials, Endpoint, ServerKind};
-use crate::model::server::Login;
+use crate::model::name::Name;
 use crate::protocol::{Conversation, Progress};
-
-struct StoppedClock;
-
-impl Clock for StoppedClock {
-    fn now(&self) -> jiff::Timestamp {
-        jiff::Timestamp::UNIX_EPOCH
-    }
-    fn elapsed(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
-fn trace() -> Trace {
-    Trace::new(Arc::new(StoppedClock))
-}
-
-fn destination(host: &str, port: u16, tls: TlsMode, trust: Option<&str>) -> Destination {
-    Destination {
-        mailbox: Name::parse("anna").unwrap(),
-        address: Address::parse("anna@contoso.example").unwrap(),
-        profile: Name::parse("provider").unwrap(),
-        kind: ServerKind::Pop3Smtp,
-        endpoint: Endpoint {
-            host: host.to_owned(),
-            port: NonZeroU16::new(port),
-            tls,
-            authentication: Authentication::Auto,
-            credentials: Credentials::Mailbox,
-            timeout_seconds: Some(5),
-        },
-        trust: trust.map(|name| Name::parse(name).unwrap()),
-        login: Login::Anonymous,
-    }
-}
-
-async fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
 
 async fn connect(network: &Network, destination: &Destination) -> Result<Connection, RemoteError> {
     network.connect(destination, Protocol::Pop3, &mut trace()).await
@@ -252,55 +209,10 @@ async fn a_bundle_that_is_missing_or_empty_is_not_replaced_by_the_systems_roots(
 
 #[cfg(feature = "demo")]
 mod certificates {
-    use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-    use rustls::ServerConfig;
-    use rustls::pki_types::PrivateKeyDer;
-    use tokio_rustls::TlsAcceptor;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
     use super::*;
-
-    /// A certificate authority in a file, and a server whose certificate it has signed.
-    struct World {
-        file: tempfile::NamedTempFile,
-        acceptor: TlsAcceptor,
-    }
-
-    fn world(names: &[&str], adjust: impl FnOnce(&mut CertificateParams)) -> World {
-        let mut ca = CertificateParams::new(vec![]).unwrap();
-        ca.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        adjust(&mut params);
-        let leaf = params.signed_by(&key, &ca).unwrap();
-        serve(ca.pem(), leaf.der().clone(), &key, &[&rustls::version::TLS12, &rustls::version::TLS13])
-    }
-
-    fn serve(
-        trusted: String,
-        leaf: rustls::pki_types::CertificateDer<'static>,
-        key: &KeyPair,
-        versions: &[&'static rustls::SupportedProtocolVersion],
-    ) -> World {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), trusted).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-            .unwrap();
-        World { file, acceptor: TlsAcceptor::from(Arc::new(config)) }
-    }
-
-    fn trusting(world: &World) -> HostSettings {
-        HostSettings {
-            trust: BTreeMap::from([(Name::parse("own-ca").unwrap(), world.file.path().to_owned())]),
-            ..HostSettings::default()
-        }
-    }
+    use crate::net::loopback::certificates::{World, serving, trusting, world};
 
     /// Connects to the world's server under a host name; the server says one line.
     async fn visit(world: &World, host: &str, trust: Option<&str>) -> Result<Connection, Cause> {
@@ -367,9 +279,9 @@ mod certificates {
     async fn a_ca_certificate_in_the_place_of_the_servers_is_explained() {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["mail.contoso.example".to_owned()]).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).unwrap();
-        let world = serve(certificate.pem(), certificate.der().clone(), &key, &[&rustls::version::TLS13]);
+        let world = serving(&certificate.pem(), certificate.der().clone(), &key, rustls::ALL_VERSIONS);
         let cause = visit(&world, "mail.contoso.example", Some("own-ca")).await.err().unwrap();
         assert!(
             matches!(&cause, Cause::CertificateUntrusted { detail } if detail.contains("self-signed")),

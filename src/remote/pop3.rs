@@ -1,1 +1,304 @@
-//! TBD
+//! Reading a mailbox by POP3. The session's message numbers stay in here; outside, messages have lasting names.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Receive, nonce};
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
+use crate::model::profile::{Protocol, TlsMode};
+use crate::model::server::{Destination, Login};
+use crate::net::trace::Trace;
+use crate::net::{Connection, Network};
+use crate::protocol::Conversation;
+use crate::protocol::pop3::{
+    AskCapabilities, Authenticate, BeginTls, Capabilities, Credentials, Entry, Greet, ListAll, MailboxSize,
+    Pipelining, Refusal, RemoveAndQuit, ResponseCode, Retrieve, Retrieved, identity, identity::HeaderMark,
+};
+use crate::protocol::sasl::Channel;
+
+/// Connects, secures, logs in and counts the messages. With STARTTLS, the step `greet` comes before `tls`.
+pub async fn open(
+    network: &Network,
+    destination: &Destination,
+    trace: &mut Trace,
+) -> Result<Box<dyn Receive>, RemoteError> {
+    let connection = network.connect(destination, Protocol::Pop3, trace).await?;
+    let mut link = Link { connection, wait: wait(destination), state: LinkState::Usable };
+
+    let greeted = trace.step(TestStep::Greet, greet(&mut link)).await?;
+    trace.detail(greeted.words);
+    let capabilities = match destination.endpoint.tls {
+        TlsMode::Implicit | TlsMode::None => greeted.capabilities,
+        TlsMode::Starttls => {
+            let told = trace.step(TestStep::Tls, secure(&mut link, &greeted.capabilities)).await?;
+            if let Some(words) = link.connection.tls_words() {
+                trace.detail(words);
+            }
+            told
+        }
+    };
+    trace.step(TestStep::Authenticate, log_in(&mut link, destination, &capabilities)).await?;
+    let (count, pipelining) = trace.step(TestStep::Open, enter(&mut link, &capabilities)).await?;
+    trace.detail(if count == 1 { "1 message".to_owned() } else { format!("{count} messages") });
+    Ok(Box::new(Session { link, pipelining, count, numbers: BTreeMap::new() }))
+}
+
+fn wait(destination: &Destination) -> Duration {
+    let asked = destination.endpoint.timeout_seconds;
+    asked.map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(u64::from(seconds.max(1))))
+}
+
+struct Greeted {
+    words: String,
+    capabilities: Capabilities,
+}
+
+async fn greet(link: &mut Link) -> Result<Greeted, Cause> {
+    let words = link.drive(Greet::default()).await?;
+    let capabilities = link.drive(AskCapabilities::default()).await?;
+    Ok(Greeted { words, capabilities })
+}
+
+/// STLS and the handshake. What was told before it may have been tampered with, so it is asked again.
+async fn secure(link: &mut Link, capabilities: &Capabilities) -> Result<Capabilities, Cause> {
+    link.drive(BeginTls::new(capabilities)?).await?;
+    link.connection.start_tls().await?;
+    link.drive(AskCapabilities::default()).await
+}
+
+async fn log_in(
+    link: &mut Link,
+    destination: &Destination,
+    capabilities: &Capabilities,
+) -> Result<(), Cause> {
+    let Login::Password { username, password } = &destination.login else {
+        return Err(Cause::Unsupported { setting: "credentials: anonymous, with POP3".to_owned() });
+    };
+    let channel = channel(destination.endpoint.tls, link.connection.is_encrypted());
+    let who = Credentials { username, password, nonce: nonce::draw()? };
+    let wanted = destination.endpoint.authentication;
+    link.drive(Authenticate::new(capabilities, wanted, channel, who)?).await
+}
+
+/// A manifest without TLS has passed only because the host allows it. Whoever asked for TLS never logs in without.
+fn channel(tls: TlsMode, encrypted: bool) -> Channel {
+    match (tls, encrypted) {
+        (TlsMode::Implicit | TlsMode::Starttls | TlsMode::None, true) => Channel::Encrypted,
+        (TlsMode::None, false) => Channel::Clear { allowed: true },
+        (TlsMode::Implicit | TlsMode::Starttls, false) => Channel::Clear { allowed: false },
+    }
+}
+
+/// How many messages there are. A server may tell more once somebody is logged in: whoever has not offered
+/// pipelining is asked again, because it saves a round trip for every message.
+async fn enter(link: &mut Link, capabilities: &Capabilities) -> Result<(u64, Pipelining), Cause> {
+    let count = link.drive(MailboxSize::default()).await?;
+    let pipelining = match (capabilities, capabilities.pipelining()) {
+        (Capabilities::Told(_), Pipelining::NotOffered) if count > 1 => {
+            link.drive(AskCapabilities::default()).await?.pipelining()
+        }
+        (Capabilities::Untold | Capabilities::Told(_), pipelining) => pipelining,
+    };
+    Ok((count, pipelining))
+}
+
+/// A connection that is not used again after an exchange was broken off: what then arrives may be the answer to an
+/// earlier question.
+struct Link {
+    connection: Connection,
+    wait: Duration,
+    state: LinkState,
+}
+
+#[derive(Clone, Copy)]
+enum LinkState {
+    Usable,
+    Broken,
+}
+
+impl Link {
+    async fn drive<C: Conversation>(&mut self, mut conversation: C) -> Result<C::Output, Cause> {
+        match self.state {
+            LinkState::Usable => {}
+            LinkState::Broken => {
+                return Err(Cause::ConnectionLost {
+                    detail: "an earlier exchange was broken off".to_owned(),
+                });
+            }
+        }
+        // Also when this future is dropped halfway.
+        self.state = LinkState::Broken;
+        let output = self.connection.drive(&mut conversation, self.wait).await?;
+        self.state = LinkState::Usable;
+        Ok(output)
+    }
+}
+
+/// Header blocks in memory while messages are being named.
+const HEADERS_AT_ONCE: usize = 256;
+
+struct Session {
+    link: Link,
+    pipelining: Pipelining,
+    /// By STAT; it cannot change during a session.
+    count: u64,
+    /// Of the messages listed in this session.
+    numbers: BTreeMap<RemoteId, u32>,
+}
+
+impl Session {
+    async fn list_all(&mut self) -> Result<Vec<Listed>, Cause> {
+        self.numbers.clear();
+        if self.count == 0 {
+            return Ok(Vec::new());
+        }
+        let entries = self.link.drive(ListAll::new(self.pipelining)).await?;
+        let headers = self.headers_of_unnamed(&entries).await?;
+        let names = identity::names(&entries, &headers);
+        let mut messages = Vec::with_capacity(entries.len());
+        for (entry, name) in entries.iter().zip(names) {
+            let id = RemoteId::Uidl(name);
+            self.numbers.insert(id.clone(), entry.number);
+            messages.push(Listed { id, size: entry.size, received: None });
+        }
+        Ok(messages)
+    }
+
+    async fn headers_of_unnamed(&mut self, entries: &[Entry]) -> Result<BTreeMap<u32, HeaderMark>, Cause> {
+        let mut headers = BTreeMap::new();
+        let unnamed = identity::unnamed(entries);
+        for some in unnamed.chunks(HEADERS_AT_ONCE) {
+            let asked = Retrieve::new(some.to_vec(), Part::Headers, self.pipelining);
+            for (number, answer) in self.link.drive(asked).await? {
+                match answer {
+                    Retrieved::Octets(block) => {
+                        headers.insert(number, HeaderMark::of(&block));
+                    }
+                    Retrieved::Refused(_) | Retrieved::TooLarge(_) => {}
+                }
+            }
+            if headers.is_empty() && entries.iter().all(|entry| entry.uidl.is_none()) {
+                return Err(Cause::Unsupported {
+                    setting: "a POP3 server with neither UIDL nor TOP".to_owned(),
+                });
+            }
+        }
+        Ok(headers)
+    }
+
+    async fn fetch_all(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, Cause> {
+        let mut fetched = Vec::with_capacity(messages.len());
+        let mut asked: BTreeMap<u32, RemoteId> = BTreeMap::new();
+        for message in messages {
+            match (self.numbers.get(&message.id), beyond_limit(message, part)) {
+                (None, _) => fetched.push(answer(message.id.clone(), Content::Vanished)),
+                (Some(_), Some(size)) => {
+                    fetched.push(answer(message.id.clone(), Content::TooLarge(size)));
+                }
+                (Some(number), None) => {
+                    asked.insert(*number, message.id.clone());
+                }
+            }
+        }
+        for (number, retrieved) in self.retrieve(asked.keys().copied().collect(), part).await? {
+            if let Some(id) = asked.remove(&number) {
+                fetched.push(answer(id, content(retrieved)));
+            }
+        }
+        Ok(fetched)
+    }
+
+    /// TOP is optional (RFC 1939 section 7): headers that it does not bring are cut off the whole message.
+    async fn retrieve(&mut self, numbers: Vec<u32>, part: Part) -> Result<Vec<(u32, Retrieved)>, Cause> {
+        let mut answers = self.link.drive(Retrieve::new(numbers, part, self.pipelining)).await?;
+        match part {
+            Part::Whole => return Ok(answers),
+            Part::Headers => {}
+        }
+        let refused = |answer: &Retrieved| match answer {
+            Retrieved::Refused(refusal) => !says_gone(refusal),
+            Retrieved::Octets(_) | Retrieved::TooLarge(_) => false,
+        };
+        let again = answers.extract_if(.., |(_, answer)| refused(answer)).map(|(number, _)| number).collect();
+        let whole = self.link.drive(Retrieve::new(again, Part::Whole, self.pipelining)).await?;
+        answers.extend(whole.into_iter().map(|(number, answer)| (number, answer.into_header_block())));
+        Ok(answers)
+    }
+}
+
+fn answer(id: RemoteId, content: Content) -> Fetched {
+    Fetched { id, received: None, content }
+}
+
+/// The announced size of a message that is too large to be fetched.
+fn beyond_limit(message: &Listed, part: Part) -> Option<u64> {
+    match part {
+        Part::Headers => None,
+        Part::Whole => message.size.filter(|size| *size > limits::MESSAGE_BYTES_MAX),
+    }
+}
+
+fn content(retrieved: Retrieved) -> Content {
+    match retrieved {
+        Retrieved::Octets(octets) => Content::Bytes(octets),
+        Retrieved::TooLarge(size) => Content::TooLarge(size),
+        Retrieved::Refused(refusal) if says_gone(&refusal) => Content::Vanished,
+        Retrieved::Refused(refusal) => Content::Refused(refusal.said),
+    }
+}
+
+/// There is no response code for a message that is no longer there; these are the words of servers in use.
+fn says_gone(refusal: &Refusal) -> bool {
+    let words = refusal.said.to_ascii_lowercase();
+    let gone = ["no such message", "expunged", "does not exist", "doesn't exist", "deleted", "not found"];
+    match refusal.code {
+        ResponseCode::None | ResponseCode::Unknown => gone.iter().any(|mark| words.contains(mark)),
+        ResponseCode::InUse
+        | ResponseCode::LoginDelay
+        | ResponseCode::SystemTemporary
+        | ResponseCode::SystemPermanent
+        | ResponseCode::Authentication => false,
+    }
+}
+
+#[async_trait]
+impl Receive for Session {
+    /// The whole mailbox, whatever the cursor holds: POP3 cannot ask for less.
+    async fn list(&mut self, _cursor: &Cursor) -> Result<Listing, RemoteError> {
+        let listed = self.list_all().await;
+        let messages = listed.map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
+        Ok(Listing::Pop3 { messages })
+    }
+
+    async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
+        self.fetch_all(messages, part).await.map_err(|cause| RemoteError::new(TestStep::Read, cause))
+    }
+
+    async fn delete_and_close(
+        mut self: Box<Self>,
+        messages: &[RemoteId],
+    ) -> Result<Vec<RemoteId>, RemoteError> {
+        let mut asked: BTreeMap<u32, RemoteId> = BTreeMap::new();
+        for id in messages {
+            if let Some(number) = self.numbers.get(id) {
+                asked.insert(*number, id.clone());
+            }
+        }
+        if asked.is_empty() {
+            // Nothing is at stake, whatever becomes of the goodbye.
+            let _ = self.link.drive(RemoveAndQuit::new(Vec::new(), self.pipelining)).await;
+            return Ok(Vec::new());
+        }
+        let removal = RemoveAndQuit::new(asked.keys().copied().collect(), self.pipelining);
+        let gone = self.link.drive(removal).await;
+        let gone = gone.map_err(|cause| RemoteError::new(TestStep::Delete, cause))?;
+        Ok(gone.iter().filter_map(|number| asked.remove(number)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

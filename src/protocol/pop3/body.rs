@@ -1,0 +1,218 @@
+//! A message on its way in: dots unstuffed, line ends made CRLF, as the bytes arrive (RFC 1939 section 3).
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::reply::find_line_feed;
+use crate::model::failure::Cause;
+use crate::model::limits;
+
+/// A message that is longer than it may be is read on to its end and forgotten, up to this multiple of the limit: the
+/// next message is then where it is expected.
+const SKIPPED_LIMITS_MAX: u64 = 4;
+
+/// What becomes of octets beyond the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// The message is useless without them.
+    Reject,
+    /// What came before is all that is wanted.
+    Drop,
+}
+
+/// Collects one message.
+#[derive(Debug)]
+pub(super) struct Body {
+    octets: Vec<u8>,
+    /// All octets, the forgotten ones included.
+    count: u64,
+    limit: u64,
+    excess: Excess,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    LineStart,
+    InLine,
+}
+
+/// A message that has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Arrived {
+    Whole(Bytes),
+    /// It had this many octets.
+    TooLarge(u64),
+}
+
+impl Body {
+    pub fn new(limit: u64, excess: Excess) -> Self {
+        Self { octets: Vec::new(), count: 0, limit, excess, place: Place::LineStart }
+    }
+
+    /// Takes what it can of the input. `None`: the message goes on.
+    pub fn take(&mut self, input: &mut BytesMut) -> Result<Option<Arrived>, Cause> {
+        loop {
+            match self.place {
+                Place::LineStart => match begin_line(input) {
+                    LineBegin::Unclear => return Ok(None),
+                    LineBegin::Terminator(length) => {
+                        input.advance(length);
+                        return Ok(Some(self.arrived()));
+                    }
+                    LineBegin::Stuffed => {
+                        input.advance(1);
+                        self.place = Place::InLine;
+                    }
+                    LineBegin::Text => self.place = Place::InLine,
+                },
+                Place::InLine => match find_line_feed(input) {
+                    Some(end) => {
+                        let line = &input[..end];
+                        self.keep(line.strip_suffix(b"\r").unwrap_or(line))?;
+                        self.keep(b"\r\n")?;
+                        input.advance(end + 1);
+                        self.place = Place::LineStart;
+                    }
+                    None => {
+                        // A CR at the end may belong to a line end whose LF is still on its way.
+                        let piece = input.len() - usize::from(input.ends_with(b"\r"));
+                        self.keep(&input[..piece])?;
+                        input.advance(piece);
+                        return Ok(None);
+                    }
+                },
+            }
+        }
+    }
+
+    fn keep(&mut self, octets: &[u8]) -> Result<(), Cause> {
+        let room = usize::try_from(self.limit.saturating_sub(self.count)).unwrap_or(usize::MAX);
+        self.octets.extend_from_slice(&octets[..octets.len().min(room)]);
+        self.count += octets.len() as u64;
+        if self.count <= self.limit {
+            return Ok(());
+        }
+        match self.excess {
+            Excess::Reject => self.octets = Vec::new(),
+            Excess::Drop => {}
+        }
+        if self.count > limits::MESSAGE_BYTES_MAX * SKIPPED_LIMITS_MAX {
+            let limit = limits::MESSAGE_BYTES_MAX * SKIPPED_LIMITS_MAX;
+            return Err(Cause::LimitExceeded { what: "a message".to_owned(), limit });
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self) -> Arrived {
+        match self.excess {
+            Excess::Reject if self.count > self.limit => Arrived::TooLarge(self.count),
+            Excess::Reject | Excess::Drop => Arrived::Whole(std::mem::take(&mut self.octets).into()),
+        }
+    }
+}
+
+enum LineBegin {
+    /// More bytes decide.
+    Unclear,
+    /// The line with a single dot, with its length.
+    Terminator(usize),
+    /// A dot that the server has put there.
+    Stuffed,
+    Text,
+}
+
+fn begin_line(input: &[u8]) -> LineBegin {
+    match input {
+        [] | [b'.'] | [b'.', b'\r'] => LineBegin::Unclear,
+        [b'.', b'\n', ..] => LineBegin::Terminator(2),
+        [b'.', b'\r', b'\n', ..] => LineBegin::Terminator(3),
+        [b'.', ..] => LineBegin::Stuffed,
+        _ => LineBegin::Text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Feeds the wire in pieces; what arrives, and what is left.
+    fn read(wire: &[u8], piece: usize, mut body: Body) -> (Option<Arrived>, Vec<u8>) {
+        let mut input = BytesMut::new();
+        let mut pieces = wire.chunks(piece);
+        for piece in pieces.by_ref() {
+            input.extend_from_slice(piece);
+            if let Some(arrived) = body.take(&mut input).unwrap() {
+                let rest: Vec<u8> = pieces.flatten().copied().collect();
+                return (Some(arrived), [&input[..], &rest].concat());
+            }
+        }
+        (None, input.to_vec())
+    }
+
+    fn whole(text: &'static [u8]) -> Option<Arrived> {
+        Some(Arrived::Whole(Bytes::from_static(text)))
+    }
+
+    fn unlimited() -> Body {
+        Body::new(limits::MESSAGE_BYTES_MAX, Excess::Reject)
+    }
+
+    #[test]
+    fn dots_are_unstuffed_wherever_a_read_ends() {
+        let cases: [(&[u8], &'static [u8]); 7] = [
+            (b".\r\n", b""),
+            (b"..\r\n.\r\n", b".\r\n"),
+            (b"..a\r\nb.\r\n...\r\n.\r\n", b".a\r\nb.\r\n..\r\n"),
+            (b"a\n.\n", b"a\r\n"),
+            (b"a\rb\r\r\n.\r\n", b"a\rb\r\r\n"),
+            (b"\r\n\n.\r\n", b"\r\n\r\n"),
+            (b".\rx\r\n.\r\n", b"\rx\r\n"),
+        ];
+        for (wire, message) in cases {
+            for piece in 1..=wire.len() {
+                let with_next = [wire, b"+OK next"].concat();
+                let (arrived, left) = read(&with_next, piece, unlimited());
+                assert_eq!(arrived, whole(message), "{}", wire.escape_ascii());
+                assert_eq!(left, b"+OK next");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_line_leaves_the_buffer_as_it_arrives() {
+        let mut body = unlimited();
+        let mut input = BytesMut::from(&vec![b'x'; 1 << 20][..]);
+        assert_eq!(body.take(&mut input), Ok(None));
+        assert!(input.is_empty(), "nothing is left that would be searched again");
+    }
+
+    #[test]
+    fn a_message_beyond_the_limit_is_read_to_its_end() {
+        let wire = b"0123456789\r\n0123456789\r\n.\r\n+OK";
+        let (arrived, left) = read(wire, 5, Body::new(20, Excess::Reject));
+        assert_eq!(arrived, Some(Arrived::TooLarge(24)));
+        assert_eq!(left, b"+OK");
+        for piece in 1..9 {
+            let (arrived, _) = read(wire, piece, Body::new(20, Excess::Drop));
+            assert_eq!(
+                arrived,
+                whole(b"0123456789\r\n01234567"),
+                "cut at the same octet wherever a read ends"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_server_stuffs_comes_out_as_it_was(lines in prop::collection::vec("[.a\r]{0,4}", 0..6), piece in 1..9_usize) {
+            let message: Vec<u8> = lines.iter().flat_map(|line| [line.as_bytes(), b"\r\n"].concat()).collect();
+            let stuffed = |line: &String| format!("{}{line}\r\n", if line.starts_with('.') { "." } else { "" });
+            let wire: String = lines.iter().map(stuffed).chain([".\r\n".to_owned()]).collect();
+            let (arrived, left) = read(wire.as_bytes(), piece, unlimited());
+            prop_assert_eq!(arrived, Some(Arrived::Whole(message.into())));
+            prop_assert!(left.is_empty());
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Logging in: USER and PASS (RFC 1939 section 7), AUTH (RFC 5034).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::BytesMut;
+use zeroize::Zeroizing;
+
+use super::opening::{Capabilities, Offer};
+use super::reply::{Lines, Status, unexpected_challenge};
+use crate::model::failure::Cause;
+use crate::model::profile::Authentication;
+use crate::model::secret::Secret;
+use crate::protocol::sasl::{self, Channel, Exchange, Mechanism, Nonce};
+use crate::protocol::{Conversation, Progress};
+
+/// RFC 5034 section 4: the longest AUTH line, without its end, that carries an initial response. A longer response waits for
+/// the server's empty challenge.
+const AUTH_LINE_BYTES_MAX: usize = 253;
+
+/// Who logs in. The nonce is for SCRAM.
+pub struct Credentials<'a> {
+    pub username: &'a str,
+    pub password: &'a Secret<String>,
+    pub nonce: Nonce,
+}
+
+/// A login, from choosing its mechanism to the server's verdict.
+pub struct Authenticate {
+    state: State,
+    lines: Lines,
+}
+
+/// Named by what is awaited, or by what is to be said first.
+enum State {
+    SayUser {
+        username: String,
+        password: Secret<String>,
+    },
+    ExpectUser {
+        password: Secret<String>,
+    },
+    ExpectPass,
+    SayAuth {
+        mechanism: Mechanism,
+        exchange: Exchange,
+    },
+    /// `initial`: the response for a server that sends the empty challenge: it was too long for the command, or the
+    /// server has overlooked it.
+    ExpectAuth {
+        exchange: Exchange,
+        initial: Option<Zeroizing<Vec<u8>>>,
+    },
+    Over,
+}
+
+impl Authenticate {
+    /// Refuses what would send a password where none may be sent, and what the server does not offer.
+    pub fn new(
+        capabilities: &Capabilities,
+        wanted: Authentication,
+        channel: Channel,
+        who: Credentials<'_>,
+    ) -> Result<Self, Cause> {
+        let state = match choose(capabilities, wanted, channel)? {
+            Method::UserPass => user_pass(&who)?,
+            Method::Sasl(mechanism) => {
+                let exchange = Exchange::new(mechanism, who.username, who.password, who.nonce)?;
+                State::SayAuth { mechanism, exchange }
+            }
+        };
+        Ok(Self { state, lines: Lines::default() })
+    }
+
+    fn state_after(&mut self, status: Status) -> Result<Progress<()>, Cause> {
+        let state = std::mem::replace(&mut self.state, State::Over);
+        match (state, status) {
+            (_, Status::Err(refusal)) => Err(refusal.login_cause()),
+            (State::ExpectUser { password }, Status::Ok(_)) => {
+                self.state = State::ExpectPass;
+                Ok(Progress::Send(format!("PASS {}\r\n", password.expose()).into_bytes()))
+            }
+            (State::ExpectPass, Status::Ok(_)) => Ok(Progress::Done(())),
+            (State::ExpectAuth { exchange, .. }, Status::Ok(_)) => {
+                exchange.finish()?;
+                Ok(Progress::Done(()))
+            }
+            (State::ExpectAuth { exchange, initial }, Status::Continue(challenge)) => {
+                self.answer(exchange, initial, &challenge)
+            }
+            (
+                State::ExpectUser { .. }
+                | State::ExpectPass
+                | State::SayUser { .. }
+                | State::SayAuth { .. }
+                | State::Over,
+                Status::Continue(_) | Status::Ok(_),
+            ) => Err(unexpected_challenge()),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        mut exchange: Exchange,
+        initial: Option<Zeroizing<Vec<u8>>>,
+        challenge: &str,
+    ) -> Result<Progress<()>, Cause> {
+        let response = match initial {
+            Some(initial) if challenge.is_empty() => initial,
+            Some(_) | None => {
+                let octets = BASE64.decode(challenge).map_err(|_| Cause::Garbage {
+                    detail: "a challenge of the login is not Base64".to_owned(),
+                })?;
+                Zeroizing::new(exchange.respond(&octets)?)
+            }
+        };
+        self.state = State::ExpectAuth { exchange, initial: None };
+        let encoded = Zeroizing::new(BASE64.encode(response.as_slice()));
+        Ok(Progress::Send(format!("{}\r\n", encoded.as_str()).into_bytes()))
+    }
+}
+
+impl Conversation for Authenticate {
+    type Output = ();
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<()>, Cause> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::SayUser { username, password } => {
+                self.state = State::ExpectUser { password };
+                Ok(Progress::Send(format!("USER {username}\r\n").into_bytes()))
+            }
+            State::SayAuth { mechanism, exchange } => {
+                let (command, initial) = auth_command(mechanism, &exchange);
+                self.state = State::ExpectAuth { exchange, initial };
+                Ok(Progress::Send(command))
+            }
+            state @ (State::ExpectUser { .. }
+            | State::ExpectPass
+            | State::ExpectAuth { .. }
+            | State::Over) => {
+                self.state = state;
+                match self.lines.next(input, Status::parse)?.transpose()? {
+                    Some(status) => self.state_after(status),
+                    None => Ok(Progress::NeedInput),
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Method {
+    UserPass,
+    Sasl(Mechanism),
+}
+
+/// USER and PASS show the password as PLAIN does; they stand in for PLAIN and LOGIN where the server has no AUTH, and
+/// are the last choice of `auto`.
+fn choose(capabilities: &Capabilities, wanted: Authentication, channel: Channel) -> Result<Method, Cause> {
+    let offered = capabilities.mechanisms();
+    let refused = match sasl::select(offered, wanted, channel) {
+        Ok(mechanism) => return Ok(Method::Sasl(mechanism)),
+        Err(cause @ Cause::NoMechanism { .. }) => cause,
+        Err(cause) => return Err(cause),
+    };
+    let shows_password =
+        matches!(wanted, Authentication::Auto | Authentication::Plain | Authentication::Login);
+    match (shows_password, capabilities.offer("USER"), channel) {
+        (false, _, _) | (true, Offer::NotMade, _) => Err(refused),
+        (true, Offer::Made | Offer::Unknown, Channel::Clear { allowed: false }) => Err(Cause::PlaintextLogin),
+        (true, Offer::Made | Offer::Unknown, Channel::Encrypted | Channel::Clear { allowed: true }) => {
+            Ok(Method::UserPass)
+        }
+    }
+}
+
+/// A line end in either would let a manifest say further commands.
+fn user_pass(who: &Credentials<'_>) -> Result<State, Cause> {
+    let breaks = |text: &str| text.contains(['\r', '\n', '\0']);
+    if breaks(who.username) || breaks(who.password.expose()) {
+        return Err(Cause::Unsupported { setting: "a user name or password with a line end".to_owned() });
+    }
+    let password = Secret::new(who.password.expose().clone());
+    Ok(State::SayUser { username: who.username.to_owned(), password })
+}
+
+fn auth_command(mechanism: Mechanism, exchange: &Exchange) -> (Vec<u8>, Option<Zeroizing<Vec<u8>>>) {
+    let bare = || format!("AUTH {mechanism}\r\n").into_bytes();
+    let Some(initial) = exchange.initial().map(Zeroizing::new) else { return (bare(), None) };
+    let encoded = Zeroizing::new(BASE64.encode(initial.as_slice()));
+    let command = format!("AUTH {mechanism} {}", encoded.as_str());
+    if command.len() > AUTH_LINE_BYTES_MAX {
+        drop(Zeroizing::new(command));
+        return (bare(), Some(initial));
+    }
+    // A server of before RFC 5034 ignores the initial response and sends the empty challenge for it.
+    (format!("{}\r\n", Zeroizing::new(command).as_str()).into_bytes(), Some(initial))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::opening::AskCapabilities;
+    use super::super::transcript::play;
+    use super::*;
+
+    fn capabilities(lines: &str) -> Capabilities {
+        play(AskCapabilities::default, &format!("C: CAPA\nS: +OK\n{lines}\nS: .")).unwrap()
+    }
+
+    fn login(
+        told: &Capabilities,
+        wanted: Authentication,
+        channel: Channel,
+        password: &str,
+    ) -> Result<Authenticate, Cause> {
+        let password = Secret::new(password.to_owned());
+        let nonce = Nonce::from_random([7; 18]);
+        Authenticate::new(told, wanted, channel, Credentials { username: "anna", password: &password, nonce })
+    }
+
+    fn auto(told: &Capabilities) -> Authenticate {
+        login(told, Authentication::Auto, Channel::Encrypted, "geheim").unwrap()
+    }
+
+    #[test]
+    fn user_and_pass_serve_where_auth_is_unknown() {
+        let script = "C: USER anna\nS: +OK\nC: PASS geheim\nS: +OK logged in";
+        assert_eq!(play(|| auto(&Capabilities::Untold), script), Ok(()));
+        assert_eq!(play(|| auto(&capabilities("S: USER")), script), Ok(()));
+    }
+
+    #[test]
+    fn plain_is_said_in_one_line() {
+        let told = capabilities("S: USER\nS: SASL PLAIN");
+        assert_eq!(play(|| auto(&told), "C: AUTH PLAIN AGFubmEAZ2VoZWlt\nS: +OK"), Ok(()));
+    }
+
+    #[test]
+    fn a_server_that_overlooks_the_initial_response_gets_it_again() {
+        let told = capabilities("S: SASL PLAIN");
+        let script = "C: AUTH PLAIN AGFubmEAZ2VoZWlt\nS: +\nC: AGFubmEAZ2VoZWlt\nS: +OK";
+        assert_eq!(play(|| auto(&told), script), Ok(()));
+    }
+
+    #[test]
+    fn a_long_initial_response_waits_for_the_challenge() {
+        let told = capabilities("S: SASL PLAIN");
+        let password = "x".repeat(200);
+        let begin = || login(&told, Authentication::Plain, Channel::Encrypted, &password).unwrap();
+        let encoded = BASE64.encode(format!("\0anna\0{password}"));
+        assert_eq!(play(begin, &format!("C: AUTH PLAIN\nS: + \nC: {encoded}\nS: +OK")), Ok(()));
+    }
+
+    #[test]
+    fn scram_goes_on_with_the_servers_first_message() {
+        let told = capabilities("S: SASL SCRAM-SHA-256 PLAIN");
+        let mut conversation = auto(&told);
+        let mut input = BytesMut::new();
+        let Ok(Progress::Send(command)) = conversation.advance(&mut input) else { panic!("a command") };
+        let command = String::from_utf8(command).unwrap();
+        let first = command.trim_end().strip_prefix("AUTH SCRAM-SHA-256 ").unwrap();
+        let first = String::from_utf8(BASE64.decode(first).unwrap()).unwrap();
+        let nonce = first.split_once("r=").unwrap().1;
+        let challenge = BASE64.encode(format!("r={nonce}server,s=c2FsdHNhbHQ=,i=4096"));
+        input.extend_from_slice(format!("+ {challenge}\r\n").as_bytes());
+        let Ok(Progress::Send(response)) = conversation.advance(&mut input) else { panic!("a response") };
+        let response = BASE64.decode(String::from_utf8(response).unwrap().trim_end()).unwrap();
+        assert!(response.starts_with(b"c=biws,r="), "{}", response.escape_ascii());
+        input.extend_from_slice(b"+OK come in\r\n");
+        let verdict = conversation.advance(&mut input);
+        assert!(
+            matches!(verdict, Err(Cause::Garbage { .. })),
+            "the server has not proved itself: {verdict:?}"
+        );
+    }
+
+    #[test]
+    fn login_answers_two_questions() {
+        let told = capabilities("S: SASL LOGIN");
+        let script = "C: AUTH LOGIN
+             S: + VXNlcm5hbWU6
+             C: YW5uYQ==
+             S: + UGFzc3dvcmQ6
+             C: Z2VoZWlt
+             S: +OK";
+        assert_eq!(play(|| auto(&told), script), Ok(()));
+    }
+
+    #[test]
+    fn a_refused_password_is_a_refused_login() {
+        for said in ["[AUTH] Authentication failed.", "invalid password"] {
+            let script = format!("C: USER anna\nS: +OK\nC: PASS geheim\nS: -ERR {said}");
+            let answer = play(|| auto(&Capabilities::Untold), &script);
+            assert_eq!(answer, Err(Cause::LoginRefused { said: said.to_owned() }));
+        }
+    }
+
+    #[test]
+    fn a_locked_mailbox_is_not_a_refused_password() {
+        for said in ["[IN-USE] locked", "[LOGIN-DELAY] wait", "[SYS/TEMP] database is away"] {
+            let script = format!("C: USER anna\nS: +OK\nC: PASS geheim\nS: -ERR {said}");
+            let answer = play(|| auto(&Capabilities::Untold), &script);
+            assert_eq!(answer, Err(Cause::TemporarilyRefused { said: said.to_owned() }));
+        }
+    }
+
+    #[test]
+    fn a_password_does_not_cross_a_clear_connection_unless_allowed() {
+        let clear = Channel::Clear { allowed: false };
+        for told in
+            [Capabilities::Untold, capabilities("S: USER"), capabilities("S: SASL PLAIN LOGIN\nS: USER")]
+        {
+            for wanted in [Authentication::Auto, Authentication::Plain, Authentication::Login] {
+                assert_eq!(login(&told, wanted, clear, "geheim").err(), Some(Cause::PlaintextLogin));
+            }
+        }
+        assert!(
+            login(&Capabilities::Untold, Authentication::Auto, Channel::Clear { allowed: true }, "x").is_ok()
+        );
+    }
+
+    #[test]
+    fn a_server_without_a_common_mechanism_is_told_apart() {
+        let told = capabilities("S: SASL GSSAPI");
+        let cause = login(&told, Authentication::Auto, Channel::Encrypted, "geheim").err().unwrap();
+        assert!(matches!(&cause, Cause::NoMechanism { offered, .. } if offered == &["GSSAPI"]), "{cause}");
+        let told = capabilities("S: USER\nS: SASL PLAIN");
+        let cause = login(&told, Authentication::ScramSha256, Channel::Encrypted, "geheim").err().unwrap();
+        assert!(matches!(cause, Cause::NoMechanism { .. }), "a weaker mechanism than asked for: {cause}");
+    }
+
+    #[test]
+    fn a_password_cannot_say_commands() {
+        let cause =
+            login(&Capabilities::Untold, Authentication::Auto, Channel::Encrypted, "x\r\nDELE 1").err();
+        assert!(matches!(cause, Some(Cause::Unsupported { .. })), "{cause:?}");
+    }
+
+    #[test]
+    fn a_challenge_that_is_no_base64_ends_the_login() {
+        let answer = play(|| auto(&capabilities("S: SASL LOGIN")), "C: AUTH LOGIN\nS: + who?");
+        assert!(matches!(answer, Err(Cause::Garbage { .. })), "{answer:?}");
+    }
+}

@@ -1,0 +1,265 @@
+//! RETR and TOP for many messages, pipelined where the server allows it.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Pipelining;
+use super::body::{Arrived, Body, Excess};
+use super::reply::{Lines, Refusal, Status, unexpected_challenge};
+use crate::model::cursor::Part;
+use crate::model::failure::Cause;
+use crate::model::limits;
+use crate::protocol::{Conversation, Progress};
+
+/// What became of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retrieved {
+    /// CRLF line ends, dots unstuffed. A header block is cut off after [`limits::HEADER_BYTES_MAX`].
+    Octets(Bytes),
+    Refused(Refusal),
+    /// It had this many octets, whatever the listing said.
+    TooLarge(u64),
+}
+
+impl Retrieved {
+    /// Of a whole message, the part that TOP would have brought.
+    pub fn into_header_block(self) -> Self {
+        match self {
+            Self::Octets(octets) => {
+                let block = header_block(&octets);
+                Self::Octets(block.slice(..block.len().min(limits::HEADER_BYTES_MAX)))
+            }
+            other @ (Self::Refused(_) | Self::TooLarge(_)) => other,
+        }
+    }
+}
+
+/// Asks for messages by number; the answers are in the order of the questions.
+#[derive(Debug)]
+pub struct Retrieve {
+    part: Part,
+    window: usize,
+    unasked: VecDeque<u32>,
+    unanswered: VecDeque<u32>,
+    state: State,
+    lines: Lines,
+    answers: Vec<(u32, Retrieved)>,
+    kept: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    ExpectStatus,
+    ExpectBody(Body),
+}
+
+impl Retrieve {
+    pub fn new(numbers: Vec<u32>, part: Part, pipelining: Pipelining) -> Self {
+        Self {
+            part,
+            window: pipelining.window(),
+            answers: Vec::with_capacity(numbers.len()),
+            unasked: numbers.into(),
+            unanswered: VecDeque::new(),
+            state: State::ExpectStatus,
+            lines: Lines::default(),
+            kept: 0,
+        }
+    }
+
+    /// The next commands, in one write, once half of the window is free.
+    fn ask(&mut self) -> Option<Vec<u8>> {
+        if self.unasked.is_empty() || self.unanswered.len() > self.window / 2 {
+            return None;
+        }
+        let free = self.window - self.unanswered.len();
+        let mut commands = String::new();
+        for number in self.unasked.drain(..free.min(self.unasked.len())) {
+            commands.push_str(&match self.part {
+                Part::Whole => format!("RETR {number}\r\n"),
+                Part::Headers => format!("TOP {number} 0\r\n"),
+            });
+            self.unanswered.push_back(number);
+        }
+        Some(commands.into_bytes())
+    }
+
+    /// Who asks bounds a fetch by announced sizes; a server may announce what it likes.
+    fn count(&mut self, answer: &Retrieved) -> Result<(), Cause> {
+        self.kept += match answer {
+            Retrieved::Octets(octets) => octets.len() as u64,
+            Retrieved::Refused(_) | Retrieved::TooLarge(_) => 0,
+        };
+        if self.kept > limits::FETCH_BYTES_MAX {
+            let limit = limits::FETCH_BYTES_MAX;
+            return Err(Cause::LimitExceeded { what: "what one fetch brings".to_owned(), limit });
+        }
+        Ok(())
+    }
+
+    /// Reads one answer, or as much of it as there is. `None`: more input is needed.
+    fn read(&mut self, input: &mut BytesMut) -> Result<Option<Retrieved>, Cause> {
+        loop {
+            match &mut self.state {
+                State::ExpectStatus => match self.lines.next(input, Status::parse)?.transpose()? {
+                    None => return Ok(None),
+                    Some(Status::Err(refusal)) => return Ok(Some(Retrieved::Refused(refusal))),
+                    Some(Status::Ok(_)) => self.state = State::ExpectBody(body(self.part)),
+                    Some(Status::Continue(_)) => return Err(unexpected_challenge()),
+                },
+                State::ExpectBody(body) => {
+                    let Some(arrived) = body.take(input)? else { return Ok(None) };
+                    self.state = State::ExpectStatus;
+                    return Ok(Some(match (arrived, self.part) {
+                        (Arrived::TooLarge(count), _) => Retrieved::TooLarge(count),
+                        (Arrived::Whole(octets), Part::Whole) => Retrieved::Octets(octets),
+                        (Arrived::Whole(octets), Part::Headers) => Retrieved::Octets(header_block(&octets)),
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl Conversation for Retrieve {
+    type Output = Vec<(u32, Retrieved)>;
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Self::Output>, Cause> {
+        loop {
+            if let Some(commands) = self.ask() {
+                return Ok(Progress::Send(commands));
+            }
+            if self.unanswered.is_empty() {
+                return Ok(Progress::Done(std::mem::take(&mut self.answers)));
+            }
+            match self.read(input)? {
+                None => return Ok(Progress::NeedInput),
+                Some(answer) => {
+                    self.count(&answer)?;
+                    let number = self.unanswered.pop_front();
+                    self.answers.extend(number.map(|number| (number, answer)));
+                }
+            }
+        }
+    }
+}
+
+fn body(part: Part) -> Body {
+    match part {
+        Part::Whole => Body::new(limits::MESSAGE_BYTES_MAX, Excess::Reject),
+        Part::Headers => Body::new(limits::HEADER_BYTES_MAX as u64, Excess::Drop),
+    }
+}
+
+/// Up to the empty line, which is not part of it: some servers send lines of the text although none were asked for.
+fn header_block(octets: &Bytes) -> Bytes {
+    if octets.starts_with(b"\r\n") {
+        return Bytes::new();
+    }
+    let end = octets.windows(4).position(|window| window == b"\r\n\r\n");
+    end.map_or_else(|| octets.clone(), |end| octets.slice(..end + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reply::ResponseCode;
+    use super::super::transcript::play;
+    use super::*;
+
+    fn octets(text: &'static str) -> Retrieved {
+        Retrieved::Octets(Bytes::from_static(text.as_bytes()))
+    }
+
+    fn refused(said: &str) -> Retrieved {
+        Retrieved::Refused(Refusal { code: ResponseCode::None, said: said.to_owned() })
+    }
+
+    #[test]
+    fn messages_are_asked_for_one_by_one_where_pipelining_is_not_offered() {
+        let begin = || Retrieve::new(vec![1, 2], Part::Whole, Pipelining::NotOffered);
+        let script = "C: RETR 1
+             S: +OK 20 octets
+             S: Subject: one
+             S:
+             S: ..dot
+             S: .
+             C: RETR 2
+             S: +OK
+             S: ..
+             S: .";
+        let expected = vec![(1, octets("Subject: one\r\n\r\n.dot\r\n")), (2, octets(".\r\n"))];
+        assert_eq!(play(begin, script), Ok(expected));
+    }
+
+    #[test]
+    fn one_refused_message_does_not_break_the_pipeline() {
+        let begin = || Retrieve::new(vec![1, 2, 3], Part::Whole, Pipelining::Offered);
+        let script = "C: RETR 1
+             C: RETR 2
+             C: RETR 3
+             S: +OK
+             S: a
+             S: .
+             S: -ERR no such message
+             S: +OK
+             S: c
+             S: .";
+        let expected = vec![(1, octets("a\r\n")), (2, refused("no such message")), (3, octets("c\r\n"))];
+        assert_eq!(play(begin, script), Ok(expected));
+    }
+
+    #[test]
+    fn the_window_is_bounded_and_refilled_by_halves() {
+        let mut conversation = Retrieve::new((1..=100).collect(), Part::Headers, Pipelining::Offered);
+        let mut input = BytesMut::new();
+        let asked = |progress| match progress {
+            Ok(Progress::Send(bytes)) => String::from_utf8(bytes).unwrap().lines().count(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked(conversation.advance(&mut input)), 64);
+        input.extend_from_slice(&b"-ERR\r\n".repeat(31));
+        assert!(matches!(conversation.advance(&mut input), Ok(Progress::NeedInput)));
+        input.extend_from_slice(b"-ERR\r\n");
+        assert_eq!(asked(conversation.advance(&mut input)), 32);
+    }
+
+    #[test]
+    fn lines_that_end_with_a_bare_lf_are_mended() {
+        let begin = || Retrieve::new(vec![1], Part::Whole, Pipelining::NotOffered);
+        let script = "C: RETR 1\nS~: +OK\nS~: Subject: x\nS~:\nS~: ..y\nS~: .";
+        assert_eq!(play(begin, script), Ok(vec![(1, octets("Subject: x\r\n\r\n.y\r\n"))]));
+    }
+
+    #[test]
+    fn headers_end_at_the_empty_line_whatever_the_server_adds() {
+        let begin = || Retrieve::new(vec![7, 8], Part::Headers, Pipelining::NotOffered);
+        let script = "C: TOP 7 0
+             S: +OK
+             S: Subject: x
+             S:
+             S: a text nobody asked for
+             S: .
+             C: TOP 8 0
+             S: +OK
+             S: Subject: y
+             S: .";
+        assert_eq!(
+            play(begin, script),
+            Ok(vec![(7, octets("Subject: x\r\n")), (8, octets("Subject: y\r\n"))])
+        );
+    }
+
+    #[test]
+    fn nothing_asked_is_nothing_said() {
+        let begin = || Retrieve::new(vec![], Part::Whole, Pipelining::Offered);
+        assert_eq!(play(begin, ""), Ok(vec![]));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_answer_ends_the_exchange() {
+        let begin = || Retrieve::new(vec![1], Part::Whole, Pipelining::Offered);
+        let answer = play(begin, "C: RETR 1\nS: Subject: no status line");
+        assert!(matches!(answer, Err(Cause::Garbage { .. })), "{answer:?}");
+    }
+}
