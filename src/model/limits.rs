@@ -106,6 +106,8 @@ pub const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(300);
 pub const ATTEMPTS_PER_MESSAGE_DEFAULT: u16 = 5;
 
 // --- outbox ---
+/// So that `Message-ID: <…>` fits into the 998 characters of a line (RFC 5322 section 2.1.1).
+pub const MESSAGE_ID_BYTES_MAX: usize = 900;
 pub const RECIPIENTS_MAX: usize = 1000;
 pub const OUTGOING_BATCH_MESSAGES: usize = 50;
 

@@ -15,6 +15,7 @@ mod reply;
 
 pub use command::{Quit, StartTls};
 pub use content::Content;
+pub(super) use content::with_crlf;
 pub use delivery::{Abandon, Aftermath, Delivery};
 pub use envelope::{Envelope, Next, Verdict};
 pub use hello::{Capabilities, Hello, SizeLimit, client_name};
