@@ -14,7 +14,7 @@ use crate::model::clock::Clock;
 use crate::model::limits;
 use crate::model::name::{Address, Name};
 use crate::model::outbox::{NewOutgoing, OutgoingMessage, OutgoingState};
-use crate::protocol::compose::{self, Draft};
+use crate::protocol::compose::{self, Draft, MessageId};
 use crate::store::sqlite::Open;
 use crate::store::{OutboxQuery, Store};
 
@@ -143,9 +143,9 @@ impl Add {
 
     fn message(&self, from: &Address) -> Result<NewOutgoing, Failure> {
         let at = SystemClock::new().now();
-        let message_id = format!("{}@{}", random_hex()?, from.domain());
+        let message_id = message_id(from)?;
         let prepared = match &self.eml {
-            Some(path) => compose::prepare(&read(path)?, &message_id, at)
+            Some(path) => compose::prepare(&read(path)?, message_id, at)
                 .map_err(|error| Failure::new(format!("`{}` cannot be sent", shown(path))).cause(error))?,
             None => {
                 let text = match (&self.text, &self.text_file) {
@@ -155,9 +155,16 @@ impl Add {
                     (None, None) => String::new(),
                 };
                 let subject = self.subject.clone().unwrap_or_default();
-                let draft =
-                    Draft { from, to: &self.to, cc: &self.cc, subject: &subject, text: &text, message_id: &message_id, date: at };
-                compose::prepare(&compose::compose(&draft), &message_id, at)
+                let draft = Draft {
+                    from: from.clone(),
+                    to: self.to.clone(),
+                    cc: self.cc.clone(),
+                    subject,
+                    text,
+                    message_id: message_id.clone(),
+                    date: at,
+                };
+                compose::prepare(&compose::compose(&draft), message_id, at)
                     .map_err(|error| Failure::new("the message cannot be composed").cause(error))?
             }
         };
@@ -173,7 +180,7 @@ impl Add {
             mailbox: self.mailbox.clone(),
             recipients,
             raw: prepared.raw.into(),
-            message_id: prepared.message_id,
+            message_id: prepared.message_id.as_str().to_owned(),
             subject: prepared.subject,
             idempotency_key: self.idempotency_key.clone(),
             at,
@@ -181,10 +188,14 @@ impl Add {
     }
 }
 
-fn random_hex() -> Result<String, Failure> {
+/// A new Message-ID. A domain with letters beyond ASCII cannot stand in one.
+fn message_id(from: &Address) -> Result<MessageId, Failure> {
     let mut bytes = [0_u8; 12];
     getrandom::fill(&mut bytes).map_err(|error| Failure::new("no randomness").cause(error))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let random: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let domain = if from.domain().is_ascii() { from.domain() } else { "localhost" };
+    MessageId::parse(&format!("{random}@{domain}"))
+        .map_err(|fault| Failure::new("no Message-ID can be made").cause(fault))
 }
 
 /// A file, or stdin for `-`; at most as large as a message may be.

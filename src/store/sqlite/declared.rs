@@ -9,6 +9,7 @@ use crate::model::desired::ManifestDigest;
 use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
 use crate::model::operation::{ConnectionDigest, Operation};
+use crate::model::organization::Organization;
 use crate::model::profile::Profile;
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
 use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
@@ -25,13 +26,17 @@ pub(super) fn current_revision(db: &Connection) -> Result<Revision, StoreError> 
     Ok(Revision(count(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)?))
 }
 
-pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
-    let organization: Option<String> =
+pub(super) fn organization(db: &Connection) -> Result<Option<Organization>, StoreError> {
+    let declared: Option<String> =
         db.prepare_cached("SELECT declared FROM organization")?.query_row([], |row| row.get(0)).optional()?;
+    declared.map(|text| from_json("the organization", &text)).transpose()
+}
+
+pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
     Ok(Stored {
         store: Some(store_id(db)?),
         revision: current_revision(db)?,
-        organization: organization.map(|text| from_json("the organization", &text)).transpose()?,
+        organization: organization(db)?,
         profiles: profiles(db)?,
         mailboxes: mailboxes(db)?
             .into_values()

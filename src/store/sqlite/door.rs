@@ -11,6 +11,7 @@ use crate::model::cursor::{Cursor, RemoteId};
 use crate::model::desired::ManifestDigest;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
+use crate::model::organization::Organization;
 use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
@@ -46,6 +47,10 @@ impl Store for SqliteStore {
     async fn manifest_digest(&self) -> Result<Option<ManifestDigest>, StoreError> {
         let newest = self.revisions(1).await?.pop();
         Ok(newest.map(|entry| entry.manifest))
+    }
+
+    async fn organization(&self) -> Result<Option<Organization>, StoreError> {
+        self.read(declared::organization).await
     }
 
     async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
