@@ -174,7 +174,8 @@ impl Connection {
         }
     }
 
-    /// A server may refuse and close while we still write. What it said explains more than the failed write.
+    /// A server may refuse and close while we still write. What it said explains more than the failed write. A
+    /// server that said nothing leaves the conversation alone: to advance it would tell it that the write arrived.
     async fn last_words<C: Conversation>(
         &mut self,
         conversation: &mut C,
@@ -184,11 +185,15 @@ impl Connection {
         if !matches!(lost, Cause::ConnectionLost { .. }) {
             return Err(lost);
         }
-        let enough = self.input.len() + LAST_WORDS_BYTES_MAX;
+        let before = self.input.len();
+        let enough = before + LAST_WORDS_BYTES_MAX;
         // However this ends, what has arrived by then is all there is.
         let _ = timeout(wait, async { while self.input.len() < enough && self.read(wait).await.is_ok() {} })
             .await;
         self.stream = Stream::Closed;
+        if self.input.len() == before {
+            return Err(lost);
+        }
         match conversation.advance(&mut self.input)? {
             Progress::Done(output) => Ok(output),
             Progress::NeedInput | Progress::Send(_) => Err(lost),

@@ -17,6 +17,7 @@ use crate::model::host::HostSettings;
 use crate::model::limits;
 use crate::model::profile::{Protocol, TlsMode};
 use crate::model::server::Destination;
+use crate::protocol::sasl::Channel;
 
 pub use connection::Connection;
 use handshake::TlsPeer;
@@ -71,6 +72,15 @@ impl Network {
             TlsMode::Starttls | TlsMode::None => {}
         }
         Ok(connection)
+    }
+
+    /// What a login over this connection may reveal: without TLS, only the host file can allow a password.
+    pub fn login_channel(&self, connection: &Connection) -> Channel {
+        if connection.is_encrypted() {
+            Channel::Encrypted
+        } else {
+            Channel::Clear { allowed: self.host.allow_basic_over_plaintext }
+        }
     }
 }
 

@@ -131,6 +131,29 @@ async fn what_a_server_said_before_closing_is_heard_although_the_write_fails() {
     assert_eq!(answer, Ok("552 too large\r\n".to_owned()));
 }
 
+/// Says something that needs no answer.
+struct SayOnce(Option<Vec<u8>>);
+
+impl Conversation for SayOnce {
+    type Output = ();
+
+    fn advance(&mut self, _input: &mut BytesMut) -> Result<Progress<()>, Cause> {
+        Ok(self.0.take().map_or(Progress::Done(()), Progress::Send))
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_failed_is_not_reported_as_done() {
+    let (mut connection, mut server) = plain_pair().await;
+    let leave = async {
+        server.read_exact(&mut [0; 16]).await.unwrap();
+        drop(server);
+    };
+    let mut conversation = SayOnce(Some(vec![b'x'; 32 * 1024 * 1024]));
+    let (answer, ()) = tokio::join!(connection.drive(&mut conversation, WAIT), leave);
+    assert!(matches!(answer, Err(Cause::ConnectionLost { .. })), "{answer:?}");
+}
+
 #[tokio::test]
 async fn bytes_before_the_handshake_are_refused() {
     let (mut connection, mut server) = plain_pair().await;
