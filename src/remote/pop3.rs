@@ -41,7 +41,8 @@ pub async fn open(
             told
         }
     };
-    trace.step(TestStep::Authenticate, log_in(&mut link, destination, &capabilities)).await?;
+    let channel = channel(destination.endpoint.tls, network.login_channel(&link.connection));
+    trace.step(TestStep::Authenticate, log_in(&mut link, destination, channel, &capabilities)).await?;
     let (count, pipelining) = trace.step(TestStep::Open, enter(&mut link, &capabilities)).await?;
     trace.detail(if count == 1 { "1 message".to_owned() } else { format!("{count} messages") });
     Ok(Box::new(Session { link, pipelining, count, numbers: BTreeMap::new() }))
@@ -73,23 +74,23 @@ async fn secure(link: &mut Link, capabilities: &Capabilities) -> Result<Capabili
 async fn log_in(
     link: &mut Link,
     destination: &Destination,
+    channel: Channel,
     capabilities: &Capabilities,
 ) -> Result<(), Cause> {
     let Login::Password { username, password } = &destination.login else {
         return Err(Cause::Unsupported { setting: "credentials: anonymous, with POP3".to_owned() });
     };
-    let channel = channel(destination.endpoint.tls, link.connection.is_encrypted());
     let who = Credentials { username, password, nonce: nonce::draw()? };
     let wanted = destination.endpoint.authentication;
     link.drive(Authenticate::new(capabilities, wanted, channel, who)?).await
 }
 
-/// A manifest without TLS has passed only because the host allows it. Whoever asked for TLS never logs in without.
-fn channel(tls: TlsMode, encrypted: bool) -> Channel {
-    match (tls, encrypted) {
-        (TlsMode::Implicit | TlsMode::Starttls | TlsMode::None, true) => Channel::Encrypted,
-        (TlsMode::None, false) => Channel::Clear { allowed: true },
-        (TlsMode::Implicit | TlsMode::Starttls, false) => Channel::Clear { allowed: false },
+/// Whoever asked for TLS never logs in without, whatever the host allows those who did not.
+fn channel(tls: TlsMode, connection: Channel) -> Channel {
+    match (tls, connection) {
+        (TlsMode::Implicit | TlsMode::Starttls, Channel::Clear { .. }) => Channel::Clear { allowed: false },
+        (TlsMode::None, Channel::Clear { .. })
+        | (TlsMode::Implicit | TlsMode::Starttls | TlsMode::None, Channel::Encrypted) => connection,
     }
 }
 

@@ -32,10 +32,15 @@ async fn follow_plain(listener: &TcpListener, script: &str) {
     follow(&mut socket, script).await;
 }
 
-/// A session over a connection that the host allows to be without TLS.
+/// A network whose host lets passwords cross a connection without TLS.
+fn lax() -> Network {
+    Network::new(&HostSettings { allow_basic_over_plaintext: true, ..HostSettings::default() })
+}
+
+/// A session without TLS.
 async fn open_clear(port: u16) -> Result<Box<dyn Receive>, RemoteError> {
     let there = destination("127.0.0.1", port, TlsMode::None, None);
-    open(&Network::new(&HostSettings::default()), &there, &mut trace()).await
+    open(&lax(), &there, &mut trace()).await
 }
 
 fn id(uidl: &str) -> RemoteId {
@@ -295,12 +300,37 @@ async fn a_mechanism_that_cannot_be_done_is_named() {
     assert!(matches!(session.err().unwrap().cause, Cause::Unsupported { .. }));
 }
 
+#[tokio::test]
+async fn without_tls_only_the_host_can_allow_a_password() {
+    let (listener, address) = listener().await;
+    let script = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: SASL PLAIN\nS: .";
+    let there = destination("127.0.0.1", address.port(), TlsMode::None, None);
+    let network = Network::new(&HostSettings { allow_non_tls_email: true, ..HostSettings::default() });
+    let mut trace = trace();
+    let heard = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        follow(&mut socket, script).await;
+        let mut rest = Vec::new();
+        // A client that closes with something unread resets; either way there is nothing more to hear.
+        let _ = socket.read_to_end(&mut rest).await;
+        rest
+    };
+    let client = async {
+        let session = open(&network, &there, &mut trace).await;
+        session.err().unwrap()
+    };
+    let (error, heard) = tokio::join!(client, heard);
+    assert_eq!(error, RemoteError::new(TestStep::Authenticate, Cause::PlaintextLogin));
+    assert!(heard.is_empty(), "neither user name nor password was said");
+}
+
 #[test]
 fn whoever_asked_for_tls_never_logs_in_without() {
+    let lax = Channel::Clear { allowed: true };
     for tls in [TlsMode::Implicit, TlsMode::Starttls] {
-        assert_eq!(channel(tls, false), Channel::Clear { allowed: false });
+        assert_eq!(channel(tls, lax), Channel::Clear { allowed: false });
     }
-    assert_eq!(channel(TlsMode::None, false), Channel::Clear { allowed: true });
+    assert_eq!(channel(TlsMode::None, lax), lax);
 }
 
 #[cfg(feature = "demo")]
