@@ -14,7 +14,9 @@ use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login};
 use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
-use crate::protocol::imap::{self, Access, Capabilities, LoginWay, Missing, Opened, SessionState, Tags};
+use crate::protocol::imap::{
+    self, Access, Capabilities, Greeted, LoginWay, Missing, Opened, SessionState, Tags,
+};
 use crate::protocol::sasl::{Channel, Exchange};
 
 use super::{Receive, Trace, nonce};
@@ -33,19 +35,20 @@ pub async fn open(
         .map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.max(1).into()));
     let mut session = Session { connection, tags: Tags::default(), timeout };
 
-    let (state, capabilities) = trace.step(TestStep::Greet, session.greet(endpoint.tls)).await?;
-    let mut known = Some(capabilities);
+    let mut greeted = trace.step(TestStep::Greet, session.greet(endpoint.tls)).await?;
     match endpoint.tls {
         TlsMode::Starttls => {
-            trace.step(TestStep::Tls, session.start_tls(known.take().unwrap_or_default())).await?;
+            let before_tls = greeted.capabilities.take().unwrap_or_default();
+            trace.step(TestStep::Tls, session.start_tls(&before_tls)).await?;
             if let Some(words) = session.connection.tls_words() {
                 trace.detail(words);
             }
         }
         TlsMode::Implicit | TlsMode::None => {}
     }
+    let channel = network.login_channel(&session.connection);
     let (capabilities, words) =
-        trace.step(TestStep::Authenticate, session.authenticate(destination, state, known)).await?;
+        trace.step(TestStep::Authenticate, session.authenticate(destination, greeted, channel)).await?;
     trace.detail(words);
 
     let opened = trace.step(TestStep::Open, session.open_inbox(Access::ReadOnly)).await?;
@@ -69,14 +72,15 @@ impl Session {
         self.connection.drive(&mut conversation, self.timeout).await
     }
 
-    async fn greet(&mut self, tls: TlsMode) -> Result<(SessionState, Capabilities), Cause> {
-        let greeted = self.drive(imap::greet()).await?;
+    /// The greeting, always with the capabilities.
+    async fn greet(&mut self, tls: TlsMode) -> Result<Greeted, Cause> {
+        let mut greeted = self.drive(imap::greet()).await?;
         // Whoever says so before TLS may be anybody, and STARTTLS is no longer possible (RFC 9051 section 11.1).
         if (greeted.state, tls) == (SessionState::PreAuthenticated, TlsMode::Starttls) {
             return Err(Cause::StarttlsNotOffered);
         }
-        let capabilities = self.known_or_asked(greeted.capabilities).await?;
-        Ok((greeted.state, capabilities))
+        greeted.capabilities = Some(self.known_or_asked(greeted.capabilities).await?);
+        Ok(greeted)
     }
 
     async fn known_or_asked(&mut self, known: Option<Capabilities>) -> Result<Capabilities, Cause> {
@@ -89,8 +93,8 @@ impl Session {
         }
     }
 
-    /// STARTTLS and the handshake. What the server offered before is forgotten with `capabilities`.
-    async fn start_tls(&mut self, capabilities: Capabilities) -> Result<(), Cause> {
+    /// STARTTLS and the handshake.
+    async fn start_tls(&mut self, capabilities: &Capabilities) -> Result<(), Cause> {
         if !capabilities.starttls() {
             return Err(Cause::StarttlsNotOffered);
         }
@@ -103,17 +107,16 @@ impl Session {
     async fn authenticate(
         &mut self,
         destination: &Destination,
-        state: SessionState,
-        known: Option<Capabilities>,
+        greeted: Greeted,
+        channel: Channel,
     ) -> Result<(Capabilities, String), Cause> {
-        let offered = self.known_or_asked(known).await?;
-        match (state, &destination.login) {
+        let offered = self.known_or_asked(greeted.capabilities).await?;
+        match (greeted.state, &destination.login) {
             (SessionState::PreAuthenticated, _) => Ok((offered, "authenticated by the server".to_owned())),
             (SessionState::NotAuthenticated, Login::Anonymous) => {
                 Err(Cause::Unsupported { setting: "reading an inbox without a login".to_owned() })
             }
             (SessionState::NotAuthenticated, Login::Password { username, password }) => {
-                let channel = self.channel(destination.endpoint.tls);
                 let way = imap::choose_login(&offered, destination.endpoint.authentication, channel)?;
                 let capabilities = self.log_in(&offered, way, username, password).await?;
                 let words = match way {
@@ -122,15 +125,6 @@ impl Session {
                 };
                 Ok((self.known_or_asked(capabilities).await?, words.to_owned()))
             }
-        }
-    }
-
-    /// A manifest says `tls: none` only where the host allows it.
-    fn channel(&self, tls: TlsMode) -> Channel {
-        match (self.connection.is_encrypted(), tls) {
-            (true, _) => Channel::Encrypted,
-            (false, TlsMode::None) => Channel::Clear { allowed: true },
-            (false, TlsMode::Implicit | TlsMode::Starttls) => Channel::Clear { allowed: false },
         }
     }
 

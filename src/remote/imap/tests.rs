@@ -48,7 +48,11 @@ fn destination(tls: TlsMode) -> Destination {
 }
 
 fn host(server: SocketAddr) -> HostSettings {
-    HostSettings { connect: BTreeMap::from([((HOST.to_owned(), 143), server)]), ..HostSettings::default() }
+    HostSettings {
+        connect: BTreeMap::from([((HOST.to_owned(), 143), server)]),
+        allow_basic_over_plaintext: true,
+        ..HostSettings::default()
+    }
 }
 
 async fn listener() -> (TcpListener, SocketAddr) {
@@ -288,6 +292,25 @@ async fn a_server_that_wants_no_clear_text_hears_no_password() {
     let script = "S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready";
     let error = open_error(script, &destination(TlsMode::None)).await;
     assert_eq!(error, RemoteError::new(TestStep::Authenticate, Cause::PlaintextLogin));
+}
+
+#[tokio::test]
+async fn a_password_crosses_a_clear_channel_only_where_the_host_allows_it() {
+    let (listener, address) = listener().await;
+    let server = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        perform(&mut socket, "S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready").await;
+        let mut heard = Vec::new();
+        let _ = socket.read_to_end(&mut heard).await;
+        heard
+    };
+    let settings = HostSettings { allow_basic_over_plaintext: false, ..host(address) };
+    let mut trace = Trace::new(Arc::new(StoppedClock));
+    let (network, destination) = (Network::new(&settings), destination(TlsMode::None));
+    let client = async { open(&network, &destination, &mut trace).await.err() };
+    let (error, heard) = tokio::join!(client, server);
+    assert_eq!(error, Some(RemoteError::new(TestStep::Authenticate, Cause::PlaintextLogin)));
+    assert!(heard.is_empty());
 }
 
 #[tokio::test]
