@@ -11,7 +11,7 @@ use super::{three_messages, users};
 
 fn open_to_passwords() -> Playground {
     let options = Options { users: users(), clear_logins: ClearLogins::Allowed, ..Options::default() };
-    Playground::start(options).unwrap()
+    Playground::start(options).expect("loopback has free ports")
 }
 
 /// A client that says what it is told to.
@@ -19,7 +19,7 @@ struct Raw(BufReader<TcpStream>);
 
 impl Raw {
     fn connect(address: SocketAddr) -> Self {
-        Self(BufReader::new(TcpStream::connect(address).unwrap()))
+        Self(BufReader::new(TcpStream::connect(address).expect("the port is open")))
     }
 
     /// Connects and reads the greeting.
@@ -30,7 +30,7 @@ impl Raw {
     }
 
     fn send(&mut self, text: &str) {
-        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+        self.0.get_mut().write_all(text.as_bytes()).expect("the connection is open");
     }
 
     /// The next line without its end; empty when the connection is closed.

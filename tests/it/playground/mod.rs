@@ -14,14 +14,15 @@ fn users() -> Vec<User> {
 }
 
 fn started(certificate: Certificate) -> Playground {
-    Playground::start(Options { users: users(), certificate, ..Options::default() }).unwrap()
+    Playground::start(Options { users: users(), certificate, ..Options::default() })
+        .expect("loopback has free ports")
 }
 
 /// Runs one case of `clients.py`; returns what it printed.
 fn python(playground: &Playground, case: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("there is room for a file");
     let ca = folder.path().join("ca.pem");
-    std::fs::write(&ca, playground.ca_pem()).unwrap();
+    std::fs::write(&ca, playground.ca_pem()).expect("there is room for a file");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/playground/clients.py");
     let listeners = [
         playground.pop3(),
@@ -52,7 +53,7 @@ fn three_messages(playground: &Playground) {
         b"Subject: two\r\n\r\n.\r\n..two dots\r\nend\r\n",
         b"Subject: three\r\n\r\n",
     ] {
-        state.deliver("anna@example.test", raw).unwrap();
+        state.deliver("anna@example.test", raw).expect("anna is a user");
     }
 }
 
@@ -94,6 +95,17 @@ fn pythons_smtplib_submits() {
     assert_eq!(accepted[0].username.as_deref(), Some("anna"));
     assert_eq!(playground.state().delivered_elsewhere()[0].recipients, ["far@away.test"]);
     no_password_in_the_log(&playground);
+}
+
+#[test]
+fn the_corpus_arrives_the_same_by_pop3_and_imap() {
+    let playground = started(Certificate::Good);
+    playground.state().seed("anna@example.test", 240, 11).unwrap();
+    let printed = python(&playground, "corpus");
+    assert!(printed.contains("240 messages compared"), "{printed}");
+    let held = playground.state().inbox("anna@example.test").unwrap();
+    let sizes = format!("{:?}", held.iter().map(|held| held.raw.len()).collect::<Vec<_>>());
+    assert!(printed.contains(&sizes), "{printed}{sizes}");
 }
 
 #[test]
