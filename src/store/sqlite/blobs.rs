@@ -5,6 +5,7 @@
 //! The files are synced before the transaction commits: a row never names octets that are not durable.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -113,11 +114,12 @@ impl Appender {
 
     fn write_at(&mut self, segment: i64, start: u64, raw: &[u8]) -> Result<(), StoreError> {
         let path = segment_path(&self.folder, segment);
-        if !self.written.contains_key(&segment) {
-            let file = open_segment(&path).map_err(|error| at_file(&path, &error))?;
-            self.written.insert(segment, file);
-        }
-        let file = &self.written[&segment];
+        let file = match self.written.entry(segment) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                entry.insert(open_segment(&path).map_err(|error| at_file(&path, &error))?)
+            }
+        };
         let length = file.metadata().map_err(|error| at_file(&path, &error))?.len();
         if length < start {
             return Err(StoreError::Damaged(format!(
@@ -216,4 +218,50 @@ fn write_owner(path: &Path, store: &str) -> io::Result<()> {
 pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| at_file(folder, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("../../../schema/sql/sqlite/0001_initial.sql")).unwrap();
+        db
+    }
+
+    #[test]
+    fn a_full_segment_is_followed_by_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = database();
+        let mut blobs = Appender::new(folder.path().to_owned(), "store".to_owned());
+        blobs.segment_bytes_max = 10;
+        let texts = ["aaaaaa", "bbbbbb", "cccccc", "aaaaaa"];
+        for text in texts {
+            blobs.put(&db, &ContentHash::of(text.as_bytes()), text.as_bytes()).unwrap();
+        }
+        blobs.sync().unwrap();
+        let segment = |id| std::fs::read(segment_path(folder.path(), id)).unwrap();
+        assert_eq!((segment(1), segment(2)), (b"aaaaaabbbbbb".to_vec(), b"cccccc".to_vec()));
+        for text in texts {
+            let raw = read(&db, folder.path(), &ContentHash::of(text.as_bytes())).unwrap();
+            assert_eq!(raw.unwrap(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn octets_of_a_transaction_that_was_rolled_back_are_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = database();
+        let mut blobs = Appender::new(folder.path().to_owned(), "store".to_owned());
+        blobs.segment_bytes_max = 10;
+        for text in ["first", "a much longer one"] {
+            db.execute_batch("BEGIN").unwrap();
+            blobs.put(&db, &ContentHash::of(text.as_bytes()), text.as_bytes()).unwrap();
+            db.execute_batch("ROLLBACK").unwrap();
+            blobs.forget();
+        }
+        blobs.put(&db, &ContentHash::of(b"kept"), b"kept").unwrap();
+        assert_eq!(std::fs::read(segment_path(folder.path(), 1)).unwrap(), b"kept");
+    }
 }

@@ -220,3 +220,26 @@ fn lock_folder(folder: &Path) -> Result<File, StoreError> {
         Err(error) => Err(at_file(folder, &error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_read_where_no_lock_file_can_be_written_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("odd %41?#&ü.db");
+        drop(writer(&path, Open::CreateIfMissing).unwrap());
+        assert!(can_be_immutable(&path));
+        let db = reader(&path, Reading::Immutable).unwrap();
+        assert!(matches!(judge(&db, &path), Ok(Found::Ours { version: VERSION })));
+    }
+
+    #[test]
+    fn a_store_with_a_log_is_not_read_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let _open = writer(&path, Open::CreateIfMissing).unwrap();
+        assert!(!can_be_immutable(&path));
+    }
+}

@@ -171,3 +171,70 @@ fn commit(db: &Connection, blobs: &mut Appender) -> Result<(), StoreError> {
     db.execute_batch("COMMIT")?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(db: &Connection) -> i64 {
+        db.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap()
+    }
+
+    fn fill(bytes: usize) -> impl Fn(&mut Work<'_>) -> Result<(), StoreError> {
+        move |work| {
+            work.db.execute("INSERT INTO t VALUES (zeroblob(?1))", [bytes.to_string()])?;
+            Ok(())
+        }
+    }
+
+    /// A writer on a database that may have 20 pages, and another connection to look.
+    fn small_disk() -> (Writer, Connection, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (x); PRAGMA max_page_count = 20;")
+            .unwrap();
+        let look = Connection::open(&path).unwrap();
+        let appender = Appender::new(folder.path().join("blobs"), "store".to_owned());
+        (Writer::start(db, appender).unwrap(), look, folder)
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_the_large_write_and_no_other() {
+        let (writer, look, _folder) = small_disk();
+        let (small, large, last) =
+            tokio::join!(writer.run(fill(10)), writer.run(fill(1_000_000)), writer.run(fill(10)));
+        assert!(matches!(large, Err(StoreError::Full)), "{large:?}");
+        small.unwrap();
+        last.unwrap();
+        writer.run(fill(10)).await.unwrap();
+        assert_eq!(rows(&look), 3);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_undone_and_the_next_one_works() {
+        let (writer, look, _folder) = small_disk();
+        let broken = writer
+            .run(|work| -> Result<(), StoreError> {
+                work.db.execute("INSERT INTO t VALUES (1)", [])?;
+                panic!("a bug");
+            })
+            .await;
+        assert!(matches!(broken, Err(StoreError::Failed(_))));
+        writer.run(fill(10)).await.unwrap();
+        assert_eq!(rows(&look), 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_in_is_written_before_the_writer_stops() {
+        let (writer, look, _folder) = small_disk();
+        let mut abandoned = Box::pin(writer.run(fill(10)));
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(Future::poll(abandoned.as_mut(), context).is_pending())
+        });
+        polled.await;
+        drop(abandoned);
+        drop(writer);
+        assert_eq!(rows(&look), 1);
+    }
+}

@@ -227,3 +227,23 @@ async fn creating_from_many_sides_makes_one_store() {
         assert_eq!(store.id().await.unwrap(), id);
     }
 }
+
+/// `/dev/full` takes the place of the segment file: every write to it finds the disk full.
+#[tokio::test]
+async fn a_full_disk_under_the_blobs_is_reported_and_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = create(&path);
+    set_up(&store, &["anna"]).await;
+    let segment = folder.path().join("blobs/000001.seg");
+    std::fs::create_dir(folder.path().join("blobs")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &segment).unwrap();
+    let lease = lease_mailbox(&store, "anna").await;
+    let batch = batch("anna", 1, vec![record(1, "first")]);
+    assert!(matches!(store.record(&lease, &batch).await, Err(StoreError::Full)));
+    assert!(store.messages(&MessageQuery::default()).await.unwrap().is_empty());
+
+    std::fs::remove_file(&segment).unwrap();
+    assert_eq!(store.record(&lease, &batch).await.unwrap().new, 1);
+    assert!(store.raw(&record(1, "first").content).await.unwrap().is_some());
+}
