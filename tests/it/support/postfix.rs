@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
 use super::dovecot::Dovecot;
-use super::need::program;
 use super::program::{Server, run};
 use super::scratch;
 
@@ -43,9 +42,14 @@ impl Postfix {
         fs::write(path("etc/master.cf"), master_cf(submission, submissions, anonymous)).unwrap();
         fs::write(path("etc/recipients"), RECIPIENTS).unwrap();
         fs::write(path("etc/senders"), "/^banned@/ 554 5.7.1 sender banned\n").unwrap();
-        let postfix = program("postfix").expect("required before").into_os_string();
-        // Postfix's master signals its whole process group when it ends, so it gets one of its own.
-        let command = ["setsid".into(), postfix, "-c".into(), path("etc").into(), "start-fg".into()];
+        let etc = path("etc").into_os_string();
+        // Creates the queue. `postfix start-fg` would do it too, but would stand between us and the process to stop.
+        run("postfix", &["-c".into(), etc.clone(), "check".into()], "");
+        let programs =
+            run("postconf", &["-c".into(), etc.clone(), "-h".into(), "daemon_directory".into()], "");
+        // The master signals its whole process group when it ends, so it gets one of its own.
+        let master = format!("{}/master", programs.trim());
+        let command = ["setsid".into(), master.into(), "-c".into(), etc, "-s".into()];
         let server = Server::start(&command, &path("output"));
         let postfix = Self { submission, submissions, anonymous, _server: server, folder };
         for address in [submission, submissions, anonymous] {

@@ -1,5 +1,7 @@
 //! The harness itself, tested with Python's own clients, so that a test that fails does not fail because of it.
 
+use std::net::TcpStream;
+
 use super::certificates::{CertificateKind, HOST};
 use super::dovecot::{Dovecot, DovecotOptions};
 use super::need::{Need, require};
@@ -167,10 +169,14 @@ print([code(b, r + '@example.test') for r in ('anna', 'defer', 'nouser', 'full')
     let printed = succeeds(&script, postfix.anonymous, &dovecot);
     assert_eq!(printed.trim(), "[250, 450, 550, 452] 554 552 550 421");
     assert!(postfix.log().contains("no route outside this test"), "{}", postfix.log());
+    let (smtp, imap) = (postfix.anonymous, dovecot.imap);
+    drop((postfix, dovecot));
+    let left: Vec<_> = [smtp, imap].into_iter().filter(|port| TcpStream::connect(port).is_ok()).collect();
+    assert!(left.is_empty(), "something still listens on {left:?}");
 }
 
 #[test]
-fn servers_do_not_outlive_the_test_process() {
+fn a_server_does_not_outlive_its_test() {
     let folder = super::scratch::folder();
     let log = folder.path().join("log");
     let server = super::program::Server::start(&["sh", "-c", "echo $$; exec sleep 1000"], &log);
