@@ -16,11 +16,15 @@ pub const MANIFEST_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const MANIFEST_BYTES_MAX: u64 = 512 * 1024 * 1024;
 pub const MANIFEST_FILES_MAX: usize = 200_000;
 pub const MANIFEST_DEPTH_MAX: usize = 32;
+/// Folders inside folders of a manifest's directory.
+pub const MANIFEST_FOLDER_DEPTH_MAX: usize = 32;
 /// Nodes of one YAML document.
 pub const MANIFEST_NODES_MAX: usize = 20_000_000;
 /// Problems that are printed before the rest is only counted.
 pub const PROBLEMS_SHOWN_MAX: usize = 1000;
 pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Everything that one place holds, comments and all keys.
+pub const IDENTITY_BYTES_MAX: u64 = 64 * 1024;
 
 // --- conversations ---
 /// One line of a reply. RFC 2449 and RFC 5321 say 512; servers in the wild send more.

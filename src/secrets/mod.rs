@@ -1,6 +1,9 @@
 //! age identities and ciphertexts.
 
+pub mod environment;
 pub mod identity;
+mod open;
+pub mod place;
 pub mod seal;
 
 use crate::model::secret::{SealedValue, Secret, SecretRef};

@@ -1,1 +1,238 @@
-//! TBD
+//! A manifest in a directory, or in a single file.
+
+use std::fs::{self, File, Metadata};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Source, SourceError};
+use crate::model::limits;
+use crate::model::problem::SourceFile;
+
+/// What a manifest may consist of: documents, tables of mailboxes, sealed bundles, certificates.
+const ENDINGS: [&str; 6] = ["yaml", "yml", "csv", "age", "crt", "pem"];
+
+/// One or several paths, each a directory or a file. They are read in the order given; inside a directory the order is
+/// that of the names, so that two readings of the same files are equal.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    paths: Vec<PathBuf>,
+}
+
+impl Directory {
+    pub fn new(paths: Vec<PathBuf>) -> Self {
+        Self { paths }
+    }
+}
+
+impl Source for Directory {
+    /// Reads every file each time: nothing is remembered between two calls.
+    fn load(&self) -> Result<Vec<SourceFile>, SourceError> {
+        let mut reading = Reading::default();
+        for path in &self.paths {
+            let before = reading.files.len();
+            reading.root(path)?;
+            if !reading.files[before..].iter().any(|file| is_yaml(&file.path)) {
+                return Err(SourceError::Empty(path.clone()));
+            }
+        }
+        Ok(reading.files)
+    }
+}
+
+/// Whether an entry of this name is left out of a manifest: hidden files and folders (`.git`, `.mailplumb`, the `..data`
+/// of a mounted ConfigMap, whose files are reached by links beside it) and build output.
+pub(super) fn is_left_out(name: &str) -> bool {
+    name.starts_with('.') || name == "target"
+}
+
+/// Whether a file of this name can be part of a manifest.
+pub(super) fn is_manifest_file(path: &Path) -> bool {
+    has_ending(path, &ENDINGS)
+}
+
+fn is_yaml(path: &Path) -> bool {
+    has_ending(path, &["yaml", "yml"])
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
+    path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending))
+}
+
+#[derive(Default)]
+struct Reading {
+    files: Vec<SourceFile>,
+    bytes: u64,
+}
+
+impl Reading {
+    fn root(&mut self, path: &Path) -> Result<(), SourceError> {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(SourceError::Missing(path.to_owned()));
+            }
+            Err(error) => return Err(unreadable(path, &error)),
+        };
+        if metadata.is_dir() {
+            return self.folder(path, "", 0);
+        }
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        self.file(path, &name, &metadata)
+    }
+
+    fn folder(&mut self, path: &Path, prefix: &str, depth: usize) -> Result<(), SourceError> {
+        if depth > limits::MANIFEST_FOLDER_DEPTH_MAX {
+            let detail = format!("folders are nested deeper than {}", limits::MANIFEST_FOLDER_DEPTH_MAX);
+            return Err(SourceError::Unreadable { path: path.to_owned(), detail });
+        }
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path).map_err(|error| unreadable(path, &error))? {
+            let entry = entry.map_err(|error| unreadable(path, &error))?;
+            entries.push((entry.file_name().to_string_lossy().into_owned(), entry));
+        }
+        entries.sort_by(|one, other| one.0.cmp(&other.0));
+        for (name, entry) in entries.iter().filter(|(name, _)| !is_left_out(name)) {
+            self.entry(entry, &format!("{prefix}{name}"), depth)?;
+        }
+        Ok(())
+    }
+
+    /// Links to files are followed, links to folders are not: they could lead in a circle, or out of the checkout.
+    fn entry(&mut self, entry: &fs::DirEntry, name: &str, depth: usize) -> Result<(), SourceError> {
+        let path = entry.path();
+        let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
+        if kind.is_dir() {
+            return self.folder(&path, &format!("{name}/"), depth + 1);
+        }
+        if !is_manifest_file(&path) {
+            return Ok(());
+        }
+        let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
+        if metadata.is_dir() { Ok(()) } else { self.file(&path, name, &metadata) }
+    }
+
+    fn file(&mut self, path: &Path, name: &str, metadata: &Metadata) -> Result<(), SourceError> {
+        if !metadata.is_file() {
+            let detail = "it is not a regular file".to_owned();
+            return Err(SourceError::Unreadable { path: path.to_owned(), detail });
+        }
+        if self.files.len() == limits::MANIFEST_FILES_MAX {
+            return Err(SourceError::TooMany(limits::MANIFEST_FILES_MAX));
+        }
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(limits::MANIFEST_FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .map_err(|error| unreadable(path, &error))?;
+        let size = bytes.len() as u64;
+        if size > limits::MANIFEST_FILE_BYTES_MAX {
+            let detail = format!("it is larger than {} bytes", limits::MANIFEST_FILE_BYTES_MAX);
+            return Err(SourceError::Unreadable { path: path.to_owned(), detail });
+        }
+        self.bytes += size;
+        if self.bytes > limits::MANIFEST_BYTES_MAX {
+            return Err(SourceError::TooLarge(limits::MANIFEST_BYTES_MAX));
+        }
+        self.files.push(SourceFile { name: Arc::from(name), path: path.to_owned(), bytes: bytes.into() });
+        Ok(())
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> SourceError {
+    SourceError::Unreadable { path: path.to_owned(), detail: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with these files; the text of each is its own name.
+    fn folder(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, name).unwrap();
+        }
+        folder
+    }
+
+    fn load(path: &Path) -> Result<Vec<(String, String)>, SourceError> {
+        let shown =
+            |file: SourceFile| (file.name.to_string(), String::from_utf8_lossy(&file.bytes).into_owned());
+        Ok(Directory::new(vec![path.to_owned()]).load()?.into_iter().map(shown).collect())
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        load(path).unwrap().into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn files_come_sorted_with_names_relative_to_the_directory() {
+        let folder = folder(&["b.yaml", "a/z.yml", "a/c.csv", "ca.pem", "README.md", "notes.txt", "s.age"]);
+        assert_eq!(names(folder.path()), ["a/c.csv", "a/z.yml", "b.yaml", "ca.pem", "s.age"]);
+    }
+
+    #[test]
+    fn hidden_entries_state_and_build_output_are_left_out() {
+        let folder = folder(&["a.yaml", ".hidden.yaml", ".mailplumb/b.yaml", ".git/c.yaml", "target/d.yaml"]);
+        assert_eq!(names(folder.path()), ["a.yaml"]);
+    }
+
+    #[test]
+    fn a_single_file_is_a_manifest() {
+        let folder = folder(&["sub/a.yaml", "b.yaml"]);
+        assert_eq!(names(&folder.path().join("sub/a.yaml")), ["a.yaml"]);
+    }
+
+    #[test]
+    fn a_directory_without_yaml_and_a_missing_one_are_errors() {
+        let folder = folder(&["a.csv"]);
+        assert!(matches!(load(folder.path()), Err(SourceError::Empty(_))));
+        assert!(matches!(load(&folder.path().join("absent")), Err(SourceError::Missing(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_files_are_followed_as_a_mounted_config_map_needs() {
+        use std::os::unix::fs::symlink;
+        let folder = folder(&["..2026_01/a.yaml", "..2026_02/a.yaml"]);
+        let at = |name: &str| folder.path().join(name);
+        symlink("..2026_01", at("..data")).unwrap();
+        symlink("..data/a.yaml", at("a.yaml")).unwrap();
+        assert_eq!(load(folder.path()).unwrap(), [("a.yaml".to_owned(), "..2026_01/a.yaml".to_owned())]);
+        symlink("..2026_02", at("..data_tmp")).unwrap();
+        fs::rename(at("..data_tmp"), at("..data")).unwrap();
+        assert_eq!(load(folder.path()).unwrap(), [("a.yaml".to_owned(), "..2026_02/a.yaml".to_owned())]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_a_circle_end_and_a_dangling_link_is_an_error() {
+        use std::os::unix::fs::symlink;
+        let folder = folder(&["a.yaml", "sub/b.yaml"]);
+        symlink("..", folder.path().join("sub/up")).unwrap();
+        symlink("..", folder.path().join("sub/up.yaml")).unwrap();
+        assert_eq!(names(folder.path()), ["a.yaml", "sub/b.yaml"]);
+        symlink("absent.yaml", folder.path().join("c.yaml")).unwrap();
+        assert!(
+            matches!(load(folder.path()), Err(SourceError::Unreadable { path, .. }) if path.ends_with("c.yaml"))
+        );
+    }
+
+    #[test]
+    fn folders_that_are_nested_too_deeply_are_an_error() {
+        let deep = format!("{}a.yaml", "d/".repeat(limits::MANIFEST_FOLDER_DEPTH_MAX + 1));
+        assert!(matches!(load(folder(&[&deep]).path()), Err(SourceError::Unreadable { .. })));
+        let allowed = format!("{}a.yaml", "d/".repeat(limits::MANIFEST_FOLDER_DEPTH_MAX));
+        assert!(load(folder(&[&allowed]).path()).is_ok());
+    }
+
+    #[test]
+    fn a_file_above_the_limit_is_an_error() {
+        let folder = folder(&["a.yaml"]);
+        let file = File::options().write(true).open(folder.path().join("a.yaml")).unwrap();
+        file.set_len(limits::MANIFEST_FILE_BYTES_MAX + 1).unwrap();
+        assert!(matches!(load(folder.path()), Err(SourceError::Unreadable { .. })));
+    }
+}

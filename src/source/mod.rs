@@ -1,6 +1,7 @@
 //! Where manifests come from.
 
 pub mod directory;
+pub mod watch;
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! All integration tests, one folder per room. `tidy.rs` stands alone because it needs nothing compiled.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
 #[cfg(feature = "demo")]
 mod cli;
 #[cfg(feature = "demo")]

@@ -1,1 +1,17 @@
-//! Tests of this room, from outside.
+//! The harness: real servers, started privately on loopback, each with its state in a folder of its own.
+//!
+//! A test that needs one begins with `let Some(()) = require(Need::Servers) else { return };`.
+
+pub mod need;
+pub mod program;
+pub mod scratch;
+
+#[cfg(feature = "demo")]
+pub mod certificates;
+#[cfg(feature = "demo")]
+pub mod dovecot;
+#[cfg(feature = "demo")]
+pub mod postfix;
+
+#[cfg(feature = "demo")]
+mod tests;

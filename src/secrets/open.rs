@@ -1,0 +1,185 @@
+//! Opens secret values: age ciphertexts with the keyring's identities, files and variables without one.
+
+use std::fs::File;
+use std::io::Read;
+
+use age::armor::ArmoredReader;
+use age::{DecryptError, Decryptor};
+use zeroize::Zeroizing;
+
+use super::identity::Keyring;
+use super::{Unseal, UnsealError};
+use crate::model::limits::SECRET_VALUE_BYTES_MAX;
+use crate::model::secret::{Sealed, SealedValue, Secret, SecretRef};
+
+impl Unseal for Keyring {
+    fn open(&self, _name: &SecretRef, sealed: &SealedValue) -> Result<Secret<String>, UnsealError> {
+        match &sealed.sealed {
+            Sealed::Age(armoured) => self.open_age(armoured, &sealed.sealed_to),
+            Sealed::File(path) => open_file(path),
+            Sealed::Env(variable) => {
+                let unset = || UnsealError::EnvironmentUnset(variable.clone());
+                let value = self.environment.variable(variable).ok_or_else(unset)?;
+                text(&Zeroizing::new(value.into_encoded_bytes()))
+            }
+            Sealed::Bundle { file, .. } => Err(UnsealError::Damaged(format!(
+                "`{file}` is a whole-file bundle, which this version cannot open; give the value as `age`"
+            ))),
+        }
+    }
+}
+
+impl Keyring {
+    fn open_age(&self, armoured: &str, sealed_to: &[String]) -> Result<Secret<String>, UnsealError> {
+        if self.identities.is_empty() {
+            return Err(UnsealError::NoIdentity);
+        }
+        let damaged = |error: DecryptError| UnsealError::Damaged(words(&error));
+        let decryptor =
+            Decryptor::new_buffered(ArmoredReader::new(armoured.trim().as_bytes())).map_err(damaged)?;
+        if decryptor.is_scrypt() {
+            return Err(UnsealError::Damaged(
+                "it is encrypted with a passphrase; encrypt it to the organization's recipients".to_owned(),
+            ));
+        }
+        let identities = self.identities.iter().map(|identity| identity.as_ref() as &dyn age::Identity);
+        match decryptor.decrypt(identities) {
+            Ok(plain) => read_value(plain)
+                .map_err(|error| UnsealError::Damaged(error.to_string()))
+                .and_then(|bytes| text(&bytes)),
+            Err(DecryptError::NoMatchingKeys) => {
+                Err(UnsealError::NotForThisIdentity { sealed_to: sealed_to.to_vec() })
+            }
+            Err(error) => Err(damaged(error)),
+        }
+    }
+}
+
+fn open_file(path: &str) -> Result<Secret<String>, UnsealError> {
+    let failed = |detail: String| UnsealError::File { path: path.to_owned(), detail };
+    let unreadable = |error: std::io::Error| failed(error.to_string());
+    let file = File::open(path).map_err(unreadable)?;
+    // Reading a pipe or a device could wait for ever, and a mailbox would wait with it.
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(failed("it is not a regular file".to_owned()));
+    }
+    let bytes = read_value(file).map_err(unreadable)?;
+    let value =
+        bytes.strip_suffix(b"\n").map_or(bytes.as_slice(), |cut| cut.strip_suffix(b"\r").unwrap_or(cut));
+    text(value)
+}
+
+/// Reads one byte more than a value may have, into a buffer that never moves, so that wiping it wipes all of it.
+fn read_value(source: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let line_end = 2;
+    let bytes_max = SECRET_VALUE_BYTES_MAX + line_end + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 64));
+    source.take(bytes_max as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn text(bytes: &[u8]) -> Result<Secret<String>, UnsealError> {
+    if bytes.len() > SECRET_VALUE_BYTES_MAX {
+        return Err(UnsealError::TooLarge(SECRET_VALUE_BYTES_MAX));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| UnsealError::NotText)?;
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// age's words may span several lines and end with a full stop.
+fn words(error: &DecryptError) -> String {
+    let line = error.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
+    let mut letters = line.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::environment::Environment;
+    use super::super::identity::Discovery;
+    use super::super::seal::{keygen, seal};
+    use super::*;
+
+    fn keyring(variables: &[(&str, &str)]) -> Keyring {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+        let environment = Environment::Fixed(variables);
+        Keyring::discover(&Discovery { named: &[], environment, ask_passphrase: &|_| None }).unwrap()
+    }
+
+    fn open(keyring: &Keyring, sealed: Sealed) -> Result<String, UnsealError> {
+        let name = SecretRef { secret: crate::model::name::Name::parse("hq").unwrap(), key: "k".to_owned() };
+        let sealed = SealedValue { sealed, sealed_to: vec!["ops".to_owned()], expires: None };
+        keyring.open(&name, &sealed).map(|secret| secret.expose().clone())
+    }
+
+    fn sealed(value: &str, recipient: String) -> Sealed {
+        let recipients = BTreeMap::from([("ops".to_owned(), recipient)]);
+        Sealed::Age(seal(&Secret::new(value.to_owned()), &recipients).unwrap())
+    }
+
+    #[test]
+    fn what_was_sealed_to_an_identity_opens_with_it() {
+        let (identity, recipient) = keygen();
+        let keyring = keyring(&[("MAILPLUMB_AGE_KEY", identity.expose())]);
+        assert_eq!(open(&keyring, sealed("grüße\n", recipient)).unwrap(), "grüße\n");
+    }
+
+    #[test]
+    fn a_stranger_learns_whom_the_value_is_for() {
+        let keyring = keyring(&[("MAILPLUMB_AGE_KEY", keygen().0.expose())]);
+        let error = open(&keyring, sealed("x", keygen().1)).unwrap_err();
+        assert_eq!(error, UnsealError::NotForThisIdentity { sealed_to: vec!["ops".to_owned()] });
+    }
+
+    #[test]
+    fn without_an_identity_age_values_stay_shut_and_the_others_open() {
+        let keyring = keyring(&[("IMAP_PASSWORD", "hunter2")]);
+        assert_eq!(open(&keyring, sealed("x", keygen().1)).unwrap_err(), UnsealError::NoIdentity);
+        assert_eq!(open(&keyring, Sealed::Env("IMAP_PASSWORD".to_owned())).unwrap(), "hunter2");
+        let unset = open(&keyring, Sealed::Env("SMTP_PASSWORD".to_owned())).unwrap_err();
+        assert_eq!(unset, UnsealError::EnvironmentUnset("SMTP_PASSWORD".to_owned()));
+    }
+
+    #[test]
+    fn one_line_end_of_a_file_is_not_part_of_the_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let shown = path.display().to_string();
+        for (written, value) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a\r", "a\r")] {
+            std::fs::write(&path, written).unwrap();
+            assert_eq!(open(&keyring(&[]), Sealed::File(shown.clone())).unwrap(), value, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_absent_or_no_file_or_too_large_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let shown = path.display().to_string();
+        let absent = open(&keyring(&[]), Sealed::File(shown.clone())).unwrap_err();
+        assert!(matches!(&absent, UnsealError::File { path, .. } if *path == shown), "{absent}");
+        let no_file = open(&keyring(&[]), Sealed::File(folder.path().display().to_string())).unwrap_err();
+        assert!(matches!(no_file, UnsealError::File { .. }), "{no_file}");
+        std::fs::write(&path, vec![b'x'; SECRET_VALUE_BYTES_MAX]).unwrap();
+        assert!(open(&keyring(&[]), Sealed::File(shown.clone())).is_ok());
+        std::fs::write(&path, vec![b'x'; SECRET_VALUE_BYTES_MAX + 1]).unwrap();
+        let large = open(&keyring(&[]), Sealed::File(shown.clone())).unwrap_err();
+        assert_eq!(large, UnsealError::TooLarge(SECRET_VALUE_BYTES_MAX));
+        std::fs::write(&path, [0xff]).unwrap();
+        assert_eq!(open(&keyring(&[]), Sealed::File(shown)).unwrap_err(), UnsealError::NotText);
+    }
+
+    #[test]
+    fn every_damage_to_a_ciphertext_is_an_error_and_no_panic() {
+        let (identity, recipient) = keygen();
+        let keyring = keyring(&[("MAILPLUMB_AGE_KEY", identity.expose())]);
+        let Sealed::Age(good) = sealed("hunter2", recipient) else { unreachable!("sealed to age") };
+        let last_line = good.trim_end().rfind('\n').unwrap();
+        for cut in 0..=last_line {
+            let error = open(&keyring, Sealed::Age(good[..cut].to_owned())).unwrap_err();
+            assert!(matches!(error, UnsealError::Damaged(_)), "{cut}: {error}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a test needs that a machine may lack. A test without it is skipped, and never in silence.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Dovecot, and Python as a client that is not ours.
+    Servers,
+    /// Dovecot and Postfix; the latter starts only as root.
+    Submission,
+    /// The `age` program.
+    Age,
+    /// The schemas that mail vendors publish.
+    Schemas,
+}
+
+impl Need {
+    /// The word in `MAILPLUMB_REQUIRE`, and in the count of skipped tests.
+    fn group(self) -> &'static str {
+        match self {
+            Self::Servers | Self::Submission | Self::Age => "servers",
+            Self::Schemas => "schemas",
+        }
+    }
+
+    /// What this machine lacks, in words.
+    fn lacking(self) -> Option<String> {
+        let without = |programs: &[&str]| {
+            let missing: Vec<_> = programs.iter().copied().filter(|name| program(name).is_none()).collect();
+            (!missing.is_empty()).then(|| format!("no {}", missing.join(", no ")))
+        };
+        match self {
+            Self::Servers => without(&["dovecot", "python3"]),
+            Self::Submission if !is_root() => Some("Postfix starts only as root".to_owned()),
+            Self::Submission => without(&["dovecot", "postfix", "python3"]),
+            Self::Age => without(&["age", "age-keygen"]),
+            Self::Schemas => match vendor_data() {
+                Some(_) => None,
+                None => Some("MAILPLUMB_VENDOR_DATA names no folder".to_owned()),
+            },
+        }
+    }
+}
+
+/// `None`: the test has to return at once; that it was skipped is written to standard error and, for the count at the
+/// end of `make test`, to the file named by `MAILPLUMB_SKIPS`. Panics instead where `MAILPLUMB_REQUIRE` lists the group.
+#[track_caller]
+pub fn require(need: Need) -> Option<()> {
+    let Some(lacking) = need.lacking() else { return Some(()) };
+    let required = setting("MAILPLUMB_REQUIRE").unwrap_or_default();
+    skip(need, &lacking, &required.to_string_lossy(), setting("MAILPLUMB_SKIPS").map(PathBuf::from));
+    None
+}
+
+#[expect(clippy::print_stderr, reason = "whoever reads the output of this test has to see it")]
+#[track_caller]
+fn skip(need: Need, lacking: &str, required: &str, list: Option<PathBuf>) {
+    let group = need.group();
+    assert!(
+        !required.split(',').any(|word| word.trim() == group),
+        "{group} are required here, but: {lacking}"
+    );
+    let thread = std::thread::current();
+    let line = format!("{group}\t{}\t{lacking}\n", thread.name().unwrap_or("unnamed"));
+    eprint!("SKIPPED\t{line}");
+    if let Some(path) = list {
+        // One write of one short line, so that lines of processes at the same time do not mix.
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    }
+}
+
+/// The folder with vendors' schemas, which are not part of this repository.
+pub fn vendor_data() -> Option<PathBuf> {
+    setting("MAILPLUMB_VENDOR_DATA").map(PathBuf::from).filter(|path| path.is_dir())
+}
+
+/// Where a program is. Servers are in `sbin`, which the `PATH` of an ordinary user may lack.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = setting("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// A process's own folder in `/proc` belongs to its effective user.
+pub fn is_root() -> bool {
+    Path::new("/proc/self").metadata().is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+#[expect(clippy::disallowed_methods, reason = "how the test run is configured; the product is not involved")]
+pub fn setting(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_is_not_lacking() {
+        assert_eq!(program("sh").is_some(), program("no-such-program").is_none());
+        assert_eq!(Need::Schemas.lacking().is_none(), vendor_data().is_some());
+        assert_eq!(
+            Need::Age.lacking().is_none(),
+            program("age").is_some() && program("age-keygen").is_some()
+        );
+    }
+
+    #[test]
+    fn what_is_required_fails_instead_of_being_skipped() {
+        for required in ["schemas", "servers,schemas", "servers, schemas"] {
+            let failed = std::panic::catch_unwind(|| skip(Need::Schemas, "none", required, None));
+            assert!(failed.is_err(), "{required}");
+        }
+    }
+
+    #[test]
+    fn a_skipped_test_leaves_a_line_with_its_group_name_and_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("skips");
+        for required in ["", "servers"] {
+            skip(Need::Schemas, "no schemas", required, Some(list.clone()));
+        }
+        let name = "support::need::tests::a_skipped_test_leaves_a_line_with_its_group_name_and_reason";
+        assert_eq!(
+            std::fs::read_to_string(list).unwrap(),
+            format!("schemas\t{name}\tno schemas\n").repeat(2)
+        );
+    }
+}
