@@ -2,8 +2,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::model::clock::Clock;
@@ -63,16 +63,20 @@ fn plaintext_allowed() -> HostSettings {
 /// Plays the server of a transcript once, then closes the connection. What the client says must be the `C:` lines.
 async fn serve(listener: TcpListener, transcript: String) {
     let (mut socket, _) = listener.accept().await.unwrap();
+    play(&mut socket, &transcript).await;
+}
+
+async fn play(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), transcript: &str) {
     for line in transcript.lines().map(str::trim_start) {
         match line.split_once(": ").unwrap_or((line.trim_end_matches(':'), "")) {
             ("S", said) => socket.write_all(format!("{said}\r\n").as_bytes()).await.unwrap(),
-            ("C", expected) => assert_eq!(heard(&mut socket).await, expected),
+            ("C", expected) => assert_eq!(heard(socket).await, expected),
             (other, _) => panic!("neither C nor S: {other}"),
         }
     }
 }
 
-async fn heard(socket: &mut TcpStream) -> String {
+async fn heard(socket: &mut (impl AsyncRead + Unpin)) -> String {
     let mut line = Vec::new();
     while !line.ends_with(b"\r\n") {
         match socket.read_u8().await {
@@ -187,7 +191,7 @@ async fn interrupted_by(words: &'static str) -> Result<Vec<RecipientResult>, Rem
     };
     let submit = async {
         let mut session = open_anonymous(at).await;
-        let large = b"0123456789abcde\n".repeat(2 * 1024 * 1024);
+        let large = b"0123456789abcde\n".repeat(768 * 1024);
         let sent = session.send(&address("anna@a.example"), &[address("b@b.example")], &large).await;
         assert!(!session.is_open());
         sent.map(|submitted| submitted.recipients)
@@ -262,4 +266,55 @@ async fn a_server_that_offers_no_login_is_not_used_without_one() {
     let transcript = "S: 220 x\nC: EHLO a.example\nS: 250 x\n";
     let error = refusal(transcript, TlsMode::None, &plaintext_allowed()).await;
     assert!(matches!(error.cause, Cause::NoMechanism { .. }), "{error:?}");
+}
+
+#[cfg(feature = "demo")]
+#[tokio::test]
+async fn behind_starttls_only_what_is_said_there_counts() {
+    let key = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(bundle.path(), key.cert.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let served = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let clear = "S: 220 x\nC: EHLO a.example\nS: 250-x\nS: 250-AUTH PLAIN\nS: 250-PIPELINING\n\
+                     S: 250 STARTTLS\nC: STARTTLS\nS: 220 go";
+        play(&mut socket, clear).await;
+        let mut stream = acceptor.accept(socket).await.unwrap();
+        let secret = "C: EHLO a.example\nS: 250-x\nS: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\n\
+                      C: YW5uYQ==\nS: 334 UGFzc3dvcmQ6\nC: c2VjcmV0\nS: 235 welcome\n\
+                      C: MAIL FROM:<anna@a.example>\nS: 250 ok\nC: RCPT TO:<b@b.example>\nS: 250 ok\n\
+                      C: DATA\nS: 354 go\n";
+        play(&mut stream, &format!("{secret}{TEXT}S: 250 queued\nC: QUIT\nS: 221 bye")).await;
+    };
+    let submit = async {
+        let mut there = destination(at, TlsMode::Starttls, password());
+        there.trust = Some(Name::parse("own").unwrap());
+        let mut host = HostSettings::default();
+        host.trust.insert(Name::parse("own").unwrap(), bundle.path().to_owned());
+        let mut trace = trace();
+        let mut session = open(&Network::new(&host), &there, &mut trace).await.unwrap();
+        assert_eq!(send(&mut session, &["b@b.example"]).await.unwrap(), [accepted("250 queued")]);
+        session.close().await;
+        trace.into_steps()
+    };
+    let ((), steps) = tokio::join!(served, submit);
+    let words: Vec<_> = steps.iter().skip(2).map(|taken| (taken.step, taken.detail.as_deref())).collect();
+    let expected = [
+        (TestStep::Greet, None),
+        (TestStep::Tls, Some("TLS 1.3")),
+        (TestStep::Greet, None),
+        (TestStep::Authenticate, Some("LOGIN")),
+    ];
+    assert_eq!(words, expected);
 }
