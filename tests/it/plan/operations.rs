@@ -299,6 +299,19 @@ fn two_mailboxes_do_not_share_a_previous_name() {
 }
 
 #[test]
+fn a_mailbox_stored_under_both_names_keeps_the_new_one_and_says_so() {
+    let before = small(&["anna", "hanna"]);
+    let after = with(small(&["hanna"]), |m| m.lifecycle.previous_names = vec![name("anna")]);
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    let actions: Vec<Action> = plan.steps.iter().map(|step| step.action).collect();
+    assert_eq!(actions, [Action::Update, Action::Delete]);
+    assert_eq!(
+        plan.notes[0].message,
+        "it is stored under this name and under its previous name `anna`, which is deleted"
+    );
+}
+
+#[test]
 fn a_new_address_needs_a_new_approval() {
     let before = small(&["anna"]);
     let after = with(before.clone(), |m| m.address = address("new@contoso.example"));
