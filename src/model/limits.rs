@@ -70,3 +70,18 @@ pub const ATTEMPTS_PER_MESSAGE_DEFAULT: u16 = 5;
 // --- outbox ---
 pub const RECIPIENTS_MAX: usize = 1000;
 pub const OUTGOING_BATCH_MESSAGES: usize = 50;
+
+// --- store ---
+/// A new segment file is begun once one has grown to this size.
+pub const BLOB_SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
+/// Rows of a list when the caller names no limit.
+pub const LISTED_ROWS_DEFAULT: u64 = 1000;
+/// Older alerts make room for newer ones.
+pub const ALERTS_MAX: u64 = 100_000;
+/// How long to wait for another process that writes to the same store.
+pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Connections that read one store at the same time.
+pub const STORE_READERS_MAX: usize = 4;
+/// Writes that share one transaction, and so one wait for the disk.
+pub const STORE_GROUP_WRITES_MAX: usize = 64;
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 1024;
