@@ -1,1 +1,85 @@
-//! TBD
+//! The embedded store: one SQLite database in WAL mode, and the octets of messages in files beside it.
+//!
+//! Several processes use one store at the same time. Within each, one thread writes and a few connections read;
+//! between them, SQLite's write lock and the leases keep order.
+
+mod alerts;
+mod blobs;
+mod columns;
+mod declared;
+mod door;
+mod errors;
+mod incoming;
+mod lease;
+mod mailbox;
+mod messages;
+mod open;
+mod outbox;
+mod outgoing;
+mod readers;
+mod revision;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+pub use self::open::Open;
+pub use super::process::holder;
+
+use self::blobs::Appender;
+use self::open::Reading;
+use self::readers::Readers;
+use self::writer::{Work, Writer};
+use super::StoreError;
+
+/// A store in one file, `state.db` by default, and the folder `blobs` beside it.
+pub struct SqliteStore {
+    blobs: PathBuf,
+    // Dropped before the writer, whose connection then is the last one and clears the write-ahead log away.
+    readers: Readers,
+    access: Access,
+}
+
+enum Access {
+    ReadOnly,
+    ReadWrite(Writer),
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`. Files are created for their owner only (0600, folders 0700).
+    ///
+    /// Blocks for a moment; waits while another process creates or migrates the same store.
+    pub fn open(path: &Path, mode: Open) -> Result<Self, StoreError> {
+        let blobs = open::folder_of(path).join("blobs");
+        let (access, reading) = match mode {
+            Open::ReadOnly => (Access::ReadOnly, open::reading(path)?),
+            Open::Existing | Open::CreateIfMissing => {
+                let db = open::writer(path, mode)?;
+                let id = declared::store_id(&db)?;
+                let appender = Appender::new(blobs.clone(), id.0);
+                (Access::ReadWrite(Writer::start(db, appender)?), Reading::Shared)
+            }
+        };
+        Ok(Self { blobs, readers: Readers::new(path.to_owned(), reading), access })
+    }
+
+    async fn read<T, F>(&self, body: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.run(body).await
+    }
+
+    async fn write<T, F>(&self, body: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        match &self.access {
+            Access::ReadWrite(writer) => writer.run(body).await,
+            Access::ReadOnly => Err(StoreError::ReadOnly("it was opened for reading".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Blobs: the octets of messages, in append-only segment files beside the database, named by their BLAKE3.
+//!
+//! The database says how far each segment is committed. Appends happen inside a write transaction, which only one
+//! process can have at a time; so whoever appends may first cut off what a crashed or refused write left behind.
+//! The files are synced before the transaction commits: a row never names octets that are not durable.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::columns::{count, whole};
+use super::errors::at_file;
+use crate::model::limits;
+use crate::model::record::ContentHash;
+use crate::store::StoreError;
+
+/// Says in the blob folder which store it belongs to, so that two databases never write into one folder.
+const OWNER_FILE: &str = "store-id";
+
+/// Appends the blobs of one transaction.
+pub(super) struct Appender {
+    folder: PathBuf,
+    store: String,
+    segment_bytes_max: u64,
+    folder_checked: bool,
+    /// The segments that the present transaction wrote to.
+    written: BTreeMap<i64, File>,
+}
+
+/// Where the octets of a blob are.
+struct Extent {
+    segment: i64,
+    start: u64,
+    length: u64,
+}
+
+impl Appender {
+    pub(super) fn new(folder: PathBuf, store: String) -> Self {
+        Self {
+            folder,
+            store,
+            segment_bytes_max: limits::BLOB_SEGMENT_BYTES,
+            folder_checked: false,
+            written: BTreeMap::new(),
+        }
+    }
+
+    /// Writes the octets unless they are there already. `db` is inside a write transaction.
+    pub(super) fn put(
+        &mut self,
+        db: &Connection,
+        content: &ContentHash,
+        raw: &[u8],
+    ) -> Result<(), StoreError> {
+        if ContentHash::of(raw) != *content {
+            return Err(StoreError::Failed(format!("the octets do not have the hash {}", content.0)));
+        }
+        if find(db, content)?.is_some() {
+            return Ok(());
+        }
+        let extent = self.append(db, raw)?;
+        db.prepare_cached("INSERT INTO blobs (hash, segment, start, length) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![content.0, extent.segment, whole(extent.start), whole(extent.length)])?;
+        Ok(())
+    }
+
+    /// Makes everything durable that was written since the last call. Called right before the commit.
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        if self.written.is_empty() {
+            return Ok(());
+        }
+        for (segment, file) in &self.written {
+            file.sync_data().map_err(|error| at_file(&segment_path(&self.folder, *segment), &error))?;
+        }
+        self.written.clear();
+        // The names of new files; cheap when there are none.
+        sync_folder(&self.folder)
+    }
+
+    /// Forgets the files of a transaction that was rolled back.
+    pub(super) fn forget(&mut self) {
+        self.written.clear();
+    }
+
+    fn append(&mut self, db: &Connection, raw: &[u8]) -> Result<Extent, StoreError> {
+        self.check_folder()?;
+        let (segment, start) = self.place(db)?;
+        let length = raw.len() as u64;
+        self.write_at(segment, start, raw)?;
+        db.prepare_cached(
+            "INSERT INTO segments (id, bytes) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes",
+        )?
+        .execute(params![segment, whole(start + length)])?;
+        Ok(Extent { segment, start, length })
+    }
+
+    /// The segment to write to, and its committed end.
+    fn place(&self, db: &Connection) -> Result<(i64, u64), StoreError> {
+        let last: Option<(i64, i64)> = db
+            .prepare_cached("SELECT id, bytes FROM segments ORDER BY id DESC LIMIT 1")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((segment, bytes)) = last else { return Ok((1, 0)) };
+        let bytes = count(bytes)?;
+        if bytes < self.segment_bytes_max { Ok((segment, bytes)) } else { Ok((segment + 1, 0)) }
+    }
+
+    fn write_at(&mut self, segment: i64, start: u64, raw: &[u8]) -> Result<(), StoreError> {
+        let path = segment_path(&self.folder, segment);
+        let file = match self.written.entry(segment) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                entry.insert(open_segment(&path).map_err(|error| at_file(&path, &error))?)
+            }
+        };
+        let length = file.metadata().map_err(|error| at_file(&path, &error))?.len();
+        if length < start {
+            return Err(StoreError::Damaged(format!(
+                "{} ends at byte {length} and should reach to byte {start}",
+                path.display()
+            )));
+        }
+        if length > start {
+            file.set_len(start).map_err(|error| at_file(&path, &error))?;
+        }
+        file.write_all_at(raw, start).map_err(|error| at_file(&path, &error))
+    }
+
+    /// Creates the folder on the first append, and makes sure that it is this store's.
+    fn check_folder(&mut self) -> Result<(), StoreError> {
+        if self.folder_checked {
+            return Ok(());
+        }
+        let failed = |error: &io::Error| at_file(&self.folder, error);
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(|error| failed(&error))?;
+        let path = self.folder.join(OWNER_FILE);
+        let owner = read_owner(&path).map_err(|error| at_file(&path, &error))?;
+        if owner.is_empty() {
+            write_owner(&path, &self.store).map_err(|error| at_file(&path, &error))?;
+            sync_folder(&self.folder)?;
+            sync_folder(self.folder.parent().unwrap_or(Path::new("/")))?;
+        } else if owner != self.store {
+            return Err(StoreError::Failed(format!(
+                "{} belongs to store {owner} and this is store {}; put this store into a folder of its own",
+                self.folder.display(),
+                self.store
+            )));
+        }
+        self.folder_checked = true;
+        Ok(())
+    }
+}
+
+/// Reads a blob and verifies its octets. `None`: there is none.
+pub(super) fn read(
+    db: &Connection,
+    folder: &Path,
+    content: &ContentHash,
+) -> Result<Option<Bytes>, StoreError> {
+    let Some(extent) = find(db, content)? else { return Ok(None) };
+    let path = segment_path(folder, extent.segment);
+    let damaged = |words: String| StoreError::Damaged(format!("blob {}: {words}", content.0));
+    if extent.length > limits::MESSAGE_BYTES_MAX {
+        return Err(damaged(format!("its length of {} is impossible", extent.length)));
+    }
+    let file = File::open(&path).map_err(|error| damaged(format!("{}: {error}", path.display())))?;
+    let length = usize::try_from(extent.length).map_err(|error| damaged(error.to_string()))?;
+    let mut raw = vec![0; length];
+    file.read_exact_at(&mut raw, extent.start)
+        .map_err(|error| damaged(format!("{} at byte {}: {error}", path.display(), extent.start)))?;
+    if ContentHash::of(&raw) != *content {
+        return Err(damaged(format!("{} at byte {} holds something else", path.display(), extent.start)));
+    }
+    Ok(Some(Bytes::from(raw)))
+}
+
+fn find(db: &Connection, content: &ContentHash) -> Result<Option<Extent>, StoreError> {
+    let row: Option<(i64, i64, i64)> = db
+        .prepare_cached("SELECT segment, start, length FROM blobs WHERE hash = ?1")?
+        .query_row([&content.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((segment, start, length)) = row else { return Ok(None) };
+    Ok(Some(Extent { segment, start: count(start)?, length: count(length)? }))
+}
+
+fn segment_path(folder: &Path, segment: i64) -> PathBuf {
+    folder.join(format!("{segment:06}.seg"))
+}
+
+fn open_segment(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn read_owner(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    match File::open(path) {
+        // An owner is 32 digits; a longer file is not ours and differs from any store.
+        Ok(file) => file.take(64).read_to_string(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(text.trim().to_owned())
+}
+
+fn write_owner(path: &Path, store: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(store.as_bytes())?;
+    file.sync_all()
+}
+
+pub(super) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| at_file(folder, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("../../../schema/sql/sqlite/0001_initial.sql")).unwrap();
+        db
+    }
+
+    #[test]
+    fn a_full_segment_is_followed_by_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = database();
+        let mut blobs = Appender::new(folder.path().to_owned(), "store".to_owned());
+        blobs.segment_bytes_max = 10;
+        let texts = ["aaaaaa", "bbbbbb", "cccccc", "aaaaaa"];
+        for text in texts {
+            blobs.put(&db, &ContentHash::of(text.as_bytes()), text.as_bytes()).unwrap();
+        }
+        blobs.sync().unwrap();
+        let segment = |id| std::fs::read(segment_path(folder.path(), id)).unwrap();
+        assert_eq!((segment(1), segment(2)), (b"aaaaaabbbbbb".to_vec(), b"cccccc".to_vec()));
+        for text in texts {
+            let raw = read(&db, folder.path(), &ContentHash::of(text.as_bytes())).unwrap();
+            assert_eq!(raw.unwrap(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn octets_of_a_transaction_that_was_rolled_back_are_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = database();
+        let mut blobs = Appender::new(folder.path().to_owned(), "store".to_owned());
+        blobs.segment_bytes_max = 10;
+        for text in ["first", "a much longer one"] {
+            db.execute_batch("BEGIN").unwrap();
+            blobs.put(&db, &ContentHash::of(text.as_bytes()), text.as_bytes()).unwrap();
+            db.execute_batch("ROLLBACK").unwrap();
+            blobs.forget();
+        }
+        blobs.put(&db, &ContentHash::of(b"kept"), b"kept").unwrap();
+        assert_eq!(std::fs::read(segment_path(folder.path(), 1)).unwrap(), b"kept");
+    }
+}

@@ -1,0 +1,191 @@
+//! The declared state as it is read: organization, profiles, secrets, mailboxes with their operations, history.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::columns::{count, damaged, from_json, parse_name, timestamp, timestamp_opt, whole};
+use crate::model::desired::ManifestDigest;
+use crate::model::mailbox::Mailbox;
+use crate::model::name::Name;
+use crate::model::operation::{ConnectionDigest, Operation};
+use crate::model::profile::Profile;
+use crate::model::revision::{Revision, RevisionEntry, StoreId};
+use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
+use crate::model::stored::{Stored, StoredMailbox, StoredOperation};
+use crate::store::{MailboxRow, StoreError};
+
+pub(super) fn store_id(db: &Connection) -> Result<StoreId, StoreError> {
+    let id = db.prepare_cached("SELECT id FROM store")?.query_row([], |row| row.get(0)).optional()?;
+    id.map(StoreId).ok_or_else(|| StoreError::Damaged("it has no id".to_owned()))
+}
+
+pub(super) fn current_revision(db: &Connection) -> Result<Revision, StoreError> {
+    let sql = "SELECT coalesce(max(revision), 0) FROM revisions";
+    Ok(Revision(count(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)?))
+}
+
+pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
+    let organization: Option<String> =
+        db.prepare_cached("SELECT declared FROM organization")?.query_row([], |row| row.get(0)).optional()?;
+    Ok(Stored {
+        store: Some(store_id(db)?),
+        revision: current_revision(db)?,
+        organization: organization.map(|text| from_json("the organization", &text)).transpose()?,
+        profiles: profiles(db)?,
+        mailboxes: mailboxes(db)?
+            .into_values()
+            .map(|mailbox| (mailbox.declared.name.clone(), mailbox))
+            .collect(),
+        secrets: secret_digests(db)?,
+    })
+}
+
+pub(super) fn sealed(db: &Connection, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
+    let text: Option<String> = db
+        .prepare_cached("SELECT sealed FROM secrets WHERE secret = ?1 AND key = ?2")?
+        .query_row([secret.secret.as_str(), &secret.key], |row| row.get(0))
+        .optional()?;
+    text.map(|text| from_json("a secret", &text)).transpose()
+}
+
+/// Newest first.
+pub(super) fn revisions(db: &Connection, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT revision, applied_at, holder, manifest, created, updated, deleted
+         FROM revisions ORDER BY revision DESC LIMIT ?1",
+    )?;
+    let mut rows = statement.query([whole(limit)])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push(RevisionEntry {
+            revision: Revision(count(row.get(0)?)?),
+            applied_at: timestamp(row.get(1)?)?,
+            holder: row.get(2)?,
+            manifest: ManifestDigest(row.get(3)?),
+            created: count(row.get(4)?)?,
+            updated: count(row.get(5)?)?,
+            deleted: count(row.get(6)?)?,
+        });
+    }
+    Ok(entries)
+}
+
+pub(super) fn mailbox_row(db: &Connection, name: &Name) -> Result<Option<MailboxRow>, StoreError> {
+    let sql = "SELECT id, declared, process_from FROM mailboxes WHERE name = ?1 AND declared IS NOT NULL";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([name.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (id, mut stored) = mailbox(row)?;
+    let mut statement = db.prepare_cached(
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at
+         FROM operations WHERE mailbox = ?1",
+    )?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        let (_, operation, state) = operation(row)?;
+        stored.operations.insert(operation, state);
+    }
+    let profile = match &stored.declared.profile {
+        Some(profile) => Some(find_profile(db, profile)?),
+        None => None,
+    };
+    Ok(Some(MailboxRow { stored, profile }))
+}
+
+/// By name.
+pub(super) fn mailbox_rows(db: &Connection) -> Result<Vec<MailboxRow>, StoreError> {
+    let profiles = profiles(db)?;
+    let with_profile = |stored: StoredMailbox| {
+        let profile = match &stored.declared.profile {
+            Some(name) => Some(profiles.get(name).cloned().ok_or_else(|| no_profile(name))?),
+            None => None,
+        };
+        Ok(MailboxRow { stored, profile })
+    };
+    let mut mailboxes: Vec<_> = mailboxes(db)?.into_values().collect();
+    mailboxes.sort_by(|a, b| a.declared.name.cmp(&b.declared.name));
+    mailboxes.into_iter().map(with_profile).collect()
+}
+
+fn find_profile(db: &Connection, name: &Name) -> Result<Profile, StoreError> {
+    let text: Option<String> = db
+        .prepare_cached("SELECT declared FROM profiles WHERE name = ?1")?
+        .query_row([name.as_str()], |row| row.get(0))
+        .optional()?;
+    from_json("a profile", &text.ok_or_else(|| no_profile(name))?)
+}
+
+fn no_profile(name: &Name) -> StoreError {
+    StoreError::Damaged(format!("a mailbox names profile `{name}`, which is not there"))
+}
+
+fn profiles(db: &Connection) -> Result<BTreeMap<Name, Profile>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT declared FROM profiles")?;
+    let mut rows = statement.query([])?;
+    let mut profiles = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let profile: Profile = from_json("a profile", row.get_ref(0)?.as_str().map_err(text_error)?)?;
+        profiles.insert(profile.name.clone(), profile);
+    }
+    Ok(profiles)
+}
+
+fn secret_digests(db: &Connection) -> Result<BTreeMap<SecretRef, SecretDigest>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT secret, key, digest FROM secrets")?;
+    let mut rows = statement.query([])?;
+    let mut digests = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let secret: String = row.get(0)?;
+        let reference = SecretRef { secret: parse_name(&secret)?, key: row.get(1)? };
+        digests.insert(reference, SecretDigest(row.get(2)?));
+    }
+    Ok(digests)
+}
+
+/// The declared mailboxes by their internal ids.
+fn mailboxes(db: &Connection) -> Result<BTreeMap<i64, StoredMailbox>, StoreError> {
+    let mut statement =
+        db.prepare_cached("SELECT id, declared, process_from FROM mailboxes WHERE declared IS NOT NULL")?;
+    let mut rows = statement.query([])?;
+    let mut mailboxes = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (id, stored) = mailbox(row)?;
+        mailboxes.insert(id, stored);
+    }
+    let mut statement = db.prepare_cached(
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at FROM operations",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, operation, state) = operation(row)?;
+        if let Some(mailbox) = mailboxes.get_mut(&id) {
+            mailbox.operations.insert(operation, state);
+        }
+    }
+    Ok(mailboxes)
+}
+
+fn mailbox(row: &Row<'_>) -> Result<(i64, StoredMailbox), StoreError> {
+    let declared: Mailbox = from_json("a mailbox", row.get_ref(1)?.as_str().map_err(text_error)?)?;
+    let process_from = timestamp_opt(row.get(2)?)?;
+    Ok((row.get(0)?, StoredMailbox { declared, operations: BTreeMap::new(), process_from }))
+}
+
+fn operation(row: &Row<'_>) -> Result<(i64, Operation, StoredOperation), StoreError> {
+    let key: String = row.get(1)?;
+    let operation =
+        Operation::parse(&key).ok_or_else(|| damaged("an operation", &format!("`{key}` is none")))?;
+    let stored = StoredOperation {
+        state: from_json("the state of an operation", row.get_ref(2)?.as_str().map_err(text_error)?)?,
+        connection: row.get::<_, Option<String>>(3)?.map(ConnectionDigest),
+        changed_at: timestamp(row.get(4)?)?,
+        tested_at: timestamp_opt(row.get(5)?)?,
+        cycle_at: timestamp_opt(row.get(6)?)?,
+    };
+    Ok((row.get(0)?, operation, stored))
+}
+
+fn text_error(error: rusqlite::types::FromSqlError) -> StoreError {
+    damaged("a text", &error)
+}

@@ -1,0 +1,213 @@
+//! The door's methods: each is one read or one write, handed to the thread that does it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{
+    SqliteStore, alerts, blobs, declared, incoming, lease, mailbox, messages, outbox, outgoing, revision,
+};
+use crate::model::alert::Alert;
+use crate::model::cursor::{Cursor, RemoteId};
+use crate::model::desired::ManifestDigest;
+use crate::model::lease::{Holder, Lease, LeaseScope};
+use crate::model::name::Name;
+use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
+use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
+use crate::model::revision::{Revision, RevisionEntry, StoreId};
+use crate::model::secret::{SealedValue, SecretRef};
+use crate::model::stored::Stored;
+use crate::store::{
+    MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, StateChange, Store, StoreError,
+};
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn id(&self) -> Result<StoreId, StoreError> {
+        self.read(declared::store_id).await
+    }
+
+    async fn stored(&self) -> Result<Stored, StoreError> {
+        self.read(declared::stored).await
+    }
+
+    async fn commit_revision(
+        &self,
+        lease: &Lease,
+        commit: &RevisionCommit<'_>,
+    ) -> Result<Revision, StoreError> {
+        let (lease, commit) = (lease.clone(), revision::Commit::of(commit));
+        self.write(move |work| revision::commit(work.db, &lease, &commit)).await
+    }
+
+    async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {
+        self.read(move |db| declared::revisions(db, limit)).await
+    }
+
+    async fn manifest_digest(&self) -> Result<Option<ManifestDigest>, StoreError> {
+        let newest = self.revisions(1).await?.pop();
+        Ok(newest.map(|entry| entry.manifest))
+    }
+
+    async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
+        let secret = secret.clone();
+        self.read(move |db| declared::sealed(db, &secret)).await
+    }
+
+    async fn acquire(
+        &self,
+        scope: &LeaseScope,
+        holder: &Holder,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        let (scope, holder) = (scope.clone(), holder.clone());
+        self.write(move |work| lease::acquire(work.db, &scope, &holder, now)).await
+    }
+
+    async fn renew(&self, lease: &Lease, now: Timestamp) -> Result<Lease, StoreError> {
+        let lease = lease.clone();
+        self.write(move |work| lease::renew(work.db, &lease, now)).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.write(move |work| lease::release(work.db, &lease)).await
+    }
+
+    async fn mailbox(&self, name: &Name) -> Result<Option<MailboxRow>, StoreError> {
+        let name = name.clone();
+        self.read(move |db| declared::mailbox_row(db, &name)).await
+    }
+
+    async fn mailboxes(&self) -> Result<Vec<MailboxRow>, StoreError> {
+        self.read(declared::mailbox_rows).await
+    }
+
+    async fn change_state(&self, lease: &Lease, change: &StateChange) -> Result<(), StoreError> {
+        let (lease, change) = (lease.clone(), change.clone());
+        self.write(move |work| mailbox::change_state(work.db, &lease, &change)).await
+    }
+
+    async fn figures(&self, mailbox: &Name) -> Result<MailboxFigures, StoreError> {
+        let name = mailbox.clone();
+        self.read(move |db| mailbox::figures(db, &name)).await
+    }
+
+    async fn expect_self_message(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        nonce: &str,
+    ) -> Result<(), StoreError> {
+        let (lease, name, nonce) = (lease.clone(), mailbox.clone(), nonce.to_owned());
+        self.write(move |work| mailbox::expect_self_message(work.db, &lease, &name, &nonce)).await
+    }
+
+    async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError> {
+        let nonce = nonce.to_owned();
+        self.read(move |db| mailbox::is_self_message(db, &nonce)).await
+    }
+
+    async fn cursor(&self, mailbox: &Name) -> Result<Cursor, StoreError> {
+        let name = mailbox.clone();
+        self.read(move |db| incoming::cursor(db, &name)).await
+    }
+
+    async fn record(&self, lease: &Lease, batch: &IncomingBatch) -> Result<Recorded, StoreError> {
+        let (lease, batch) = (lease.clone(), batch.clone());
+        self.write(move |work| incoming::record(work, &lease, &batch)).await
+    }
+
+    async fn deletions(&self, mailbox: &Name) -> Result<Vec<RemoteId>, StoreError> {
+        let name = mailbox.clone();
+        self.read(move |db| incoming::deletions(db, &name)).await
+    }
+
+    async fn confirm_deletions(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        ids: &[RemoteId],
+    ) -> Result<(), StoreError> {
+        let (lease, name, ids) = (lease.clone(), mailbox.clone(), ids.to_vec());
+        self.write(move |work| incoming::confirm_deletions(work.db, &lease, &name, &ids)).await
+    }
+
+    async fn enqueue(&self, message: &NewOutgoing) -> Result<Enqueued, StoreError> {
+        let message = message.clone();
+        self.write(move |work| outgoing::enqueue(work, &message)).await
+    }
+
+    async fn outgoing_due(&self, now: Timestamp) -> Result<Vec<Name>, StoreError> {
+        self.read(move |db| outbox::mailboxes_due(db, now)).await
+    }
+
+    async fn recover_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        now: Timestamp,
+    ) -> Result<Vec<OutgoingMessage>, StoreError> {
+        let (lease, name) = (lease.clone(), mailbox.clone());
+        self.write(move |work| outgoing::recover_sending(work.db, &lease, &name, now)).await
+    }
+
+    async fn due(
+        &self,
+        mailbox: &Name,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<OutgoingMessage>, StoreError> {
+        let name = mailbox.clone();
+        self.read(move |db| outbox::due(db, &name, now, limit)).await
+    }
+
+    async fn begin_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        id: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (lease, name) = (lease.clone(), mailbox.clone());
+        self.write(move |work| outgoing::begin_sending(work.db, &lease, &name, id, now)).await
+    }
+
+    async fn finish_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        outcome: &AttemptOutcome,
+        alerts: &[Alert],
+    ) -> Result<(), StoreError> {
+        let (lease, name) = (lease.clone(), mailbox.clone());
+        let (outcome, alerts) = (outcome.clone(), alerts.to_vec());
+        self.write(move |work| outgoing::finish_sending(work.db, &lease, &name, &outcome, &alerts)).await
+    }
+
+    async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError> {
+        self.write(move |work| outgoing::requeue(work.db, id, now)).await
+    }
+
+    async fn raw(&self, content: &ContentHash) -> Result<Option<bytes::Bytes>, StoreError> {
+        let (content, folder) = (content.clone(), self.blobs.clone());
+        self.read(move |db| blobs::read(db, &folder, &content)).await
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, StoreError> {
+        let query = query.clone();
+        self.read(move |db| messages::messages(db, &query)).await
+    }
+
+    async fn message(&self, id: u64) -> Result<Option<MessageRecord>, StoreError> {
+        self.read(move |db| messages::message(db, id)).await
+    }
+
+    async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutgoingMessage>, StoreError> {
+        let query = query.clone();
+        self.read(move |db| outbox::outbox(db, &query)).await
+    }
+
+    async fn alerts(&self, limit: u64) -> Result<Vec<Alert>, StoreError> {
+        self.read(move |db| alerts::read(db, limit)).await
+    }
+}

@@ -1,0 +1,198 @@
+//! Incoming: cursors, records and deletions to do, which move together in one transaction.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::columns::{damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
+use super::lease;
+use super::writer::Work;
+use crate::model::cursor::{Cursor, CursorAdvance, RemoteId};
+use crate::model::lease::Lease;
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::model::record::{IncomingBatch, NewRecord, Recorded};
+use crate::store::StoreError;
+
+/// Whether a message became a record by this batch.
+enum Kept {
+    New,
+    Known,
+}
+
+pub(super) fn cursor(db: &Connection, mailbox: &Name) -> Result<Cursor, StoreError> {
+    let id = mailbox_id(db, mailbox)?;
+    let row: Option<(String, Option<u32>, Option<u32>)> = db
+        .prepare_cached("SELECT kind, validity, uid_last FROM cursors WHERE mailbox = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    match row {
+        None => Ok(Cursor::Start),
+        Some((_, Some(validity), Some(uid_last))) => Ok(Cursor::Imap { validity, uid_last }),
+        Some((kind, None, None)) if kind == "pop3" => Ok(Cursor::Pop3 { seen: seen(db, id)? }),
+        Some((kind, ..)) => Err(damaged("a cursor", &kind)),
+    }
+}
+
+fn seen(db: &Connection, id: i64) -> Result<BTreeSet<String>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT uidl FROM seen WHERE mailbox = ?1")?;
+    let uidls = statement.query_map([id], |row| row.get(0))?;
+    Ok(uidls.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn forget_cursor(db: &Connection, id: i64) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM cursors WHERE mailbox = ?1")?.execute([id])?;
+    db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1")?.execute([id])?;
+    Ok(())
+}
+
+pub(super) fn record(
+    work: &mut Work<'_>,
+    lease: &Lease,
+    batch: &IncomingBatch,
+) -> Result<Recorded, StoreError> {
+    lease::check_mailbox(work.db, lease, &batch.mailbox)?;
+    let id = mailbox_id(work.db, &batch.mailbox)?;
+    let mut recorded = Recorded::default();
+    // The cursor first: a new validity clears away deletions that can never be done, and none of this batch.
+    advance(work.db, id, &batch.advance)?;
+    for message in &batch.records {
+        match record_one(work, (id, micros(batch.at)), message)? {
+            Kept::New => recorded.new += 1,
+            Kept::Known => recorded.known += 1,
+        }
+        if message.delete_after {
+            let sql = "INSERT INTO deletions (mailbox, remote) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            work.db.prepare_cached(sql)?.execute(params![id, remote_text(&message.remote)])?;
+        }
+    }
+    Ok(recorded)
+}
+
+fn record_one(work: &mut Work<'_>, (id, at): (i64, i64), message: &NewRecord) -> Result<Kept, StoreError> {
+    let remote = remote_text(&message.remote);
+    if let Some(known) = find_known(work.db, id, &remote, message)? {
+        remember(work.db, id, &remote, known)?;
+        return Ok(Kept::Known);
+    }
+    if message.raw.len() as u64 > limits::MESSAGE_BYTES_MAX {
+        let limit = limits::MESSAGE_BYTES_MAX;
+        return Err(StoreError::Failed(format!(
+            "message {} exceeds the limit of {limit} bytes",
+            message.remote
+        )));
+    }
+    let blob = if message.raw.is_empty() {
+        None
+    } else {
+        work.blobs.put(work.db, &message.content, &message.raw)?;
+        Some(&message.content.0)
+    };
+    let sql =
+        "INSERT INTO messages (mailbox, remote, content, blob, bytes, received_at, recorded_at, message_id,
+                   facts, quarantine)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    work.db.prepare_cached(sql)?.execute(params![
+        id,
+        remote,
+        message.content.0,
+        blob,
+        whole(message.raw.len() as u64),
+        message.received_at.map(micros),
+        at,
+        message.facts.message_id,
+        to_json(&message.facts)?,
+        message.quarantine,
+    ])?;
+    remember(work.db, id, &remote, work.db.last_insert_rowid())?;
+    Ok(Kept::New)
+}
+
+/// A message with octets is known by them; one that could not be fetched, by the id at its server.
+fn find_known(
+    db: &Connection,
+    id: i64,
+    remote: &str,
+    message: &NewRecord,
+) -> Result<Option<i64>, StoreError> {
+    let (sql, key) = if message.raw.is_empty() {
+        ("SELECT message FROM remotes WHERE mailbox = ?1 AND remote = ?2", remote)
+    } else {
+        ("SELECT id FROM messages WHERE mailbox = ?1 AND blob = ?2", message.content.0.as_str())
+    };
+    Ok(db.prepare_cached(sql)?.query_row(params![id, key], |row| row.get(0)).optional()?)
+}
+
+fn remember(db: &Connection, id: i64, remote: &str, message: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO remotes (mailbox, remote, message) VALUES (?1, ?2, ?3)
+               ON CONFLICT (mailbox, remote) DO UPDATE SET message = excluded.message";
+    db.prepare_cached(sql)?.execute(params![id, remote, message])?;
+    Ok(())
+}
+
+fn advance(db: &Connection, id: i64, advance: &CursorAdvance) -> Result<(), StoreError> {
+    match advance {
+        CursorAdvance::Imap { validity, uid_last } => advance_imap(db, id, *validity, *uid_last),
+        CursorAdvance::Pop3 { seen, gone } => advance_pop3(db, id, seen, gone),
+    }
+}
+
+/// Within one validity a cursor only goes forward (RFC 9051 section 2.3.1.1).
+fn advance_imap(db: &Connection, id: i64, validity: u32, uid_last: u32) -> Result<(), StoreError> {
+    let sql = "INSERT INTO cursors (mailbox, kind, validity, uid_last) VALUES (?1, 'imap', ?2, ?3)
+               ON CONFLICT (mailbox) DO UPDATE SET kind = 'imap', validity = excluded.validity,
+                   uid_last = CASE WHEN validity = excluded.validity THEN max(uid_last, excluded.uid_last)
+                                   ELSE excluded.uid_last END";
+    db.prepare_cached(sql)?.execute(params![id, validity, uid_last])?;
+    db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1")?.execute([id])?;
+    // UIDs of another validity name nothing any more, or something else.
+    let sql = "DELETE FROM deletions WHERE mailbox = ?1
+                   AND substr(remote, 1, length(?2)) <> ?2";
+    db.prepare_cached(sql)?.execute(params![id, format!("uid:{validity}:")])?;
+    Ok(())
+}
+
+fn advance_pop3(db: &Connection, id: i64, seen: &[String], gone: &[String]) -> Result<(), StoreError> {
+    let sql = "INSERT INTO cursors (mailbox, kind) VALUES (?1, 'pop3')
+               ON CONFLICT (mailbox) DO UPDATE SET kind = 'pop3', validity = NULL, uid_last = NULL";
+    db.prepare_cached(sql)?.execute([id])?;
+    for uidl in gone {
+        db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1 AND uidl = ?2")?.execute(params![id, uidl])?;
+        // What its server does not list any more needs no deletion.
+        drop_deletion(db, id, &RemoteId::Uidl(uidl.clone()))?;
+    }
+    for uidl in seen {
+        let sql = "INSERT INTO seen (mailbox, uidl) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        db.prepare_cached(sql)?.execute(params![id, uidl])?;
+    }
+    Ok(())
+}
+
+pub(super) fn deletions(db: &Connection, mailbox: &Name) -> Result<Vec<RemoteId>, StoreError> {
+    let id = mailbox_id(db, mailbox)?;
+    let mut statement = db.prepare_cached("SELECT remote FROM deletions WHERE mailbox = ?1")?;
+    let mut rows = statement.query([id])?;
+    let mut remotes = Vec::new();
+    while let Some(row) = rows.next()? {
+        remotes.push(parse_remote(&row.get::<_, String>(0)?)?);
+    }
+    remotes.sort();
+    Ok(remotes)
+}
+
+pub(super) fn confirm_deletions(
+    db: &Connection,
+    lease: &Lease,
+    mailbox: &Name,
+    ids: &[RemoteId],
+) -> Result<(), StoreError> {
+    lease::check_mailbox(db, lease, mailbox)?;
+    let id = mailbox_id(db, mailbox)?;
+    ids.iter().try_for_each(|remote| drop_deletion(db, id, remote))
+}
+
+fn drop_deletion(db: &Connection, id: i64, remote: &RemoteId) -> Result<(), StoreError> {
+    let sql = "DELETE FROM deletions WHERE mailbox = ?1 AND remote = ?2";
+    db.prepare_cached(sql)?.execute(params![id, remote_text(remote)])?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Leases: granted, renewed, given back, and checked by every write that is made under one.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::columns::{count, from_json, micros, timestamp, to_json, whole};
+use crate::model::lease::{Holder, Lease, LeaseScope};
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::store::{StoreError, process};
+
+/// A lease as the table has it.
+struct Held {
+    holder: Holder,
+    fence: u64,
+    expires_at: Timestamp,
+    status: Status,
+}
+
+enum Status {
+    Held,
+    Released,
+}
+
+pub(super) fn acquire(
+    db: &Connection,
+    scope: &LeaseScope,
+    holder: &Holder,
+    now: Timestamp,
+) -> Result<Lease, StoreError> {
+    let fence = match find(db, scope)? {
+        None => 1,
+        Some(held) => match held.status {
+            Status::Held if held.holder.nonce == holder.nonce => held.fence,
+            Status::Held if held.expires_at > now && !process::is_dead(&held.holder) => {
+                let holder = Box::new(held.holder);
+                return Err(StoreError::Busy { scope: scope.clone(), holder, until: held.expires_at });
+            }
+            Status::Held | Status::Released => held.fence + 1,
+        },
+    };
+    let lease = Lease { scope: scope.clone(), holder: holder.clone(), fence, expires_at: expiry(now)? };
+    write(db, &lease)?;
+    Ok(lease)
+}
+
+pub(super) fn renew(db: &Connection, lease: &Lease, now: Timestamp) -> Result<Lease, StoreError> {
+    check(db, lease)?;
+    let renewed = Lease { expires_at: expiry(now)?, ..lease.clone() };
+    write(db, &renewed)?;
+    Ok(renewed)
+}
+
+pub(super) fn release(db: &Connection, lease: &Lease) -> Result<(), StoreError> {
+    let sql = "UPDATE leases SET status = 'released' WHERE scope = ?1 AND fence = ?2 AND nonce = ?3";
+    db.prepare_cached(sql)?.execute(params![
+        lease.scope.to_string(),
+        whole(lease.fence),
+        lease.holder.nonce
+    ])?;
+    Ok(())
+}
+
+/// Whether the lease still holds. An expired lease holds until somebody else takes it.
+pub(super) fn check(db: &Connection, lease: &Lease) -> Result<(), StoreError> {
+    let sql = "SELECT 1 FROM leases WHERE scope = ?1 AND fence = ?2 AND nonce = ?3 AND status = 'held'";
+    let holds = db.prepare_cached(sql)?.exists(params![
+        lease.scope.to_string(),
+        whole(lease.fence),
+        lease.holder.nonce
+    ])?;
+    if holds { Ok(()) } else { Err(StoreError::Fenced(lease.scope.clone())) }
+}
+
+/// Whether the lease still holds and is on this mailbox.
+pub(super) fn check_mailbox(db: &Connection, lease: &Lease, mailbox: &Name) -> Result<(), StoreError> {
+    covers(lease, &LeaseScope::Mailbox(mailbox.clone()))?;
+    check(db, lease)
+}
+
+/// Whether the lease still holds and is on the declared state.
+pub(super) fn check_state(db: &Connection, lease: &Lease) -> Result<(), StoreError> {
+    covers(lease, &LeaseScope::State)?;
+    check(db, lease)
+}
+
+/// Takes a mailbox out of the hands of whoever works on it, because what they work from does not hold any more.
+pub(super) fn revoke(db: &Connection, mailbox: &Name) -> Result<(), StoreError> {
+    let scope = LeaseScope::Mailbox(mailbox.clone()).to_string();
+    db.prepare_cached("UPDATE leases SET status = 'released' WHERE scope = ?1")?.execute([scope])?;
+    Ok(())
+}
+
+fn covers(lease: &Lease, scope: &LeaseScope) -> Result<(), StoreError> {
+    if lease.scope == *scope {
+        Ok(())
+    } else {
+        Err(StoreError::Failed(format!("a lease on `{}` does not allow writes to `{scope}`", lease.scope)))
+    }
+}
+
+fn expiry(now: Timestamp) -> Result<Timestamp, StoreError> {
+    let expires_at = now
+        .checked_add(limits::LEASE_TTL)
+        .map_err(|error| StoreError::Failed(format!("the lease's expiry is out of range: {error}")))?;
+    // As precise as it is stored.
+    timestamp(micros(expires_at))
+}
+
+fn find(db: &Connection, scope: &LeaseScope) -> Result<Option<Held>, StoreError> {
+    let sql = "SELECT holder, fence, expires_at, status FROM leases WHERE scope = ?1";
+    let row = db
+        .prepare_cached(sql)?
+        .query_row([scope.to_string()], |row| {
+            let columns: (String, i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok(columns)
+        })
+        .optional()?;
+    let Some((holder, fence, expires_at, status)) = row else { return Ok(None) };
+    Ok(Some(Held {
+        holder: from_json("the holder of a lease", &holder)?,
+        fence: count(fence)?,
+        expires_at: timestamp(expires_at)?,
+        status: if status == "held" { Status::Held } else { Status::Released },
+    }))
+}
+
+fn write(db: &Connection, lease: &Lease) -> Result<(), StoreError> {
+    let sql = "INSERT INTO leases (scope, holder, nonce, fence, expires_at, status)
+               VALUES (?1, ?2, ?3, ?4, ?5, 'held')
+               ON CONFLICT (scope) DO UPDATE SET holder = excluded.holder, nonce = excluded.nonce,
+                   fence = excluded.fence, expires_at = excluded.expires_at, status = excluded.status";
+    db.prepare_cached(sql)?.execute(params![
+        lease.scope.to_string(),
+        to_json(&lease.holder)?,
+        lease.holder.nonce,
+        whole(lease.fence),
+        micros(lease.expires_at),
+    ])?;
+    Ok(())
+}

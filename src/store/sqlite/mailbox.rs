@@ -1,0 +1,197 @@
+//! Mailboxes as they are written: put and deleted by an apply, their states changed by tests and cycles.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use jiff::Timestamp;
+
+use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, timestamp_opt, to_json};
+use super::revision::Commit;
+use super::{alerts, incoming, lease, outgoing};
+use crate::model::lease::Lease;
+use crate::model::name::Name;
+use crate::model::operation::{Operation, OperationState};
+use crate::model::plan::PutMailbox;
+use crate::store::{MailboxFigures, Occasion, StateChange, StoreError};
+
+/// What an operation looks like before it is put.
+struct Before {
+    state: OperationState,
+    connection: Option<String>,
+    changed_at: i64,
+}
+
+/// Whether whoever works on the mailbox at present may go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Same,
+    Changed,
+}
+
+/// Creates or changes a mailbox. `parked` is its id when it is renamed.
+pub(super) fn put(
+    db: &Connection,
+    commit: &Commit,
+    put: &PutMailbox,
+    parked: Option<i64>,
+) -> Result<(), StoreError> {
+    let name = &put.mailbox.name;
+    let id = match (parked, mailbox_id_opt(db, name)?) {
+        (Some(_), Some(_)) => {
+            return Err(StoreError::Failed(format!("there is another mailbox `{name}` already")));
+        }
+        (Some(id), None) | (None, Some(id)) => {
+            let sql = "UPDATE mailboxes SET name = ?2, declared = ?3 WHERE id = ?1";
+            db.prepare_cached(sql)?.execute(params![id, name.as_str(), to_json(&put.mailbox)?])?;
+            id
+        }
+        (None, None) => {
+            let sql = "INSERT INTO mailboxes (name, declared) VALUES (?1, ?2)";
+            db.prepare_cached(sql)?.execute([name.as_str(), &to_json(&put.mailbox)?])?;
+            db.last_insert_rowid()
+        }
+    };
+    let mut connection = Reach::Same;
+    for operation in Operation::ALL {
+        if put_operation(db, commit, put, (id, operation))? == Reach::Changed {
+            connection = Reach::Changed;
+        }
+    }
+    if let Some(from) = put.replay_from {
+        db.prepare_cached("UPDATE mailboxes SET process_from = ?2 WHERE id = ?1")?
+            .execute([id, micros(from)])?;
+        incoming::forget_cursor(db, id)?;
+    }
+    if connection == Reach::Changed || put.replay_from.is_some() {
+        // Its cursor must not be advanced by a cycle that began with the former server or the former cursor.
+        lease::revoke(db, name)?;
+    }
+    Ok(())
+}
+
+fn put_operation(
+    db: &Connection,
+    commit: &Commit,
+    put: &PutMailbox,
+    (id, operation): (i64, Operation),
+) -> Result<Reach, StoreError> {
+    let name = &put.mailbox.name;
+    let before = find_operation(db, id, operation)?;
+    let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
+    let connection = connection.map(|digest| digest.0.clone());
+    let state = match (commit.state(name, operation), &before) {
+        (Some(state), _) => state.clone(),
+        (None, Some(before)) => before.state.clone(),
+        (None, None) => {
+            return Err(StoreError::Failed(format!(
+                "no state was given for {operation} of mailbox `{name}`"
+            )));
+        }
+    };
+    let changed_at = match &before {
+        Some(before) if before.state == state => before.changed_at,
+        Some(_) | None => micros(commit.at()),
+    };
+    let sql = "INSERT INTO operations (mailbox, operation, state, connection, changed_at)
+               VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (mailbox, operation) DO UPDATE SET state = excluded.state,
+                   connection = excluded.connection, changed_at = excluded.changed_at";
+    db.prepare_cached(sql)?.execute(params![
+        id,
+        operation.key(),
+        to_json(&state)?,
+        connection,
+        changed_at
+    ])?;
+    match before {
+        Some(before) if before.connection == connection => Ok(Reach::Same),
+        Some(_) | None => Ok(Reach::Changed),
+    }
+}
+
+fn find_operation(db: &Connection, id: i64, operation: Operation) -> Result<Option<Before>, StoreError> {
+    let sql = "SELECT state, connection, changed_at FROM operations WHERE mailbox = ?1 AND operation = ?2";
+    let row: Option<(String, Option<String>, i64)> = db
+        .prepare_cached(sql)?
+        .query_row(params![id, operation.key()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((state, connection, changed_at)) = row else { return Ok(None) };
+    let state = from_json("the state of an operation", &state)?;
+    Ok(Some(Before { state, connection, changed_at }))
+}
+
+/// Leaves a tombstone with the name, for the records; all that could still be done for the mailbox goes away.
+pub(super) fn delete(db: &Connection, id: i64, name: &Name, at: Timestamp) -> Result<(), StoreError> {
+    let sql = "UPDATE mailboxes SET name = ?2, declared = NULL, process_from = NULL WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id, name.as_str()])?;
+    db.prepare_cached("DELETE FROM operations WHERE mailbox = ?1")?.execute([id])?;
+    db.prepare_cached("DELETE FROM deletions WHERE mailbox = ?1")?.execute([id])?;
+    incoming::forget_cursor(db, id)?;
+    outgoing::give_up(db, id, name, at)
+}
+
+pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange) -> Result<(), StoreError> {
+    lease::check_mailbox(db, lease, &change.mailbox)?;
+    let id = mailbox_id(db, &change.mailbox)?;
+    let before = find_operation(db, id, change.operation)?.ok_or_else(|| {
+        StoreError::Damaged(format!("mailbox `{}` has no {}", change.mailbox, change.operation))
+    })?;
+    let at = micros(change.at);
+    let changed_at = if before.state == change.state { before.changed_at } else { at };
+    let (tested_at, cycle_at) = match change.occasion {
+        Occasion::TestBegun => (None, None),
+        Occasion::TestEnded { .. } => (Some(at), None),
+        Occasion::Cycle => (None, Some(at)),
+    };
+    let sql = "UPDATE operations SET state = ?3, changed_at = ?4, tested_at = coalesce(?5, tested_at),
+                   cycle_at = coalesce(?6, cycle_at)
+               WHERE mailbox = ?1 AND operation = ?2";
+    db.prepare_cached(sql)?.execute(params![
+        id,
+        change.operation.key(),
+        to_json(&change.state)?,
+        changed_at,
+        tested_at,
+        cycle_at
+    ])?;
+    if let (Operation::Incoming, Occasion::TestEnded { process_from: Some(from) }) =
+        (change.operation, change.occasion)
+    {
+        let sql = "UPDATE mailboxes SET process_from = coalesce(process_from, ?2) WHERE id = ?1";
+        db.prepare_cached(sql)?.execute([id, micros(from)])?;
+    }
+    alerts::write(db, &change.alerts)
+}
+
+pub(super) fn expect_self_message(
+    db: &Connection,
+    lease: &Lease,
+    mailbox: &Name,
+    nonce: &str,
+) -> Result<(), StoreError> {
+    lease::check_mailbox(db, lease, mailbox)?;
+    let id = mailbox_id(db, mailbox)?;
+    let sql = "INSERT INTO self_messages (nonce, mailbox) VALUES (?1, ?2) ON CONFLICT (nonce) DO NOTHING";
+    db.prepare_cached(sql)?.execute(params![nonce, id])?;
+    Ok(())
+}
+
+pub(super) fn is_self_message(db: &Connection, nonce: &str) -> Result<bool, StoreError> {
+    Ok(db.prepare_cached("SELECT 1 FROM self_messages WHERE nonce = ?1")?.exists([nonce])?)
+}
+
+pub(super) fn figures(db: &Connection, mailbox: &Name) -> Result<MailboxFigures, StoreError> {
+    let id = mailbox_id(db, mailbox)?;
+    let number = |sql: &str| -> Result<u64, StoreError> {
+        count(db.prepare_cached(sql)?.query_row([id], |row| row.get(0))?)
+    };
+    let oldest = "SELECT min(queued_at) FROM outbox WHERE mailbox = ?1 AND state = 'pending'";
+    let quarantined = "SELECT count(*) FROM messages WHERE mailbox = ?1 AND quarantine IS NOT NULL";
+    Ok(MailboxFigures {
+        records: number("SELECT count(*) FROM messages WHERE mailbox = ?1")?,
+        quarantined: number(quarantined)?,
+        outbox_pending: number("SELECT count(*) FROM outbox WHERE mailbox = ?1 AND state = 'pending'")?,
+        outbox_unsure: number("SELECT count(*) FROM outbox WHERE mailbox = ?1 AND state = 'unsure'")?,
+        outbox_failed: number("SELECT count(*) FROM outbox WHERE mailbox = ?1 AND state = 'failed'")?,
+        oldest_pending_at: timestamp_opt(db.prepare_cached(oldest)?.query_row([id], |row| row.get(0))?)?,
+    })
+}

@@ -1,0 +1,250 @@
+//! Opening a store: the files with their rights, the connection with its pragmas, the schema with its version.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::blobs::sync_folder;
+use super::errors::at_file;
+use crate::model::limits;
+use crate::store::{StoreError, process};
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// It must be there; an older schema is brought up to date.
+    Existing,
+    /// It is created, with its folder, unless it is there.
+    CreateIfMissing,
+    /// Nothing is written; for reading beside a running process, or on a read-only file system. Where the folder
+    /// allows it, SQLite puts its two lock and log files beside the database while it reads, as it does for writers.
+    ReadOnly,
+}
+
+/// Marks the file as ours: `mplb` in ASCII. <https://www.sqlite.org/fileformat2.html#application_id>
+const APPLICATION_ID: i32 = 0x6d70_6c62;
+
+/// In order; the position from 1 is the schema version, kept in `PRAGMA user_version`.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../schema/sql/sqlite/0001_initial.sql")];
+
+const VERSION: u32 = MIGRATIONS.len() as u32;
+
+/// How a connection for reading is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Beside processes that write.
+    Shared,
+    /// From a folder in which SQLite cannot put its lock files, so that nobody can be writing there either.
+    Immutable,
+}
+
+/// What a file is, judged before anything is changed in it.
+enum Found {
+    /// A database without any content: a creation that did not get far.
+    Blank,
+    Ours {
+        version: u32,
+    },
+}
+
+/// Opens the connection that writes, and creates or migrates what has to be.
+pub(super) fn writer(path: &Path, mode: Open) -> Result<Connection, StoreError> {
+    let folder = folder_of(path);
+    if mode == Open::CreateIfMissing {
+        create_folder(&folder)?;
+    }
+    if mode != Open::CreateIfMissing && !path.exists() {
+        return Err(StoreError::Missing(path.display().to_string()));
+    }
+    // One process at a time creates, switches to WAL and migrates. The lock is on the folder, because closing
+    // any descriptor of the database file would drop the locks that SQLite holds on it.
+    let _turn = lock_folder(&folder)?;
+    if mode == Open::CreateIfMissing {
+        create_file(path)?;
+    }
+    let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if db.is_readonly("main")? {
+        // SQLite opens it for reading instead, and says so only at the first write.
+        return Err(StoreError::ReadOnly(format!("{} cannot be written to", path.display())));
+    }
+    if let (Found::Blank, Open::Existing | Open::ReadOnly) = (judge(&db, path)?, mode) {
+        return Err(StoreError::Missing(path.display().to_string()));
+    }
+    db.pragma_update(None, "journal_mode", "wal")?;
+    db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    migrate(&mut db, path)?;
+    Ok(db)
+}
+
+/// Finds out how this store can be read, and that it is one.
+pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing(path.display().to_string()));
+    }
+    let found = match judge_for_reading(path, Reading::Shared) {
+        Err(error @ (StoreError::ReadOnly(_) | StoreError::Failed(_))) => {
+            if !can_be_immutable(path) {
+                return Err(error);
+            }
+            (judge_for_reading(path, Reading::Immutable)?, Reading::Immutable)
+        }
+        other => (other?, Reading::Shared),
+    };
+    match found {
+        (Found::Blank, _) => Err(StoreError::Missing(path.display().to_string())),
+        (Found::Ours { version }, _) if version < VERSION => Err(StoreError::Failed(format!(
+            "its schema {version} is older than {VERSION}; a command that writes brings it up to date"
+        ))),
+        (Found::Ours { .. }, reading) => Ok(reading),
+    }
+}
+
+/// Opens a connection that only reads.
+pub(super) fn reader(path: &Path, reading: Reading) -> Result<Connection, StoreError> {
+    match reading {
+        Reading::Shared => connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY),
+        Reading::Immutable => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            connect(Path::new(&immutable_uri(path)?), flags)
+        }
+    }
+}
+
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        Some(_) | None => PathBuf::from("."),
+    }
+}
+
+fn judge_for_reading(path: &Path, reading: Reading) -> Result<Found, StoreError> {
+    judge(&reader(path, reading)?, path)
+}
+
+/// Without committed pages in a write-ahead log, the database file alone is the whole store.
+fn can_be_immutable(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match std::fs::metadata(log) {
+        Ok(metadata) => metadata.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// <https://www.sqlite.org/uri.html>
+fn immutable_uri(path: &Path) -> Result<String, StoreError> {
+    let path = std::path::absolute(path).map_err(|error| at_file(path, &error))?;
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                uri.push(char::from(*byte))
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    Ok(uri)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(limits::STORE_BUSY_TIMEOUT)?;
+    // A damaged or hostile file must not make SQLite run what its schema says.
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.set_prepared_statement_cache_capacity(128);
+    Ok(db)
+}
+
+fn judge(db: &Connection, path: &Path) -> Result<Found, StoreError> {
+    let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let objects: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application == 0 && version == 0 && objects == 0 {
+        return Ok(Found::Blank);
+    }
+    let not_ours = || StoreError::Damaged(format!("{} is a database of another program", path.display()));
+    if application != APPLICATION_ID {
+        return Err(not_ours());
+    }
+    let found = u32::try_from(version).map_err(|_negative| not_ours())?;
+    if found > VERSION {
+        return Err(StoreError::TooNew { found, known: VERSION });
+    }
+    Ok(Found::Ours { version: found })
+}
+
+/// Brings the schema up to date, each migration in a transaction of its own.
+fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    for (version, migration) in (1_u32..).zip(MIGRATIONS) {
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found = match judge(&transaction, path)? {
+            Found::Blank => 0,
+            Found::Ours { version } => version,
+        };
+        if found >= version {
+            continue;
+        }
+        transaction.execute_batch(migration)?;
+        if version == 1 {
+            let id = process::random_hex()
+                .ok_or_else(|| StoreError::Failed("the system has no randomness to give".to_owned()))?;
+            transaction.execute("INSERT INTO store (one, id) VALUES (1, ?1)", [id])?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn create_folder(folder: &Path) -> Result<(), StoreError> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| at_file(folder, &error))
+}
+
+/// SQLite gives its own new files the rights of the database, so this decides for all of them.
+fn create_file(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => sync_folder(&folder_of(path)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(at_file(path, &error)),
+    }
+}
+
+fn lock_folder(folder: &Path) -> Result<File, StoreError> {
+    let file = File::open(folder).map_err(|error| at_file(folder, &error))?;
+    match file.lock() {
+        Ok(()) => Ok(file),
+        // SQLite's own locks then have to do; two first openings at once may end in "locked".
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(error) => Err(at_file(folder, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_read_where_no_lock_file_can_be_written_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("odd %41?#&ü.db");
+        drop(writer(&path, Open::CreateIfMissing).unwrap());
+        assert!(can_be_immutable(&path));
+        let db = reader(&path, Reading::Immutable).unwrap();
+        assert!(matches!(judge(&db, &path), Ok(Found::Ours { version: VERSION })));
+    }
+
+    #[test]
+    fn a_store_with_a_log_is_not_read_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let _open = writer(&path, Open::CreateIfMissing).unwrap();
+        assert!(!can_be_immutable(&path));
+    }
+}

@@ -1,0 +1,247 @@
+//! The outbox as it is written: messages are queued, attempts begin and end.
+//!
+//! `pending` → `sending` → `sent`, `failed`, `unsure` or `pending` again. An attempt is noted before it begins, so
+//! that a crash leaves `sending`, which nobody sends again unasked.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::columns::{count, mailbox_id, micros, to_json, whole};
+use super::outbox::{find, in_state};
+use super::writer::Work;
+use super::{alerts, lease};
+use crate::model::alert::Alert;
+use crate::model::failure::{FailureSummary, Nature, Scope, TestStep};
+use crate::model::lease::Lease;
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::model::outbox::{
+    AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Recipient,
+};
+use crate::model::record::ContentHash;
+use crate::store::StoreError;
+
+pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<Enqueued, StoreError> {
+    let mailbox = mailbox_id(work.db, &message.mailbox)?;
+    check_size(message)?;
+    if let Some(id) = find_queued(work.db, mailbox, message)? {
+        return Ok(Enqueued { id, already_there: true });
+    }
+    let content = ContentHash::of(&message.raw);
+    work.blobs.put(work.db, &content, &message.raw)?;
+    let fresh =
+        |address: &_| Recipient { address: Clone::clone(address), state: OutgoingState::Pending, said: None };
+    let recipients: Vec<Recipient> = message.recipients.iter().map(fresh).collect();
+    let sql = "INSERT INTO outbox (mailbox, message_id, subject, blob, bytes, state, recipients, attempts,
+                   queued_at, next_attempt_at, changed_at, idempotency_key)
+               VALUES (?1, ?2, ?3, ?4, ?5, 'pending', ?6, 0, ?7, ?7, ?7, ?8)";
+    work.db.prepare_cached(sql)?.execute(params![
+        mailbox,
+        message.message_id,
+        message.subject,
+        content.0,
+        whole(message.raw.len() as u64),
+        to_json(&recipients)?,
+        micros(message.at),
+        message.idempotency_key,
+    ])?;
+    Ok(Enqueued { id: count(work.db.last_insert_rowid())?, already_there: false })
+}
+
+fn check_size(message: &NewOutgoing) -> Result<(), StoreError> {
+    let key_bytes = message.idempotency_key.as_ref().map_or(0, String::len);
+    let refused = if message.recipients.is_empty() {
+        "a message needs a recipient".to_owned()
+    } else if message.recipients.len() > limits::RECIPIENTS_MAX {
+        format!("a message has at most {} recipients", limits::RECIPIENTS_MAX)
+    } else if message.raw.len() as u64 > limits::MESSAGE_BYTES_MAX {
+        format!("a message has at most {} bytes", limits::MESSAGE_BYTES_MAX)
+    } else if key_bytes > limits::IDEMPOTENCY_KEY_BYTES_MAX {
+        format!("an idempotency key has at most {} bytes", limits::IDEMPOTENCY_KEY_BYTES_MAX)
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::Failed(refused))
+}
+
+fn find_queued(db: &Connection, mailbox: i64, message: &NewOutgoing) -> Result<Option<u64>, StoreError> {
+    let Some(key) = &message.idempotency_key else { return Ok(None) };
+    let id: Option<i64> = db
+        .prepare_cached("SELECT id FROM outbox WHERE mailbox = ?1 AND idempotency_key = ?2")?
+        .query_row(params![mailbox, key], |row| row.get(0))
+        .optional()?;
+    id.map(count).transpose()
+}
+
+pub(super) fn recover_sending(
+    db: &Connection,
+    lease: &Lease,
+    mailbox: &Name,
+    now: Timestamp,
+) -> Result<Vec<OutgoingMessage>, StoreError> {
+    lease::check_mailbox(db, lease, mailbox)?;
+    let mut messages = in_state(db, mailbox_id(db, mailbox)?, OutgoingState::Sending)?;
+    for message in &mut messages {
+        leave_unsure(message, now);
+        write(db, message)?;
+    }
+    Ok(messages)
+}
+
+fn leave_unsure(message: &mut OutgoingMessage, now: Timestamp) {
+    message.state = OutgoingState::Unsure;
+    message.changed_at = now;
+    move_open(&mut message.recipients, OutgoingState::Unsure);
+}
+
+/// Moves every recipient on whom nothing is decided yet.
+fn move_open(recipients: &mut [Recipient], to: OutgoingState) {
+    for recipient in recipients {
+        match recipient.state {
+            OutgoingState::Pending | OutgoingState::Sending => recipient.state = to,
+            OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => {}
+        }
+    }
+}
+
+pub(super) fn begin_sending(
+    db: &Connection,
+    lease: &Lease,
+    mailbox: &Name,
+    id: u64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    lease::check_mailbox(db, lease, mailbox)?;
+    let mut message = of_mailbox(db, mailbox, id)?;
+    expect_state(&message, &[OutgoingState::Pending])?;
+    message.state = OutgoingState::Sending;
+    message.changed_at = now;
+    write(db, &message)
+}
+
+pub(super) fn finish_sending(
+    db: &Connection,
+    lease: &Lease,
+    mailbox: &Name,
+    outcome: &AttemptOutcome,
+    alerts: &[Alert],
+) -> Result<(), StoreError> {
+    lease::check_mailbox(db, lease, mailbox)?;
+    let mut message = of_mailbox(db, mailbox, outcome.id)?;
+    expect_state(&message, &[OutgoingState::Sending])?;
+    check_outcome(&message, outcome)?;
+    message.state = outcome.state;
+    message.recipients.clone_from(&outcome.recipients);
+    message.attempts = outcome.attempts;
+    message.next_attempt_at = outcome.next_attempt_at;
+    message.failure.clone_from(&outcome.failure);
+    message.changed_at = outcome.at;
+    write(db, &message)?;
+    alerts::write(db, alerts)
+}
+
+fn check_outcome(message: &OutgoingMessage, outcome: &AttemptOutcome) -> Result<(), StoreError> {
+    let addresses = |recipients: &[Recipient]| -> Vec<_> {
+        recipients.iter().map(|recipient| recipient.address.clone()).collect()
+    };
+    let id = message.id;
+    if outcome.state == OutgoingState::Sending {
+        Err(StoreError::Failed(format!("an attempt on outgoing message {id} cannot end in `sending`")))
+    } else if addresses(&message.recipients) != addresses(&outcome.recipients) {
+        Err(StoreError::Failed(format!("the outcome for outgoing message {id} is about other recipients")))
+    } else {
+        Ok(())
+    }
+}
+
+/// Only recipients who did not get it are tried again.
+pub(super) fn requeue(db: &Connection, id: u64, now: Timestamp) -> Result<(), StoreError> {
+    let mut message = find(db, id)?;
+    // A deleted mailbox has nobody who could send.
+    if mailbox_id(db, &message.mailbox)? != row_mailbox(db, id)? {
+        return Err(StoreError::NotFound(format!("mailbox `{}`: it was deleted", message.mailbox)));
+    }
+    expect_state(&message, &[OutgoingState::Failed, OutgoingState::Unsure])?;
+    for recipient in &mut message.recipients {
+        if recipient.state != OutgoingState::Sent {
+            recipient.state = OutgoingState::Pending;
+        }
+    }
+    message.state = OutgoingState::Pending;
+    message.attempts = 0;
+    message.failure = None;
+    message.next_attempt_at = now;
+    message.changed_at = now;
+    write(db, &message)
+}
+
+/// The mailbox was deleted: what waits fails, and what was being sent may have been.
+pub(super) fn give_up(db: &Connection, mailbox: i64, name: &Name, at: Timestamp) -> Result<(), StoreError> {
+    let failure = FailureSummary {
+        code: "mailbox-deleted".to_owned(),
+        step: TestStep::Send,
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        cause: format!("mailbox `{name}` was deleted before the message was sent"),
+        remedy: "queue it again for another mailbox".to_owned(),
+    };
+    for mut message in in_state(db, mailbox, OutgoingState::Pending)? {
+        move_open(&mut message.recipients, OutgoingState::Failed);
+        message.state = OutgoingState::Failed;
+        message.changed_at = at;
+        message.failure = Some(failure.clone());
+        write(db, &message)?;
+    }
+    for mut message in in_state(db, mailbox, OutgoingState::Sending)? {
+        leave_unsure(&mut message, at);
+        let cause = format!("mailbox `{name}` was deleted while the message was being sent");
+        let remedy = "ask a recipient whether it arrived".to_owned();
+        message.failure = Some(FailureSummary { cause, remedy, ..failure.clone() });
+        write(db, &message)?;
+    }
+    Ok(())
+}
+
+fn of_mailbox(db: &Connection, mailbox: &Name, id: u64) -> Result<OutgoingMessage, StoreError> {
+    let message = find(db, id)?;
+    if row_mailbox(db, id)? == mailbox_id(db, mailbox)? {
+        Ok(message)
+    } else {
+        Err(StoreError::NotFound(format!("outgoing message {id} of mailbox `{mailbox}`")))
+    }
+}
+
+fn row_mailbox(db: &Connection, id: u64) -> Result<i64, StoreError> {
+    let sql = "SELECT mailbox FROM outbox WHERE id = ?1";
+    Ok(db.prepare_cached(sql)?.query_row([whole(id)], |row| row.get(0))?)
+}
+
+fn expect_state(message: &OutgoingMessage, allowed: &[OutgoingState]) -> Result<(), StoreError> {
+    if allowed.contains(&message.state) {
+        return Ok(());
+    }
+    let wanted: Vec<&str> = allowed.iter().map(|state| state.key()).collect();
+    Err(StoreError::Failed(format!(
+        "outgoing message {} is `{}` and would have to be `{}`",
+        message.id,
+        message.state.key(),
+        wanted.join("` or `")
+    )))
+}
+
+/// Writes back what may change over a message's life.
+fn write(db: &Connection, message: &OutgoingMessage) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET state = ?2, recipients = ?3, attempts = ?4, next_attempt_at = ?5,
+                   changed_at = ?6, failure = ?7
+               WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![
+        whole(message.id),
+        message.state.key(),
+        to_json(&message.recipients)?,
+        message.attempts,
+        micros(message.next_attempt_at),
+        micros(message.changed_at),
+        message.failure.as_ref().map(to_json).transpose()?,
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! One apply: all steps of a plan and a new revision in one transaction, or nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::columns::{mailbox_id_opt, micros, to_json, whole};
+use super::{declared, lease, mailbox};
+use crate::model::lease::Lease;
+use crate::model::name::Name;
+use crate::model::operation::{Operation, OperationState};
+use crate::model::plan::{Action, Effect, Plan, Step};
+use crate::model::revision::Revision;
+use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
+use crate::store::{RevisionCommit, StoreError};
+
+/// A commit that does not borrow, so that it can be handed to the writer.
+pub(super) struct Commit {
+    plan: Plan,
+    secrets: BTreeMap<SecretRef, SealedValue>,
+    states: BTreeMap<(Name, Operation), OperationState>,
+    at: Timestamp,
+}
+
+impl Commit {
+    pub(super) fn of(commit: &RevisionCommit<'_>) -> Self {
+        let states = commit.states.iter().cloned();
+        Self {
+            plan: commit.plan.clone(),
+            secrets: commit.secrets.iter().cloned().collect(),
+            states: states.map(|(name, operation, state)| ((name, operation), state)).collect(),
+            at: commit.at,
+        }
+    }
+
+    /// The state that this commit gives to an operation.
+    pub(super) fn state(&self, mailbox: &Name, operation: Operation) -> Option<&OperationState> {
+        self.states.get(&(mailbox.clone(), operation))
+    }
+
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {
+    lease::check_state(db, lease)?;
+    check_origin(db, &commit.plan)?;
+    let ids = park(db, &commit.plan)?;
+    for step in &commit.plan.steps {
+        execute(db, commit, &ids, step)?;
+    }
+    write_revision(db, lease, commit)
+}
+
+/// A plan is only good for the state that it was made from.
+fn check_origin(db: &Connection, plan: &Plan) -> Result<(), StoreError> {
+    let found = declared::store_id(db)?;
+    match &plan.store {
+        Some(planned) if *planned != found => {
+            return Err(StoreError::OtherStore { planned: planned.0.clone(), found: found.0 });
+        }
+        // Made before there was a store: a new one still is at revision 0.
+        None if plan.revision != Revision::default() => {
+            return Err(StoreError::OtherStore { planned: "(none)".to_owned(), found: found.0 });
+        }
+        Some(_) | None => {}
+    }
+    let found = declared::current_revision(db)?;
+    if plan.revision == found { Ok(()) } else { Err(StoreError::Stale { planned: plan.revision, found }) }
+}
+
+/// Takes the names away from all mailboxes that are renamed or deleted, and returns their ids: the names in a plan
+/// are those of the state it was made from, and a freed name may be given away by the same plan, even in a circle.
+fn park(db: &Connection, plan: &Plan) -> Result<BTreeMap<Name, i64>, StoreError> {
+    let mut ids = BTreeMap::new();
+    for step in &plan.steps {
+        let freed = match &step.effect {
+            Effect::PutMailbox(put) => put.renamed_from.as_ref(),
+            Effect::DeleteMailbox(name) => Some(name),
+            Effect::PutOrganization(_)
+            | Effect::PutSecret { .. }
+            | Effect::DeleteSecret(_)
+            | Effect::PutProfile(_)
+            | Effect::DeleteProfile(_) => None,
+        };
+        let Some(name) = freed else { continue };
+        let id = mailbox_id_opt(db, name)?.ok_or_else(|| not_found("mailbox", name))?;
+        // No name begins with a slash.
+        db.prepare_cached("UPDATE mailboxes SET name = '/' || id WHERE id = ?1")?.execute([id])?;
+        lease::revoke(db, name)?;
+        ids.insert(name.clone(), id);
+    }
+    Ok(ids)
+}
+
+fn execute(
+    db: &Connection,
+    commit: &Commit,
+    ids: &BTreeMap<Name, i64>,
+    step: &Step,
+) -> Result<(), StoreError> {
+    match &step.effect {
+        Effect::PutOrganization(organization) => {
+            let sql = "INSERT INTO organization (one, declared) VALUES (1, ?1)
+                       ON CONFLICT (one) DO UPDATE SET declared = excluded.declared";
+            db.prepare_cached(sql)?.execute([to_json(organization)?])?;
+            Ok(())
+        }
+        Effect::PutSecret { secret, digest } => put_secret(db, commit, secret, digest),
+        Effect::DeleteSecret(secret) => {
+            let sql = "DELETE FROM secrets WHERE secret = ?1 AND key = ?2";
+            let rows = db.prepare_cached(sql)?.execute([secret.secret.as_str(), &secret.key])?;
+            one_row(rows, "secret", secret)
+        }
+        Effect::PutProfile(profile) => {
+            let sql = "INSERT INTO profiles (name, declared) VALUES (?1, ?2)
+                       ON CONFLICT (name) DO UPDATE SET declared = excluded.declared";
+            db.prepare_cached(sql)?.execute([profile.name.as_str(), &to_json(profile)?])?;
+            Ok(())
+        }
+        Effect::DeleteProfile(name) => {
+            let rows = db.prepare_cached("DELETE FROM profiles WHERE name = ?1")?.execute([name.as_str()])?;
+            one_row(rows, "profile", name)
+        }
+        Effect::PutMailbox(put) => {
+            let parked = put.renamed_from.as_ref().and_then(|name| ids.get(name)).copied();
+            mailbox::put(db, commit, put, parked)
+        }
+        Effect::DeleteMailbox(name) => {
+            let id = ids.get(name).copied().ok_or_else(|| not_found("mailbox", name))?;
+            mailbox::delete(db, id, name, commit.at)
+        }
+    }
+}
+
+fn put_secret(
+    db: &Connection,
+    commit: &Commit,
+    secret: &SecretRef,
+    digest: &SecretDigest,
+) -> Result<(), StoreError> {
+    let sealed = commit
+        .secrets
+        .get(secret)
+        .ok_or_else(|| StoreError::Failed(format!("the ciphertext of secret `{secret}` is not at hand")))?;
+    if sealed.digest() != *digest {
+        return Err(StoreError::Failed(format!(
+            "the ciphertext of secret `{secret}` is not the planned one; plan again"
+        )));
+    }
+    let sql = "INSERT INTO secrets (secret, key, sealed, digest) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (secret, key) DO UPDATE SET sealed = excluded.sealed, digest = excluded.digest";
+    db.prepare_cached(sql)?.execute([secret.secret.as_str(), &secret.key, &to_json(sealed)?, &digest.0])?;
+    Ok(())
+}
+
+fn write_revision(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {
+    let (mut created, mut updated, mut deleted) = (0_u64, 0_u64, 0_u64);
+    for step in &commit.plan.steps {
+        match step.action {
+            Action::Create => created += 1,
+            Action::Update | Action::Rename => updated += 1,
+            Action::Delete => deleted += 1,
+            Action::Retest => {}
+        }
+    }
+    let sql = "INSERT INTO revisions (applied_at, holder, manifest, created, updated, deleted)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    db.prepare_cached(sql)?.execute(params![
+        micros(commit.at),
+        lease.holder.to_string(),
+        commit.plan.manifest.0,
+        whole(created),
+        whole(updated),
+        whole(deleted),
+    ])?;
+    declared::current_revision(db)
+}
+
+fn one_row(rows: usize, kind: &str, name: &dyn std::fmt::Display) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(not_found(kind, name)) }
+}
+
+fn not_found(kind: &str, name: &dyn std::fmt::Display) -> StoreError {
+    StoreError::NotFound(format!("{kind} `{name}`"))
+}
