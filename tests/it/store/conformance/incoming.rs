@@ -1,0 +1,226 @@
+//! Records, cursors and deletions: together or not at all, and nothing twice.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mailplumb::model::cursor::{Cursor, CursorAdvance, RemoteId};
+use mailplumb::model::record::{ContentHash, IncomingBatch, NewRecord, Recorded};
+use mailplumb::store::{MessageQuery, Store, StoreError};
+
+use super::World;
+use crate::store::samples::*;
+
+async fn all(store: &dyn Store) -> Vec<mailplumb::model::record::MessageRecord> {
+    store.messages(&MessageQuery { limit: Some(u64::MAX), ..Default::default() }).await.unwrap()
+}
+
+pub async fn records_and_cursor_are_written_together(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Start);
+    let lease = lease_mailbox(store, "anna").await;
+    let new = record(7, "hello");
+    let recorded = store.record(&lease, &batch("anna", 7, vec![new.clone()])).await.unwrap();
+    assert_eq!(recorded, Recorded { new: 1, known: 0 });
+
+    let other = (world.again)();
+    assert_eq!(other.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 7 });
+    let listed = all(&*other).await.remove(0);
+    assert_eq!((&listed.remote, &listed.content), (&new.remote, &new.content));
+    assert_eq!((listed.bytes, &listed.facts), (new.raw.len() as u64, &new.facts));
+    assert_eq!((listed.received_at, listed.recorded_at), (new.received_at, at(5)));
+    assert_eq!(listed.quarantine, None);
+    assert_eq!(other.message(listed.id).await.unwrap(), Some(listed));
+    assert_eq!(other.raw(&new.content).await.unwrap(), Some(new.raw));
+    assert_eq!(other.message(4711).await.unwrap(), None);
+    assert_eq!(other.raw(&ContentHash::of(b"never seen")).await.unwrap(), None);
+}
+
+pub async fn a_batch_that_fails_leaves_cursor_and_records_as_they_were(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    store.record(&lease, &batch("anna", 1, vec![record(1, "first")])).await.unwrap();
+    let mut wrong = record(3, "wrong");
+    wrong.content = ContentHash::of(b"something else");
+    let refused = store.record(&lease, &batch("anna", 3, vec![record(2, "second"), wrong])).await;
+    assert!(refused.is_err());
+    assert_eq!(all(store).await.len(), 1);
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 1 });
+    assert_eq!(store.raw(&record(2, "second").content).await.unwrap(), None);
+
+    let good = record(2, "second");
+    store.record(&lease, &batch("anna", 2, vec![good.clone()])).await.unwrap();
+    assert_eq!(store.raw(&good.content).await.unwrap(), Some(good.raw));
+}
+
+pub async fn the_same_octets_are_recorded_once_for_each_mailbox(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna", "ben"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let both = vec![record(1, "same"), record(2, "same")];
+    let recorded = store.record(&lease, &batch("anna", 2, both)).await.unwrap();
+    assert_eq!(recorded, Recorded { new: 1, known: 1 });
+    let mut later = record(3, "same");
+    later.delete_after = true;
+    let recorded = store.record(&lease, &batch("anna", 3, vec![later.clone()])).await.unwrap();
+    assert_eq!(recorded, Recorded { new: 0, known: 1 });
+    assert_eq!(store.deletions(&name("anna")).await.unwrap(), [later.remote]);
+    let lease = lease_mailbox(store, "ben").await;
+    let recorded = store.record(&lease, &batch("ben", 1, vec![record(1, "same")])).await.unwrap();
+    assert_eq!(recorded, Recorded { new: 1, known: 0 });
+}
+
+pub async fn a_message_without_octets_is_known_by_its_remote_id(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let too_large = |uid| NewRecord {
+        raw: Bytes::new(),
+        content: ContentHash::of(b""),
+        quarantine: Some("too large".to_owned()),
+        ..record(uid, "unused")
+    };
+    let recorded = store.record(&lease, &batch("anna", 2, vec![too_large(1), too_large(2)])).await.unwrap();
+    assert_eq!(recorded, Recorded { new: 2, known: 0 }, "two messages, though neither has octets");
+    let recorded = store.record(&lease, &batch("anna", 2, vec![too_large(2)])).await.unwrap();
+    assert_eq!(recorded, Recorded { new: 0, known: 1 });
+    assert_eq!(store.raw(&ContentHash::of(b"")).await.unwrap(), None);
+    let fetched = store.record(&lease, &batch("anna", 2, vec![record(2, "after all")])).await.unwrap();
+    assert_eq!(fetched, Recorded { new: 1, known: 0 });
+}
+
+pub async fn a_cursor_does_not_go_back_within_one_validity(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    store.record(&lease, &batch("anna", 9, Vec::new())).await.unwrap();
+    store.record(&lease, &batch("anna", 4, Vec::new())).await.unwrap();
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 9 });
+}
+
+pub async fn another_validity_replaces_the_cursor_and_its_deletions(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let mut old = record(9, "old");
+    old.delete_after = true;
+    store.record(&lease, &batch("anna", 9, vec![old])).await.unwrap();
+    let id = RemoteId::Uid { validity: 2, uid: 3 };
+    let again = NewRecord { remote: id.clone(), delete_after: true, ..record(3, "old") };
+    let advance = CursorAdvance::Imap { validity: 2, uid_last: 3 };
+    let batch = IncomingBatch { advance, ..batch("anna", 3, vec![again]) };
+    let recorded = store.record(&lease, &batch).await.unwrap();
+    assert_eq!(recorded, Recorded { new: 0, known: 1 });
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 2, uid_last: 3 });
+    assert_eq!(store.deletions(&name("anna")).await.unwrap(), [id]);
+}
+
+fn pop3(seen: &[&str], gone: &[&str]) -> CursorAdvance {
+    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+    CursorAdvance::Pop3 { seen: texts(seen), gone: texts(gone) }
+}
+
+pub async fn a_pop3_cursor_is_what_was_seen_and_is_not_gone(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    for advance in [pop3(&[], &[]), pop3(&["a", "b"], &[]), pop3(&["c", "a"], &["b"])] {
+        let batch = IncomingBatch { advance, ..batch("anna", 0, Vec::new()) };
+        store.record(&lease, &batch).await.unwrap();
+    }
+    let seen = BTreeSet::from(["a".to_owned(), "c".to_owned()]);
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Pop3 { seen });
+}
+
+pub async fn a_deletion_waits_until_it_is_confirmed(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let ids: Vec<_> = ["x", "y", "z"].map(|uidl| RemoteId::Uidl(uidl.to_owned())).to_vec();
+    let records = ids.iter().enumerate().map(|(index, id)| NewRecord {
+        remote: id.clone(),
+        delete_after: true,
+        ..record(1, &format!("message {index}"))
+    });
+    let batch = IncomingBatch { advance: pop3(&["x", "y", "z"], &[]), ..batch("anna", 0, records.collect()) };
+    store.record(&lease, &batch).await.unwrap();
+    assert_eq!(store.deletions(&name("anna")).await.unwrap(), ids);
+    store.confirm_deletions(&lease, &name("anna"), &ids[..1]).await.unwrap();
+    assert_eq!(store.deletions(&name("anna")).await.unwrap(), ids[1..]);
+    let gone = IncomingBatch { advance: pop3(&[], &["y"]), records: Vec::new(), ..batch };
+    store.record(&lease, &gone).await.unwrap();
+    assert_eq!(store.deletions(&name("anna")).await.unwrap(), ids[2..], "what is gone needs no deletion");
+}
+
+pub async fn lists_are_newest_first_and_bounded(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna", "ben"]).await;
+    for (mailbox, from) in [("anna", 0), ("ben", 600), ("anna", 1200)] {
+        let lease = lease_mailbox(store, mailbox).await;
+        let records = (from..from + 600).map(|uid| record(uid, &format!("message {uid}")));
+        let mut batch = batch(mailbox, from + 600, records.collect());
+        batch.records[0].quarantine = Some("odd".to_owned());
+        store.record(&lease, &batch).await.unwrap();
+    }
+    let listed = store.messages(&MessageQuery::default()).await.unwrap();
+    assert_eq!(listed.len(), 1000);
+    assert!(listed.windows(2).all(|pair| pair[0].id > pair[1].id));
+    let query = MessageQuery { mailbox: Some(name("ben")), limit: Some(3), ..Default::default() };
+    let listed = store.messages(&query).await.unwrap();
+    let subjects: Vec<_> = listed.iter().map(|record| record.facts.subject.clone().unwrap()).collect();
+    assert_eq!(subjects, ["message 1199", "message 1198", "message 1197"]);
+    let query = MessageQuery { quarantined_only: true, ..Default::default() };
+    assert_eq!(store.messages(&query).await.unwrap().len(), 3);
+    let query = MessageQuery { mailbox: Some(name("anna")), quarantined_only: true, limit: None };
+    assert_eq!(store.messages(&query).await.unwrap().len(), 2);
+    let query = MessageQuery { mailbox: Some(name("nobody")), ..Default::default() };
+    assert!(store.messages(&query).await.unwrap().is_empty());
+}
+
+pub async fn many_writers_lose_nothing(world: &World) {
+    let mailboxes = ["m0", "m1", "m2", "m3"];
+    set_up(&*world.store, &mailboxes).await;
+    let handles = [Arc::clone(&world.store), (world.again)(), (world.again)()];
+    let mut tasks = tokio::task::JoinSet::new();
+    for (index, mailbox) in mailboxes.into_iter().enumerate() {
+        let store = Arc::clone(&handles[index % handles.len()]);
+        tasks.spawn(async move {
+            let lease = lease_mailbox(&*store, mailbox).await;
+            for uid in 1..=40 {
+                // Half of the octets are the same in all mailboxes.
+                let text = if uid % 2 == 0 { format!("shared {uid}") } else { format!("{mailbox} {uid}") };
+                store.record(&lease, &batch(mailbox, uid, vec![record(uid, &text)])).await.unwrap();
+                store.enqueue(&outgoing(mailbox, Some(&uid.to_string()))).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let records = all(&*world.store).await;
+    assert_eq!(records.len(), 160);
+    for record in records {
+        let raw = world.store.raw(&record.content).await.unwrap().unwrap();
+        assert_eq!(ContentHash::of(&raw), record.content);
+    }
+    for mailbox in mailboxes {
+        let cursor = world.store.cursor(&name(mailbox)).await.unwrap();
+        assert_eq!(cursor, Cursor::Imap { validity: 1, uid_last: 40 });
+        assert_eq!(world.store.figures(&name(mailbox)).await.unwrap().outbox_pending, 40);
+    }
+}
+
+pub async fn twenty_thousand_records_are_written_and_listed(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    for first in (1..=20_000_u32).step_by(500) {
+        let records = (first..first + 500).map(|uid| record(uid, &format!("message {uid}"))).collect();
+        store.record(&lease, &batch("anna", first + 499, records)).await.unwrap();
+    }
+    assert_eq!(store.figures(&name("anna")).await.unwrap().records, 20_000);
+    let last =
+        store.messages(&MessageQuery { limit: Some(1), ..Default::default() }).await.unwrap().remove(0);
+    assert_eq!(last.facts.subject.as_deref(), Some("message 20000"));
+    assert!(!matches!(store.raw(&last.content).await, Err(StoreError::Damaged(_)) | Ok(None)));
+}
