@@ -108,7 +108,7 @@ impl Global {
             secrets: Arc::new(self.keyring()?),
             clock: Arc::clone(&clock),
             listener: Arc::new(Printer::new(clock)),
-            holder: crate::store::process::holder(purpose),
+            holder: crate::store::sqlite::holder(purpose),
             permits: Permits::default(),
             stopping: CancellationToken::new(),
         })

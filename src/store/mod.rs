@@ -1,6 +1,6 @@
 //! The door of the stores: what the engine may ask of one. Each call that writes is one transaction.
 
-pub mod process;
+mod process;
 pub mod sqlite;
 
 use async_trait::async_trait;

@@ -190,8 +190,10 @@ CREATE TABLE outbox (
 ) STRICT;
 
 CREATE UNIQUE INDEX outbox_once ON outbox (mailbox, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX outbox_state ON outbox (mailbox, state, next_attempt_at);
-CREATE INDEX outbox_due ON outbox (state, next_attempt_at);
+CREATE INDEX outbox_mailbox ON outbox (mailbox, id);
+CREATE INDEX outbox_mailbox_state ON outbox (mailbox, state, id);
+CREATE INDEX outbox_state ON outbox (state, id);
+CREATE INDEX outbox_due ON outbox (mailbox, next_attempt_at) WHERE state = 'pending';
 
 -- What a person should know.
 CREATE TABLE alerts (

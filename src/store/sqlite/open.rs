@@ -19,7 +19,8 @@ pub enum Open {
     Existing,
     /// It is created, with its folder, unless it is there.
     CreateIfMissing,
-    /// Nothing is written; for reading beside a running process, or on a read-only file system.
+    /// Nothing is written; for reading beside a running process, or on a read-only file system. Where the folder
+    /// allows it, SQLite puts its two lock and log files beside the database while it reads, as it does for writers.
     ReadOnly,
 }
 
@@ -65,6 +66,10 @@ pub(super) fn writer(path: &Path, mode: Open) -> Result<Connection, StoreError> 
         create_file(path)?;
     }
     let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if db.is_readonly("main")? {
+        // SQLite opens it for reading instead, and says so only at the first write.
+        return Err(StoreError::ReadOnly(format!("{} cannot be written to", path.display())));
+    }
     if let (Found::Blank, Open::Existing | Open::ReadOnly) = (judge(&db, path)?, mode) {
         return Err(StoreError::Missing(path.display().to_string()));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
 use super::{declared, lease, mailbox};
@@ -51,6 +51,7 @@ pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<
     for step in &commit.plan.steps {
         execute(db, commit, &ids, step)?;
     }
+    check_profiles(db)?;
     write_revision(db, lease, commit)
 }
 
@@ -154,6 +155,21 @@ fn put_secret(
                ON CONFLICT (secret, key) DO UPDATE SET sealed = excluded.sealed, digest = excluded.digest";
     db.prepare_cached(sql)?.execute([secret.secret.as_str(), &secret.key, &to_json(sealed)?, &digest.0])?;
     Ok(())
+}
+
+/// A mailbox whose profile is not there could never be read again.
+fn check_profiles(db: &Connection) -> Result<(), StoreError> {
+    let sql = "SELECT name, declared ->> 'profile' AS profile FROM mailboxes
+               WHERE declared IS NOT NULL AND profile IS NOT NULL AND profile NOT IN (SELECT name FROM profiles)
+               LIMIT 1";
+    let row: Option<(String, String)> =
+        db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match row {
+        None => Ok(()),
+        Some((mailbox, profile)) => Err(StoreError::Failed(format!(
+            "the plan would leave mailbox `{mailbox}` with profile `{profile}`, which is not there; plan again"
+        ))),
+    }
 }
 
 fn write_revision(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {

@@ -42,6 +42,7 @@ macro_rules! conformance_suite {
             a_plan_that_fails_in_its_last_step_changes_nothing,
             a_ciphertext_other_than_the_planned_one_is_refused,
             what_is_deleted_is_gone,
+            a_profile_that_a_mailbox_uses_cannot_be_deleted,
             a_rename_keeps_everything_that_belongs_to_the_mailbox,
             two_mailboxes_may_swap_their_names,
             a_deleted_mailbox_frees_its_name_in_the_same_plan,

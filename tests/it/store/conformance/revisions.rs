@@ -116,6 +116,15 @@ pub async fn what_is_deleted_is_gone(world: &World) {
     assert_eq!(world.store.revisions(1).await.unwrap()[0].deleted, 3);
 }
 
+pub async fn a_profile_that_a_mailbox_uses_cannot_be_deleted(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let before = store.stored().await.unwrap();
+    assert!(apply(store, vec![Effect::DeleteProfile(name("provider"))]).await.is_err());
+    assert_eq!(store.stored().await.unwrap(), before);
+    assert_eq!(names(store).await, ["anna"]);
+}
+
 pub async fn a_rename_keeps_everything_that_belongs_to_the_mailbox(world: &World) {
     let store = &*world.store;
     set_up(store, &["anna"]).await;
