@@ -6,11 +6,13 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use tokio::sync::mpsc;
 
+use super::Changes;
 use super::directory::{is_left_out, is_manifest_file};
 
 /// Watches directories until it is dropped.
@@ -56,9 +58,11 @@ impl Watcher {
         }
         Ok(Self { changes, _debouncer: debouncer })
     }
+}
 
-    /// Waits for the next hint. Cancelling it loses nothing. `None`: there will be none any more.
-    pub async fn changed(&mut self) -> Option<()> {
+#[async_trait]
+impl Changes for Watcher {
+    async fn changed(&mut self) -> Option<()> {
         self.changes.recv().await
     }
 }
