@@ -1,1 +1,3 @@
 //! Tests of this room, from outside.
+
+mod smtp;
