@@ -1,1 +1,3 @@
-//! TBD
+//! The command line.
+
+pub mod problems;
