@@ -1,9 +1,11 @@
 //! From documents to the nouns: references are followed, defaults applied, rules checked.
 
+mod approval;
 mod effective;
 mod endpoint;
 mod exchange;
 mod mailbox;
+mod methods;
 mod organization;
 mod profile;
 mod secret;
@@ -90,7 +92,7 @@ fn unique<T>(documents: Vec<Document<T>>, kind: &str, report: &mut Report<'_>) -
 }
 
 fn duplicate_name(kind: &str, name: &Spanned<Name>, first: Place) -> Draft {
-    let message = format!("a {kind} named `{}` exists already", name.value);
+    let message = format!("another {kind} is named `{}` already", name.value);
     Draft::error(codes::DUPLICATE_NAME, name.place, message).related(first, "first here")
 }
 
@@ -140,7 +142,7 @@ fn in_range(
 }
 
 fn out_of_range(place: Place, expected: String) -> Draft {
-    Draft::error(codes::OUT_OF_RANGE, place, format!("out of range: {expected} is possible"))
+    Draft::error(codes::OUT_OF_RANGE, place, format!("out of range: expected {expected}"))
 }
 
 /// A thing that the host must allow: an error where it does not, a warning where its file was not given.
@@ -158,7 +160,7 @@ fn needs_host(
     let message = format!("{what}; the host must allow it with `{switch}: true`");
     Some(if host.given {
         let hint =
-            format!("the host file does not say `{switch}: true`; use TLS, or ask whoever owns the host");
+            format!("the host file does not say `{switch}: true`; whoever owns the host decides about it");
         Draft::error(code, place, message).hint(hint)
     } else {
         Draft::warning(codes::HOST_DEPENDENT, place, message)
