@@ -87,10 +87,7 @@ impl Documents {
             let start = base + text::offset(at);
             let place = Place { file, start, end: start + text::offset(character.len_utf8()) };
             let message = format!("the character U+{:04X} cannot stand in a manifest", u32::from(character));
-            report.add(
-                Draft::error(codes::CONTROL_CHARACTER, place, message)
-                    .hint("in a quoted text, write it as an escape"),
-            );
+            report.add(Draft::error(codes::CONTROL_CHARACTER, place, message).hint("remove it"));
             self.unread = true;
             return;
         }

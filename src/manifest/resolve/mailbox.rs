@@ -8,7 +8,7 @@ use super::methods::{cannot_receive, cannot_send, cannot_sync, possible};
 use super::organization;
 use super::profile::Profiles;
 use super::secret::Secrets;
-use super::{Existence, at_most, duplicate_name, unique};
+use super::{Existence, at_most, check_username, duplicate_name, unique};
 use crate::manifest::codes;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::documents::Document;
@@ -243,6 +243,7 @@ impl Mailboxes<'_> {
         entry: &Entry,
         report: &mut Report<'_>,
     ) -> Option<MailboxCredentials> {
+        written.username.iter().for_each(|username| check_username(username, report));
         let username = written.username.as_ref().map_or(entry.address.value.as_str(), |name| &name.value);
         let secret = &written.password.secret;
         let by_name = Spanned { value: entry.name.value.to_string(), place: secret.place };

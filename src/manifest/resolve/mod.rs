@@ -20,6 +20,7 @@ use super::place::Place;
 use super::report::{Draft, Report};
 use crate::model::desired::Declared;
 use crate::model::host::HostSettings;
+use crate::model::limits;
 use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
 use crate::model::organization::Organization;
@@ -124,7 +125,27 @@ fn at_most(text: Option<Spanned<String>>, characters: usize, report: &mut Report
     if count > characters {
         report.add(out_of_range(text.place, format!("at most {characters} characters, found {count}")));
     }
+    printable(&text, report);
     Some(text.value)
+}
+
+/// A user name as it is sent to a server: 1 to 250 characters of one line.
+fn check_username(username: &Spanned<String>, report: &mut Report<'_>) {
+    if username.value.is_empty() || username.value.chars().count() > limits::USERNAME_CHARACTERS_MAX {
+        let expected = format!("1 to {} characters", limits::USERNAME_CHARACTERS_MAX);
+        report.add(out_of_range(username.place, expected));
+    }
+    printable(username, report);
+}
+
+/// Escapes of a quoted text can write any character; control characters would reach terminals and servers.
+fn printable(text: &Spanned<String>, report: &mut Report<'_>) {
+    if let Some(character) =
+        text.value.trim_end_matches('\n').chars().find(|character| character.is_control())
+    {
+        let message = format!("the character U+{:04X} cannot stand in this text", u32::from(character));
+        report.add(Draft::error(codes::CONTROL_CHARACTER, text.place, message));
+    }
 }
 
 /// A number in a range; the number itself even if it is outside, because it has been reported then.
