@@ -93,8 +93,6 @@ pub enum Showing {
     Source,
     /// The marked bytes hold, or may hold, a secret value.
     MaskSpan,
-    /// What follows the marked bytes on their line may be a secret value.
-    MaskRest,
     /// Anything on the line may be a secret value.
     MaskLine,
 }
@@ -104,8 +102,6 @@ pub fn showing(code: &str) -> Showing {
     let masked = [PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY];
     if code == SECRET_SYNTAX.0 || code == SECRET_SHAPE.0 {
         Showing::MaskLine
-    } else if code == TAG.0 || code == ANCHOR.0 {
-        Showing::MaskRest
     } else if masked.iter().any(|masked| masked.0 == code) {
         Showing::MaskSpan
     } else {
