@@ -5,6 +5,7 @@
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
 use crate::model::profile::Credentials;
+use crate::model::secret::SecretRef;
 
 /// For whom and towards what a conversation failed.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,8 @@ pub struct Setting<'a> {
     pub mailbox: &'a Name,
     pub profile: &'a Name,
     pub credentials: &'a Credentials,
+    /// The secret that logs in, if there is one.
+    pub secret: Option<&'a SecretRef>,
     pub host: &'a str,
     pub port: u16,
 }
@@ -84,7 +87,7 @@ fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
 
 /// What it means and what to do.
 fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
-    let Setting { mailbox, profile, credentials, host, port } = setting;
+    let Setting { mailbox, profile, host, port, .. } = setting;
     match cause {
         Cause::NameNotResolved { .. } => said(
             format!("no address is known for `{host}`"),
@@ -127,7 +130,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         ),
         Cause::PlaintextLogin => plaintext(setting),
         Cause::NoMechanism { .. } => no_mechanism(setting),
-        Cause::LoginRefused { .. } => login_refused(mailbox, profile, credentials),
+        Cause::LoginRefused { .. } => login_refused(setting),
         Cause::SecretUnavailable { secret, .. } => said(
             "the password could not be read, so no login was tried",
             format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
@@ -201,7 +204,8 @@ fn no_mechanism(Setting { profile, .. }: Setting<'_>) -> (String, String) {
     )
 }
 
-fn login_refused(mailbox: &Name, profile: &Name, credentials: &Credentials) -> (String, String) {
+fn login_refused(setting: Setting<'_>) -> (String, String) {
+    let Setting { mailbox, profile, credentials, secret, .. } = setting;
     let whose = match credentials {
         Credentials::Mailbox => format!("mailbox `{mailbox}`"),
         Credentials::Profile { .. }
@@ -211,7 +215,12 @@ fn login_refused(mailbox: &Name, profile: &Name, credentials: &Credentials) -> (
     };
     said(
         format!("user name or password of {whose} is wrong, or the account may not log in"),
-        format!("set the password with `mailplumb secrets set`, apply, then `mailplumb test {mailbox}`"),
+        match secret {
+            Some(secret) => format!(
+                "set the right password with `mailplumb secrets set {secret}`, then `mailplumb apply`"
+            ),
+            None => format!("check the account on the server, then `mailplumb test {mailbox}`"),
+        },
     )
 }
 
