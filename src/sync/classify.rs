@@ -69,10 +69,13 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
     }
 }
 
-/// A plain refusal concerns the message when a message was being handled, the mailbox otherwise.
+/// A plain refusal concerns the message when one was being sent, the mailbox otherwise. (A message that is not handed over
+/// is no failure of the session, see `Content::Refused`.)
 fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
     match step {
-        TestStep::Send | TestStep::Read | TestStep::Delete => ("refused", Nature::Permanent, Scope::Message),
+        TestStep::Send => ("refused", Nature::Permanent, Scope::Message),
+        // The server cannot list or change the inbox just now. It could be opened, so waiting may help.
+        TestStep::Read | TestStep::Delete => ("refused", Nature::Transient, Scope::Mailbox),
         TestStep::Secret
         | TestStep::Resolve
         | TestStep::Connect
@@ -257,4 +260,39 @@ fn not_back(mailbox: &Name) -> (String, String) {
         "the server took the test message and did not deliver it yet",
         format!("look for the message in mailbox `{mailbox}` and in the server's queue"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(step: TestStep, cause: Cause) -> Failure {
+        let name = Name::parse("m").unwrap();
+        let setting = Setting {
+            mailbox: &name,
+            profile: &name,
+            credentials: &Credentials::Mailbox,
+            secret: None,
+            host: "h",
+            port: 1,
+        };
+        classify(RemoteError::new(step, cause), setting)
+    }
+
+    #[test]
+    fn a_listing_that_is_refused_is_a_failure_of_the_mailbox() {
+        let said = || Cause::Refused { said: "[CORRUPTION]".into() };
+        for step in [TestStep::Read, TestStep::Delete] {
+            let failure = failure(step, said());
+            assert_eq!((failure.scope, failure.nature), (Scope::Mailbox, Nature::Transient), "{step}");
+        }
+        assert_eq!(failure(TestStep::Send, said()).scope, Scope::Message);
+    }
+
+    #[test]
+    fn wrong_credentials_are_the_business_of_whoever_owns_them() {
+        let refused = failure(TestStep::Authenticate, Cause::LoginRefused { said: "no".into() });
+        assert_eq!((refused.scope, refused.nature), (Scope::Mailbox, Nature::Permanent));
+        assert!(refused.remedy.contains("mailplumb test m"));
+    }
 }
