@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::manifest::{self, DOMAIN};
 use crate::cli::exit::Failure;
 use crate::cli::output::{self, FAINT, GOOD};
 use crate::cli::secrets::write_identity;
+use crate::engine::clock::SystemClock;
 use crate::playground::{Options, Playground, User};
 
 /// Where the demo takes place. The folder is removed when it is dropped.
@@ -37,15 +39,15 @@ impl Stage {
         let options = Options {
             host_names: vec![format!("mail.{DOMAIN}")],
             users: seeded.iter().map(user).collect(),
+            clock: Arc::new(SystemClock::new()),
             ..Options::default()
         };
         let playground = Playground::start(options)
             .map_err(|error| Failure::new("the demo's mail servers cannot be started").cause(error))?;
         for (seed, (name, count)) in seeded.iter().enumerate() {
-            playground
-                .state()
-                .seed(&format!("{name}@{DOMAIN}"), *count, seed as u64)
-                .map_err(|error| Failure::new("the demo's mailboxes cannot be filled").cause(format!("{error:?}")))?;
+            playground.state().seed(&format!("{name}@{DOMAIN}"), *count, seed as u64).map_err(|error| {
+                Failure::new("the demo's mailboxes cannot be filled").cause(format!("{error:?}"))
+            })?;
         }
         let folder = std::env::temp_dir().join(format!("mailplumb-demo-{}", &random()?[..8]));
         std::fs::DirBuilder::new()
@@ -95,7 +97,9 @@ impl Stage {
             .map_err(|error| Failure::new("the demo cannot run a command").cause(error))?;
         match status.code() {
             Some(code) if code == i32::from(expected) => Ok(()),
-            code => Err(Failure::new(format!("`mailplumb {typed}` ended with {code:?}, expected {expected}"))),
+            code => {
+                Err(Failure::new(format!("`mailplumb {typed}` ended with {code:?}, expected {expected}")))
+            }
         }
     }
 
@@ -108,7 +112,9 @@ impl Stage {
         let records: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)
             .map_err(|error| Failure::new("the demo cannot read the records").cause(error))?;
         if records.len() == expected {
-            output::talk(&format!("{FAINT}({expected} messages are recorded, as many as the servers had){FAINT:#}"));
+            output::talk(&format!(
+                "{FAINT}({expected} messages are recorded, as many as the servers had){FAINT:#}"
+            ));
             Ok(())
         } else {
             Err(Failure::new(format!("{} messages are recorded, expected {expected}", records.len())))
