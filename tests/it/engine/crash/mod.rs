@@ -78,7 +78,7 @@ async fn die_everywhere(scenario: Scenario, share: usize, shares: usize) {
         let status = die(scenario, point, &world);
         assert_eq!(status.signal(), Some(SIGABRT), "point {point}, {name}: {status}");
         let _place = Place(format!("{} point {point}: death before {name}", scenario.key()));
-        work_until_quiet(scenario, &world).await.judge(&expected, name);
+        work_until_quiet(scenario, &world).await.judge(scenario, &expected, name);
     }
 }
 
