@@ -30,8 +30,8 @@ use mailplumb::remote::connectors::Connectors;
 use mailplumb::secrets::environment::Environment;
 use mailplumb::secrets::identity::{Discovery, Keyring};
 use mailplumb::source::directory::Directory;
-use mailplumb::store::sqlite::{self, Open, SqliteStore};
 use mailplumb::store::Store;
+use mailplumb::store::sqlite::{self, Open, SqliteStore};
 
 pub const HOST: &str = "mail.playground.test";
 

@@ -96,8 +96,9 @@ impl World {
     pub fn write_secrets(&self, passwords: &[(&str, String)]) {
         let recipient = std::fs::read_to_string(self.site.path("recipient")).unwrap();
         let recipients = BTreeMap::from([("ops".to_owned(), recipient)]);
-        let mut text = "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: passwords }\nspec:\n  values:\n"
-            .to_owned();
+        let mut text =
+            "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: passwords }\nspec:\n  values:\n"
+                .to_owned();
         for (user, password) in passwords {
             let sealed = seal::seal(&Secret::new(password.clone()), &recipients).unwrap();
             text.push_str(&format!("    {user}:\n      sealedTo: [ops]\n      age: |\n"));

@@ -40,7 +40,11 @@ impl Store for CrashingStore {
         self.real.stored().await
     }
 
-    async fn commit_revision(&self, lease: &Lease, commit: &RevisionCommit<'_>) -> Result<Revision, StoreError> {
+    async fn commit_revision(
+        &self,
+        lease: &Lease,
+        commit: &RevisionCommit<'_>,
+    ) -> Result<Revision, StoreError> {
         self.points.reach("Store::commit_revision");
         self.real.commit_revision(lease, commit).await
     }
@@ -65,7 +69,12 @@ impl Store for CrashingStore {
         self.real.sealed(secret).await
     }
 
-    async fn acquire(&self, scope: &LeaseScope, holder: &Holder, now: Timestamp) -> Result<Lease, StoreError> {
+    async fn acquire(
+        &self,
+        scope: &LeaseScope,
+        holder: &Holder,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
         self.points.reach("Store::acquire");
         self.real.acquire(scope, holder, now).await
     }
@@ -100,7 +109,12 @@ impl Store for CrashingStore {
         self.real.figures(mailbox).await
     }
 
-    async fn expect_self_message(&self, lease: &Lease, mailbox: &Name, nonce: &str) -> Result<(), StoreError> {
+    async fn expect_self_message(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        nonce: &str,
+    ) -> Result<(), StoreError> {
         self.points.reach("Store::expect_self_message");
         self.real.expect_self_message(lease, mailbox, nonce).await
     }
@@ -125,7 +139,12 @@ impl Store for CrashingStore {
         self.real.deletions(mailbox).await
     }
 
-    async fn confirm_deletions(&self, lease: &Lease, mailbox: &Name, ids: &[RemoteId]) -> Result<(), StoreError> {
+    async fn confirm_deletions(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        ids: &[RemoteId],
+    ) -> Result<(), StoreError> {
         self.points.reach("Store::confirm_deletions");
         self.real.confirm_deletions(lease, mailbox, ids).await
     }
@@ -140,22 +159,44 @@ impl Store for CrashingStore {
         self.real.outgoing_due(now).await
     }
 
-    async fn recover_sending(&self, lease: &Lease, mailbox: &Name, now: Timestamp) -> Result<Vec<OutgoingMessage>, StoreError> {
+    async fn recover_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        now: Timestamp,
+    ) -> Result<Vec<OutgoingMessage>, StoreError> {
         self.points.reach("Store::recover_sending");
         self.real.recover_sending(lease, mailbox, now).await
     }
 
-    async fn due(&self, mailbox: &Name, now: Timestamp, limit: u64) -> Result<Vec<OutgoingMessage>, StoreError> {
+    async fn due(
+        &self,
+        mailbox: &Name,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<OutgoingMessage>, StoreError> {
         self.points.reach("Store::due");
         self.real.due(mailbox, now, limit).await
     }
 
-    async fn begin_sending(&self, lease: &Lease, mailbox: &Name, id: u64, now: Timestamp) -> Result<(), StoreError> {
+    async fn begin_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        id: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.points.reach("Store::begin_sending");
         self.real.begin_sending(lease, mailbox, id, now).await
     }
 
-    async fn finish_sending(&self, lease: &Lease, mailbox: &Name, outcome: &AttemptOutcome, alerts: &[Alert]) -> Result<(), StoreError> {
+    async fn finish_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        outcome: &AttemptOutcome,
+        alerts: &[Alert],
+    ) -> Result<(), StoreError> {
         self.points.reach(FINISH);
         self.real.finish_sending(lease, mailbox, outcome, alerts).await
     }

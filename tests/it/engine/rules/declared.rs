@@ -45,10 +45,8 @@ async fn nothing_unapproved_is_contacted() {
 async fn a_missing_identity_is_nobodys_failure_and_nothing_is_contacted() {
     let world = World::start();
     let mut desk = world.site.desk();
-    let keyring = std::mem::replace(
-        &mut desk.engine.secrets,
-        Arc::new(Keyring::empty(Environment::fixed([]))),
-    );
+    let keyring =
+        std::mem::replace(&mut desk.engine.secrets, Arc::new(Keyring::empty(Environment::fixed([]))));
     let tested = desk.apply().await;
     assert_eq!((tested.passed, tested.failed, tested.deferred), (0, 0, 8));
     for user in MAILBOXES {
@@ -81,7 +79,8 @@ async fn a_changed_password_is_tested_again() {
     desk.apply().await;
     world.playground.state().set_password(&address("ben"), "another").unwrap();
     let passwords = MAILBOXES.map(|user| (user, password(user)));
-    let passwords = passwords.map(|(user, old)| (user, if user == "ben" { "another".to_owned() } else { old }));
+    let passwords =
+        passwords.map(|(user, old)| (user, if user == "ben" { "another".to_owned() } else { old }));
     world.write_secrets(&passwords);
     // Each was encrypted anew, and nobody can tell that three of them are the same.
     assert_eq!(desk.apply().await.passed, 8);

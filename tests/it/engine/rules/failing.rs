@@ -32,7 +32,10 @@ async fn a_permanent_failure_disables_with_one_alert() {
     assert!(matches!(desk.incoming("anna").await, Driven::Skipped(_)));
     let alerts = desk.engine.store.alerts(100).await.unwrap();
     assert_eq!(alerts.len(), before + 1);
-    assert_eq!((alerts[0].code.as_str(), alerts[0].mailbox.as_ref().unwrap().as_str()), ("login-refused", "anna"));
+    assert_eq!(
+        (alerts[0].code.as_str(), alerts[0].mailbox.as_ref().unwrap().as_str()),
+        ("login-refused", "anna")
+    );
 }
 
 #[tokio::test]
@@ -60,7 +63,9 @@ async fn a_server_that_is_busy_with_the_mailbox_is_tried_again() {
     desk.apply().await;
     for at in ["AUTH", "PASS"] {
         let line = "-ERR [IN-USE] another session has the maildrop open".to_owned();
-        world.playground.inject(Protocol::Pop3, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
+        world
+            .playground
+            .inject(Protocol::Pop3, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
     }
     assert_eq!(failed(desk.incoming("ben").await), "temporarily-refused");
     assert!(desk.state("ben", Operation::Incoming).await.starts_with("retrying"));
@@ -88,7 +93,11 @@ async fn poisoned(user: &str, protocol: Protocol, at: &str) {
     let expected = ["letter 2", "(quarantined)", "letter 4", "letter 5", "letter 6"];
     assert_eq!(subjects(&desk).await, expected);
     assert_eq!(desk.state(user, Operation::Incoming).await, "enabled");
-    assert_eq!(world.inbox(user).iter().filter(|raw| raw.ends_with(b"letter 3.\r\n")).count(), 1, "it stays there");
+    assert_eq!(
+        world.inbox(user).iter().filter(|raw| raw.ends_with(b"letter 3.\r\n")).count(),
+        1,
+        "it stays there"
+    );
 }
 
 #[tokio::test]

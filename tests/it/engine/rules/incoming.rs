@@ -22,7 +22,10 @@ async fn pop3_mail_from_before_is_seen_by_its_headers_and_not_fetched() {
     assert_eq!(subjects(&desk).await, ["letter new"]);
     let commands = world.playground.log().commands(Protocol::Pop3);
     assert!(commands.contains(&"TOP 2 0".to_owned()), "{commands:?}");
-    assert!(!commands.contains(&"RETR 2".to_owned()) && commands.contains(&"RETR 3".to_owned()), "{commands:?}");
+    assert!(
+        !commands.contains(&"RETR 2".to_owned()) && commands.contains(&"RETR 3".to_owned()),
+        "{commands:?}"
+    );
 }
 
 #[tokio::test]
@@ -84,17 +87,23 @@ async fn a_pop3_server_that_suddenly_lists_nothing_makes_us_forget_nothing() {
     // In trouble: the maildrop seems to be empty.
     for at in ["UIDL", "LIST"] {
         let line = "+OK 0 messages\r\n.".to_owned();
-        world.playground.inject(Protocol::Pop3, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
+        world
+            .playground
+            .inject(Protocol::Pop3, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
     }
     let line = "+OK 0 0".to_owned();
-    world.playground.inject(Protocol::Pop3, Fault::Answer { at: "STAT".to_owned(), line, times: Times::Always });
+    world
+        .playground
+        .inject(Protocol::Pop3, Fault::Answer { at: "STAT".to_owned(), line, times: Times::Always });
     done(desk.incoming("support").await);
     world.playground.heal(Protocol::Pop3);
     // And back.
     world.playground.log().clear();
     let cycle = done(desk.incoming("support").await);
     assert_eq!((cycle.recorded, cycle.known, cycle.deleted), (0, 0, 3));
-    assert!(!world.playground.log().commands(Protocol::Pop3).iter().any(|command| command.starts_with("RETR")));
+    assert!(
+        !world.playground.log().commands(Protocol::Pop3).iter().any(|command| command.starts_with("RETR"))
+    );
     assert_eq!(subjects(&desk).await.len(), 3);
     assert_eq!(world.inbox("support").len(), inbox - 3);
 }

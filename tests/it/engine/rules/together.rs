@@ -38,7 +38,9 @@ async fn two_engines_never_work_on_one_mailbox_together() {
     });
     let other = another_desk(&world);
     let connections = world.playground.log().connections(Protocol::Imap);
-    assert!(matches!(other.incoming("anna").await, Driven::Skipped(reason) if reason.contains("is working on it")));
+    assert!(
+        matches!(other.incoming("anna").await, Driven::Skipped(reason) if reason.contains("is working on it"))
+    );
     assert_eq!(world.playground.log().connections(Protocol::Imap), connections);
     // Others are free.
     done(other.incoming("ben").await);
@@ -74,7 +76,9 @@ async fn two_engines_at_once_double_nothing_and_lose_nothing() {
     }
     let subjects = subjects(&desks[0]).await;
     assert_eq!(subjects.len(), 80);
-    assert!(states(&desks[0]).await.iter().all(|state| *state == mailplumb::model::outbox::OutgoingState::Sent));
+    assert!(
+        states(&desks[0]).await.iter().all(|state| *state == mailplumb::model::outbox::OutgoingState::Sent)
+    );
     for number in 0..20 {
         assert_eq!(accepted(&world, &format!("out-{number}")), 1);
     }
