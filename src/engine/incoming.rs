@@ -77,7 +77,9 @@ impl Incoming<'_> {
     async fn open(&self) -> Result<Box<dyn Receive>, WorkError> {
         let mut trace = Trace::new(self.engine.clock.clone());
         let destination = self.route.destination(self.engine).await?;
-        Ok(self.route.connector.receive(&destination, &mut trace).await?)
+        let session = self.route.connector.receive(&destination, &mut trace).await?;
+        self.engine.store.enter_inbox(self.lease, self.mailbox, &self.route.inbox(&destination)).await?;
+        Ok(session)
     }
 
     async fn run(&mut self, mut session: Box<dyn Receive>) -> Result<(), WorkError> {

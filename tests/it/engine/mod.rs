@@ -4,4 +4,5 @@
 mod crash;
 mod rules;
 mod site;
+mod watch;
 mod world;

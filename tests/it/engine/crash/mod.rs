@@ -1,5 +1,7 @@
 //! The process is killed at every call of store and servers, and everything is as if it had not been.
 
+mod inside;
+mod nothing_is_lost;
 mod outcome;
 mod points;
 mod remotes;
@@ -63,10 +65,13 @@ fn die(scenario: Scenario, point: usize, world: &World) -> ExitStatus {
 
 /// The scenario without a death: all moments, and what it comes to.
 async fn uninterrupted(scenario: Scenario, template: &Template) -> (Vec<&'static str>, Outcome) {
-    let world = template.open();
+    uninterrupted_in(scenario, &template.open()).await
+}
+
+async fn uninterrupted_in(scenario: Scenario, world: &World) -> (Vec<&'static str>, Outcome) {
     let points = Arc::new(Points::counting());
     scenario.run(&desk_with(&world.site, &points)).await;
-    (points.names(), work_until_quiet(scenario, &world).await)
+    (points.names(), work_until_quiet(scenario, world).await)
 }
 
 /// Dies at every point of one share of a scenario.
@@ -75,11 +80,25 @@ async fn die_everywhere(scenario: Scenario, share: usize, shares: usize) {
     let (names, expected) = uninterrupted(scenario, &template).await;
     for (point, name) in names.iter().enumerate().filter(|(point, _)| point % shares == share) {
         let world = template.open();
+        let before = nothing_is_lost::inboxes(&world);
         let status = die(scenario, point, &world);
         assert_eq!(status.signal(), Some(SIGABRT), "point {point}, {name}: {status}");
         let _place = Place(format!("{} point {point}: death before {name}", scenario.key()));
+        if scenario == Scenario::Incoming {
+            nothing_is_lost::check(&world, &before).await;
+        }
         work_until_quiet(scenario, &world).await.judge(scenario, &expected, name);
     }
+}
+
+/// A world in which the process died that held the lease on the declared state.
+pub async fn dead_after_half_an_apply() -> World {
+    let template = Scenario::Apply.template().await;
+    let (names, _) = uninterrupted(Scenario::Apply, &template).await;
+    let point = names.iter().position(|name| *name == "Store::commit_revision").unwrap();
+    let world = template.open();
+    assert_eq!(die(Scenario::Apply, point, &world).signal(), Some(SIGABRT));
+    world
 }
 
 /// Says where a test failed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mailplumb::model::alert::Alert;
-use mailplumb::model::cursor::{Cursor, RemoteId};
+use mailplumb::model::cursor::{Cursor, InboxId, RemoteId};
 use mailplumb::model::desired::ManifestDigest;
 use mailplumb::model::lease::{Holder, Lease, LeaseScope};
 use mailplumb::model::name::Name;
@@ -122,6 +122,11 @@ impl Store for CrashingStore {
     async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError> {
         self.points.reach("Store::is_self_message");
         self.real.is_self_message(nonce).await
+    }
+
+    async fn enter_inbox(&self, lease: &Lease, mailbox: &Name, inbox: &InboxId) -> Result<(), StoreError> {
+        self.points.reach("Store::enter_inbox");
+        self.real.enter_inbox(lease, mailbox, inbox).await
     }
 
     async fn cursor(&self, mailbox: &Name) -> Result<Cursor, StoreError> {

@@ -3,7 +3,7 @@
 mod declared;
 mod failing;
 mod incoming;
-mod outgoing;
+pub mod outgoing;
 mod together;
 
 use mailplumb::engine::drive::Driven;
