@@ -179,6 +179,10 @@ impl Recorder {
     pub fn take(&self) -> Vec<Event> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
+
+    pub fn count(&self, is_counted: impl Fn(&Event) -> bool) -> usize {
+        self.0.lock().unwrap().iter().filter(|event| is_counted(event)).count()
+    }
 }
 
 /// An engine and what it says.
@@ -257,9 +261,11 @@ pub fn name(text: &str) -> Name {
 
 /// Who says in the events that somebody else was in the way.
 pub fn skipped(events: &[Event]) -> BTreeSet<String> {
-    let skipped = events.iter().filter_map(|event| match event {
-        Event::Skipped { mailbox, reason } => Some(format!("{mailbox}: {reason}")),
-        _ => None,
-    });
-    skipped.collect()
+    let mut skipped = BTreeSet::new();
+    for event in events {
+        if let Event::Skipped { mailbox, reason } = event {
+            skipped.insert(format!("{mailbox}: {reason}"));
+        }
+    }
+    skipped
 }

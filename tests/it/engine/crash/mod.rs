@@ -145,7 +145,6 @@ async fn a_process_that_dies_while_it_sends_second_half() {
 
 /// A falling count means that something is no longer tested.
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the counts are for whoever reads the output")]
 async fn there_are_as_many_points_to_die_at_as_there_were() {
     let recorded = include_str!("../crash_points.txt");
     let mut counted = String::new();

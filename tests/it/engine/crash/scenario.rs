@@ -6,7 +6,7 @@ use mailplumb::model::operation::Operation;
 use mailplumb::model::outbox::NewOutgoing;
 
 use crate::engine::site::{Desk, name};
-use crate::engine::world::{World, dated_letter, is_self_test, letter};
+use crate::engine::world::{World, dated_letter, letter};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
@@ -146,9 +146,4 @@ fn outgoing(desk: &Desk, number: usize, mailbox: &str, recipients: &[&str]) -> N
         idempotency_key: Some(format!("key-{number}")),
         at: desk.engine.clock.now(),
     }
-}
-
-/// The messages that the tests of the template left in a mailbox.
-pub fn self_tests(world: &World, user: &str) -> usize {
-    world.inbox(user).iter().filter(|raw| is_self_test(raw)).count()
 }

@@ -4,6 +4,7 @@ mod declared;
 mod failing;
 mod incoming;
 pub mod outgoing;
+mod panicking;
 mod together;
 
 use mailplumb::engine::drive::Driven;
