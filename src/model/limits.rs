@@ -125,3 +125,14 @@ pub const STORE_READERS_MAX: usize = 4;
 /// Writes that share one transaction, and so one wait for the disk.
 pub const STORE_GROUP_WRITES_MAX: usize = 64;
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 1024;
+// --- playground ---
+/// Command lines and lines of submitted messages, with their line end.
+pub const PLAYGROUND_LINE_BYTES_MAX: usize = 8 * 1024;
+/// What SMTP and IMAP APPEND accept unless the options say otherwise.
+pub const PLAYGROUND_MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Per listener.
+pub const PLAYGROUND_CONNECTIONS_MAX: usize = 256;
+/// All messages together.
+pub const PLAYGROUND_STORE_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// Older entries of the log are forgotten.
+pub const PLAYGROUND_LOG_ENTRIES_MAX: usize = 200_000;

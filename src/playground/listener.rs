@@ -8,14 +8,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::model::limits::PLAYGROUND_CONNECTIONS_MAX;
+
 use super::World;
 use super::log::Happening;
 use super::options::Protocol;
 use super::wire::{Closed, Wire};
 use super::{imap, pop3, smtp};
 
-/// Per listener.
-const CONNECTIONS_MAX: usize = 256;
 const BACKLOG: u32 = 256;
 
 /// A way in.
@@ -107,7 +107,7 @@ fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
 
 impl Listener {
     pub(super) async fn run(mut self, world: Arc<World>) {
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let permits = Arc::new(Semaphore::new(PLAYGROUND_CONNECTIONS_MAX));
         loop {
             let accepted = match &self.socket {
                 Socket::Listening(socket) => tokio::select! {

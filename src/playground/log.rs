@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::options::Protocol;
+use crate::model::limits::PLAYGROUND_LOG_ENTRIES_MAX;
 
-/// Older entries are forgotten, so that a demo may run for days.
-const ENTRIES_MAX: usize = 200_000;
+use super::options::Protocol;
 
 /// The log of all connections. Shared; every look at it is a copy.
 #[derive(Default)]
@@ -82,7 +81,7 @@ impl Log {
         let mut entries = self.lock();
         entries.sequence += 1;
         let sequence = entries.sequence;
-        if entries.kept.len() == ENTRIES_MAX {
+        if entries.kept.len() >= PLAYGROUND_LOG_ENTRIES_MAX {
             entries.kept.pop_front();
         }
         entries.kept.push_back(Entry { sequence, connection, protocol, what });

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::clock::Clock;
+use crate::model::limits::PLAYGROUND_MESSAGE_BYTES_MAX;
 use crate::model::secret::Secret;
 
 /// One of the three protocols; each is served in the clear and over TLS.
@@ -48,7 +49,7 @@ impl Default for Options {
             pop3_sessions: Pop3Sessions::Shared,
             relay: Relay::Authenticated,
             senders: Senders::Any,
-            message_bytes_max: 32 * 1024 * 1024,
+            message_bytes_max: PLAYGROUND_MESSAGE_BYTES_MAX,
             clock: Arc::new(CountingClock::default()),
         }
     }

@@ -8,14 +8,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::model::clock::Clock;
+use crate::model::limits::PLAYGROUND_STORE_BYTES_MAX;
 use crate::model::secret::Secret;
 
 use super::corpus;
 use super::options::{Options, User};
 use super::sasl::Credentials;
 
-/// All messages together.
-const STORE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 const UID_VALIDITY_FIRST: u32 = 1_700_000_001;
 
 /// A message in a folder.
@@ -320,7 +319,9 @@ impl Inner {
                 Err(_) => foreign.push(recipient.clone()),
             }
         }
-        if self.held_bytes.saturating_add(traced.len().saturating_mul(local.len())) > STORE_BYTES_MAX {
+        if self.held_bytes.saturating_add(traced.len().saturating_mul(local.len()))
+            > PLAYGROUND_STORE_BYTES_MAX
+        {
             return Err(Undeliverable::Full);
         }
         for account in local {
@@ -335,7 +336,7 @@ impl Inner {
 
     fn reserve(&mut self, bytes: usize) -> Result<(), Undeliverable> {
         let held_bytes = self.held_bytes.saturating_add(bytes);
-        if held_bytes > STORE_BYTES_MAX {
+        if held_bytes > PLAYGROUND_STORE_BYTES_MAX {
             return Err(Undeliverable::Full);
         }
         self.held_bytes = held_bytes;

@@ -13,13 +13,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
+use crate::model::limits::PLAYGROUND_LINE_BYTES_MAX;
+
 use super::World;
 use super::fault::Verdict;
 use super::log::Happening;
 use super::options::Protocol;
 
-/// Command lines and lines of submitted messages, with their line end.
-pub(super) const LINE_BYTES_MAX: usize = 8 * 1024;
 /// What is read past a limit to stay in step before the connection is given up.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
@@ -50,7 +50,7 @@ pub(super) enum Line {
     Whole(Bytes),
     /// Ended by LF without CR, which all three protocols forbid.
     BareLf(Bytes),
-    /// Longer than [`LINE_BYTES_MAX`]; it was read and thrown away.
+    /// Longer than [`PLAYGROUND_LINE_BYTES_MAX`]; it was read and thrown away.
     TooLong,
 }
 
@@ -186,7 +186,7 @@ impl Wire {
                 self.scanned = 0;
                 return Ok(cut(line, discarded));
             }
-            if self.input.len() > LINE_BYTES_MAX {
+            if self.input.len() > PLAYGROUND_LINE_BYTES_MAX {
                 // The last byte stays: it may be the CR of the line end.
                 discarded += self.input.len() - 1;
                 let _ = self.input.split_to(self.input.len() - 1);
@@ -265,7 +265,7 @@ impl Wire {
 
 fn cut(mut line: Bytes, discarded: usize) -> Line {
     let crlf = line.ends_with(b"\r\n");
-    let too_long = discarded + line.len() > LINE_BYTES_MAX;
+    let too_long = discarded + line.len() > PLAYGROUND_LINE_BYTES_MAX;
     line.truncate(line.len() - if crlf { 2 } else { 1 });
     match (crlf, too_long) {
         (false, _) => Line::BareLf(line),

@@ -395,4 +395,18 @@ mod tests {
         let header = format!("From: a@a.example\nX: {}\n\nx", "x".repeat(limits::HEADER_BYTES_MAX));
         assert_eq!(prepared(&header), Err(Unfit::HeaderTooLarge { limit: limits::HEADER_BYTES_MAX }));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn preparing_twice_changes_nothing(
+            header in "(From: a@a\\.example\n)?((To|Cc|Bcc|Subject|Date|Message-ID|X): ?[ -~]{0,30}\n( [ -~]{1,9}\n)?){0,4}",
+            body in "\\PC{0,20}",
+        ) {
+            if let Ok(once) = prepared(&format!("{header}\n{body}")) {
+                let again = prepare(&once.raw, id("other@a.example"), Timestamp::UNIX_EPOCH).unwrap();
+                proptest::prop_assert_eq!(again.raw, once.raw);
+                proptest::prop_assert_eq!(again.message_id, once.message_id);
+            }
+        }
+    }
 }

@@ -320,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_plugin_that_is_not_installed_is_named() {
-        let line = "AGE-PLUGIN-NOSUCHPLUGIN-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ";
-        assert_eq!(plugin(line), "nosuchplugin");
+        let identity = age::plugin::Identity::default_for_plugin("no-such-plugin").unwrap().to_string();
+        let missing = fault(Environment::fixed([("MAILPLUMB_AGE_KEY", &identity)]));
+        assert_eq!(missing, IdentityFault::PluginMissing("no-such-plugin".to_owned()), "{identity}");
     }
 }

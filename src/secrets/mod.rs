@@ -23,6 +23,9 @@ pub enum UnsealError {
     NotForThisIdentity { sealed_to: Vec<String> },
     #[error("the ciphertext is damaged: {0}")]
     Damaged(String),
+    /// It is sealed in a way that this version does not open.
+    #[error("{0}")]
+    Unsupported(String),
     #[error("file `{path}` cannot be read: {detail}")]
     File { path: String, detail: String },
     #[error("environment variable `{0}` is not set")]

@@ -22,7 +22,7 @@ impl Unseal for Keyring {
                 let value = self.environment.variable(variable).ok_or_else(unset)?;
                 text(&Zeroizing::new(value.into_encoded_bytes()))
             }
-            Sealed::Bundle { file, .. } => Err(UnsealError::Damaged(format!(
+            Sealed::Bundle { file, .. } => Err(UnsealError::Unsupported(format!(
                 "`{file}` is a whole-file bundle, which this version cannot open; give the value as `age`"
             ))),
         }
@@ -38,7 +38,7 @@ impl Keyring {
         let decryptor =
             Decryptor::new_buffered(ArmoredReader::new(armoured.trim().as_bytes())).map_err(damaged)?;
         if decryptor.is_scrypt() {
-            return Err(UnsealError::Damaged(
+            return Err(UnsealError::Unsupported(
                 "it is encrypted with a passphrase; encrypt it to the organization's recipients".to_owned(),
             ));
         }
@@ -181,5 +181,12 @@ mod tests {
             let error = open(&keyring, Sealed::Age(good[..cut].to_owned())).unwrap_err();
             assert!(matches!(error, UnsealError::Damaged(_)), "{cut}: {error}");
         }
+    }
+
+    #[test]
+    fn a_bundle_is_refused_with_the_way_out() {
+        let bundle = Sealed::Bundle { file: "hq.age".to_owned(), key: "imap".to_owned() };
+        let error = open(&keyring(&[]), bundle).unwrap_err();
+        assert!(matches!(&error, UnsealError::Unsupported(words) if words.contains("`hq.age`")), "{error}");
     }
 }

@@ -5,21 +5,12 @@ pub mod watch;
 
 use std::path::PathBuf;
 
-use async_trait::async_trait;
-
 use crate::model::problem::SourceFile;
 
 /// A place that holds a manifest. The engine knows this trait only.
 pub trait Source: Send + Sync {
     /// Every file of the manifest, in a fixed order.
     fn load(&self) -> Result<Vec<SourceFile>, SourceError>;
-}
-
-/// Hints that a manifest may have changed. Hints can get lost, so whoever waits also loads again on a timer.
-#[async_trait]
-pub trait Changes: Send {
-    /// Waits for the next hint; cancelling the wait loses nothing. `None`: there will be no further hint.
-    async fn changed(&mut self) -> Option<()>;
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,11 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use tokio::sync::mpsc;
 
-use super::Changes;
 use super::directory::{is_left_out, is_manifest_file};
 
 /// Watches directories until it is dropped.
@@ -58,11 +56,9 @@ impl Watcher {
         }
         Ok(Self { changes, _debouncer: debouncer })
     }
-}
 
-#[async_trait]
-impl Changes for Watcher {
-    async fn changed(&mut self) -> Option<()> {
+    /// Waits for the next hint. Cancelling it loses nothing. `None`: there will be none any more.
+    pub async fn changed(&mut self) -> Option<()> {
         self.changes.recv().await
     }
 }

@@ -24,3 +24,6 @@ pub use reply::{Class, Reply};
 
 #[cfg(test)]
 mod transcript;
+
+#[cfg(test)]
+mod hostile;

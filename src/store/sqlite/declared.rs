@@ -33,12 +33,10 @@ pub(super) fn organization(db: &Connection) -> Result<Option<Organization>, Stor
 }
 
 pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
-    let organization: Option<String> =
-        db.prepare_cached("SELECT declared FROM organization")?.query_row([], |row| row.get(0)).optional()?;
     Ok(Stored {
         store: Some(store_id(db)?),
         revision: current_revision(db)?,
-        organization: organization.map(|text| from_json("the organization", &text)).transpose()?,
+        organization: organization(db)?,
         profiles: profiles(db)?,
         mailboxes: mailboxes(db)?
             .into_values()

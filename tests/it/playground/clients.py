@@ -210,7 +210,7 @@ def case_corpus():
         assert by_imap == by_pop3.replace(b"\0", b"\x80"), (number, by_pop3, by_imap)
         assert int(pop.list(number).split()[2]) == len(by_pop3)
         sizes.append(len(by_pop3))
-        email.message_from_bytes(by_pop3, policy=email.policy.default).walk()
+        assert list(email.message_from_bytes(by_pop3).walk())
     pop.quit()
     box.logout()
     print(sizes)

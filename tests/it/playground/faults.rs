@@ -254,6 +254,25 @@ fn overlong_lines_and_bare_line_feeds_are_refused() {
 }
 
 #[test]
+fn the_connection_after_the_last_is_turned_away() {
+    let playground = open_to_passwords();
+    let open: Vec<Raw> = (0..256).map(|_| Raw::greeted(playground.pop3())).collect();
+    assert!(Raw::connect(playground.pop3()).line().starts_with("-ERR [SYS/TEMP]"));
+    drop(open);
+}
+
+#[test]
+fn a_message_over_the_limit_is_refused_whole() {
+    let options = Options { users: users(), message_bytes_max: 1000, ..Options::default() };
+    let playground = Playground::start(options).unwrap();
+    let mut raw = smtp_to_the_dot(&playground);
+    raw.send(&"0123456789\r\n".repeat(100));
+    assert_eq!(raw.ask("."), "552 5.3.4 message too big");
+    assert_eq!(raw.ask("NOOP"), "250 2.0.0 ok");
+    assert!(playground.state().inbox("boris@example.test").unwrap().is_empty());
+}
+
+#[test]
 fn dropping_the_playground_closes_connections_and_ports() {
     let playground = open_to_passwords();
     let address = playground.pop3();
