@@ -1,1 +1,5 @@
-//! Tests of this room, from outside.
+//! The real binary, as a person uses it, against mail servers on loopback.
+
+mod leaks;
+mod person;
+mod search;
