@@ -79,7 +79,8 @@ impl Apply {
                 conclude(&engine, tested).await
             }
             Tests::Defer => {
-                output::data(&format!("Applied. {} mailboxes wait for their test.", waiting.len()))?;
+                let count = output::counted(waiting.len(), "mailbox waits", "mailboxes wait");
+                output::data(&format!("Applied. {count} for a test."))?;
                 Ok(DONE)
             }
         }

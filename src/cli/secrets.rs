@@ -100,7 +100,7 @@ pub fn write_identity(path: &Path) -> Result<String, Failure> {
 
 fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
     let files = global.source().load()?;
-    let recipients = manifest::recipients(&files);
+    let recipients = manifest::outline::recipients(&files);
     if recipients.is_empty() {
         return Err(Failure::new("the manifest names no recipients to encrypt to")
             .hint("make a key with `mailplumb secrets keygen` and put its recipient under `recipients:` of the Organization"));
@@ -121,7 +121,7 @@ fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
 
 /// The file that declares the Secret, else `secrets.yaml` beside the manifest.
 fn holder(global: &Global, files: &[SourceFile], secret: &SecretRef) -> SourceFile {
-    if let Some(file) = manifest::edit::declaring_file(files, &secret.secret) {
+    if let Some(file) = manifest::outline::declaring_file(files, &secret.secret) {
         return file.clone();
     }
     let path = global.manifest_directory().join("secrets.yaml");

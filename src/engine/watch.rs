@@ -168,10 +168,10 @@ impl Round {
         let name = &row.stored.declared.name;
         let now = self.watch.engine.clock.now();
         for (operation, stored) in &row.stored.operations {
-            if self.has_connector(profile.server.kind(), *operation) {
-                if let Some(due) = schedule::next_test(&stored.state, stored.tested_at, now, &self.retry) {
-                    self.push(due, name.clone(), Job::Test);
-                }
+            if self.has_connector(profile.server.kind(), *operation)
+                && let Some(due) = schedule::next_test(&stored.state, stored.tested_at, now, &self.retry)
+            {
+                self.push(due, name.clone(), Job::Test);
             }
             match operation {
                 Operation::Incoming => {

@@ -101,7 +101,7 @@ pub fn parse<'t>(text: &'t str, base: u32, file: u32, report: &mut Report<'_>) -
         block_nesting_limit: limits::MANIFEST_DEPTH_MAX * 2,
     };
     let mut trees = Vec::new();
-    let mut builder = Builder::new(base, file);
+    let mut builder = Builder::new(text, base, file);
     for step in Parser::new_from_str_with_options(text, options) {
         let outcome = match step {
             Ok((event, span)) => builder.take(event, span, report),
@@ -110,7 +110,7 @@ pub fn parse<'t>(text: &'t str, base: u32, file: u32, report: &mut Report<'_>) -
         match outcome {
             Ok(Progress::More) => {}
             Ok(Progress::Finished) => {
-                let tree = std::mem::replace(&mut builder, Builder::new(base, file)).finish();
+                let tree = std::mem::replace(&mut builder, Builder::new(text, base, file)).finish();
                 check_keys(&tree, report);
                 trees.push(tree);
             }
@@ -131,19 +131,22 @@ enum Progress {
 struct Builder<'t> {
     nodes: Vec<Node<'t>>,
     open: Vec<(u32, StructureStyle)>,
+    source: &'t str,
     base: u32,
     file: u32,
 }
 
 impl<'t> Builder<'t> {
-    fn new(base: u32, file: u32) -> Self {
-        Self { nodes: Vec::new(), open: Vec::new(), base, file }
+    fn new(source: &'t str, base: u32, file: u32) -> Self {
+        Self { nodes: Vec::new(), open: Vec::new(), source, base, file }
     }
 
     fn place(&self, span: Span) -> Place {
         let range = span.byte_range().unwrap_or_default();
+        // A block scalar reaches to the next token; its line ends are not what a caret should point at.
+        let content = self.source.get(range.clone()).map_or(range.len(), |text| text.trim_end().len());
         let start = self.base + offset(range.start);
-        Place { file: self.file, start, end: self.base + offset(range.end).max(offset(range.start)) }
+        Place { file: self.file, start, end: start + offset(content) }
     }
 
     fn take(
@@ -267,7 +270,7 @@ fn check_keys(tree: &Tree<'_>, report: &mut Report<'_>) {
                             Draft::error(
                                 codes::DUPLICATE_KEY,
                                 tree.place(key),
-                                format!("the key `{}` stands twice in one map", node.text),
+                                format!("the key `{}` stands twice in one map", node.text.escape_debug()),
                             )
                             .label("here again")
                             .related(tree.place(first), "first here"),

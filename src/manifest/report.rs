@@ -48,6 +48,11 @@ impl Draft {
         Self { code, severity, place, message, label: None, related: Vec::new(), hint: None }
     }
 
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
     /// The words beside the caret.
     pub fn label(mut self, words: impl Into<String>) -> Self {
         self.label = Some(words.into());

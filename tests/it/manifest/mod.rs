@@ -1,6 +1,7 @@
 //! Manifests from outside: what they say when they are right, and what is said when they are wrong.
 
 mod cases;
+mod documents;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
