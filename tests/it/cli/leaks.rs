@@ -42,6 +42,8 @@ impl Secrets {
             Planted::new("password", &self.password).with_logins(&self.password, &users),
             Planted::new("wrong password", &self.wrong).with_logins(&self.wrong, &users),
             Planted::new("identity", &self.identity),
+            Planted::new("first half of the password", &self.password[..12]),
+            Planted::new("second half of the password", &self.password[self.password.len() - 12..]),
         ]
     }
 }
@@ -149,9 +151,10 @@ impl Scene {
         let planted = self.secrets.planted();
         let sent = "outbox add --mailbox support --to sales@leak.test --subject Watched --text it";
         self.person.types(sent).ends(0);
+        let before = self.playground.state().accepted().len();
         let mut hits = Vec::new();
         let delivered = || {
-            let there = self.playground.state().submissions().len() >= 2;
+            let there = self.playground.state().accepted().len() > before;
             if there {
                 search_folder(self.person.folder(), &[self.person.at(KEY)], &planted, &mut hits);
             }
@@ -176,7 +179,8 @@ impl Scene {
         let Secrets { password, .. } = &self.secrets;
         let message = |user: &str| STANDARD.encode(format!("\0{user}\0{password}"));
         let quoted = password.replace('\\', "\\\\").replace('"', "\\\"");
-        let long = format!("{} {password}", "x".repeat(limits::SERVER_WORDS_CHARACTERS_MAX - 15));
+        // Cut in the middle of the password.
+        let long = format!("{} {password}", "x".repeat(limits::SERVER_WORDS_CHARACTERS_MAX - 40));
         let echoes = [
             password.clone(),
             STANDARD.encode(password),
