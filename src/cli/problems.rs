@@ -142,12 +142,14 @@ impl<'a> Source<'a> {
         let (start, line) = self.lines.line(self.text, origin.line)?;
         let within = |at: u32| (at as usize).saturating_sub(start).min(line.len());
         let span = within(origin.start)..within(origin.end.max(origin.start));
-        let mut masks: Vec<Range<usize>> = self
-            .masked
-            .iter()
-            .filter(|mask| mask.start < start + line.len() && mask.end > start)
-            .map(|mask| mask.start.saturating_sub(start)..(mask.end - start).min(line.len()))
-            .collect();
+        let is_here = |mask: &&Range<usize>| mask.start < start + line.len() && mask.end > start;
+        let mut masks: Vec<Range<usize>> = Vec::new();
+        for mask in self.masked.iter().filter(is_here) {
+            // Whoever wrote one value here by mistake may have written it twice.
+            let key_ends = line.find(':').map_or(0, |colon| colon + 1);
+            let value = key_ends + line[key_ends..].len() - line[key_ends..].trim_start().len();
+            masks.push(value.min(mask.start.saturating_sub(start))..line.len());
+        }
         masks.extend(after_secret_key(line));
         match showing {
             Showing::Source | Showing::MaskSpan => {}

@@ -61,14 +61,26 @@ impl Password {
     }
 }
 
-/// As typed; as an IMAP quoted string (RFC 9051 section 9); base64 alone (LOGIN) and in a PLAIN message (RFC 4616).
+/// As typed; as an IMAP quoted string (RFC 9051 section 9); base64 alone (LOGIN), in a PLAIN message (RFC 4616), and
+/// in anything else that was encoded with it.
 /// Server words have no space at their ends and spaces for control characters, so the password may look like that too.
 fn forms(username: &str, password: &str) -> Vec<Secret<String>> {
     let quoted = password.replace('\\', "\\\\").replace('"', "\\\"");
     let plain = [format!("\0{username}\0{password}"), format!("{username}\0{username}\0{password}")].map(Secret::new);
     let cleaned: String = password.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let [short, long] = plain.each_ref().map(|message| STANDARD.encode(message.expose()));
-    [password.to_owned(), quoted, cleaned, STANDARD.encode(password), short, long].map(Secret::new).into()
+    let mut forms: Vec<_> = [password.to_owned(), quoted, cleaned, short, long].map(Secret::new).into();
+    forms.push(Secret::new(STANDARD.encode(password)));
+    forms.extend((0..3).map(|before| inside_base64(before, password)));
+    forms
+}
+
+/// The characters of base64 that depend on nothing but the password when so many bytes stand before it.
+fn inside_base64(before: usize, password: &str) -> Secret<String> {
+    let whole = Secret::new("-".repeat(before) + password);
+    let encoded = Secret::new(STANDARD.encode(whole.expose()));
+    let characters = (before * 8).div_ceil(6)..whole.expose().len() * 8 / 6;
+    Secret::new(encoded.expose().get(characters).unwrap_or_default().to_owned())
 }
 
 /// Where a server's words were cut, the cut may go through the password.
@@ -202,6 +214,7 @@ mod tests {
         assert_eq!(masked("a\"b\\c", r#"BAD LOGIN anna "a\"b\\c""#), r#"BAD LOGIN anna "[password]""#);
         assert_eq!(masked("hunter2", "AUTH PLAIN AGFubmEAaHVudGVyMg=="), "AUTH PLAIN [password]");
         assert_eq!(masked("hunter2", "535 aHVudGVyMg=="), "535 [password]");
+        assert_eq!(masked("hunter2", "AUTH PLAIN AGJlbgBodW50ZXIy"), "AUTH PLAIN AGJlbgB[password]");
         assert_eq!(masked("tab\there", "said tab here"), "said [password]");
     }
 

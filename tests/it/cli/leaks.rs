@@ -2,22 +2,24 @@
 //! said or written is searched for them, in every encoding.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mailplumb::engine::clock::SystemClock;
 use mailplumb::model::limits;
-use mailplumb::playground::{Fault, Options, Playground, Protocol, Times, User};
+use mailplumb::model::name::{Address, Name};
+use mailplumb::model::profile::{Authentication, Credentials, Endpoint, ServerKind, TlsMode};
+use mailplumb::model::secret::Secret;
+use mailplumb::model::server::{Destination, Login};
+use mailplumb::playground::{Fault, Protocol, Times};
+use mailplumb::secrets::environment::Environment;
+use mailplumb::secrets::identity::{Discovery, Keyring};
+use mailplumb::secrets::seal;
 use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
 
-use super::person::{Heard, KEY, Person, playground_host_file};
+use super::office::{Office, SALES, SUPPORT};
+use super::person::{Heard, KEY, Person};
 use super::search::{Hit, Planted, search, search_folder};
-
-const HOST: &str = "mail.leak.test";
-const SUPPORT: &str = "support@leak.test";
-const SALES: &str = "sales@leak.test";
 
 /// What must not be found.
 struct Secrets {
@@ -48,67 +50,22 @@ impl Secrets {
     }
 }
 
-/// A second profile and mailbox, so that POP3 and the other TLS modes are spoken too.
-const SALES_BY_POP3: &str = "---
-apiVersion: mailplumb/v1
-kind: EmailServerProfile
-metadata: { name: pop }
-spec:
-  owner: support@leak.test
-  pop3Smtp:
-    incoming: { host: mail.leak.test, tls: starttls, credentials: { mailbox: {} } }
-    outgoing: { host: mail.leak.test, tls: implicit }
-  processing: { from: 2026-01-01T00:00:00Z }
----
-apiVersion: mailplumb/v1
-kind: Mailbox
-metadata: { name: sales }
-spec:
-  queue: { displayName: Sales, address: sales@leak.test }
-  approved: sales@leak.test
-  profile: pop
-  incoming: server-side-sync
-  outgoing: server-side-sync
-  credentials: { password: { secret: mail, key: password } }
-";
-
 struct Scene {
-    person: Person,
-    playground: Playground,
+    office: Office,
     secrets: Secrets,
     /// Found while the story was being told.
     hits: Vec<Hit>,
 }
 
 fn scene() -> Scene {
-    let (good, wrong) = (password(), password());
-    let options = Options {
-        host_names: vec![HOST.to_owned()],
-        users: [SUPPORT, SALES].map(|address| User::new(address, address, &good)).into(),
-        clock: Arc::new(SystemClock::new()),
-        ..Options::default()
-    };
-    let playground = Playground::start(options).unwrap();
-    playground.state().seed(SALES, 40, 7).unwrap();
-    let mut person = Person::new();
-    person.write("host.yaml", &playground_host_file(&playground, HOST));
-    person.write("ca.pem", playground.ca_pem());
-    person.export("SSL_CERT_FILE", "ca.pem");
-    person.export("MAILPLUMB_HOST_CONFIG", "host.yaml");
-    person.export("MAILPLUMB_FILE", "mail");
-    person.types(&format!("init --incoming-host {HOST} --address {SUPPORT}")).ends(0);
-    let manifest = person.read("mail/mailplumb.yaml");
-    person.write("mail/mailplumb.yaml", &(manifest + SALES_BY_POP3));
-    let key = person.read(KEY);
+    let (password, wrong) = (password(), password());
+    let office = Office::opens(&password);
+    let key = office.person.read(KEY);
     let identity = key.lines().find(|line| line.starts_with("AGE-SECRET-KEY-")).unwrap().to_owned();
-    Scene { person, playground, secrets: Secrets { password: good, wrong, identity }, hits: Vec::new() }
+    Scene { office, secrets: Secrets { password, wrong, identity }, hits: Vec::new() }
 }
 
 impl Scene {
-    fn set(&self, value: &str) {
-        self.person.pipes("secrets set mail/password", value).ends(0);
-    }
-
     /// All listings, in all forms.
     fn lists(&self) {
         for line in [
@@ -127,51 +84,51 @@ impl Scene {
             "alerts",
             "alerts --output json",
         ] {
-            self.person.types(line).ends(0);
+            self.office.person.types(line).ends(0);
         }
     }
 
     fn everything_goes_well(&mut self) {
-        self.person.types("plan --out first.plan").ends(0);
-        self.set(&self.secrets.password.clone());
-        self.person.types("plan --out second.plan").ends(0);
-        self.person.types("apply second.plan").ends(0).says("4 passed, 0 failed");
-        self.person.types("test").ends(0).says("4 passed, 0 failed");
-        self.person.types("sync").ends(0).says("40 recorded");
-        let sent = "outbox add --mailbox sales --to support@leak.test --subject Hello --text there";
-        self.person.types(sent).ends(0);
-        self.person.types("sync").ends(0).says("1 sent");
+        self.office.person.types("plan --out first.plan").ends(0);
+        self.office.sets(&self.secrets.password.clone());
+        self.office.person.types("plan --out second.plan").ends(0);
+        self.office.person.types("apply second.plan").ends(0).says("4 passed, 0 failed");
+        self.office.person.types("test").ends(0).says("4 passed, 0 failed");
+        self.office.person.types("sync").ends(0).says("40 recorded");
+        let sent = "outbox add --mailbox sales --to support@office.test --subject Hello --text there";
+        self.office.person.types(sent).ends(0);
+        self.office.person.types("sync").ends(0).says("1 sent");
         self.lists();
-        self.person.types("messages 1").ends(0);
-        self.person.types("messages 1 --raw").ends(0);
+        self.office.person.types("messages 1").ends(0);
+        self.office.person.types("messages 1 --raw").ends(0);
     }
 
     /// The database has its write-ahead log while somebody writes, so the folder is searched then too.
     fn watched(&mut self) {
         let planted = self.secrets.planted();
-        let sent = "outbox add --mailbox support --to sales@leak.test --subject Watched --text it";
-        self.person.types(sent).ends(0);
-        let before = self.playground.state().accepted().len();
+        let sent = "outbox add --mailbox support --to sales@office.test --subject Watched --text it";
+        self.office.person.types(sent).ends(0);
+        let before = self.office.playground.state().accepted().len();
         let mut hits = Vec::new();
         let delivered = || {
-            let there = self.playground.state().accepted().len() > before;
+            let there = self.office.playground.state().accepted().len() > before;
             if there {
-                search_folder(self.person.folder(), &[self.person.at(KEY)], &planted, &mut hits);
+                search_folder(self.office.person.folder(), &[self.office.person.at(KEY)], &planted, &mut hits);
             }
             there
         };
-        self.person.runs_until("watch", "the message that watch sends", delivered).ends(0);
+        self.office.person.runs_until("watch", "the message that watch sends", delivered).ends(0);
         self.hits.extend(hits);
     }
 
     fn a_wrong_password_is_refused(&mut self) {
-        self.set(&self.secrets.wrong.clone());
-        self.person.types("apply --auto-approve").ends(16).says("login-refused").says("authenticate");
-        self.person.types("test").ends(16);
-        self.person.types("sync").says("not driven");
+        self.office.sets(&self.secrets.wrong.clone());
+        self.office.person.types("apply --auto-approve").ends(16).says("login-refused").says("authenticate");
+        self.office.person.types("test").ends(16);
+        self.office.person.types("sync").says("not driven");
         self.lists();
-        self.set(&self.secrets.password.clone());
-        self.person.types("apply --auto-approve").ends(0);
+        self.office.sets(&self.secrets.password.clone());
+        self.office.person.types("apply --auto-approve").ends(0);
     }
 
     /// Servers that repeat what they were sent, as it is and as they got it.
@@ -197,20 +154,14 @@ impl Scene {
                 (Protocol::Smtp, "AUTH", "535 5.7.8"),
             ] {
                 let line = format!("{words} did not like {echo}");
-                self.playground.inject(protocol, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
+                self.office.playground.inject(protocol, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
             }
-            self.person.types("test").ends(16).says("[password]");
-            self.person.types("status --output json").ends(0).says("[password]");
-            self.heal();
+            self.office.person.types("test").ends(16).says("[password]");
+            self.office.person.types("status --output json").ends(0).says("[password]");
+            self.office.heals();
         }
         self.lists();
-        self.person.types("test").ends(0);
-    }
-
-    fn heal(&self) {
-        for protocol in [Protocol::Imap, Protocol::Pop3, Protocol::Smtp] {
-            self.playground.heal(protocol);
-        }
+        self.office.person.types("test").ends(0);
     }
 
     /// The same after the login, where words are kept with messages and in the outbox.
@@ -221,58 +172,58 @@ impl Scene {
             line: format!("{words} is it {password}"),
             times: Times::Always,
         };
-        self.playground.inject(Protocol::Imap, answer("EXAMINE", "NO"));
-        self.playground.inject(Protocol::Imap, answer("SELECT", "NO"));
-        self.playground.inject(Protocol::Pop3, answer("STAT", "-ERR"));
-        self.playground.inject(Protocol::Pop3, answer("UIDL", "-ERR"));
-        self.playground.inject(Protocol::Smtp, answer("RCPT", "550 5.1.1"));
-        let sent = "outbox add --mailbox sales --to nobody@leak.test --subject Echo --text there";
-        self.person.types(sent).ends(0);
-        self.person.types("sync").says("[password]");
-        self.person.types("outbox list --output json").ends(0).says("[password]");
+        self.office.playground.inject(Protocol::Imap, answer("EXAMINE", "NO"));
+        self.office.playground.inject(Protocol::Imap, answer("SELECT", "NO"));
+        self.office.playground.inject(Protocol::Pop3, answer("STAT", "-ERR"));
+        self.office.playground.inject(Protocol::Pop3, answer("UIDL", "-ERR"));
+        self.office.playground.inject(Protocol::Smtp, answer("RCPT", "550 5.1.1"));
+        let sent = "outbox add --mailbox sales --to nobody@office.test --subject Echo --text there";
+        self.office.person.types(sent).ends(0);
+        self.office.person.types("sync").says("[password]");
+        self.office.person.types("outbox list --output json").ends(0).says("[password]");
         self.lists();
-        self.heal();
+        self.office.heals();
         for (protocol, greeting) in
             [(Protocol::Imap, "* BYE"), (Protocol::Pop3, "-ERR"), (Protocol::Smtp, "554")]
         {
-            self.playground.inject(protocol, Fault::Greet(format!("{greeting} not {password}")));
+            self.office.playground.inject(protocol, Fault::Greet(format!("{greeting} not {password}")));
         }
-        self.person.types("test").ends(16).says("[password]");
+        self.office.person.types("test").ends(16).says("[password]");
         self.lists();
-        self.heal();
+        self.office.heals();
     }
 
     /// Another key, none at all, and the right one damaged.
     fn keys_are_wrong(&mut self) {
-        self.person.types("secrets keygen --out other.key").ends(0);
-        self.person.types("--identity other.key test").ends(16).says("encrypted to ops");
-        self.person.write("damaged.key", &self.secrets.identity[..self.secrets.identity.len() - 2]);
-        self.person.types("--identity damaged.key test").ends(14).says("line 1 is no age identity");
-        self.person.types("--identity none.key apply --auto-approve").says("none.key");
+        self.office.person.types("secrets keygen --out other.key").ends(0);
+        self.office.person.types("--identity other.key test").ends(16).says("encrypted to ops");
+        self.office.person.write("damaged.key", &self.secrets.identity[..self.secrets.identity.len() - 2]);
+        self.office.person.types("--identity damaged.key test").ends(14).says("line 1 is no age identity");
+        self.office.person.types("--identity none.key apply --auto-approve").says("none.key");
         // What is left of it would be found, and rightly so.
-        std::fs::remove_file(self.person.at("damaged.key")).unwrap();
+        std::fs::remove_file(self.office.person.at("damaged.key")).unwrap();
         self.lists();
     }
 
     fn help_is_asked_for(&self) {
         for line in ["--help", "secrets set --help", "apply --help", "outbox add --help"] {
-            self.person.types(line).ends(0);
+            self.office.person.types(line).ends(0);
         }
-        self.person.types("no-such-command").ends(64);
+        self.office.person.types("no-such-command").ends(64);
     }
 
     /// Everything said and written, the private key's file excepted.
     fn material(&self) -> Vec<(String, Vec<u8>)> {
         let mut material = Vec::new();
-        for Heard { typed, stdout, stderr, .. } in self.person.heard() {
+        for Heard { typed, stdout, stderr, .. } in self.office.person.heard() {
             material.push((format!("command line `{typed}`"), typed.clone().into_bytes()));
             material.push((format!("stdout of `{typed}`"), stdout.into_bytes()));
             material.push((format!("stderr of `{typed}`"), stderr.into_bytes()));
         }
-        for (name, value) in self.person.environment() {
+        for (name, value) in self.office.person.environment() {
             material.push((format!("environment variable {name}"), value.clone().into_bytes()));
         }
-        material.push(("rows of the store".to_owned(), rows(&self.person.at("mail/.mailplumb/state.db"))));
+        material.push(("rows of the store".to_owned(), rows(&self.office.person.at("mail/.mailplumb/state.db"))));
         material
     }
 }
@@ -352,13 +303,90 @@ fn no_secret_is_said_or_written_in_any_encoding_whatever_happens() {
         .iter()
         .filter(|(place, bytes)| !bytes.is_empty() && (place.contains("`status`") || place.contains("rows")))
         .cloned()
-        .chain(one_of_each_kind(&scene.person))
+        .chain(one_of_each_kind(&scene.office.person))
         .collect();
     assert!(samples.len() >= 7 && prove(&samples, &planted) > 300);
 
     let mut hits = scene.hits;
     hits.extend(material.iter().flat_map(|(place, bytes)| search(place, bytes, &planted)));
-    let searched = search_folder(scene.person.folder(), &[scene.person.at(KEY)], &planted, &mut hits);
+    let searched = search_folder(scene.office.person.folder(), &[scene.office.person.at(KEY)], &planted, &mut hits);
     assert!(material.len() > 100 && searched > 8, "only {} and {searched} were searched", material.len());
     assert!(hits.is_empty(), "{hits:#?}");
+}
+
+/// In every place where somebody might write it. The value is a YAML text in single quotes.
+const MISTAKES: [&str; 10] = [
+    "spec:\n  values:\n    password: VALUE\n",
+    "spec: { values: { password: VALUE } }\n",
+    "spec: { values: { password: { value: VALUE } } }\n",
+    "spec: { values: { password: { age: VALUE } } }\n",
+    "spec: { values: { password: { env: VALUE, age: VALUE } } }\n",
+    "spec: { values: VALUE }\n",
+    "spec: { values: { password: { age: [VALUE] } } }\n",
+    "spec: { values: { password: { sealedTo: [ops], age: | VALUE } } }\n",
+    "spec: { values: { password: { sealedTo: [ops] age: VALUE } } }\n",
+    "spec:\n  values:\n    password: VALUE\n    other: [\n",
+];
+
+#[test]
+fn a_password_that_stands_in_the_manifest_by_mistake_is_never_quoted() {
+    let (password, wrong) = (password(), password());
+    let secrets = Secrets { password, wrong, identity: "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQ".to_owned() };
+    let office = Office::opens(&secrets.password);
+    let before = office.person.read("mail/mailplumb.yaml");
+    let head = "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: by-mistake }\n";
+    let value = format!("'{}'", secrets.password);
+    let mut manifests: Vec<String> =
+        MISTAKES.map(|spec| format!("{before}---\n{head}{}", spec.replace("VALUE", &value))).into();
+    let reference = "{ secret: mail, key: password }";
+    for mistake in [value.clone(), format!("{{ value: {value} }}"), format!("[{value}]")] {
+        manifests.push(before.replace(reference, &mistake));
+    }
+    let recipient = before.lines().find_map(|line| line.trim().strip_prefix("ops: ")).unwrap();
+    manifests.push(before.replace(recipient, &secrets.identity));
+    manifests.push(before.replace(recipient, &value));
+    for manifest in &manifests {
+        assert_ne!(*manifest, before);
+        office.person.write("mail/mailplumb.yaml", manifest);
+        office.person.types("validate").ends(1).says("error[");
+        office.person.types("validate --output json").ends(1).json();
+        office.person.types("plan").ends(1);
+        office.person.types("apply --auto-approve").ends(1);
+        office.person.pipes("secrets set by-mistake/password", &secrets.wrong);
+    }
+    let planted = secrets.planted();
+    for heard in office.person.heard() {
+        let hits = search("", format!("{heard}").as_bytes(), &planted);
+        assert!(hits.is_empty(), "{hits:#?} in {heard}");
+    }
+}
+
+#[test]
+fn what_holds_a_secret_in_memory_does_not_show_it() {
+    let secret = "a-rather-long-password";
+    let login = Login::Password { username: "anna".to_owned(), password: Secret::new(secret.to_owned()) };
+    let destination = Destination {
+        mailbox: Name::parse("anna").unwrap(),
+        address: Address::parse(SALES).unwrap(),
+        profile: Name::parse("pop").unwrap(),
+        kind: ServerKind::Pop3Smtp,
+        endpoint: Endpoint {
+            host: "mail.office.test".to_owned(),
+            port: None,
+            tls: TlsMode::Implicit,
+            authentication: Authentication::Auto,
+            credentials: Credentials::Mailbox,
+            timeout_seconds: None,
+        },
+        trust: None,
+        login,
+    };
+    let (identity, _) = seal::keygen();
+    let environment = Environment::fixed([("MAILPLUMB_AGE_KEY", identity.expose())]);
+    let keyring =
+        Keyring::discover(&Discovery { named: &[], environment, ask_passphrase: &|_| None }).unwrap();
+    let shown = format!("{destination:?} {destination:#?} {keyring:?} {keyring:#?} {identity:?}");
+    let planted = [Planted::new("password", secret), Planted::new("identity", identity.expose())];
+    assert!(shown.contains("MAILPLUMB_AGE_KEY") && shown.contains("anna"), "{shown}");
+    assert_eq!(search("", shown.as_bytes(), &planted), []);
 }

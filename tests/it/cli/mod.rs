@@ -1,5 +1,7 @@
 //! The real binary, as a person uses it, against mail servers on loopback.
 
+mod exit_codes;
 mod leaks;
+mod office;
 mod person;
 mod search;

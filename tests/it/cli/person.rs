@@ -107,7 +107,12 @@ impl Person {
     #[track_caller]
     pub fn runs_until(&self, line: &str, what: &str, is_so: impl FnMut() -> bool) -> Heard {
         let words: Vec<&str> = line.split(' ').collect();
-        let child = self.begins(&words);
+        self.ends_when(self.begins(&words), line, what, is_so)
+    }
+
+    /// Asks a command that was begun to end as soon as something is so.
+    #[track_caller]
+    pub fn ends_when(&self, child: Child, line: &str, what: &str, is_so: impl FnMut() -> bool) -> Heard {
         scratch::wait_until(what, is_so, || self.last_words());
         signal(&child, "TERM");
         self.hears(line, child)
@@ -115,9 +120,25 @@ impl Person {
 
     /// Types a line for the shell, in which `mailplumb` stands for the program.
     pub fn shell(&self, line: &str) -> Heard {
+        self.shell_pipes(line, "")
+    }
+
+    pub fn shell_pipes(&self, line: &str, input: &str) -> Heard {
+        let mut child = self.shell_begins(line);
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        self.hears(line, child)
+    }
+
+    pub fn shell_begins(&self, line: &str) -> Child {
         let mut command = self.command(Path::new("sh"));
-        command.args(["-c", line]);
-        self.hears(line, command.spawn().unwrap())
+        command.args(["-c", line]).spawn().unwrap()
+    }
+
+    /// Types a line on a terminal, and answers when the prompt appears. What the terminal shows is `stdout`. Needs Python.
+    pub fn on_a_terminal(&self, line: &str, prompt: &str, answer: &str) -> Heard {
+        let mut command = self.command(Path::new("python3"));
+        let child = command.args(["-c", TERMINAL, prompt, answer, "sh", "-c", line]).spawn().unwrap();
+        self.hears(line, child)
     }
 
     pub fn begins(&self, arguments: &[&str]) -> Child {
@@ -153,6 +174,30 @@ impl Person {
         self.heard.borrow().iter().rev().take(3).map(|heard| format!("{heard:#?}\n")).collect()
     }
 }
+
+/// Runs a command on a pseudo terminal.
+const TERMINAL: &str = r#"
+import os, pty, sys
+prompt, answer = sys.argv[1].encode(), sys.argv[2].encode()
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[3], sys.argv[3:])
+seen = b""
+while True:
+    try:
+        chunk = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not chunk:
+        break
+    seen += chunk
+    if prompt and prompt in seen:
+        os.write(terminal, answer)
+        prompt = b""
+sys.stdout.buffer.write(seen)
+sys.stdout.flush()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mailplumb");
 
