@@ -39,7 +39,7 @@ enum Command {
     )]
     Add(Box<Add>),
     /// List queued and sent messages, newest first
-    #[command(after_help = "Example:\n  mailplumb outbox list --state unsure")]
+    #[command(after_help = "Example:\n  mailplumb outbox list --in-state unsure")]
     List(List),
     /// Send a failed or unsure message again
     ///
@@ -86,7 +86,7 @@ struct List {
     mailbox: Option<Name>,
     /// Only those in this state
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
-    state: Option<OutgoingState>,
+    in_state: Option<OutgoingState>,
     /// Print at most this many
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     limit: u64,
@@ -225,7 +225,7 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
 
 impl List {
     async fn run(self, store: &dyn Store) -> Outcome {
-        let query = OutboxQuery { mailbox: self.mailbox.clone(), state: self.state, limit: Some(self.limit) };
+        let query = OutboxQuery { mailbox: self.mailbox.clone(), state: self.in_state, limit: Some(self.limit) };
         let messages = store.outbox(&query).await?;
         match self.output {
             Format::Json => output::json(&messages)?,

@@ -4,4 +4,7 @@ mod exit_codes;
 mod leaks;
 mod office;
 mod person;
+mod refusals;
 mod search;
+mod story;
+mod terminal;
