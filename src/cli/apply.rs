@@ -47,7 +47,7 @@ enum Tests {
 
 impl Apply {
     pub fn run(self, global: &Global) -> Outcome {
-        let (desired, _) = global.desired()?;
+        let (desired, _) = global.desired(&global.acting_host()?)?;
         let plan = match &self.plan {
             Some(path) => saved(path, &desired)?,
             None => crate::plan::plan(&desired, &stored(global)?, &self.overrides.policy()),

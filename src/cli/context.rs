@@ -60,9 +60,15 @@ impl Global {
         })
     }
 
+    /// The host of a command that acts here: without a host file it allows nothing, whereas `plan` and `validate`
+    /// may run elsewhere and only warn.
+    pub fn acting_host(&self) -> Result<HostSettings, Failure> {
+        Ok(HostSettings { given: true, ..self.host()? })
+    }
+
     /// Loads and reads the manifest; its problems are printed, and errors among them end the command.
-    pub fn desired(&self) -> Result<(Desired, Vec<SourceFile>), Failure> {
-        let Loaded { files, desired, problems } = reconcile::load(&self.source(), &self.host()?)?;
+    pub fn desired(&self, host: &HostSettings) -> Result<(Desired, Vec<SourceFile>), Failure> {
+        let Loaded { files, desired, problems } = reconcile::load(&self.source(), host)?;
         problems::print(&problems, &files);
         match desired {
             Some(desired) => Ok((desired, files)),

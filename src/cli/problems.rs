@@ -116,10 +116,11 @@ impl<'a> Renderer<'a> {
         let heading =
             Heading::path(&*origin.file).line(origin.line as usize).char_column(origin.column as usize);
         let line = self.sources.get(&*origin.file).and_then(|source| source.line(origin, showing));
-        let Some(Shown { text, span }) = line else { return vec![heading.into()] };
+        let Some(Shown { text, span, moved }) = line else { return vec![heading.into()] };
         let annotation: Annotation<'p> = kind.span(span).label(label);
         let snippet = Snippet::source(text).line_start(origin.line as usize).annotation(annotation);
-        vec![heading.into(), snippet.into()]
+        // The snippet counts the column in what it shows; where that is not the column in the file, a heading says it.
+        if moved { vec![heading.into(), snippet.into()] } else { vec![snippet.path(&*origin.file).into()] }
     }
 }
 
@@ -127,6 +128,8 @@ impl<'a> Renderer<'a> {
 struct Shown {
     text: String,
     span: Range<usize>,
+    /// The marked bytes begin at another place than in the file.
+    moved: bool,
 }
 
 impl<'a> Source<'a> {
@@ -140,7 +143,8 @@ impl<'a> Source<'a> {
 
     fn line(&self, origin: &Origin, showing: Showing) -> Option<Shown> {
         let (start, line) = self.lines.line(self.text, origin.line)?;
-        let within = |at: u32| (at as usize).saturating_sub(start).min(line.len());
+        let (start, line) = line.strip_prefix('\u{FEFF}').map_or((start, line), |rest| (start + 3, rest));
+        let within = |at: u32| line.floor_char_boundary((at as usize).saturating_sub(start));
         let span = within(origin.start)..within(origin.end.max(origin.start));
         let is_here = |mask: &&Range<usize>| mask.start < start + line.len() && mask.end > start;
         let mut masks: Vec<Range<usize>> = Vec::new();
@@ -153,10 +157,11 @@ impl<'a> Source<'a> {
         masks.extend(after_secret_key(line));
         match showing {
             Showing::Source | Showing::MaskSpan => {}
-            Showing::MaskRest => masks.push(span.end..line.len()),
             Showing::MaskLine => masks.push(line.len() - line.trim_start().len()..line.len()),
         }
-        Some(cut(&masked(line, span, masks)))
+        let before = span.start;
+        let shown = cut(&masked(line, span, masks));
+        Some(Shown { moved: shown.moved || shown.span.start != before, ..shown })
     }
 }
 
@@ -180,7 +185,7 @@ fn after_secret_key(line: &str) -> Vec<Range<usize>> {
 fn masked(line: &str, span: Range<usize>, mut masks: Vec<Range<usize>>) -> Shown {
     masks.retain(|mask| mask.start < mask.end);
     masks.sort_by_key(|mask| (mask.start, mask.end));
-    let mut shown = Shown { text: String::new(), span: span.clone() };
+    let mut shown = Shown { text: String::new(), span: span.clone(), moved: false };
     let mut at = 0;
     for mask in masks {
         let mask = mask.start.max(at)..mask.end.max(at);
@@ -209,7 +214,7 @@ fn masked(line: &str, span: Range<usize>, mut masks: Vec<Range<usize>>) -> Shown
 /// The part of a long line around its span.
 fn cut(shown: &Shown) -> Shown {
     if shown.text.len() <= LINE_BYTES_MAX {
-        return Shown { text: shown.text.clone(), span: shown.span.clone() };
+        return Shown { text: shown.text.clone(), span: shown.span.clone(), moved: shown.moved };
     }
     let text = &shown.text;
     let from = text.floor_char_boundary(shown.span.start.saturating_sub(CONTEXT_BYTES));
@@ -220,7 +225,7 @@ fn cut(shown: &Shown) -> Shown {
     let part = text.get(from..to).unwrap_or_default();
     let start = before.len() + shown.span.start - from;
     let end = before.len() + text.ceil_char_boundary(marked).min(to) - from;
-    Shown { text: format!("{before}{part}{after}"), span: start..end }
+    Shown { text: format!("{before}{part}{after}"), span: start..end, moved: true }
 }
 
 /// The problems for programs: an array of objects with `code`, `severity`, `message`, `file`, `line`, `column`,
@@ -315,13 +320,13 @@ mod tests {
     fn a_long_line_is_cut_around_the_caret() {
         let text = shown(&format!("apiVersion: mailplumb/v1\nkind: {{ {}: 1 }}\n", "ü".repeat(5000)));
         assert!(text.lines().all(|line| line.chars().count() < 400), "{text}");
-        let shown = cut(&Shown { text: "x".repeat(1000), span: 500..510 });
+        let shown = cut(&Shown { text: "x".repeat(1000), span: 500..510, moved: false });
         assert_eq!((shown.text.len(), shown.span), (136, 63..73));
     }
 
     #[test]
     fn places_move_with_the_masks_before_them() {
-        let shown = masked("a: b, c: d", 9..10, vec![3..4]);
+        let shown = masked("a: b, c: d", 9..10, vec![3..4, 3..4]);
         assert_eq!((shown.text.as_str(), &shown.text[shown.span.clone()]), ("a: ********, c: d", "d"));
         let shown = masked("a: b, c: d", 3..4, vec![3..4, 9..10]);
         assert_eq!(

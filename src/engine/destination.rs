@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::cursor::InboxId;
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::mailbox::Mailbox;
 use crate::model::operation::Operation;
@@ -55,6 +56,17 @@ impl<'a> Route<'a> {
             host: &self.endpoint.host,
             port: self.endpoint.port_or_default(self.protocol),
         }
+    }
+
+    /// Which inbox that is: kind, host, port, user and address. A changed password or TLS mode leads to the same one.
+    pub fn inbox(&self, destination: &Destination) -> InboxId {
+        let port = self.endpoint.port_or_default(self.protocol).to_string();
+        let username = match &destination.login {
+            Login::Anonymous => "",
+            Login::Password { username, .. } => username,
+        };
+        let host = self.endpoint.host.to_lowercase();
+        InboxId::of(&[destination.kind.key(), &host, &port, username, &destination.address.key()])
     }
 
     /// Opens the secret and puts everything together.

@@ -38,6 +38,7 @@ pub async fn cycle(
     let mut trace = Trace::new(engine.clock.clone());
     let destination = route.destination(engine).await?;
     let session = route.connector.receive(&destination, &mut trace).await?;
+    engine.store.enter_inbox(lease, &stored.declared.name, &route.inbox(&destination)).await?;
     let mut incoming = Incoming {
         engine,
         lease,

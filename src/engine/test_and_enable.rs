@@ -144,7 +144,9 @@ impl Test<'_> {
         let mut trace = Trace::new(self.engine.clock.clone());
         let destination = route.destination(self.engine).await?;
         let mut session = route.connector.receive(&destination, &mut trace).await?;
-        let cursor = self.engine.store.cursor(&self.stored.declared.name).await?;
+        let name = &self.stored.declared.name;
+        self.engine.store.enter_inbox(&self.held.lease, name, &route.inbox(&destination)).await?;
+        let cursor = self.engine.store.cursor(name).await?;
         let listing = trace.step(TestStep::Read, async {
             let listing = session.list(&cursor).await.map_err(|error| error.cause)?;
             if let Some(newest) = listing.messages().last() {

@@ -93,8 +93,6 @@ pub enum Showing {
     Source,
     /// The marked bytes hold, or may hold, a secret value.
     MaskSpan,
-    /// What follows the marked bytes on their line may be a secret value.
-    MaskRest,
     /// Anything on the line may be a secret value.
     MaskLine,
 }
@@ -105,8 +103,6 @@ pub fn showing(code: &str) -> Showing {
     // Values are edited in Secrets only, so what stands in the way may be one.
     if [SECRET_SYNTAX, SECRET_SHAPE, EDIT].iter().any(|hidden| hidden.0 == code) {
         Showing::MaskLine
-    } else if code == TAG.0 || code == ANCHOR.0 {
-        Showing::MaskRest
     } else if masked.iter().any(|masked| masked.0 == code) {
         Showing::MaskSpan
     } else {

@@ -29,6 +29,10 @@ struct Splice {
 
 /// The text of the file with this ciphertext under the secret's key. A value that is there already is replaced, a key
 /// that is missing is added, and a missing `Secret` is appended as a document.
+#[expect(
+    clippy::result_large_err,
+    reason = "it happens once per command, and a problem is what callers show"
+)]
 pub fn put_secret_value(
     file: &SourceFile,
     secret: &SecretRef,
@@ -45,7 +49,7 @@ pub fn put_secret_value(
         None => Ok(vec![appended(written, secret, &value)]),
     };
     let result = splices.map(|splices| spliced(written, splices)).and_then(|result| {
-        let holds = holds(file, &result, secret, armoured);
+        let holds = holds(file, &result, secret, &value);
         holds.then_some(result).ok_or(cannot(Place::default(), "the changed file would not be readable"))
     });
     result.map_err(|draft| {
@@ -169,7 +173,7 @@ impl Edit<'_> {
         let recipients = serde_json::to_string(value.sealed_to).unwrap_or_default();
         let mut splices = Vec::new();
         match tree.entry(old, "sealedTo") {
-            Some((_, names)) => splices.push(self.over(names, recipients)),
+            Some((names_key, names)) => splices.push(self.over_list(names_key, names, &recipients)),
             None if value.sealed_to.is_empty() => {}
             None => {
                 let at = tree.place(age_key).start as usize;
@@ -189,9 +193,14 @@ impl Edit<'_> {
         splices
     }
 
-    fn over(&self, index: u32, text: String) -> Splice {
-        let place = self.tree.place(index);
-        Splice { start: place.start as usize, end: place.end as usize, text }
+    /// Puts a flow list in the place of a list of either style: a list of dashes begins on the line below its key, and ends
+    /// with its last item.
+    fn over_list(&self, key: u32, list: u32, text: &str) -> Splice {
+        let tree = self.tree;
+        let is_flow = self.source.as_bytes().get(tree.place(list).start as usize) == Some(&b'[');
+        let last = tree.children(list).last().filter(|_| !is_flow).unwrap_or(list);
+        let start = tree.place(key).end as usize + 1;
+        Splice { start, end: (tree.place(last).end as usize).max(start), text: format!(" {text}") }
     }
 
     fn is_flow(&self, index: u32) -> bool {
@@ -280,15 +289,18 @@ fn spliced(written: &str, mut splices: Vec<Splice>) -> String {
 }
 
 /// Reads the result again: a splice that went wrong must never reach a file.
-fn holds(file: &SourceFile, result: &str, secret: &SecretRef, armoured: &str) -> bool {
+fn holds(file: &SourceFile, result: &str, secret: &SecretRef, value: &Value<'_>) -> bool {
     let changed = SourceFile { bytes: result.as_bytes().into(), ..file.clone() };
     let files = std::slice::from_ref(&changed);
     let mut report = Report::new(Files::new(files));
     let Some(tree) = document(result, secret, &mut report) else { return false };
     let values = tree.entry(0, "spec").and_then(|(_, spec)| tree.entry(spec, "values"));
     let entry = values.and_then(|(_, values)| tree.entry(values, &secret.key));
-    let age = entry.and_then(|(_, entry)| tree.entry(entry, "age"));
-    age.and_then(|(_, age)| tree.node(age)).is_some_and(|node| node.text.trim_end() == armoured.trim_end())
+    let text_of = |index: u32| tree.node(index).map(|node| node.text.trim_end());
+    let of_entry = |name: &str| entry.and_then(|(_, entry)| tree.entry(entry, name)).map(|(_, found)| found);
+    let age = of_entry("age").and_then(text_of);
+    let names = of_entry("sealedTo").map(|list| tree.children(list).filter_map(text_of).collect::<Vec<_>>());
+    age == Some(value.age.trim_end()) && names.unwrap_or_default() == value.sealed_to
 }
 
 #[cfg(test)]
@@ -298,6 +310,7 @@ mod tests {
 
     const ARMOUR: &str = "-----BEGIN AGE ENCRYPTED FILE-----\nAAAA\n-----END AGE ENCRYPTED FILE-----\n";
 
+    #[expect(clippy::result_large_err, reason = "as in the function under test")]
     fn put(text: &str, key: &str) -> Result<String, Problem> {
         let file = SourceFile { name: "a.yaml".into(), path: "a.yaml".into(), bytes: text.as_bytes().into() };
         let secret = SecretRef { secret: Name::parse("mail").unwrap(), key: key.to_owned() };
@@ -328,6 +341,15 @@ kind: Other
             "        -----BEGIN AGE ENCRYPTED FILE-----\n        AAAA\n        -----END AGE ENCRYPTED FILE-----\n",
         );
         assert_eq!(put(BLOCK, "anna").unwrap(), expected);
+    }
+
+    #[test]
+    fn what_was_added_can_be_replaced_again_and_again() {
+        let once = put("kind: Secret\nmetadata: { name: mail }\nspec:\n  values:\n", "anna").unwrap();
+        assert!(once.contains("sealedTo:\n      - ops\n"), "{once}");
+        let twice = put(&once, "anna").unwrap();
+        assert_eq!(twice, once.replace("sealedTo:\n      - ops\n", "sealedTo: [\"ops\"]\n"));
+        assert_eq!(put(&twice, "anna").unwrap(), twice);
     }
 
     #[test]

@@ -52,10 +52,12 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
                 .hint_if(did_you_mean(&value, expected.iter().copied()))
         }
         Cause::MissingKey(key) => {
+            // Its value could not be read, or its name is misspelt: either has been said.
+            let near = |word: &str| word == key || did_you_mean(word, [key]).is_some();
             let was_dropped = |(k, _): &(u32, u32)| {
-                dropped.contains(k) && tree.node(*k).is_some_and(|node| node.text == key)
+                dropped.contains(k) && tree.node(*k).is_some_and(|node| near(&node.text))
             };
-            if tree.pairs(node).iter().any(|pair| was_dropped(pair)) {
+            if tree.pairs(node).iter().any(was_dropped) {
                 return None;
             }
             let first = tree.pairs(node).first().map_or(place, |(key, _)| tree.place(*key));

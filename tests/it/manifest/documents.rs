@@ -75,6 +75,19 @@ fn invalid_manifests_are_refused_with_a_place_and_a_reason() {
     }
 }
 
+fn too_large() -> Vec<Problem> {
+    let bytes = usize::try_from(mailplumb::model::limits::MANIFEST_FILE_BYTES_MAX).unwrap() + 1;
+    let files = [super::source("large.yaml", vec![b' '; bytes]), super::source("b.yaml", "kind: X\n")];
+    manifest::read(&files, &HostSettings::default()).problems
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_and_the_others_are_read() {
+    let problems = too_large();
+    let found: Vec<_> = problems.iter().map(|problem| problem.code.as_str()).collect();
+    assert_eq!(found, [codes::API_VERSION.0, codes::KIND.0, codes::TOO_LARGE.0]);
+}
+
 #[test]
 fn every_code_is_produced_by_a_case() {
     let paths = cases("invalid").into_iter().chain(cases("valid"));
@@ -82,6 +95,7 @@ fn every_code_is_produced_by_a_case() {
         paths.flat_map(|path| read_case(&path).1).map(|problem| problem.code).collect();
     // `put_secret_value` is not part of reading; its refusals are tested beside it.
     found.insert(codes::EDIT.0.to_owned());
+    found.extend(too_large().into_iter().map(|problem| problem.code));
     let missing: Vec<_> = codes::ALL.iter().filter(|(code, _)| !found.contains(code.0)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -63,6 +63,7 @@ macro_rules! conformance_suite {
         conformance_suite!(@ $factory, incoming:
             records_and_cursor_are_written_together,
             a_batch_that_fails_leaves_cursor_and_records_as_they_were,
+            another_inbox_begins_anew_and_loses_no_record,
             the_same_octets_are_recorded_once_for_each_mailbox,
             a_message_without_octets_is_known_by_its_remote_id,
             a_cursor_does_not_go_back_within_one_validity,
