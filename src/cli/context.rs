@@ -82,12 +82,12 @@ impl Global {
         if self.state.is_none() && !path.exists() {
             return Ok(None);
         }
-        Ok(Some(SqliteStore::open(&path, Open::ReadOnly)?))
+        open_store(&path, Open::ReadOnly).map(Some)
     }
 
     /// The store, for a command that only makes sense with one.
     pub fn existing_store(&self, open: Open) -> Result<SqliteStore, Failure> {
-        Ok(SqliteStore::open(&self.state_path(), open)?)
+        open_store(&self.state_path(), open)
     }
 
     /// The identities of this process. Their warnings are printed.
@@ -108,7 +108,7 @@ impl Global {
 
     /// An engine on an existing or new store.
     pub fn engine(&self, purpose: &str, open: Open) -> Result<Engine, Failure> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.state_path(), open)?);
+        let store: Arc<dyn Store> = Arc::new(open_store(&self.state_path(), open)?);
         let network = Network::new(&self.host()?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Ok(Engine {
@@ -122,6 +122,15 @@ impl Global {
             stopping: CancellationToken::new(),
         })
     }
+}
+
+/// Opens a store. What goes wrong says where.
+fn open_store(path: &Path, open: Open) -> Result<SqliteStore, Failure> {
+    SqliteStore::open(path, open).map_err(|error| {
+        let failure = Failure::from(error);
+        let place = shown(path);
+        if failure.message.contains(&place) { failure } else { failure.cause(format!("the store is `{place}`")) }
+    })
 }
 
 /// The failure of a manifest with errors.

@@ -147,13 +147,9 @@ impl<'a> Source<'a> {
         let within = |at: u32| line.floor_char_boundary((at as usize).saturating_sub(start));
         let span = within(origin.start)..within(origin.end.max(origin.start));
         let is_here = |mask: &&Range<usize>| mask.start < start + line.len() && mask.end > start;
-        let mut masks: Vec<Range<usize>> = Vec::new();
-        for mask in self.masked.iter().filter(is_here) {
-            // Whoever wrote one value here by mistake may have written it twice.
-            let key_ends = line.find(':').map_or(0, |colon| colon + 1);
-            let value = key_ends + line[key_ends..].len() - line[key_ends..].trim_start().len();
-            masks.push(value.min(mask.start.saturating_sub(start))..line.len());
-        }
+        let on_line = |mask: &Range<usize>| mask.start.saturating_sub(start)..(mask.end - start).min(line.len());
+        let known = self.masked.iter().filter(is_here).map(on_line);
+        let mut masks: Vec<Range<usize>> = known.map(|mask| with_neighbours(line, mask)).collect();
         masks.extend(after_secret_key(line));
         match showing {
             Showing::Source | Showing::MaskSpan => {}
@@ -163,6 +159,16 @@ impl<'a> Source<'a> {
         let shown = cut(&masked(line, span, masks));
         Some(Shown { moved: shown.moved || shown.span.start != before, ..shown })
     }
+}
+
+/// Whoever wrote one value by mistake may have written it twice: with other values on the line, all of them are masked.
+fn with_neighbours(line: &str, mask: Range<usize>) -> Range<usize> {
+    let key_ends = line.find(':').map_or(0, |colon| colon + 1).min(mask.start);
+    let before = line.get(key_ends..mask.start).unwrap_or_default();
+    let after = line.get(mask.end..).unwrap_or_default();
+    let start = if before.contains(',') { mask.start - before.trim_start().len() } else { mask.start };
+    let end = if after.chars().all(|c| " }],".contains(c)) { mask.end } else { line.len() };
+    start..end
 }
 
 /// What follows `password:` and the like on a line, unless a reference begins there.

@@ -99,7 +99,7 @@ pub enum Showing {
 
 /// What a renderer may show of the place of a problem with this code.
 pub fn showing(code: &str) -> Showing {
-    let masked = [PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY];
+    let masked = [PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY, RECIPIENT];
     // Values are edited in Secrets only, so what stands in the way may be one.
     if [SECRET_SYNTAX, SECRET_SHAPE, EDIT].iter().any(|hidden| hidden.0 == code) {
         Showing::MaskLine

@@ -256,3 +256,19 @@ fn a_mailbox_that_is_not_there_is_named_with_the_nearest() {
     office.person.types(add).ends(1).says("did you mean `support`?");
     office.person.types("test --profile nowhere").ends(1).says("nowhere");
 }
+
+/// Without a host file, the host allows nothing; a plan may be made for another host.
+#[test]
+fn whoever_writes_the_manifest_cannot_switch_tls_off() {
+    let mut office = Office::opens(PASSWORD);
+    office.person.replace("mail/mailplumb.yaml", "tls: implicit", "tls: none");
+    office.person.types("plan").ends(1).says("allowNonTlsEmail");
+    let host = office.person.read("host.yaml");
+    office.person.export("MAILPLUMB_HOST_CONFIG", "");
+    office.person.types("plan --out clear.plan").ends(0).says("allowNonTlsEmail");
+    office.person.types("apply clear.plan").ends(1).says("allowNonTlsEmail");
+    office.person.types("apply --auto-approve").ends(1).says("allowNonTlsEmail");
+    office.person.write("host.yaml", &format!("allowNonTlsEmail: true\n{host}"));
+    office.person.export("MAILPLUMB_HOST_CONFIG", "host.yaml");
+    office.person.types("apply clear.plan --tests defer").ends(0);
+}
