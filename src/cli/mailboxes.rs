@@ -61,7 +61,8 @@ fn is_active(row: &MailboxRow) -> bool {
     row.stored.declared.active && row.profile.as_ref().is_none_or(|profile| profile.active)
 }
 
-fn unknown(wanted: &str, rows: &[MailboxRow]) -> Failure {
+/// A mailbox that was named and is not in the store, with the nearest that is.
+pub fn unknown(wanted: &str, rows: &[MailboxRow]) -> Failure {
     let nearest = rows
         .iter()
         .map(|row| row.stored.declared.name.as_str())
