@@ -26,7 +26,8 @@ impl Alerts {
         let Some(store) = global.store_to_read()? else {
             return Err(Failure::new("nothing was applied yet").hint("run `mailplumb apply`"));
         };
-        let alerts = run(tokio_util::sync::CancellationToken::new(), async { Ok(store.alerts(self.limit).await?) })?;
+        let alerts =
+            run(tokio_util::sync::CancellationToken::new(), async { Ok(store.alerts(self.limit).await?) })?;
         match self.output {
             Format::Json => output::json(&alerts)?,
             Format::Text => {
@@ -34,7 +35,9 @@ impl Alerts {
                     let subject = match (&alert.mailbox, &alert.operation) {
                         (Some(mailbox), Some(operation)) => format!("mailbox/{mailbox} {operation}"),
                         (Some(mailbox), None) => format!("mailbox/{mailbox}"),
-                        (None, _) => alert.profile.as_ref().map_or_else(String::new, |name| format!("profile/{name}")),
+                        (None, _) => {
+                            alert.profile.as_ref().map_or_else(String::new, |name| format!("profile/{name}"))
+                        }
                     };
                     output::data(&format!(
                         "{}  {:<11}  {:<22}  {subject}: {}\n    do: {}",

@@ -98,8 +98,9 @@ fn saved(path: &PathBuf, desired: &Desired) -> Result<Plan, Failure> {
 
 fn is_confirmed() -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::new("there is no terminal to ask on")
-            .hint("review the plan and apply it with --auto-approve, or save it with `mailplumb plan --out`"));
+        return Err(Failure::new("there is no terminal to ask on").hint(
+            "review the plan and apply it with --auto-approve, or save it with `mailplumb plan --out`",
+        ));
     }
     dialoguer::Confirm::new()
         .with_prompt("Apply this plan?")

@@ -87,8 +87,11 @@ impl Global {
     /// The identities of this process. Their warnings are printed.
     pub fn keyring(&self) -> Result<Keyring, Failure> {
         let ask_passphrase = |place: &crate::secrets::place::Place| super::secrets::ask_passphrase(place);
-        let discovery =
-            Discovery { named: &self.identity, environment: Environment::Process, ask_passphrase: &ask_passphrase };
+        let discovery = Discovery {
+            named: &self.identity,
+            environment: Environment::Process,
+            ask_passphrase: &ask_passphrase,
+        };
         let keyring = Keyring::discover(&discovery)
             .map_err(|error| Failure::new(error.to_string()).code(exit::UNDECRYPTABLE))?;
         for warning in keyring.warnings() {
@@ -155,7 +158,8 @@ pub fn run<T>(
 /// Ends at the second signal.
 async fn signals(stopping: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         // Without handlers the signals end the process, as the operating system does.
         return std::future::pending().await;

@@ -109,7 +109,11 @@ fn step_words(steps: &[StepTaken]) -> String {
 
 fn milliseconds(took: Duration) -> String {
     let micros = took.as_micros();
-    if micros < 10_000 { format!("{}.{} ms", micros / 1000, micros % 1000 / 100) } else { format!("{} ms", micros / 1000) }
+    if micros < 10_000 {
+        format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
+    } else {
+        format!("{} ms", micros / 1000)
+    }
 }
 
 fn failure_words(failure: &Failure, state: &OperationState) -> String {
@@ -136,7 +140,10 @@ pub fn cycle_words(operation: Operation, cycle: &Cycle) -> String {
             (cycle.unsure, "unsure"),
         ],
     };
-    let words: Vec<String> =
-        counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let words: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
     if words.is_empty() { "nothing new".to_owned() } else { words.join(", ") }
 }

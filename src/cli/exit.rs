@@ -111,13 +111,13 @@ impl From<ApplyError> for Failure {
             ApplyError::Store(error) => error.into(),
             ApplyError::Blocked(blocked) => {
                 let failure = Self::new("the plan is blocked; nothing was changed").code(GUARDED);
-                blocked.into_iter().fold(failure, |failure, one| {
-                    failure.cause(format!("{} ({})", one.message, one.remedy))
-                })
+                blocked
+                    .into_iter()
+                    .fold(failure, |failure, one| failure.cause(format!("{} ({})", one.message, one.remedy)))
             }
-            ApplyError::SecretMoved(_) => {
-                Self::new(error.to_string()).code(STALE).hint("make a new plan from the manifest as it is now")
-            }
+            ApplyError::SecretMoved(_) => Self::new(error.to_string())
+                .code(STALE)
+                .hint("make a new plan from the manifest as it is now"),
         }
     }
 }

@@ -17,9 +17,11 @@ use crate::secrets::seal;
 /// Writes `mailplumb.yaml`, `secrets.yaml`, the JSON Schema for your editor and a `.gitignore` into the manifest's directory. The
 /// private key goes to ~/.config/mailplumb/age.key, outside of it; a key that is there already is used.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mailplumb init\n  mailplumb init --profile pop3-smtp --file ./mail \\\n      \
+#[command(
+    after_help = "Examples:\n  mailplumb init\n  mailplumb init --profile pop3-smtp --file ./mail \\\n      \
                         --incoming-host pop.provider.example --outgoing-host smtp.provider.example \\\n      \
-                        --address support@contoso.example")]
+                        --address support@contoso.example"
+)]
 pub struct Init {
     /// The kind of mail server
     #[arg(long, value_name = "KIND", default_value = "imap-smtp")]
@@ -64,7 +66,8 @@ impl Init {
     pub fn run(self, global: &Global) -> Outcome {
         let directory = &global.file;
         if directory.is_file() {
-            return Err(Failure::new(format!("`{}` is a file", shown(directory))).hint("name a directory with --file"));
+            return Err(Failure::new(format!("`{}` is a file", shown(directory)))
+                .hint("name a directory with --file"));
         }
         let manifest_file = directory.join("mailplumb.yaml");
         let secrets_file = directory.join("secrets.yaml");
@@ -88,7 +91,9 @@ impl Init {
             shown(&secrets_file),
             shown(&key_file)
         ))?;
-        output::hint("set the password with `mailplumb secrets set mail/password`, edit mailplumb.yaml, then `mailplumb validate`");
+        output::hint(
+            "set the password with `mailplumb secrets set mail/password`, edit mailplumb.yaml, then `mailplumb validate`",
+        );
         Ok(DONE)
     }
 
@@ -101,14 +106,18 @@ impl Init {
             .filter(|path| path.is_absolute())
             .or_else(|| variable("HOME").map(|home| home.join(".config")))
             .map(|config| config.join("mailplumb/age.key"))
-            .ok_or_else(|| Failure::new("there is no home directory for the key").hint("name a file with --key-file"))
+            .ok_or_else(|| {
+                Failure::new("there is no home directory for the key").hint("name a file with --key-file")
+            })
     }
 
     fn manifest(&self, recipient: &str) -> String {
         let owner = &self.address;
         let secrets = match self.profile {
             Kind::Exchange | Kind::ExchangeOnline => "",
-            Kind::Pop3Smtp | Kind::ImapSmtp => "\n  credentials: { password: { secret: mail, key: password } }",
+            Kind::Pop3Smtp | Kind::ImapSmtp => {
+                "\n  credentials: { password: { secret: mail, key: password } }"
+            }
         };
         format!(
             "# yaml-language-server: $schema=mailplumb.schema.json\n\
@@ -169,9 +178,9 @@ fn recipient(key_file: &Path) -> Result<String, Failure> {
     if !key_file.exists() {
         return secrets::write_identity(key_file);
     }
-    let text = std::fs::read_to_string(key_file)
-        .map(Secret::new)
-        .map_err(|error| Failure::new(format!("the key `{}` cannot be read", shown(key_file))).cause(error))?;
+    let text = std::fs::read_to_string(key_file).map(Secret::new).map_err(|error| {
+        Failure::new(format!("the key `{}` cannot be read", shown(key_file))).cause(error)
+    })?;
     let named = text.expose().lines().find_map(|line| line.strip_prefix("# public key: "));
     named.map(|recipient| recipient.trim().to_owned()).ok_or_else(|| {
         Failure::new(format!("`{}` does not say its recipient", shown(key_file)))
@@ -194,11 +203,13 @@ fn placeholder(recipient: &str) -> Result<String, Failure> {
 }
 
 fn pretty(schema: &serde_json::Value) -> Result<String, Failure> {
-    serde_json::to_string_pretty(schema).map_err(|error| Failure::new("the schema cannot be written").cause(error))
+    serde_json::to_string_pretty(schema)
+        .map_err(|error| Failure::new("the schema cannot be written").cause(error))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error))
+    std::fs::write(path, text)
+        .map_err(|error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error))
 }
 
 /// The state and keys stay out of git.

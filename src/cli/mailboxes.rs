@@ -62,7 +62,9 @@ fn unknown(wanted: &str, rows: &[MailboxRow]) -> Failure {
         .max_by(|a, b| strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted)));
     let failure = Failure::new(format!("no mailbox `{wanted}` in the store"));
     match nearest {
-        Some(name) if strsim::jaro_winkler(name, wanted) > 0.8 => failure.hint(format!("did you mean `{name}`?")),
+        Some(name) if strsim::jaro_winkler(name, wanted) > 0.8 => {
+            failure.hint(format!("did you mean `{name}`?"))
+        }
         _ => failure.hint("`mailplumb status` lists them; a new one must be applied first"),
     }
 }

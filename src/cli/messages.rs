@@ -13,8 +13,10 @@ use crate::store::{MessageQuery, Store};
 ///
 /// Newest first. With an id, prints what is known of that message; with `--raw`, its octets as they were received.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mailplumb messages --mailbox support --limit 5\n  mailplumb messages 12\n  \
-                        mailplumb messages 12 --raw > message.eml")]
+#[command(
+    after_help = "Examples:\n  mailplumb messages --mailbox support --limit 5\n  mailplumb messages 12\n  \
+                        mailplumb messages 12 --raw > message.eml"
+)]
 pub struct Messages {
     /// Print this message
     #[arg(value_name = "ID")]

@@ -45,7 +45,14 @@ struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Read the manifest from this directory or file
-    #[arg(short, long = "file", global = true, value_name = "PATH", env = "MAILPLUMB_FILE", default_value = ".")]
+    #[arg(
+        short,
+        long = "file",
+        global = true,
+        value_name = "PATH",
+        env = "MAILPLUMB_FILE",
+        default_value = "."
+    )]
     file: PathBuf,
     /// Keep the stored state in this file [default: .mailplumb/state.db beside the manifest]
     #[arg(long, global = true, value_name = "FILE", env = "MAILPLUMB_STATE")]

@@ -30,9 +30,11 @@ pub struct Outbox {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Queue a message
-    #[command(after_help = "Examples:\n  mailplumb outbox add --mailbox support --to anna@contoso.example \\\n      \
+    #[command(
+        after_help = "Examples:\n  mailplumb outbox add --mailbox support --to anna@contoso.example \\\n      \
                             --subject Hello --text 'How are you?'\n  \
-                            mailplumb outbox add --mailbox support --eml message.eml --idempotency-key order-4711")]
+                            mailplumb outbox add --mailbox support --eml message.eml --idempotency-key order-4711"
+    )]
     Add(Box<Add>),
     /// List queued and sent messages, newest first
     #[command(after_help = "Example:\n  mailplumb outbox list --state unsure")]
@@ -174,7 +176,10 @@ impl Add {
             return Err(Failure::new("the message has no recipient").hint("name one with --to"));
         }
         if recipients.len() > limits::RECIPIENTS_MAX {
-            return Err(Failure::new(format!("the message has more than {} recipients", limits::RECIPIENTS_MAX)));
+            return Err(Failure::new(format!(
+                "the message has more than {} recipients",
+                limits::RECIPIENTS_MAX
+            )));
         }
         Ok(NewOutgoing {
             mailbox: self.mailbox.clone(),
@@ -200,13 +205,16 @@ fn message_id(from: &Address) -> Result<MessageId, Failure> {
 
 /// A file, or stdin for `-`; at most as large as a message may be.
 fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("`{}` cannot be read", shown(path))).cause(error);
+    let failed =
+        |error: std::io::Error| Failure::new(format!("`{}` cannot be read", shown(path))).cause(error);
     let mut bytes = Vec::new();
     let limit = limits::MESSAGE_BYTES_MAX;
     if path.as_os_str() == "-" {
         std::io::stdin().take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(failed)?;
+        std::fs::File::open(path)
+            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+            .map_err(failed)?;
     }
     if bytes.len() as u64 > limit {
         return Err(Failure::new(format!("`{}` is larger than {limit} bytes", shown(path))));

@@ -17,8 +17,10 @@ use crate::store::Store;
 /// Compares the manifest with what earlier applies stored and prints the steps, each with its reason and its consequence.
 /// Changes nothing, contacts nobody, and needs no key.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mailplumb plan\n  mailplumb plan --out change.plan && mailplumb apply change.plan\n  \
-                        mailplumb plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error")]
+#[command(
+    after_help = "Examples:\n  mailplumb plan\n  mailplumb plan --out change.plan && mailplumb apply change.plan\n  \
+                        mailplumb plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error"
+)]
 pub struct PlanCommand {
     /// Print the plan in this form
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
@@ -85,9 +87,14 @@ impl PlanCommand {
 }
 
 fn save(plan: &Plan, path: &PathBuf) -> Result<(), Failure> {
-    std::fs::write(path, crate::plan::saved::to_text(plan))
-        .map_err(|error| Failure::new(format!("the plan cannot be saved in `{}`", shown(path))).cause(error))?;
-    output::talk(&format!("saved in {}; apply exactly this with `mailplumb apply {}`", shown(path), shown(path)));
+    std::fs::write(path, crate::plan::saved::to_text(plan)).map_err(|error| {
+        Failure::new(format!("the plan cannot be saved in `{}`", shown(path))).cause(error)
+    })?;
+    output::talk(&format!(
+        "saved in {}; apply exactly this with `mailplumb apply {}`",
+        shown(path),
+        shown(path)
+    ));
     Ok(())
 }
 

@@ -135,7 +135,8 @@ fn holder(global: &Global, files: &[SourceFile], secret: &SecretRef) -> SourceFi
 
 /// Writes beside the file and renames, so that a crash leaves the old or the new text.
 pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error);
+    let failed =
+        |error: std::io::Error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error);
     // A link is followed: the file that it names is what is replaced.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut name = target.file_name().unwrap_or_default().to_owned();

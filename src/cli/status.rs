@@ -68,8 +68,11 @@ struct OutboxLine {
 impl Status {
     pub fn run(self, global: &Global) -> Outcome {
         let Some(store) = global.store_to_read()? else {
-            return Err(Failure::new(format!("nothing was applied yet: no store at `{}`", global.state_path().display()))
-                .hint("run `mailplumb apply`"));
+            return Err(Failure::new(format!(
+                "nothing was applied yet: no store at `{}`",
+                global.state_path().display()
+            ))
+            .hint("run `mailplumb apply`"));
         };
         let report = run(tokio_util::sync::CancellationToken::new(), report(&store))?;
         match self.output {
@@ -96,7 +99,10 @@ fn line(row: &MailboxRow, figures: &MailboxFigures) -> Line {
         name: declared.name.to_string(),
         address: declared.address.to_string(),
         profile: declared.profile.as_ref().map(ToString::to_string),
-        operations: Operation::ALL.into_iter().map(|operation| (operation.key(), operation_line(row, operation))).collect(),
+        operations: Operation::ALL
+            .into_iter()
+            .map(|operation| (operation.key(), operation_line(row, operation)))
+            .collect(),
         records: figures.records,
         quarantined: figures.quarantined,
         outbox: OutboxLine {
@@ -143,7 +149,9 @@ fn print(report: &Report) -> Result<(), Failure> {
                 state(line, Operation::Act),
                 line.records.to_string(),
                 outbox_words(&line.outbox),
-                output::moment_or_dash(line.operations.get(Operation::Incoming.key()).and_then(|of| of.cycle_at)),
+                output::moment_or_dash(
+                    line.operations.get(Operation::Incoming.key()).and_then(|of| of.cycle_at),
+                ),
             ]
         })
         .collect();
@@ -162,7 +170,10 @@ fn print(report: &Report) -> Result<(), Failure> {
 
 fn outbox_words(outbox: &OutboxLine) -> String {
     let counts = [(outbox.pending, "pending"), (outbox.unsure, "unsure"), (outbox.failed, "failed")];
-    let words: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let words: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
     if words.is_empty() { "empty".to_owned() } else { words.join(", ") }
 }

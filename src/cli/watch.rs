@@ -24,7 +24,9 @@ const DEBOUNCE: Duration = Duration::from_millis(300);
 /// good configuration stays in force. Each enabled mailbox is read at its interval, and queued messages are sent at once.
 /// Stops cleanly on SIGTERM and Ctrl-C.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mailplumb watch --file /etc/mailplumb --state /var/lib/mailplumb/state.db")]
+#[command(
+    after_help = "Example:\n  mailplumb watch --file /etc/mailplumb --state /var/lib/mailplumb/state.db"
+)]
 pub struct WatchCommand {}
 
 impl WatchCommand {
@@ -40,8 +42,13 @@ impl WatchCommand {
                 global.file.display(),
                 global.state_path().display()
             ));
-            let watch =
-                Watch { engine: Arc::clone(&engine), source: Arc::new(global.source()), host, policy: policy(), changes };
+            let watch = Watch {
+                engine: Arc::clone(&engine),
+                source: Arc::new(global.source()),
+                host,
+                policy: policy(),
+                changes,
+            };
             watch::run(watch).await?;
             output::talk("stopped");
             Ok(DONE)

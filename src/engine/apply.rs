@@ -37,7 +37,9 @@ pub async fn apply(engine: &Engine, plan: &Plan, desired: &Desired) -> Result<Re
     let revision = commit(engine, &held, plan, secrets).await;
     held.release(engine).await;
     let revision = revision?;
-    let count = |action: Action| plan.steps.iter().filter(|step| is_counted(&step.target, step.action, action)).count();
+    let count = |action: Action| {
+        plan.steps.iter().filter(|step| is_counted(&step.target, step.action, action)).count()
+    };
     engine.tell(Event::Applied {
         revision,
         created: count(Action::Create) as u64,
@@ -49,7 +51,9 @@ pub async fn apply(engine: &Engine, plan: &Plan, desired: &Desired) -> Result<Re
 
 fn is_counted(target: &Target, action: Action, wanted: Action) -> bool {
     match target {
-        Target::Organization | Target::Secret(_) | Target::Profile(_) | Target::Mailbox(_) => action == wanted,
+        Target::Organization | Target::Secret(_) | Target::Profile(_) | Target::Mailbox(_) => {
+            action == wanted
+        }
     }
 }
 
@@ -65,7 +69,9 @@ async fn commit(
     let mut states = Vec::new();
     for step in &plan.steps {
         if let Effect::PutMailbox(put) = &step.effect {
-            states.extend(states_after(put, &stored, |state, event| transition(state, &event, at, &settings.retry)));
+            states.extend(states_after(put, &stored, |state, event| {
+                transition(state, &event, at, &settings.retry)
+            }));
         }
     }
     engine.store.commit_revision(&held.lease, &RevisionCommit { plan, secrets, states, at }).await
@@ -104,7 +110,9 @@ fn sealed_values(plan: &Plan, desired: &Desired) -> Result<Vec<(SecretRef, Seale
             | Effect::DeleteMailbox(_) => None,
         })
         .map(|(secret, digest)| match desired.secrets.get(secret) {
-            Some(declared) if declared.value.digest() == *digest => Ok((secret.clone(), declared.value.clone())),
+            Some(declared) if declared.value.digest() == *digest => {
+                Ok((secret.clone(), declared.value.clone()))
+            }
             _ => Err(ApplyError::SecretMoved(secret.clone())),
         })
         .collect()

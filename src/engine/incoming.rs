@@ -148,7 +148,8 @@ impl Incoming<'_> {
             }),
             Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
         };
-        let old: Vec<RemoteId> = headers.iter().filter(|fetched| is_old(fetched)).map(|f| f.id.clone()).collect();
+        let old: Vec<RemoteId> =
+            headers.iter().filter(|fetched| is_old(fetched)).map(|f| f.id.clone()).collect();
         wanted.retain(|message| !old.contains(&message.id));
         self.cycle.before_from += old.len() as u64;
         Ok(wanted)

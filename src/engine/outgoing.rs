@@ -101,8 +101,10 @@ impl Sending<'_, '_> {
         let mailbox: &Name = &route.mailbox.name;
         let raw = engine.store.raw(&message.content).await?;
         engine.store.begin_sending(lease, mailbox, message.id, engine.clock.now()).await?;
-        let recipients: Vec<Address> =
-            outgoing::open_recipients(&message).into_iter().map(|recipient| recipient.address.clone()).collect();
+        let recipients: Vec<Address> = outgoing::open_recipients(&message)
+            .into_iter()
+            .map(|recipient| recipient.address.clone())
+            .collect();
         let result = match raw {
             Some(raw) => session.send(&route.mailbox.address, &recipients, &raw).await,
             None => Err(RemoteError::new(
@@ -128,7 +130,11 @@ impl Sending<'_, '_> {
         }
     }
 
-    async fn finish(&mut self, mut message: OutgoingMessage, outcome: AttemptOutcome) -> Result<(), WorkError> {
+    async fn finish(
+        &mut self,
+        mut message: OutgoingMessage,
+        outcome: AttemptOutcome,
+    ) -> Result<(), WorkError> {
         match outcome.state {
             OutgoingState::Sent => self.cycle.sent += 1,
             OutgoingState::Pending | OutgoingState::Sending => self.cycle.deferred += 1,

@@ -30,8 +30,13 @@ pub fn load(source: &dyn Source, host: &HostSettings) -> Result<Loaded, SourceEr
 
 /// How a reconcile round ended.
 pub enum Reconciled {
-    Applied { revision: Revision, plan: Plan },
-    Unchanged { revision: Revision },
+    Applied {
+        revision: Revision,
+        plan: Plan,
+    },
+    Unchanged {
+        revision: Revision,
+    },
     /// The manifest cannot be read; nothing was changed.
     Unreadable(SourceError),
     Invalid(Vec<Problem>),

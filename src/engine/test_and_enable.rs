@@ -61,7 +61,8 @@ pub async fn mailbox(engine: &Engine, name: &Name, which: Which) -> Result<Teste
     let held = match Held::acquire(engine, &LeaseScope::Mailbox(name.clone())).await {
         Ok(held) => held,
         Err(StoreError::Busy { holder, .. }) => {
-            engine.tell(Event::Skipped { mailbox: name.clone(), reason: format!("{holder} is working on it") });
+            engine
+                .tell(Event::Skipped { mailbox: name.clone(), reason: format!("{holder} is working on it") });
             return Ok(Tested { deferred: 1, ..Tested::default() });
         }
         Err(error) => return Err(error),
@@ -76,7 +77,8 @@ async fn under_lease(engine: &Engine, held: &Held, name: &Name, which: Which) ->
         return Ok(Tested::default());
     };
     let settings = engine.settings().await?;
-    let mut test = Test { engine, held, stored: &stored, profile: &profile, settings, tested: Tested::default() };
+    let mut test =
+        Test { engine, held, stored: &stored, profile: &profile, settings, tested: Tested::default() };
     // Incoming first: outgoing waits for its own message to come back through it.
     for operation in Operation::ALL {
         let state = state_of(&stored.operations, operation);
@@ -146,7 +148,10 @@ impl Test<'_> {
         let listing = trace.step(TestStep::Read, async {
             let listing = session.list(&cursor).await.map_err(|error| error.cause)?;
             if let Some(newest) = listing.messages().last() {
-                session.fetch(std::slice::from_ref(newest), Part::Headers).await.map_err(|error| error.cause)?;
+                session
+                    .fetch(std::slice::from_ref(newest), Part::Headers)
+                    .await
+                    .map_err(|error| error.cause)?;
             }
             Ok(listing)
         });
@@ -262,11 +267,8 @@ impl Test<'_> {
     ) -> Result<OperationState, StoreError> {
         let now = self.engine.clock.now();
         let state = transition(before, &event, now, &self.settings.retry);
-        let subject = Subject {
-            mailbox: &self.stored.declared.name,
-            profile: Some(&self.profile.name),
-            operation,
-        };
+        let subject =
+            Subject { mailbox: &self.stored.declared.name, profile: Some(&self.profile.name), operation };
         let change = StateChange {
             mailbox: self.stored.declared.name.clone(),
             operation,

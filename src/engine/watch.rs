@@ -124,7 +124,11 @@ impl Round {
                 problems,
             },
             Ok(Reconciled::Refused(blocked)) => kept(
-                blocked.iter().map(|one| format!("{}; {}", one.message, one.remedy)).collect::<Vec<_>>().join("; "),
+                blocked
+                    .iter()
+                    .map(|one| format!("{}; {}", one.message, one.remedy))
+                    .collect::<Vec<_>>()
+                    .join("; "),
             ),
             Err(error) => kept(format!("the change could not be stored: {error}")),
         };
@@ -253,7 +257,9 @@ impl Round {
             Err(error) => {
                 // A panic is a defect; it must cost one round of one mailbox and not the server.
                 self.running.clear();
-                self.watch.engine.tell(Event::Warned { message: format!("internal error: a job died: {error}") });
+                self.watch
+                    .engine
+                    .tell(Event::Warned { message: format!("internal error: a job died: {error}") });
                 return;
             }
         };

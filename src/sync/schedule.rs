@@ -40,7 +40,9 @@ pub fn next_test(
 ) -> Option<Timestamp> {
     match state {
         OperationState::AwaitingTest(Awaiting::Test) | OperationState::Testing => Some(now),
-        OperationState::AwaitingTest(Awaiting::NoIdentity) => Some(later(now, limits::RETEST_WITHOUT_IDENTITY)),
+        OperationState::AwaitingTest(Awaiting::NoIdentity) => {
+            Some(later(now, limits::RETEST_WITHOUT_IDENTITY))
+        }
         OperationState::Disabled(failure) => {
             let wait = match failure.nature {
                 Nature::Transient => retry.wait,

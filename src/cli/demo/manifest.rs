@@ -92,17 +92,15 @@ spec:
 
 /// What belongs to this machine and not to the manifest.
 pub fn host_file(playground: &Playground) -> String {
-    format!(
-        "trust: {{ demo-ca: demo-ca.pem }}\nhosts: {{ mail.{DOMAIN}: {} }}\n",
-        playground.imaps().ip()
-    )
+    format!("trust: {{ demo-ca: demo-ca.pem }}\nhosts: {{ mail.{DOMAIN}: {} }}\n", playground.imaps().ip())
 }
 
 /// The passwords, encrypted.
 pub fn secrets(passwords: &BTreeMap<String, String>, recipient: &str) -> Result<String, Failure> {
     let recipients = BTreeMap::from([("demo".to_owned(), recipient.to_owned())]);
     let mut text =
-        "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: passwords }\nspec:\n  values:\n".to_owned();
+        "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: passwords }\nspec:\n  values:\n"
+            .to_owned();
     for (key, password) in passwords {
         let armoured = seal::seal(&Secret::new(password.clone()), &recipients)
             .map_err(|error| Failure::new("a password cannot be encrypted").cause(error))?;

@@ -21,7 +21,9 @@ const SEEDED: [(&str, usize); 3] = [("anna", 180), ("ben", 90), ("support", 60)]
 /// manifest with encrypted passwords into a temporary folder; then goes the whole way: validate, plan, apply, test and enable,
 /// sync, send. Each command is shown as one would type it. Nothing outside of this machine is contacted.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mailplumb demo\n  mailplumb demo --stay   # keep the servers and the folder, to try for yourself")]
+#[command(
+    after_help = "Examples:\n  mailplumb demo\n  mailplumb demo --stay   # keep the servers and the folder, to try for yourself"
+)]
 pub struct Demo {
     /// Keep the servers running and the folder in place until Ctrl-C
     #[arg(long)]
@@ -50,13 +52,16 @@ impl Demo {
 /// The story. Each chapter checks what it claims.
 fn play(stage: &Stage) -> Result<(), Failure> {
     let seeded: usize = SEEDED.iter().map(|(_, count)| count).sum();
-    stage.say("Three mailboxes wait on loopback mail servers, and one on an Exchange server that is only declared.")?;
+    stage.say(
+        "Three mailboxes wait on loopback mail servers, and one on an Exchange server that is only declared.",
+    )?;
     stage.show_setting()?;
     stage.say("Is the manifest right? This needs no key and no network.")?;
     stage.command(&["validate"], DONE)?;
     stage.say("What would change? Nothing is stored yet, so everything is new.")?;
     stage.command(&["plan"], DONE)?;
-    stage.say("Apply it: one transaction; then every mailbox is tested with real connections, and enabled.")?;
+    stage
+        .say("Apply it: one transaction; then every mailbox is tested with real connections, and enabled.")?;
     stage.command(&["apply", "--auto-approve"], DONE)?;
     stage.say("A second plan is empty. (`--detailed-exitcode` would end with 2 otherwise.)")?;
     stage.command(&["plan", "--detailed-exitcode"], DONE)?;
@@ -68,7 +73,16 @@ fn play(stage: &Stage) -> Result<(), Failure> {
     stage.expect_records(seeded)?;
     stage.say("Send a message from one mailbox to another, and fetch it there.")?;
     let send = [
-        "outbox", "add", "--mailbox", "support", "--to", "anna@demo.example", "--subject", "Hello", "--text", "It works.",
+        "outbox",
+        "add",
+        "--mailbox",
+        "support",
+        "--to",
+        "anna@demo.example",
+        "--subject",
+        "Hello",
+        "--text",
+        "It works.",
     ];
     stage.command(&send, DONE)?;
     stage.command(&["sync", "support"], DONE)?;

@@ -42,10 +42,9 @@ impl Stage {
         let playground = Playground::start(options)
             .map_err(|error| Failure::new("the demo's mail servers cannot be started").cause(error))?;
         for (seed, (name, count)) in seeded.iter().enumerate() {
-            playground
-                .state()
-                .seed(&format!("{name}@{DOMAIN}"), *count, seed as u64)
-                .map_err(|error| Failure::new("the demo's mailboxes cannot be filled").cause(format!("{error:?}")))?;
+            playground.state().seed(&format!("{name}@{DOMAIN}"), *count, seed as u64).map_err(|error| {
+                Failure::new("the demo's mailboxes cannot be filled").cause(format!("{error:?}"))
+            })?;
         }
         let folder = std::env::temp_dir().join(format!("mailplumb-demo-{}", &random()?[..8]));
         std::fs::DirBuilder::new()
@@ -95,7 +94,9 @@ impl Stage {
             .map_err(|error| Failure::new("the demo cannot run a command").cause(error))?;
         match status.code() {
             Some(code) if code == i32::from(expected) => Ok(()),
-            code => Err(Failure::new(format!("`mailplumb {typed}` ended with {code:?}, expected {expected}"))),
+            code => {
+                Err(Failure::new(format!("`mailplumb {typed}` ended with {code:?}, expected {expected}")))
+            }
         }
     }
 
@@ -108,7 +109,9 @@ impl Stage {
         let records: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)
             .map_err(|error| Failure::new("the demo cannot read the records").cause(error))?;
         if records.len() == expected {
-            output::talk(&format!("{FAINT}({expected} messages are recorded, as many as the servers had){FAINT:#}"));
+            output::talk(&format!(
+                "{FAINT}({expected} messages are recorded, as many as the servers had){FAINT:#}"
+            ));
             Ok(())
         } else {
             Err(Failure::new(format!("{} messages are recorded, expected {expected}", records.len())))

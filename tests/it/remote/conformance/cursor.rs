@@ -25,7 +25,10 @@ fn deliver(world: &dyn World, numbers: std::ops::Range<usize>) {
 
 fn fetches(commands: &[String]) -> Vec<&String> {
     let fetches = |line: &&String| {
-        line.starts_with("RETR") || line.starts_with("TOP") || line.contains("BODY") || line.contains("RFC822 ")
+        line.starts_with("RETR")
+            || line.starts_with("TOP")
+            || line.contains("BODY")
+            || line.contains("RFC822 ")
     };
     commands.iter().filter(fetches).collect()
 }
@@ -103,7 +106,9 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
                     Content::Vanished => {
                         assert!([1, 3].contains(&number), "{protocol:?}: {number} is still there");
                     }
-                    Content::Refused(_) | Content::TooLarge(_) => panic!("{protocol:?}, {number}: {content:?}"),
+                    Content::Refused(_) | Content::TooLarge(_) => {
+                        panic!("{protocol:?}, {number}: {content:?}")
+                    }
                 }
             }
         }
@@ -118,8 +123,7 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
                 fetch(&mut session, listing.messages(), Part::Whole).await
             }
         };
-        let gone: Vec<usize> =
-            (0..5).filter(|number| contents[*number] == Content::Vanished).collect();
+        let gone: Vec<usize> = (0..5).filter(|number| contents[*number] == Content::Vanished).collect();
         assert_eq!(gone, [1, 3], "{protocol:?}");
         session.delete_and_close(&[]).await.unwrap();
     }

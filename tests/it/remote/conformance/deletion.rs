@@ -82,8 +82,7 @@ async fn a_message_that_was_never_listed_is_not_deleted(world: &dyn World) {
     for protocol in READING {
         refill(world);
         let session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
-        let strange =
-            [RemoteId::Uidl("1".to_owned()), RemoteId::Uid { validity: 7, uid: 1 }];
+        let strange = [RemoteId::Uidl("1".to_owned()), RemoteId::Uid { validity: 7, uid: 1 }];
         assert_eq!(session.delete_and_close(&strange).await.unwrap(), []);
         assert_eq!(left(world).len(), 6, "{protocol:?}");
     }

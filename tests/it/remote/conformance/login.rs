@@ -83,8 +83,7 @@ async fn a_declared_mechanism_that_is_not_offered_is_not_replaced(world: &dyn Wo
 async fn no_password_crosses_a_connection_without_tls(world: &dyn World) {
     for protocol in READING {
         for authentication in [Authentication::Plain, Authentication::Login] {
-            let how =
-                How { authentication, ..How::to(world, protocol) }.with_tls(world, TlsMode::None);
+            let how = How { authentication, ..How::to(world, protocol) }.with_tls(world, TlsMode::None);
             let error = Client::refused(Client::open(world, &how).await);
             assert_eq!(error.step, TestStep::Authenticate, "{how:?}: {error}");
             assert_eq!(error.cause, Cause::PlaintextLogin, "{how:?}");

@@ -62,6 +62,9 @@ pub trait World: Sync {
     /// What a client receives for a message that was delivered so: servers change some octets on purpose.
     fn handed_out(&self, protocol: Protocol, raw: &[u8]) -> Vec<u8>;
 
+    /// What becomes of a dot that is the first octet of a message.
+    fn first_dot(&self, protocol: Protocol) -> FirstDot;
+
     /// What clients sent after they had logged in as this user, without IMAP tags.
     fn commands(&self, user: &str, protocol: Protocol) -> Vec<String>;
 
@@ -82,6 +85,14 @@ pub trait World: Sync {
 
     /// Whether mail with UTF-8 in its header reaches the inbox.
     fn international(&self) -> International;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstDot {
+    Kept,
+    /// Dovecot 2.3 doubles dots behind a line end only, so that by POP3 nobody can tell this one from a doubled one. Mail
+    /// that came by SMTP begins with a header.
+    Lost,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use mailplumb::playground::{
 };
 
 use super::{
-    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, International, LongLine,
+    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, FirstDot, International, LongLine,
     SUBMITTED_BYTES_MAX, World, with_crlf,
 };
 use crate::support::certificates::HOST;
@@ -97,11 +97,18 @@ impl World for Play {
 
     fn handed_out(&self, protocol: Protocol, raw: &[u8]) -> Vec<u8> {
         let mut raw = with_crlf(raw);
-        // POP3 has no way to say that the last line has no end.
-        if protocol == Protocol::Pop3 && !raw.is_empty() && !raw.ends_with(b"\r\n") {
-            raw.extend_from_slice(b"\r\n");
+        match protocol {
+            // RFC 3501 has no NUL in a literal; 0x80 stands for it.
+            Protocol::Imap => raw.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = 0x80),
+            // POP3 has no way to say that the last line has no end.
+            Protocol::Pop3 if !raw.is_empty() && !raw.ends_with(b"\r\n") => raw.extend_from_slice(b"\r\n"),
+            Protocol::Pop3 | Protocol::Smtp => {}
         }
         raw
+    }
+
+    fn first_dot(&self, _: Protocol) -> FirstDot {
+        FirstDot::Kept
     }
 
     fn commands(&self, _: &str, protocol: Protocol) -> Vec<String> {

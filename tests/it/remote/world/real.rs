@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mailplumb::model::profile::Protocol;
 
 use super::{
-    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, International, LongLine,
+    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, FirstDot, International, LongLine,
     SUBMITTED_BYTES_MAX, World, with_crlf,
 };
 use crate::support::certificates::CertificateKind;
@@ -95,11 +95,18 @@ impl World for Real {
         match protocol {
             // RFC 3501 has no NUL in a literal; Dovecot writes 0x80 for it.
             Protocol::Imap => raw.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = 0x80),
-            // POP3 has no way to say that the last line has no end.
-            Protocol::Pop3 if !raw.is_empty() && !raw.ends_with(b"\r\n") => raw.extend_from_slice(b"\r\n"),
+            // POP3 has no way to say that the last line has no end; to Dovecot, nothing is such a line, too.
+            Protocol::Pop3 if !raw.ends_with(b"\r\n") => raw.extend_from_slice(b"\r\n"),
             Protocol::Pop3 | Protocol::Smtp => {}
         }
         raw
+    }
+
+    fn first_dot(&self, protocol: Protocol) -> FirstDot {
+        match protocol {
+            Protocol::Pop3 => FirstDot::Lost,
+            Protocol::Imap | Protocol::Smtp => FirstDot::Kept,
+        }
     }
 
     fn commands(&self, user: &str, protocol: Protocol) -> Vec<String> {
