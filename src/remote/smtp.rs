@@ -13,7 +13,7 @@ use crate::model::profile::{Endpoint, Protocol, TlsMode};
 use crate::model::server::{Destination, Login};
 use crate::net::trace::Trace;
 use crate::net::{Connection, Network};
-use crate::protocol::sasl::{self, Exchange};
+use crate::protocol::sasl::{self, Attempts, Exchange};
 use crate::protocol::smtp;
 
 /// Connects, secures, greets and logs in. Steps: `resolve`, `connect`, `tls`, `greet`, `authenticate`; with STARTTLS
@@ -33,11 +33,16 @@ pub async fn open(
             let channel = network.login_channel(&connection);
             let mechanism = trace
                 .step(TestStep::Authenticate, async {
-                    let mechanism = sasl::select(&offered.auth, endpoint.authentication, channel)?;
-                    let exchange = Exchange::new(mechanism, username, password, nonce::draw()?)?;
-                    let mut login = smtp::Login::new(mechanism, exchange);
-                    connection.drive(&mut login, waits.reply).await?;
-                    Ok(mechanism)
+                    let mut attempts = Attempts::new(&offered.auth, endpoint.authentication, channel);
+                    loop {
+                        let mechanism = sasl::select(&offered.auth, attempts.wanted(), channel)?;
+                        let exchange = Exchange::new(mechanism, username, password, nonce::draw()?)?;
+                        let mut login = smtp::Login::new(mechanism, exchange);
+                        match connection.drive(&mut login, waits.reply).await {
+                            Ok(()) => return Ok(mechanism),
+                            Err(cause) => attempts.failed(cause)?,
+                        }
+                    }
                 })
                 .await?;
             trace.detail(mechanism.name());

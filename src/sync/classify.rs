@@ -40,6 +40,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::ConnectionRefused { .. } => ("connection-refused", Transient, Profile),
         Cause::Unreachable { .. } => ("unreachable", Transient, Profile),
         Cause::TimedOut { .. } => ("timed-out", Transient, Profile),
+        Cause::NoGreeting { .. } => ("no-greeting", Transient, Profile),
         Cause::ConnectionLost { .. } => ("connection-lost", Transient, Profile),
         Cause::CertificateUntrusted { .. } => ("certificate-untrusted", Permanent, Profile),
         Cause::CertificateNameMismatch { .. } => ("certificate-name-mismatch", Permanent, Profile),
@@ -95,7 +96,8 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
              port belongs to the declared protocol and TLS mode"
                 .to_owned(),
         ),
-        Cause::CertificateUntrusted { .. }
+        Cause::NoGreeting { .. }
+        | Cause::CertificateUntrusted { .. }
         | Cause::CertificateNameMismatch { .. }
         | Cause::CertificateExpired { .. }
         | Cause::NotTls { .. }
@@ -104,7 +106,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         | Cause::StarttlsInjected
         | Cause::TrustUnavailable { .. } => tls_words(cause, setting),
         Cause::WrongProtocol { protocol, .. } => (
-            format!("`{host}:{port}` is not an {protocol} server"),
+            format!("`{host}:{port}` is no {protocol} server"),
             format!("check host and port of profile `{profile}`"),
         ),
         Cause::PlaintextLogin
@@ -174,6 +176,12 @@ fn tls_words(cause: &Cause, Setting { profile, host, port, .. }: Setting<'_>) ->
         Cause::NotTls { .. } => (
             format!("port {port} of `{host}` does not begin with TLS"),
             format!("set `tls: starttls` in profile `{profile}`, or the port of the implicit TLS service"),
+        ),
+        Cause::NoGreeting { .. } => (
+            format!("`{host}:{port}` is open and says nothing; a port that expects TLS at once does so"),
+            format!(
+                "if {port} is such a port, set `tls: implicit` in profile `{profile}`; otherwise look at the server's load"
+            ),
         ),
         Cause::StarttlsNotOffered => (
             format!("`{host}:{port}` would go on without encryption; this is never done silently"),

@@ -15,7 +15,7 @@ use super::program::{Server, outcome, run};
 use super::scratch;
 
 pub struct DovecotOptions {
-    /// User name (an address) → password.
+    /// User name (an address) → password, or what Dovecot is to know of it: `{SHA256}` and so on.
     pub users: BTreeMap<String, String>,
     pub certificate: CertificateKind,
     /// As Dovecot spells them, separated by spaces.
@@ -219,7 +219,10 @@ impl Dovecot {
     }
 
     fn write_users(&self) {
-        let line = |(user, password): (&String, &String)| format!("{user}:{{PLAIN}}{password}::::::\n");
+        let line = |(user, password): (&String, &String)| {
+            let scheme = if password.starts_with('{') { "" } else { "{PLAIN}" };
+            format!("{user}:{scheme}{password}::::::\n")
+        };
         let new = self.at("users.new");
         fs::write(&new, self.users.iter().map(line).collect::<String>()).unwrap();
         fs::rename(new, self.at("users")).unwrap();

@@ -6,7 +6,9 @@ use mailplumb::playground::ClearLogins;
 
 use super::READING;
 use crate::remote::world::client::Clear;
-use crate::remote::world::{Certificate, Client, How, Play, Real, World};
+use crate::remote::world::{
+    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Client, How, Play, Real, World,
+};
 use crate::support::need::{Need, require};
 
 in_both_worlds! {
@@ -112,4 +114,52 @@ async fn a_clear_login_where_all_agree_in_the_playground() {
 async fn a_clear_login_where_all_agree_with_dovecot() {
     let Some(()) = require(Need::Servers) else { return };
     a_password_crosses_a_clear_connection_only_if_all_agree(&Real::lenient()).await;
+}
+
+/// An account whose password Dovecot knows as a hash only: it offers SCRAM to it all the same.
+fn hashed(password: &str) -> Real {
+    use base64::Engine;
+    let digest = ring::digest::digest(&ring::digest::SHA256, password.as_bytes());
+    let known = format!("{{SHA256}}{}", base64::engine::general_purpose::STANDARD.encode(digest));
+    Real::with_users(&[(ANNA, &known), (BORIS, BORIS_PASSWORD)])
+}
+
+async fn auto_tries_once_more(world: &dyn World, protocol: Protocol) {
+    let how = How::to(world, protocol);
+    for tls in [TlsMode::Implicit, TlsMode::Starttls] {
+        let how = how.clone().with_tls(world, tls);
+        let (session, steps) = Client::open(world, &how).await;
+        match session {
+            Ok(session) => session.close().await,
+            Err(error) => panic!("{how:?}: {error}"),
+        }
+        let logins = steps.iter().filter(|taken| taken.step == TestStep::Authenticate).count();
+        assert_eq!(logins, 1, "on the same connection: {steps:?}");
+    }
+    let wrong = How { password: Some("wrong".to_owned()), ..how.clone() };
+    let declared = How { authentication: Authentication::ScramSha256, ..how.clone() };
+    let clear = how.with_tls(world, TlsMode::None);
+    for how in [wrong, declared, clear] {
+        let error = Client::refused(Client::open(world, &how).await);
+        assert_eq!(error.step, TestStep::Authenticate);
+        assert!(matches!(error.cause, Cause::LoginRefused { .. }), "{how:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn auto_tries_the_password_itself_where_scram_is_offered_in_vain() {
+    let Some(()) = require(Need::Servers) else { return };
+    let world = hashed(ANNAS_PASSWORD);
+    for protocol in READING {
+        auto_tries_once_more(&world, protocol).await;
+    }
+    let failures = world.dovecot.log().matches("auth failed").count();
+    assert!(failures > 0, "Dovecot refused SCRAM first:\n{}", world.dovecot.log());
+}
+
+#[tokio::test]
+async fn auto_tries_the_password_itself_for_submission_too() {
+    let Some(()) = require(Need::Submission) else { return };
+    let world = hashed(ANNAS_PASSWORD).and_postfix();
+    auto_tries_once_more(&world, Protocol::Smtp).await;
 }

@@ -38,6 +38,11 @@ impl Real {
         Self { postfix: None, dovecot: Dovecot::start(options) }
     }
 
+    /// With other passwords.
+    pub fn with_users(users: &[(&str, &str); 2]) -> Self {
+        Self { postfix: None, dovecot: Dovecot::start(DovecotOptions::with_users(*users)) }
+    }
+
     /// A Dovecot that takes passwords without TLS.
     pub fn lenient() -> Self {
         let users = [(ANNA, ANNAS_PASSWORD), (BORIS, BORIS_PASSWORD)];
