@@ -42,6 +42,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::NameNotResolved { .. } => ("name-not-resolved", Transient, Profile),
         Cause::ConnectionRefused { .. } => ("connection-refused", Transient, Profile),
         Cause::Unreachable { .. } => ("unreachable", Transient, Profile),
+        Cause::NoGreeting { .. } => ("no-greeting", Transient, Profile),
         Cause::TimedOut { .. } => ("timed-out", Transient, Profile),
         Cause::ConnectionLost { .. } => ("connection-lost", Transient, Profile),
         Cause::CertificateUntrusted { .. } => ("certificate-untrusted", Permanent, Profile),
@@ -108,9 +109,10 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         ),
         Cause::TimedOut { .. } | Cause::ConnectionLost { .. } | Cause::ServerBye { .. } => silent(setting),
         Cause::WrongProtocol { protocol, .. } => said(
-            format!("`{host}:{port}` is not an {protocol} server"),
+            format!("`{host}:{port}` is no {protocol} server"),
             format!("check host and port of profile `{profile}`"),
         ),
+        Cause::NoGreeting { .. } => no_greeting(setting),
         Cause::CertificateUntrusted { .. } => untrusted(setting),
         Cause::CertificateNameMismatch { .. } => said(
             format!("the certificate belongs to another name than `{host}`"),
@@ -159,6 +161,15 @@ fn silent(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
         format!("`{host}:{port}` stopped answering"),
         "it is tried again by itself; if it stays so, look at the server's log at this time, and whether the port belongs \
          to the declared protocol and TLS mode",
+    )
+}
+
+fn no_greeting(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("`{host}:{port}` is open and says nothing; a port that expects TLS at once does so"),
+        format!(
+            "if {port} is such a port, set `tls: implicit` in profile `{profile}`; otherwise look at the server's load"
+        ),
     )
 }
 
