@@ -146,19 +146,12 @@ impl<'a> Source<'a> {
         let (start, line) = line.strip_prefix('\u{FEFF}').map_or((start, line), |rest| (start + 3, rest));
         let within = |at: u32| line.floor_char_boundary((at as usize).saturating_sub(start));
         let span = within(origin.start)..within(origin.end.max(origin.start));
-        let mut masks: Vec<Range<usize>> = self
-            .masked
-            .iter()
-            .filter(|mask| mask.start < start + line.len() && mask.end > start)
-            .map(|mask| mask.start.saturating_sub(start)..(mask.end - start).min(line.len()))
-            .collect();
-        let guessed = after_secret_key(line);
-        masks.extend(
-            guessed
-                .into_iter()
-                .filter(|guess| !masks.iter().any(|known| guess.contains(&known.start)))
-                .collect::<Vec<_>>(),
-        );
+        let is_here = |mask: &&Range<usize>| mask.start < start + line.len() && mask.end > start;
+        let on_line =
+            |mask: &Range<usize>| mask.start.saturating_sub(start)..(mask.end - start).min(line.len());
+        let known = self.masked.iter().filter(is_here).map(on_line);
+        let mut masks: Vec<Range<usize>> = known.map(|mask| with_neighbours(line, mask)).collect();
+        masks.extend(after_secret_key(line));
         match showing {
             Showing::Source | Showing::MaskSpan => {}
             Showing::MaskLine => masks.push(line.len() - line.trim_start().len()..line.len()),
@@ -167,6 +160,16 @@ impl<'a> Source<'a> {
         let shown = cut(&masked(line, span, masks));
         Some(Shown { moved: shown.moved || shown.span.start != before, ..shown })
     }
+}
+
+/// Whoever wrote one value by mistake may have written it twice: with other values on the line, all of them are masked.
+fn with_neighbours(line: &str, mask: Range<usize>) -> Range<usize> {
+    let key_ends = line.find(':').map_or(0, |colon| colon + 1).min(mask.start);
+    let before = line.get(key_ends..mask.start).unwrap_or_default();
+    let after = line.get(mask.end..).unwrap_or_default();
+    let start = if before.contains(',') { mask.start - before.trim_start().len() } else { mask.start };
+    let end = if after.chars().all(|c| " }],".contains(c)) { mask.end } else { line.len() };
+    start..end
 }
 
 /// What follows `password:` and the like on a line, unless a reference begins there.

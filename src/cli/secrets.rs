@@ -24,6 +24,9 @@ use crate::source::Source;
 /// Values are encrypted with age to the organization's recipients; what is committed to git is ciphertext. A value is never
 /// taken from the command line, because other users of the machine could read it there.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mailplumb secrets keygen --out age.key\n  mailplumb secrets set provider/support"
+)]
 pub struct Secrets {
     #[command(subcommand)]
     command: Command,
@@ -73,7 +76,8 @@ impl Secrets {
                 output::talk(&format!("wrote the identity to {}; keep it out of git", shown(&out)));
                 output::data(&recipient)?;
             }
-            Command::Set { secret } => set(global, &secret)?,
+            // Whatever the reason, the value is not in the manifest.
+            Command::Set { secret } => set(global, &secret).map_err(|failure| failure.code(UNDECRYPTABLE))?,
         }
         Ok(DONE)
     }
@@ -107,7 +111,7 @@ fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
     }
     let value = read_value(secret)?;
     let armoured = seal::seal(&value, &recipients)
-        .map_err(|error| Failure::new("the value cannot be encrypted").cause(error).code(UNDECRYPTABLE))?;
+        .map_err(|error| Failure::new("the value cannot be encrypted").cause(error))?;
     let sealed_to: Vec<String> = recipients.keys().cloned().collect();
     let file = holder(global, &files, secret);
     let text = manifest::edit::put_secret_value(&file, secret, &armoured, &sealed_to).map_err(|problem| {

@@ -215,13 +215,15 @@ impl Test<'_> {
         Ok(())
     }
 
-    /// "Process mail from" is copied when a mailbox is first enabled: its own date, else the profile's, else now.
+    /// "Process mail from" is copied when a mailbox is first enabled: its own date, else the profile's, else now. Servers
+    /// give the time of arrival in whole seconds, so "now" begins with its second: otherwise mail that arrives in the rest
+    /// of it would count as older.
     fn process_from(&self) -> Timestamp {
-        self.stored
-            .declared
-            .process_from
-            .or(self.profile.processing.from)
-            .unwrap_or_else(|| self.engine.clock.now())
+        let this_second = || {
+            let now = self.engine.clock.now();
+            Timestamp::from_second(now.as_second()).unwrap_or(now)
+        };
+        self.stored.declared.process_from.or(self.profile.processing.from).unwrap_or_else(this_second)
     }
 
     async fn failed(

@@ -99,8 +99,9 @@ pub enum Showing {
 
 /// What a renderer may show of the place of a problem with this code.
 pub fn showing(code: &str) -> Showing {
-    let masked = [PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY];
-    if code == SECRET_SYNTAX.0 || code == SECRET_SHAPE.0 {
+    let masked = [PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY, RECIPIENT];
+    // Values are edited in Secrets only, so what stands in the way may be one.
+    if [SECRET_SYNTAX, SECRET_SHAPE, EDIT].iter().any(|hidden| hidden.0 == code) {
         Showing::MaskLine
     } else if masked.iter().any(|masked| masked.0 == code) {
         Showing::MaskSpan
