@@ -20,7 +20,7 @@ use crate::store::sqlite::Open;
 
 /// Change the stored state, then test and enable the mailboxes
 ///
-/// Makes a plan, shows it and asks; or applies a saved plan, which needs no further word. The change is one transaction. Then
+/// Makes a plan, shows it and asks; or applies a saved plan, of which only the sum is shown. The change is one transaction. Then
 /// every mailbox whose connection is new or changed is tested and, when the test passes, enabled.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb apply\n  mailplumb apply --auto-approve --tests defer\n  \
@@ -47,12 +47,16 @@ enum Tests {
 
 impl Apply {
     pub fn run(self, global: &Global) -> Outcome {
-        let (desired, _) = global.desired()?;
+        let (desired, _) = global.desired(&global.acting_host()?)?;
         let plan = match &self.plan {
             Some(path) => saved(path, &desired)?,
             None => crate::plan::plan(&desired, &stored(global)?, &self.overrides.policy()),
         };
-        output::data(&render::text(&plan, render::Style::Coloured))?;
+        match &self.plan {
+            // It was shown, and perhaps reviewed, when it was saved.
+            Some(path) => output::data(&format!("{}: {}.", shown(path), render::Summary::of(&plan)))?,
+            None => output::data(&render::text(&plan, render::Style::Coloured))?,
+        }
         if !plan.blocked.is_empty() {
             return Err(apply::ApplyError::Blocked(plan.blocked).into());
         }
@@ -75,7 +79,8 @@ impl Apply {
                 conclude(&engine, tested).await
             }
             Tests::Defer => {
-                output::data(&format!("Applied. {} mailboxes wait for their test.", waiting.len()))?;
+                let count = output::counted(waiting.len(), "mailbox waits", "mailboxes wait");
+                output::data(&format!("Applied. {count} for a test."))?;
                 Ok(DONE)
             }
         }

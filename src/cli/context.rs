@@ -60,9 +60,15 @@ impl Global {
         })
     }
 
+    /// The host of a command that acts here: without a host file it allows nothing, whereas `plan` and `validate`
+    /// may run elsewhere and only warn.
+    pub fn acting_host(&self) -> Result<HostSettings, Failure> {
+        Ok(HostSettings { given: true, ..self.host()? })
+    }
+
     /// Loads and reads the manifest; its problems are printed, and errors among them end the command.
-    pub fn desired(&self) -> Result<(Desired, Vec<SourceFile>), Failure> {
-        let Loaded { files, desired, problems } = reconcile::load(&self.source(), &self.host()?)?;
+    pub fn desired(&self, host: &HostSettings) -> Result<(Desired, Vec<SourceFile>), Failure> {
+        let Loaded { files, desired, problems } = reconcile::load(&self.source(), host)?;
         problems::print(&problems, &files);
         match desired {
             Some(desired) => Ok((desired, files)),
@@ -76,12 +82,12 @@ impl Global {
         if self.state.is_none() && !path.exists() {
             return Ok(None);
         }
-        Ok(Some(SqliteStore::open(&path, Open::ReadOnly)?))
+        open_store(&path, Open::ReadOnly).map(Some)
     }
 
     /// The store, for a command that only makes sense with one.
     pub fn existing_store(&self, open: Open) -> Result<SqliteStore, Failure> {
-        Ok(SqliteStore::open(&self.state_path(), open)?)
+        open_store(&self.state_path(), open)
     }
 
     /// The identities of this process. Their warnings are printed.
@@ -102,7 +108,7 @@ impl Global {
 
     /// An engine on an existing or new store.
     pub fn engine(&self, purpose: &str, open: Open) -> Result<Engine, Failure> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.state_path(), open)?);
+        let store: Arc<dyn Store> = Arc::new(open_store(&self.state_path(), open)?);
         let network = Network::new(&self.host()?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Ok(Engine {
@@ -116,6 +122,15 @@ impl Global {
             stopping: CancellationToken::new(),
         })
     }
+}
+
+/// Opens a store. What goes wrong says where.
+fn open_store(path: &Path, open: Open) -> Result<SqliteStore, Failure> {
+    SqliteStore::open(path, open).map_err(|error| {
+        let failure = Failure::from(error);
+        let place = shown(path);
+        if failure.message.contains(&place) { failure } else { failure.cause(format!("the store is `{place}`")) }
+    })
 }
 
 /// The failure of a manifest with errors.

@@ -17,7 +17,7 @@ pub const GUARDED: u8 = 10;
 pub const STALE: u8 = 11;
 /// Somebody else holds the lease.
 pub const LOCKED: u8 = 12;
-/// A secret cannot be opened or sealed.
+/// An identity file cannot be used, or a value cannot be set.
 pub const UNDECRYPTABLE: u8 = 14;
 /// Some of it was done, and some of it failed.
 pub const PARTIAL: u8 = 15;

@@ -26,7 +26,13 @@ impl Selection {
             let Some(row) = rows.iter().find(|row| is_named(row, wanted)) else {
                 return Err(unknown(wanted, &rows));
             };
-            chosen.push(row);
+            // Named twice, by name and by address, it is still one.
+            if !chosen
+                .iter()
+                .any(|known: &&MailboxRow| known.stored.declared.name == row.stored.declared.name)
+            {
+                chosen.push(row);
+            }
         }
         if self.mailboxes.is_empty() {
             chosen.extend(&rows);
@@ -55,7 +61,8 @@ fn is_active(row: &MailboxRow) -> bool {
     row.stored.declared.active && row.profile.as_ref().is_none_or(|profile| profile.active)
 }
 
-fn unknown(wanted: &str, rows: &[MailboxRow]) -> Failure {
+/// A mailbox that was named and is not in the store, with the nearest that is.
+pub fn unknown(wanted: &str, rows: &[MailboxRow]) -> Failure {
     let nearest = rows
         .iter()
         .map(|row| row.stored.declared.name.as_str())

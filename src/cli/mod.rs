@@ -149,3 +149,30 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(exit::conclude(result))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// clap lets a command's own argument take the place of a global one with the same name, and fails when it is read.
+    #[test]
+    fn no_command_has_an_argument_with_the_name_of_a_global_one() {
+        let mut arguments = Arguments::command();
+        arguments.build();
+        let globals: Vec<String> = arguments
+            .get_arguments()
+            .filter(|argument| argument.is_global_set())
+            .map(|argument| argument.get_id().to_string())
+            .collect();
+        assert!(globals.len() >= 5, "{globals:?}");
+        let mut commands: Vec<&clap::Command> = arguments.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands());
+            let own = |argument: &&clap::Arg| globals.contains(&argument.get_id().to_string()) && !argument.is_global_set();
+            let clashes: Vec<_> = command.get_arguments().filter(own).map(clap::Arg::get_id).collect();
+            assert!(clashes.is_empty(), "{}: {clashes:?}", command.get_name());
+        }
+    }
+}

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome};
 use super::messages::parse_name;
-use super::{Format, Global, output};
+use super::{Format, Global, mailboxes, output};
 use crate::engine::clock::SystemClock;
 use crate::model::clock::Clock;
 use crate::model::limits;
@@ -22,6 +22,8 @@ use crate::store::{OutboxQuery, Store};
 ///
 /// A queued message is durable: it is sent by the next `mailplumb sync` or by a running `mailplumb watch`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mailplumb outbox add --mailbox support --to anna@contoso.example --text 'How are you?'\n  \
+                        mailplumb outbox list\n  mailplumb outbox retry 12")]
 pub struct Outbox {
     #[command(subcommand)]
     command: Command,
@@ -37,7 +39,7 @@ enum Command {
     )]
     Add(Box<Add>),
     /// List queued and sent messages, newest first
-    #[command(after_help = "Example:\n  mailplumb outbox list --state unsure")]
+    #[command(after_help = "Example:\n  mailplumb outbox list --in-state unsure")]
     List(List),
     /// Send a failed or unsure message again
     ///
@@ -84,7 +86,7 @@ struct List {
     mailbox: Option<Name>,
     /// Only those in this state
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
-    state: Option<OutgoingState>,
+    in_state: Option<OutgoingState>,
     /// Print at most this many
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     limit: u64,
@@ -131,8 +133,7 @@ impl Outbox {
 impl Add {
     async fn run(self, store: &dyn Store) -> Outcome {
         let Some(row) = store.mailbox(&self.mailbox).await? else {
-            return Err(Failure::new(format!("no mailbox `{}` in the store", self.mailbox))
-                .hint("`mailplumb status` lists them; a new one must be applied first"));
+            return Err(mailboxes::unknown(self.mailbox.as_str(), &store.mailboxes().await?));
         };
         let message = self.message(&row.stored.declared.address)?;
         let enqueued = store.enqueue(&message).await?;
@@ -224,7 +225,7 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
 
 impl List {
     async fn run(self, store: &dyn Store) -> Outcome {
-        let query = OutboxQuery { mailbox: self.mailbox.clone(), state: self.state, limit: Some(self.limit) };
+        let query = OutboxQuery { mailbox: self.mailbox.clone(), state: self.in_state, limit: Some(self.limit) };
         let messages = store.outbox(&query).await?;
         match self.output {
             Format::Json => output::json(&messages)?,

@@ -74,7 +74,17 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(|title| title.to_uppercase()));
     table.add_rows(rows);
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    // The style pads every line with one blank in front.
+    table
+        .lines()
+        .map(|line| line.trim_end().strip_prefix(' ').unwrap_or_default().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// `1 mailbox`, `2 mailboxes`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
 /// A moment, to the second.

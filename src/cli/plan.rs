@@ -71,7 +71,7 @@ fn parse_guard(text: &str) -> Result<Guard, String> {
 
 impl PlanCommand {
     pub fn run(self, global: &Global) -> Outcome {
-        let (desired, _) = global.desired()?;
+        let (desired, _) = global.desired(&global.host()?)?;
         let stored = stored(global)?;
         let plan = crate::plan::plan(&desired, &stored, &self.overrides.policy());
         match self.output {

@@ -24,6 +24,7 @@ use crate::source::Source;
 /// Values are encrypted with age to the organization's recipients; what is committed to git is ciphertext. A value is never
 /// taken from the command line, because other users of the machine could read it there.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mailplumb secrets keygen --out age.key\n  mailplumb secrets set provider/support")]
 pub struct Secrets {
     #[command(subcommand)]
     command: Command,
@@ -73,7 +74,8 @@ impl Secrets {
                 output::talk(&format!("wrote the identity to {}; keep it out of git", shown(&out)));
                 output::data(&recipient)?;
             }
-            Command::Set { secret } => set(global, &secret)?,
+            // Whatever the reason, the value is not in the manifest.
+            Command::Set { secret } => set(global, &secret).map_err(|failure| failure.code(UNDECRYPTABLE))?,
         }
         Ok(DONE)
     }
@@ -100,14 +102,14 @@ pub fn write_identity(path: &Path) -> Result<String, Failure> {
 
 fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
     let files = global.source().load()?;
-    let recipients = manifest::recipients(&files);
+    let recipients = manifest::outline::recipients(&files);
     if recipients.is_empty() {
         return Err(Failure::new("the manifest names no recipients to encrypt to")
             .hint("make a key with `mailplumb secrets keygen` and put its recipient under `recipients:` of the Organization"));
     }
     let value = read_value(secret)?;
     let armoured = seal::seal(&value, &recipients)
-        .map_err(|error| Failure::new("the value cannot be encrypted").cause(error).code(UNDECRYPTABLE))?;
+        .map_err(|error| Failure::new("the value cannot be encrypted").cause(error))?;
     let sealed_to: Vec<String> = recipients.keys().cloned().collect();
     let file = holder(global, &files, secret);
     let text = manifest::edit::put_secret_value(&file, secret, &armoured, &sealed_to).map_err(|problem| {
@@ -121,7 +123,7 @@ fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
 
 /// The file that declares the Secret, else `secrets.yaml` beside the manifest.
 fn holder(global: &Global, files: &[SourceFile], secret: &SecretRef) -> SourceFile {
-    if let Some(file) = manifest::edit::declaring_file(files, &secret.secret) {
+    if let Some(file) = manifest::outline::declaring_file(files, &secret.secret) {
         return file.clone();
     }
     let path = global.manifest_directory().join("secrets.yaml");

@@ -45,8 +45,8 @@ impl Sync {
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
             let total = sync_all(&engine, mailboxes).await?;
             output::data(&format!(
-                "Synchronised {} mailboxes: incoming {}; outgoing {}{}.",
-                total.mailboxes,
+                "Synchronised {}: incoming {}; outgoing {}{}.",
+                output::counted(total.mailboxes, "mailbox", "mailboxes"),
                 cycle_words(Operation::Incoming, &total.incoming),
                 cycle_words(Operation::Outgoing, &total.outgoing),
                 if total.failed > 0 { format!("; {} cycles failed", total.failed) } else { String::new() },

@@ -28,12 +28,16 @@ impl Validate {
             Format::Json => output::json(&problems::to_json(&found))?,
             Format::Text => {
                 problems::print(&found, &files);
-                let words = format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"));
+                let words = format!(
+                    "{}, {}",
+                    output::counted(errors, "error", "errors"),
+                    output::counted(warnings, "warning", "warnings")
+                );
                 output::data(&match &desired {
                     Some(desired) => format!(
-                        "Valid: {} profiles, {} mailboxes; {words}.",
-                        desired.profiles.len(),
-                        desired.mailboxes.len()
+                        "Valid: {}, {}; {words}.",
+                        output::counted(desired.profiles.len(), "profile", "profiles"),
+                        output::counted(desired.mailboxes.len(), "mailbox", "mailboxes")
                     ),
                     None => format!("Not valid: {words}."),
                 })?;
@@ -41,8 +45,4 @@ impl Validate {
         }
         Ok(if desired.is_some() { DONE } else { ERROR })
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -34,7 +34,7 @@ impl WatchCommand {
         let mut engine = global.engine("watch", Open::CreateIfMissing)?;
         engine.listener = Arc::new(Printer::stamped(engine.clock.clone()));
         let engine = Arc::new(engine);
-        let host = global.host()?;
+        let host = global.acting_host()?;
         run(engine.stopping.clone(), async {
             let changes = follow(global, &engine)?;
             output::talk(&format!(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::cursor::InboxId;
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::mailbox::Mailbox;
 use crate::model::operation::Operation;
@@ -52,9 +53,26 @@ impl<'a> Route<'a> {
             mailbox: &self.mailbox.name,
             profile: &self.profile.name,
             credentials: &self.endpoint.credentials,
+            secret: match &self.endpoint.credentials {
+                Credentials::Mailbox => self.mailbox.credentials.as_ref().map(|own| &own.password),
+                Credentials::Profile { password, .. } => Some(password),
+                Credentials::Oauth2 { client_secret, .. } => Some(client_secret),
+                Credentials::WindowsIntegrated { .. } | Credentials::Anonymous => None,
+            },
             host: &self.endpoint.host,
             port: self.endpoint.port_or_default(self.protocol),
         }
+    }
+
+    /// Which inbox that is: kind, host, port, user and address. A changed password or TLS mode leads to the same one.
+    pub fn inbox(&self, destination: &Destination) -> InboxId {
+        let port = self.endpoint.port_or_default(self.protocol).to_string();
+        let username = match &destination.login {
+            Login::Anonymous => "",
+            Login::Password { username, .. } => username,
+        };
+        let host = self.endpoint.host.to_lowercase();
+        InboxId::of(&[destination.kind.key(), &host, &port, username, &destination.address.key()])
     }
 
     /// Opens the secret and puts everything together.

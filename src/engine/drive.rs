@@ -122,9 +122,10 @@ impl Ended<'_> {
     async fn failed(self, failure: Failure) -> Result<Driven, StoreError> {
         let mailbox = self.route.mailbox.name.clone();
         // Without a key nothing was tried: not a failed attempt.
-        let state = match failure.error.cause {
-            Cause::NoIdentity { .. } => self.state.clone(),
-            _ => self.note(StateEvent::CycleFailed(failure.summary())).await?,
+        let state = if matches!(failure.error.cause, Cause::NoIdentity { .. }) {
+            self.state.clone()
+        } else {
+            self.note(StateEvent::CycleFailed(failure.summary())).await?
         };
         self.engine.tell(Event::CycleFailed {
             mailbox,

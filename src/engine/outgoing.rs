@@ -25,7 +25,7 @@ pub async fn cycle(
     let mailbox = &route.mailbox.name;
     let mut cycle = Cycle::default();
     recover(engine, lease, route, settings, &mut cycle).await?;
-    let mut session = None;
+    let mut session: Option<Box<dyn Submit>> = None;
     // The time is read once: a message that is deferred without delay waits for the next cycle.
     let now = engine.clock.now();
     loop {
@@ -34,18 +34,18 @@ pub async fn cycle(
             break;
         }
         cycle.found += due.len() as u64;
-        let mut open = match session.take() {
-            Some(open) => open,
-            None => connect(engine, route).await?,
-        };
         for message in due {
             if engine.stopping.is_cancelled() {
                 break;
             }
+            // A session that the server has ended is replaced before the next message is begun.
+            let open = match session.take_if(|open: &mut Box<dyn Submit>| open.is_open()) {
+                Some(open) => session.insert(open),
+                None => session.insert(connect(engine, route).await?),
+            };
             let mut sending = Sending { engine, lease, route, settings, cycle: &mut cycle };
             sending.one(open.as_mut(), message).await?;
         }
-        session = Some(open);
     }
     if let Some(open) = session {
         open.close().await;

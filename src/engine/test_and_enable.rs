@@ -144,7 +144,9 @@ impl Test<'_> {
         let mut trace = Trace::new(self.engine.clock.clone());
         let destination = route.destination(self.engine).await?;
         let mut session = route.connector.receive(&destination, &mut trace).await?;
-        let cursor = self.engine.store.cursor(&self.stored.declared.name).await?;
+        let name = &self.stored.declared.name;
+        self.engine.store.enter_inbox(&self.held.lease, name, &route.inbox(&destination)).await?;
+        let cursor = self.engine.store.cursor(name).await?;
         let listing = trace.step(TestStep::Read, async {
             let listing = session.list(&cursor).await.map_err(|error| error.cause)?;
             if let Some(newest) = listing.messages().last() {
@@ -213,13 +215,15 @@ impl Test<'_> {
         Ok(())
     }
 
-    /// "Process mail from" is copied when a mailbox is first enabled: its own date, else the profile's, else now.
+    /// "Process mail from" is copied when a mailbox is first enabled: its own date, else the profile's, else now. Servers
+    /// give the time of arrival in whole seconds, so "now" begins with its second: otherwise mail that arrives in the rest
+    /// of it would count as older.
     fn process_from(&self) -> Timestamp {
-        self.stored
-            .declared
-            .process_from
-            .or(self.profile.processing.from)
-            .unwrap_or_else(|| self.engine.clock.now())
+        let this_second = || {
+            let now = self.engine.clock.now();
+            Timestamp::from_second(now.as_second()).unwrap_or(now)
+        };
+        self.stored.declared.process_from.or(self.profile.processing.from).unwrap_or_else(this_second)
     }
 
     async fn failed(

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 
-use super::codes;
+use super::codes::{self, Code};
 use super::place::Place;
 use super::report::{Draft, Report};
 use super::text::offset;
@@ -101,7 +101,7 @@ pub fn parse<'t>(text: &'t str, base: u32, file: u32, report: &mut Report<'_>) -
         block_nesting_limit: limits::MANIFEST_DEPTH_MAX * 2,
     };
     let mut trees = Vec::new();
-    let mut builder = Builder::new(base, file);
+    let mut builder = Builder::new(text, base, file);
     for step in Parser::new_from_str_with_options(text, options) {
         let outcome = match step {
             Ok((event, span)) => builder.take(event, span, report),
@@ -110,8 +110,8 @@ pub fn parse<'t>(text: &'t str, base: u32, file: u32, report: &mut Report<'_>) -
         match outcome {
             Ok(Progress::More) => {}
             Ok(Progress::Finished) => {
-                let tree = std::mem::replace(&mut builder, Builder::new(base, file)).finish();
-                check_keys(&tree, report);
+                let mut tree = std::mem::replace(&mut builder, Builder::new(text, base, file)).finish();
+                check_keys(&mut tree, report);
                 trees.push(tree);
             }
             Err(draft) => {
@@ -131,19 +131,27 @@ enum Progress {
 struct Builder<'t> {
     nodes: Vec<Node<'t>>,
     open: Vec<(u32, StructureStyle)>,
+    source: &'t str,
     base: u32,
     file: u32,
 }
 
 impl<'t> Builder<'t> {
-    fn new(base: u32, file: u32) -> Self {
-        Self { nodes: Vec::new(), open: Vec::new(), base, file }
+    fn new(source: &'t str, base: u32, file: u32) -> Self {
+        Self { nodes: Vec::new(), open: Vec::new(), source, base, file }
     }
 
     fn place(&self, span: Span) -> Place {
         let range = span.byte_range().unwrap_or_default();
+        // A block scalar reaches to the next token; its line ends are not what a caret should point at.
+        let content = self.source.get(range.clone()).map_or(range.len(), |text| text.trim_end().len());
         let start = self.base + offset(range.start);
-        Place { file: self.file, start, end: self.base + offset(range.end).max(offset(range.start)) }
+        Place { file: self.file, start, end: start + offset(content) }
+    }
+
+    /// The code of a problem, or the one that shows no line of a secret.
+    fn code(&self, code: Code) -> Code {
+        if is_secret(self.source) { codes::SECRET_SYNTAX } else { code }
     }
 
     fn take(
@@ -156,7 +164,7 @@ impl<'t> Builder<'t> {
         if event.tag().is_some() {
             let place = span.tag_span().map_or(place, |tag| self.place(tag));
             report.add(
-                Draft::error(codes::TAG, place, "tags are not read in a manifest")
+                Draft::error(self.code(codes::TAG), place, "tags are not read in a manifest")
                     .label("remove it")
                     .hint("every key knows what type its value has"),
             );
@@ -170,11 +178,13 @@ impl<'t> Builder<'t> {
             Event::MappingStart(style, ..) => self.open(Kind::Map, style, place)?,
             Event::SequenceEnd | Event::MappingEnd => self.close(place),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                report.add(anchor(place, "aliases"));
+                report.add(anchor(self.code(codes::ANCHOR), place, "aliases"));
                 self.push(Kind::Refused, place, Cow::Borrowed(""))?;
             }
-            Event::Anchor(..) => report.add(anchor(place, "anchors")),
+            Event::Anchor(..) => report.add(anchor(self.code(codes::ANCHOR), place, "anchors")),
             Event::DocumentEnd => return Ok(Progress::Finished),
+            Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::Comment(..) => {}
+            // The parser's enum may grow; what it adds then is not part of the documents we read.
             _ => {}
         }
         Ok(Progress::More)
@@ -234,8 +244,8 @@ fn scalar_kind(style: ScalarStyle) -> Kind {
     }
 }
 
-fn anchor(place: Place, what: &str) -> Draft {
-    Draft::error(codes::ANCHOR, place, format!("{what} are not read in a manifest"))
+fn anchor(code: Code, place: Place, what: &str) -> Draft {
+    Draft::error(code, place, format!("{what} are not read in a manifest"))
         .label("write the value out")
         .hint("what many mailboxes share belongs into `common` of a MailboxList, a MailboxAssignment or the organization's defaults")
 }
@@ -245,55 +255,72 @@ fn too_deep(place: Place) -> Draft {
     Draft::error(codes::TOO_DEEP, place, message)
 }
 
-/// Keys are texts, stand once, and none of them merges.
-fn check_keys(tree: &Tree<'_>, report: &mut Report<'_>) {
+/// Keys are texts, stand once, and none of them merges. Other keys have no value from here on.
+fn check_keys(tree: &mut Tree<'_>, report: &mut Report<'_>) {
+    let mut refused = Vec::new();
     for index in 0..offset(tree.nodes.len()) {
         let mut seen: HashMap<&str, u32> = HashMap::new();
         for (key, _) in tree.pairs(index) {
             let Some(node) = tree.node(key) else { continue };
+            let place = tree.place(key);
             match node.kind {
                 Kind::Refused => {}
                 Kind::List | Kind::Map => {
+                    refused.push(key);
                     report.add(Draft::error(
                         codes::KEY_NOT_TEXT,
-                        tree.place(key),
+                        place,
                         "a key is a text, not a list or a map",
                     ));
                 }
-                Kind::Plain if node.text == "<<" => report.add(anchor(tree.place(key), "merge keys")),
+                Kind::Plain if node.text == "<<" => {
+                    refused.push(key);
+                    report.add(anchor(codes::ANCHOR, place, "merge keys"));
+                }
                 Kind::Plain | Kind::Text => {
                     if let Some(first) = seen.insert(&node.text, key) {
-                        report.add(
-                            Draft::error(
-                                codes::DUPLICATE_KEY,
-                                tree.place(key),
-                                format!("the key `{}` stands twice in one map", node.text),
-                            )
-                            .label("here again")
-                            .related(tree.place(first), "first here"),
-                        );
+                        report.add(twice(&node.text, place, tree.place(first)));
                     }
                 }
             }
         }
     }
+    for index in refused {
+        if let Some(node) = tree.nodes.get_mut(index as usize) {
+            node.kind = Kind::Refused;
+        }
+    }
+}
+
+fn twice(key: &str, place: Place, first: Place) -> Draft {
+    let message = format!("the key `{}` stands twice in one map", key.escape_debug());
+    Draft::error(codes::DUPLICATE_KEY, place, message).label("here again").related(first, "first here")
+}
+
+/// Whether a text looks like a `Secret` document: then no line of it is shown.
+fn is_secret(text: &str) -> bool {
+    text.match_indices("kind").any(|(at, word)| {
+        let rest = text.get(at + word.len()..).unwrap_or_default();
+        rest.trim_start_matches([' ', '"', '\'', ':']).starts_with("Secret")
+    })
 }
 
 /// A syntax error in words of a person who writes YAML. The texts of `Secret` documents are not shown.
 fn syntax(error: &ScanError, text: &str, base: u32, file: u32) -> Box<Draft> {
-    let at = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    let at = text.floor_char_boundary(error.marker().byte_offset().unwrap_or(0));
     let start = base + offset(at);
-    let place = Place { file, start, end: start + u32::from(at < text.len()) };
+    let marked = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    let place = Place { file, start, end: start + offset(marked) };
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return Box::new(too_deep(place));
     }
-    let secret = text.lines().any(|line| line.trim_end() == "kind: Secret") || text.contains("Secret,");
-    let code = if secret { codes::SECRET_SYNTAX } else { codes::SYNTAX };
+    let code = if is_secret(text) { codes::SECRET_SYNTAX } else { codes::SYNTAX };
     let (message, hint) = words(error.kind());
     let draft = Draft::error(code, place, message.unwrap_or_else(|| error.kind().to_string()));
     Box::new(draft.hint_if(hint.map(str::to_owned)))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the parser's enum; it has words for the rest")]
 fn words(kind: &ErrorKind) -> (Option<String>, Option<&'static str>) {
     let (message, hint) = match kind {
         ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed | ErrorKind::TabInIndentation => {

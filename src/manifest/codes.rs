@@ -36,6 +36,7 @@ codes! {
     INVALID_VALUE = "MP0028" "a value that cannot be read";
     CHOICE = "MP0029" "a choice needs exactly one key";
     PLAINTEXT = "MP0030" "a secret value in plain text";
+    SECRET_SHAPE = "MP0031" "something in a secret has another shape than expected; its line is not shown";
     // names and references
     ORGANIZATION = "MP0040" "a manifest has exactly one Organization";
     DUPLICATE_NAME = "MP0041" "two documents of one kind have the same name";
@@ -46,7 +47,6 @@ codes! {
     UNKNOWN_FILE = "MP0046" "a file that is not part of the manifest";
     UNKNOWN_TRUST = "MP0047" "a CA bundle that the host file does not name";
     PREVIOUS_NAME = "MP0048" "a previous name that is in use";
-    KEY_NEEDED = "MP0049" "a secret reference without a key";
     // secrets and recipients
     NOT_ARMOURED = "MP0050" "a value under `age` is not an armoured age ciphertext";
     RECIPIENT = "MP0051" "a recipient that is no age recipient";
@@ -54,7 +54,6 @@ codes! {
     EMPTY_SECRET = "MP0053" "a Secret without values";
     // profiles (P-01 to P-17)
     LOCATION = "MP0060" "P-01, P-02: a location is a host name, or for Exchange the URL of its web service";
-    CREDENTIALS_ELSEWHERE = "MP0061" "P-03: credentials that this direction cannot use";
     CREDENTIALS_OVER_HTTP = "MP0062" "P-04: a secret would travel over HTTP, and the host forbids it";
     NO_TLS = "MP0063" "P-05: mail without TLS, and the host forbids it";
     PLAINTEXT_LOGIN = "MP0064" "P-05: a password would travel without TLS, and the host forbids it";
@@ -100,8 +99,9 @@ pub enum Showing {
 
 /// What a renderer may show of the place of a problem with this code.
 pub fn showing(code: &str) -> Showing {
-    let masked = [PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY];
-    if code == SECRET_SYNTAX.0 {
+    let masked = [PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY, RECIPIENT];
+    // Values are edited in Secrets only, so what stands in the way may be one.
+    if [SECRET_SYNTAX, SECRET_SHAPE, EDIT].iter().any(|hidden| hidden.0 == code) {
         Showing::MaskLine
     } else if masked.iter().any(|masked| masked.0 == code) {
         Showing::MaskSpan

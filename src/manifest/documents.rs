@@ -87,10 +87,7 @@ impl Documents {
             let start = base + text::offset(at);
             let place = Place { file, start, end: start + text::offset(character.len_utf8()) };
             let message = format!("the character U+{:04X} cannot stand in a manifest", u32::from(character));
-            report.add(
-                Draft::error(codes::CONTROL_CHARACTER, place, message)
-                    .hint("in a quoted text, write it as an escape"),
-            );
+            report.add(Draft::error(codes::CONTROL_CHARACTER, place, message).hint("remove it"));
             self.unread = true;
             return;
         }
@@ -247,14 +244,17 @@ fn written_name(tree: &Tree<'_>) -> Option<String> {
 }
 
 fn secret(spec: Spanned<SecretSpec>, tree: &Tree<'_>, report: &mut Report<'_>) -> Option<SecretContent> {
-    match (spec.value.values, spec.value.bundle) {
+    // Values are looked at in any case: one in plain text must be known, so that no line shows it.
+    let values = spec.value.values.map(|values| {
+        values.0.into_iter().map(|(key, raw)| (key, decode(tree, raw.0, report))).collect::<Vec<_>>()
+    });
+    match (values, spec.value.bundle) {
         (Some(values), None) => {
-            if values.0.is_empty() {
+            if values.is_empty() {
                 let draft = Draft::error(codes::EMPTY_SECRET, spec.place, "a Secret has at least one value");
                 report.add(draft.hint("`mailplumb secrets set NAME/KEY` adds one"));
             }
-            let read = values.0.into_iter().map(|(key, raw)| (key, decode(tree, raw.0, report))).collect();
-            Some(SecretContent::Values(read))
+            Some(SecretContent::Values(values))
         }
         (None, Some(bundle)) => Some(SecretContent::Bundle(bundle.value)),
         (Some(_), Some(_)) | (None, None) => {

@@ -13,17 +13,22 @@ pub mod codes;
 mod csv;
 mod decode;
 mod documents;
+pub mod edit;
 mod entries;
+pub mod host;
 mod mirror;
 mod not_yet;
+pub mod outline;
 mod place;
 mod report;
 mod resolve;
+mod schema;
 mod text;
 
 use self::place::Files;
 pub use self::place::LineIndex;
 use self::report::Report;
+pub use self::schema::schema;
 use crate::model::desired::{Desired, ManifestDigest};
 use crate::model::host::HostSettings;
 use crate::model::limits;
@@ -81,43 +86,4 @@ fn digest(files: &[SourceFile]) -> ManifestDigest {
         }
     }
     ManifestDigest(hasher.finalize().to_hex().to_string())
-}
-
-pub fn schema() -> serde_json::Value {
-    serde_json::Value::Null
-}
-pub fn recipients(_: &[SourceFile]) -> std::collections::BTreeMap<String, String> {
-    Default::default()
-}
-pub mod edit {
-    use super::*;
-    pub fn put_secret_value(
-        _: &SourceFile,
-        _: &crate::model::secret::SecretRef,
-        _: &str,
-        _: &[String],
-    ) -> Result<String, Problem> {
-        unreachable!()
-    }
-    pub fn declaring_file<'a>(_: &'a [SourceFile], _: &crate::model::name::Name) -> Option<&'a SourceFile> {
-        None
-    }
-}
-pub mod host {
-    use super::*;
-    pub fn read(file: &SourceFile) -> Result<HostSettings, Vec<Problem>> {
-        let v: serde_json::Value = serde_yaml::from_slice(&file.bytes).unwrap();
-        let mut h = HostSettings::default();
-        h.given = true;
-        for (k, p) in v["trust"].as_object().unwrap() {
-            h.trust.insert(
-                crate::model::name::Name::parse(k).unwrap(),
-                file.path.parent().unwrap().join(p.as_str().unwrap()),
-            );
-        }
-        for (k, p) in v["hosts"].as_object().unwrap() {
-            h.hosts.insert(k.clone(), p.as_str().unwrap().parse().unwrap());
-        }
-        Ok(h)
-    }
 }

@@ -48,6 +48,11 @@ impl Draft {
         Self { code, severity, place, message, label: None, related: Vec::new(), hint: None }
     }
 
+    pub fn with_code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
     /// The words beside the caret.
     pub fn label(mut self, words: impl Into<String>) -> Self {
         self.label = Some(words.into());
@@ -120,7 +125,10 @@ impl<'a> Report<'a> {
     }
 }
 
-fn key(problem: &Problem) -> (Option<(&str, u32, u32, u32)>, &str, &str) {
+/// What problems are sorted by.
+type Key<'p> = (Option<(&'p str, u32, u32, u32)>, &'p str, &'p str);
+
+fn key(problem: &Problem) -> Key<'_> {
     let place = problem.origin.as_ref().map(|o| (&*o.file, o.line, o.column, o.end));
     (place, &problem.code, &problem.message)
 }

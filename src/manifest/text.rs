@@ -29,7 +29,7 @@ pub fn decode<'a>(file: &'a SourceFile, index: u32, report: &mut Report<'_>) -> 
         Ok(text) => Some(text),
         Err(error) => {
             let start = offset(error.valid_up_to());
-            let place = Place { file: index, start, end: start + 1 };
+            let place = Place { file: index, start, end: start };
             report.add(
                 Draft::error(codes::NOT_UTF8, place, "the file is not UTF-8 text")
                     .label("this byte")

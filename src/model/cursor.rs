@@ -24,6 +24,22 @@ impl std::fmt::Display for RemoteId {
     }
 }
 
+/// Which inbox a cursor belongs to: a digest of where it is and who opens it. UIDs and UIDLs mean something only there;
+/// on another server the same ones name other messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxId(pub String);
+
+impl InboxId {
+    /// From all that leads to an inbox, in a fixed order.
+    pub fn of(parts: &[&str]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        Self(hasher.finalize().to_hex().to_string())
+    }
+}
+
 /// The cursor of one mailbox (its inbox).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cursor {

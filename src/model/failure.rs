@@ -133,6 +133,41 @@ pub enum Cause {
     Internal { detail: String },
 }
 
+impl Cause {
+    /// Every text that may repeat what a server said.
+    pub fn words_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::NameNotResolved { host: _, detail: words }
+            | Self::Unreachable { host: _, port: _, detail: words }
+            | Self::ConnectionLost { detail: words }
+            | Self::CertificateUntrusted { detail: words }
+            | Self::CertificateNameMismatch { host: _, detail: words }
+            | Self::CertificateExpired { detail: words }
+            | Self::NotTls { detail: words }
+            | Self::TlsFailed { detail: words }
+            | Self::WrongProtocol { protocol: _, said: words }
+            | Self::LoginRefused { said: words }
+            | Self::TemporarilyRefused { said: words }
+            | Self::Refused { said: words }
+            | Self::ServerBye { said: words }
+            | Self::Garbage { detail: words }
+            | Self::LimitExceeded { what: words, limit: _ }
+            | Self::SecretUnavailable { secret: _, detail: words }
+            | Self::TrustUnavailable { name: _, detail: words }
+            | Self::Unsupported { setting: words }
+            | Self::Internal { detail: words } => vec![words],
+            Self::NoMechanism { wanted: _, offered } => offered.iter_mut().collect(),
+            Self::ConnectionRefused { .. }
+            | Self::TimedOut { .. }
+            | Self::StarttlsNotOffered
+            | Self::StarttlsInjected
+            | Self::PlaintextLogin
+            | Self::NoIdentity { .. }
+            | Self::NotReceivedBack { .. } => Vec::new(),
+        }
+    }
+}
+
 fn list(offered: &[String]) -> String {
     if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") }
 }
@@ -151,15 +186,24 @@ impl RemoteError {
     }
 }
 
-/// Cuts and cleans what a server said, so that it can be quoted: one line, no control characters, a limit.
+/// Ends a server's words that were too long to be quoted whole.
+pub const CUT: char = '…';
+
+/// Cuts and cleans what a server said, so that it can be quoted: one line, no control characters, a limit; [`CUT`] at
+/// the end of words that were longer. An ellipsis of the server's own becomes three dots.
 pub fn server_words(text: &str) -> String {
-    let clean: String = text
-        .trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(limits::SERVER_WORDS_CHARACTERS_MAX)
-        .collect();
-    if clean.is_empty() { "(no words)".to_owned() } else { clean }
+    let text = text.trim();
+    let clean = |c: char| match c {
+        CUT => "...".chars().collect::<Vec<_>>(),
+        c if c.is_control() => vec![' '],
+        c => vec![c],
+    };
+    let mut characters = text.chars().flat_map(clean);
+    let mut words: String = characters.by_ref().take(limits::SERVER_WORDS_CHARACTERS_MAX).collect();
+    if characters.next().is_some() {
+        words.push(CUT);
+    }
+    if words.is_empty() { "(no words)".to_owned() } else { words }
 }
 
 /// Whether waiting may help.

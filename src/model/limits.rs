@@ -8,6 +8,7 @@ use std::time::Duration;
 pub const NAME_CHARACTERS_MAX: usize = 63;
 pub const DISPLAY_NAME_CHARACTERS_MAX: usize = 100;
 pub const DESCRIPTION_CHARACTERS_MAX: usize = 2000;
+pub const USERNAME_CHARACTERS_MAX: usize = 250;
 pub const ADDRESS_BYTES_MAX: usize = 254;
 pub const ADDRESS_LOCAL_BYTES_MAX: usize = 64;
 

@@ -36,6 +36,11 @@ impl Trace {
         }
     }
 
+    /// Changes the words of all steps.
+    pub fn reword(&mut self, reword: impl Fn(&mut String)) {
+        self.steps.iter_mut().filter_map(|step| step.detail.as_mut()).for_each(reword);
+    }
+
     pub fn into_steps(self) -> Vec<StepTaken> {
         self.steps
     }

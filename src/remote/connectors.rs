@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::redact::Redacting;
 use super::{Connector, Receive, Remotes, Submit, Trace, imap, pop3, smtp};
 use crate::model::failure::RemoteError;
 use crate::model::profile::ServerKind;
@@ -29,11 +30,12 @@ impl Connectors {
 
 impl Remotes for Connectors {
     fn connector(&self, kind: ServerKind) -> Option<Arc<dyn Connector>> {
-        match kind {
-            ServerKind::Pop3Smtp => Some(Arc::new(Pop3Smtp { network: self.network.clone() })),
-            ServerKind::ImapSmtp => Some(Arc::new(ImapSmtp { network: self.network.clone() })),
-            ServerKind::Exchange | ServerKind::ExchangeOnline => None,
-        }
+        let connector: Arc<dyn Connector> = match kind {
+            ServerKind::Pop3Smtp => Arc::new(Pop3Smtp { network: self.network.clone() }),
+            ServerKind::ImapSmtp => Arc::new(ImapSmtp { network: self.network.clone() }),
+            ServerKind::Exchange | ServerKind::ExchangeOnline => return None,
+        };
+        Some(Arc::new(Redacting(connector)))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod connectors;
 pub mod imap;
 mod nonce;
 pub mod pop3;
+mod redact;
 pub mod smtp;
 
 use std::sync::Arc;

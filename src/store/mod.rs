@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::model::alert::Alert;
-use crate::model::cursor::{Cursor, RemoteId};
+use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
@@ -162,6 +162,9 @@ pub trait Store: Send + Sync {
     async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError>;
 
     // --- incoming ---
+    /// Says which inbox the mailbox is read from. When that is another one than before, what belongs to the former one
+    /// is forgotten: the cursor, the messages' ids there, the deletions to do there. Records stay.
+    async fn enter_inbox(&self, lease: &Lease, mailbox: &Name, inbox: &InboxId) -> Result<(), StoreError>;
     async fn cursor(&self, mailbox: &Name) -> Result<Cursor, StoreError>;
     /// Blobs are durable before the rows that name them; rows, cursor and deletions to do are one transaction.
     async fn record(&self, lease: &Lease, batch: &IncomingBatch) -> Result<Recorded, StoreError>;

@@ -5,6 +5,7 @@
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
 use crate::model::profile::Credentials;
+use crate::model::secret::SecretRef;
 
 /// For whom and towards what a conversation failed.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,8 @@ pub struct Setting<'a> {
     pub mailbox: &'a Name,
     pub profile: &'a Name,
     pub credentials: &'a Credentials,
+    /// The secret that logs in, if there is one.
+    pub secret: Option<&'a SecretRef>,
     pub host: &'a str,
     pub port: u16,
 }
@@ -67,10 +70,13 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
     }
 }
 
-/// A plain refusal concerns the message when a message was being handled, the mailbox otherwise.
+/// A plain refusal concerns the message when one was being sent, the mailbox otherwise. (A message that is not handed over
+/// is no failure of the session, see `Content::Refused`.)
 fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
     match step {
-        TestStep::Send | TestStep::Read | TestStep::Delete => ("refused", Nature::Permanent, Scope::Message),
+        TestStep::Send => ("refused", Nature::Permanent, Scope::Message),
+        // The server cannot list or change the inbox just now. It could be opened, so waiting may help.
+        TestStep::Read | TestStep::Delete => ("refused", Nature::Transient, Scope::Mailbox),
         TestStep::Secret
         | TestStep::Resolve
         | TestStep::Connect
@@ -87,160 +93,217 @@ fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
 fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
     let Setting { mailbox, profile, host, port, .. } = setting;
     match cause {
-        Cause::NameNotResolved { .. } | Cause::ConnectionRefused { .. } | Cause::Unreachable { .. } => {
-            network_words(cause, setting)
-        }
-        Cause::TimedOut { .. } | Cause::ConnectionLost { .. } | Cause::ServerBye { .. } => (
-            format!("`{host}:{port}` stopped answering"),
-            "it is tried again by itself; if it stays so, look at the server's log at this time, and whether the \
-             port belongs to the declared protocol and TLS mode"
-                .to_owned(),
-        ),
-        Cause::NoGreeting { .. }
-        | Cause::CertificateUntrusted { .. }
-        | Cause::CertificateNameMismatch { .. }
-        | Cause::CertificateExpired { .. }
-        | Cause::NotTls { .. }
-        | Cause::TlsFailed { .. }
-        | Cause::StarttlsNotOffered
-        | Cause::StarttlsInjected
-        | Cause::TrustUnavailable { .. } => tls_words(cause, setting),
-        Cause::WrongProtocol { protocol, .. } => (
-            format!("`{host}:{port}` is no {protocol} server"),
-            format!("check host and port of profile `{profile}`"),
-        ),
-        Cause::PlaintextLogin
-        | Cause::NoMechanism { .. }
-        | Cause::LoginRefused { .. }
-        | Cause::SecretUnavailable { .. }
-        | Cause::NoIdentity { .. }
-        | Cause::Unsupported { .. } => login_words(cause, setting),
-        Cause::TemporarilyRefused { .. } => (
-            "the server asks for patience".to_owned(),
-            "nothing to do: it is tried again by itself".to_owned(),
-        ),
-        Cause::Refused { .. } => (
-            "the server does not allow it".to_owned(),
-            format!("the server's words say why; ask its administrator about mailbox `{mailbox}`"),
-        ),
-        Cause::Garbage { .. } | Cause::LimitExceeded { .. } => (
-            "the server answers outside of its protocol".to_owned(),
-            format!("check that `{host}:{port}` is the mail server and that no proxy stands in between"),
-        ),
-        Cause::NotReceivedBack { .. } => (
-            "the server took the test message and did not deliver it yet".to_owned(),
-            format!("look for the message in mailbox `{mailbox}` and in the server's queue"),
-        ),
-        Cause::Internal { .. } => {
-            ("this is a defect of mailplumb".to_owned(), "report it with this text".to_owned())
-        }
-    }
-}
-
-fn network_words(cause: &Cause, Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
-    match cause {
-        Cause::NameNotResolved { .. } => (
+        Cause::NameNotResolved { .. } => said(
             format!("no address is known for `{host}`"),
             format!(
                 "check the spelling of the host in profile `{profile}`, then the name server of this machine"
             ),
         ),
-        Cause::ConnectionRefused { .. } => (
+        Cause::ConnectionRefused { .. } => said(
             format!("`{host}` is up, and no server listens on port {port}"),
             format!("check the port in profile `{profile}`; if it is right, start the mail server"),
         ),
-        _ => (
+        Cause::Unreachable { .. } => said(
             format!("no way leads to `{host}:{port}`"),
-            "check the network, the firewall and the port (a wrong port often shows as silence)".to_owned(),
+            "check the network, the firewall and the port (a wrong port often shows as silence)",
         ),
-    }
-}
-
-fn tls_words(cause: &Cause, Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
-    match cause {
-        Cause::CertificateUntrusted { .. } => (
-            format!("nobody whom this machine trusts vouches for `{host}`"),
-            format!(
-                "name the authority's CA bundle in the host file and set `trust:` in profile `{profile}`, or have the \
-                 server send its full chain"
-            ),
+        Cause::TimedOut { .. } | Cause::ConnectionLost { .. } | Cause::ServerBye { .. } => silent(setting),
+        Cause::NoGreeting { .. } => no_greeting(setting),
+        Cause::WrongProtocol { protocol, .. } => said(
+            format!("`{host}:{port}` is no {protocol} server"),
+            format!("check host and port of profile `{profile}`"),
         ),
-        Cause::CertificateNameMismatch { .. } => (
+        Cause::CertificateUntrusted { .. } => untrusted(setting),
+        Cause::CertificateNameMismatch { .. } => said(
             format!("the certificate belongs to another name than `{host}`"),
             format!("declare the host in profile `{profile}` under a name that the certificate carries"),
         ),
-        Cause::CertificateExpired { .. } => (
+        Cause::CertificateExpired { .. } => said(
             format!("the certificate of `{host}` is outside of its validity"),
-            "renew it on the server; if it is valid, correct this machine's clock".to_owned(),
+            "renew it on the server; if it is valid, correct this machine's clock",
         ),
-        Cause::NotTls { .. } => (
-            format!("port {port} of `{host}` does not begin with TLS"),
-            format!("set `tls: starttls` in profile `{profile}`, or the port of the implicit TLS service"),
+        Cause::NotTls { .. } => not_tls(setting),
+        Cause::TlsFailed { .. } => tls_failed(setting),
+        Cause::StarttlsNotOffered => not_offered(setting),
+        Cause::StarttlsInjected => said(
+            "somebody may be tampering with the connection",
+            "check the network between this machine and the server",
         ),
-        Cause::NoGreeting { .. } => (
-            format!("`{host}:{port}` is open and says nothing; a port that expects TLS at once does so"),
-            format!(
-                "if {port} is such a port, set `tls: implicit` in profile `{profile}`; otherwise look at the server's load"
-            ),
-        ),
-        Cause::StarttlsNotOffered => (
-            format!("`{host}:{port}` would go on without encryption; this is never done silently"),
-            format!("enable TLS on the server, or set `tls: implicit` and its port in profile `{profile}`"),
-        ),
-        Cause::StarttlsInjected => (
-            "somebody may be tampering with the connection".to_owned(),
-            "check the network between this machine and the server".to_owned(),
-        ),
-        Cause::TrustUnavailable { name, .. } => (
+        Cause::TrustUnavailable { name, .. } => said(
             format!("the CA bundle `{name}` of the host file cannot be read"),
-            "check its path, its permissions and that it is PEM".to_owned(),
+            "check its path, its permissions and that it is PEM",
         ),
-        _ => (
-            "both sides found no common ground for TLS".to_owned(),
-            format!("TLS 1.2 or 1.3 is needed; check the server's versions and ciphers on port {port}"),
+        Cause::PlaintextLogin => plaintext(setting),
+        Cause::NoMechanism { .. } => no_mechanism(setting),
+        Cause::LoginRefused { .. } => login_refused(setting),
+        Cause::SecretUnavailable { secret, .. } => said(
+            "the password could not be read, so no login was tried",
+            format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
         ),
+        Cause::NoIdentity { .. } => no_identity(),
+        Cause::Unsupported { .. } => unsupported(profile),
+        Cause::TemporarilyRefused { .. } => {
+            said("the server asks for patience", "nothing to do: it is tried again by itself")
+        }
+        Cause::Refused { .. } => refused_words(mailbox),
+        Cause::Garbage { .. } | Cause::LimitExceeded { .. } => outside_protocol(setting),
+        Cause::NotReceivedBack { .. } => not_back(mailbox),
+        Cause::Internal { .. } => said("this is a defect of mailplumb", "report it with this text"),
     }
 }
 
-fn login_words(
-    cause: &Cause,
-    Setting { mailbox, profile, credentials, .. }: Setting<'_>,
-) -> (String, String) {
-    match cause {
-        Cause::PlaintextLogin => (
-            "the password would be readable on the way".to_owned(),
-            format!("set `tls:` in profile `{profile}`, or a mechanism that does not send the password"),
+fn said(meaning: impl Into<String>, remedy: impl Into<String>) -> (String, String) {
+    (meaning.into(), remedy.into())
+}
+
+fn silent(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("`{host}:{port}` stopped answering"),
+        "it is tried again by itself; if it stays so, look at the server's log at this time, and whether the port belongs \
+         to the declared protocol and TLS mode",
+    )
+}
+
+fn no_greeting(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("`{host}:{port}` is open and says nothing; a port that expects TLS at once does so"),
+        format!(
+            "if {port} is such a port, set `tls: implicit` in profile `{profile}`; otherwise look at the server's load"
         ),
-        Cause::NoMechanism { .. } => (
-            "both sides know no common way to log in".to_owned(),
-            format!("set `authentication: auto` in profile `{profile}`, or enable a mechanism on the server"),
+    )
+}
+
+fn untrusted(Setting { profile, host, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("nobody whom this machine trusts vouches for `{host}`"),
+        format!(
+            "name the authority's CA bundle in the host file and set `trust:` in profile `{profile}`, or have the server \
+             send its full chain"
         ),
-        Cause::LoginRefused { .. } => {
-            let whose = match credentials {
-                Credentials::Mailbox => format!("mailbox `{mailbox}`"),
-                Credentials::Profile { .. }
-                | Credentials::WindowsIntegrated { .. }
-                | Credentials::Anonymous
-                | Credentials::Oauth2 { .. } => format!("profile `{profile}`"),
-            };
-            (
-                format!("user name or password of {whose} is wrong, or the account may not log in"),
-                format!(
-                    "set the password with `mailplumb secrets set`, apply, then `mailplumb test {mailbox}`"
-                ),
-            )
+    )
+}
+
+fn not_tls(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("port {port} of `{host}` does not begin with TLS"),
+        format!("set `tls: starttls` in profile `{profile}`, or the port of the implicit TLS service"),
+    )
+}
+
+fn tls_failed(Setting { port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        "both sides found no common ground for TLS",
+        format!("TLS 1.2 or 1.3 is needed; check the server's versions and ciphers on port {port}"),
+    )
+}
+
+fn not_offered(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("`{host}:{port}` would go on without encryption; this is never done silently"),
+        format!("enable TLS on the server, or set `tls: implicit` and its port in profile `{profile}`"),
+    )
+}
+
+fn plaintext(Setting { profile, .. }: Setting<'_>) -> (String, String) {
+    said(
+        "the password would be readable on the way",
+        format!("set `tls:` in profile `{profile}`, or a mechanism that does not send the password"),
+    )
+}
+
+fn no_mechanism(Setting { profile, .. }: Setting<'_>) -> (String, String) {
+    said(
+        "both sides know no common way to log in",
+        format!("set `authentication: auto` in profile `{profile}`, or enable a mechanism on the server"),
+    )
+}
+
+fn login_refused(setting: Setting<'_>) -> (String, String) {
+    let Setting { mailbox, profile, credentials, secret, .. } = setting;
+    let whose = match credentials {
+        Credentials::Mailbox => format!("mailbox `{mailbox}`"),
+        Credentials::Profile { .. }
+        | Credentials::WindowsIntegrated { .. }
+        | Credentials::Anonymous
+        | Credentials::Oauth2 { .. } => format!("profile `{profile}`"),
+    };
+    said(
+        format!("user name or password of {whose} is wrong, or the account may not log in"),
+        match secret {
+            Some(secret) => format!(
+                "set the right password with `mailplumb secrets set {secret}`, then `mailplumb apply`"
+            ),
+            None => format!("check the account on the server, then `mailplumb test {mailbox}`"),
+        },
+    )
+}
+
+fn no_identity() -> (String, String) {
+    said(
+        "this machine holds no key for the secret",
+        "give one with --identity, MAILPLUMB_AGE_KEY_FILE or $CREDENTIALS_DIRECTORY/age.key",
+    )
+}
+
+fn unsupported(profile: &Name) -> (String, String) {
+    said(
+        "this version of mailplumb cannot do what is declared",
+        format!("change the setting in profile `{profile}`, or update mailplumb"),
+    )
+}
+
+fn refused_words(mailbox: &Name) -> (String, String) {
+    said(
+        "the server does not allow it",
+        format!("the server's words say why; ask its administrator about mailbox `{mailbox}`"),
+    )
+}
+
+fn outside_protocol(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        "the server answers outside of its protocol",
+        format!("check that `{host}:{port}` is the mail server and that no proxy stands in between"),
+    )
+}
+
+fn not_back(mailbox: &Name) -> (String, String) {
+    said(
+        "the server took the test message and did not deliver it yet",
+        format!("look for the message in mailbox `{mailbox}` and in the server's queue"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(step: TestStep, cause: Cause) -> Failure {
+        let name = Name::parse("m").unwrap();
+        let setting = Setting {
+            mailbox: &name,
+            profile: &name,
+            credentials: &Credentials::Mailbox,
+            secret: None,
+            host: "h",
+            port: 1,
+        };
+        classify(RemoteError::new(step, cause), setting)
+    }
+
+    #[test]
+    fn a_listing_that_is_refused_is_a_failure_of_the_mailbox() {
+        let said = || Cause::Refused { said: "[CORRUPTION]".into() };
+        for step in [TestStep::Read, TestStep::Delete] {
+            let failure = failure(step, said());
+            assert_eq!((failure.scope, failure.nature), (Scope::Mailbox, Nature::Transient), "{step}");
         }
-        Cause::SecretUnavailable { secret, .. } => (
-            "the password could not be read, so no login was tried".to_owned(),
-            format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
-        ),
-        Cause::NoIdentity { .. } => (
-            "this machine holds no key for the secret".to_owned(),
-            "give one with --identity, MAILPLUMB_AGE_KEY_FILE or $CREDENTIALS_DIRECTORY/age.key".to_owned(),
-        ),
-        _ => (
-            "this version of mailplumb cannot do what is declared".to_owned(),
-            format!("change the setting in profile `{profile}`, or update mailplumb"),
-        ),
+        assert_eq!(failure(TestStep::Send, said()).scope, Scope::Message);
+    }
+
+    #[test]
+    fn wrong_credentials_are_the_business_of_whoever_owns_them() {
+        let refused = failure(TestStep::Authenticate, Cause::LoginRefused { said: "no".into() });
+        assert_eq!((refused.scope, refused.nature), (Scope::Mailbox, Nature::Permanent));
+        assert!(refused.remedy.contains("mailplumb test m"));
     }
 }

@@ -66,7 +66,9 @@ CREATE TABLE mailboxes (
     -- NULL: the mailbox was deleted.
     declared TEXT,
     -- NULL: incoming was never enabled.
-    process_from INTEGER
+    process_from INTEGER,
+    -- A digest of the inbox that the cursor, the remote ids and the deletions belong to. NULL: never read.
+    inbox TEXT
 ) STRICT;
 
 CREATE UNIQUE INDEX mailboxes_declared ON mailboxes (name) WHERE declared IS NOT NULL;

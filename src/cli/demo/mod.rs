@@ -59,10 +59,9 @@ fn play(stage: &Stage) -> Result<(), Failure> {
     stage.say("Is the manifest right? This needs no key and no network.")?;
     stage.command(&["validate"], DONE)?;
     stage.say("What would change? Nothing is stored yet, so everything is new.")?;
-    stage.command(&["plan"], DONE)?;
-    stage
-        .say("Apply it: one transaction; then every mailbox is tested with real connections, and enabled.")?;
-    stage.command(&["apply", "--auto-approve"], DONE)?;
+    stage.command(&["plan", "--out", "demo.plan"], DONE)?;
+    stage.say("Apply exactly this plan: one transaction; then every mailbox is tested and enabled.")?;
+    stage.command(&["apply", "demo.plan"], DONE)?;
     stage.say("A second plan is empty. (`--detailed-exitcode` would end with 2 otherwise.)")?;
     stage.command(&["plan", "--detailed-exitcode"], DONE)?;
     stage.say("Fetch the mail that waits. Broken messages are kept, never lost.")?;

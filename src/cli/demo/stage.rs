@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use super::manifest::{self, DOMAIN};
 use crate::cli::exit::Failure;
 use crate::cli::output::{self, FAINT, GOOD};
 use crate::cli::secrets::write_identity;
+use crate::engine::clock::SystemClock;
 use crate::playground::{Options, Playground, User};
 
 /// Where the demo takes place. The folder is removed when it is dropped.
@@ -37,6 +39,7 @@ impl Stage {
         let options = Options {
             host_names: vec![format!("mail.{DOMAIN}")],
             users: seeded.iter().map(user).collect(),
+            clock: Arc::new(SystemClock::new()),
             ..Options::default()
         };
         let playground = Playground::start(options)

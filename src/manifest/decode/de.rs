@@ -13,7 +13,9 @@ use super::spanned::{RAW, SPANNED};
 use crate::manifest::arena::{Kind, Node, Tree};
 
 /// Structs in whose place a plain text is a secret that somebody forgot to encrypt.
-pub const SECRET_STRUCTS: [&str; 3] = ["SecretReference", "MailboxSecretReference", "SecretValue"];
+const SECRET_STRUCTS: [&str; 3] = ["SecretReference", "MailboxSecretReference", "SecretValue"];
+/// What such texts can stand in.
+const SECRET_SPEC: &str = "SecretSpec";
 
 /// A node, without the parts of the document that have turned out to be unreadable.
 #[derive(Clone, Copy)]
@@ -117,10 +119,10 @@ impl<'t> Deserializer<'t> for At<'t> {
     }
 
     numbers! {
-        deserialize_u8 visit_u8 u8, "a whole number from 0 to 255";
-        deserialize_u16 visit_u16 u16, "a whole number from 0 to 65535";
-        deserialize_u32 visit_u32 u32, "a whole number from 0 to 4294967295";
-        deserialize_u64 visit_u64 u64, "a whole number from 0";
+        deserialize_u8 visit_u8 u8, "a whole number";
+        deserialize_u16 visit_u16 u16, "a whole number";
+        deserialize_u32 visit_u32 u32, "a whole number";
+        deserialize_u64 visit_u64 u64, "a whole number";
         deserialize_i64 visit_i64 i64, "a whole number";
     }
 
@@ -168,9 +170,14 @@ impl<'t> Deserializer<'t> for At<'t> {
         if name == SPANNED {
             return visitor.visit_seq(Parts { at: self, part: 0 });
         }
-        let node = self.node()?;
-        if SECRET_STRUCTS.contains(&name) && matches!(node.kind, Kind::Plain | Kind::Text) {
-            return Err(self.error(Cause::Plaintext));
+        if name == SECRET_SPEC {
+            return self.map(visitor).map_err(Error::in_secret);
+        }
+        if SECRET_STRUCTS.contains(&name) {
+            return match self.node()?.kind {
+                Kind::Map => self.map(visitor).map_err(Error::in_secret),
+                Kind::Plain | Kind::Text | Kind::List | Kind::Refused => Err(self.error(Cause::Plaintext)),
+            };
         }
         self.map(visitor)
     }

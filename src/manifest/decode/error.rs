@@ -10,6 +10,8 @@ pub struct Error {
     pub node: Option<u32>,
     /// The key (in a map) or element (in a list) without which reading can go on.
     pub drop: Option<u32>,
+    /// It happened inside something that holds, or should hold, a secret.
+    pub secret: bool,
 }
 
 #[derive(Debug)]
@@ -38,11 +40,16 @@ pub enum Cause {
 
 impl Error {
     pub fn new(cause: Cause, node: u32) -> Self {
-        Self { cause, node: Some(node), drop: None }
+        Self { cause, node: Some(node), drop: None, secret: false }
     }
 
     pub fn at(mut self, node: u32) -> Self {
         self.node.get_or_insert(node);
+        self
+    }
+
+    pub fn in_secret(mut self) -> Self {
+        self.secret = true;
         self
     }
 
@@ -54,7 +61,7 @@ impl Error {
 
 impl From<Cause> for Error {
     fn from(cause: Cause) -> Self {
-        Self { cause, node: None, drop: None }
+        Self { cause, node: None, drop: None, secret: false }
     }
 }
 

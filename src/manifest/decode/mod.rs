@@ -42,6 +42,7 @@ pub fn decode<T: DeserializeOwned>(tree: &Tree<'_>, index: u32, report: &mut Rep
 fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -> Option<Draft> {
     let node = error.node.unwrap_or(root);
     let place = tree.place(node);
+    let secret = error.secret && !matches!(error.cause, Cause::Plaintext);
     let draft = match error.cause {
         Cause::Reported => return None,
         Cause::UnknownKey { key, expected } => unknown_key(&key, expected, place),
@@ -51,10 +52,12 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
                 .hint_if(did_you_mean(&value, expected.iter().copied()))
         }
         Cause::MissingKey(key) => {
+            // Its value could not be read, or its name is misspelt: either has been said.
+            let near = |word: &str| word == key || did_you_mean(word, [key]).is_some();
             let was_dropped = |(k, _): &(u32, u32)| {
-                dropped.contains(k) && tree.node(*k).is_some_and(|node| node.text == key)
+                dropped.contains(k) && tree.node(*k).is_some_and(|node| near(&node.text))
             };
-            if tree.pairs(node).iter().any(|pair| was_dropped(pair)) {
+            if tree.pairs(node).iter().any(was_dropped) {
                 return None;
             }
             let first = tree.pairs(node).first().map_or(place, |(key, _)| tree.place(*key));
@@ -72,7 +75,7 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
             .hint("leave the key out, or write a value; an empty map is `{}`, an empty list `[]`"),
         Cause::Invalid(words) => Draft::error(codes::INVALID_VALUE, place, words),
     };
-    Some(draft)
+    Some(if secret { draft.with_code(codes::SECRET_SHAPE) } else { draft })
 }
 
 /// A secret that stands readable in the manifest. Its text is not repeated, and the renderer masks its place.

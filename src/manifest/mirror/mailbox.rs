@@ -46,13 +46,13 @@ macro_rules! with_settings {
             pub fn settings(&self) -> Settings {
                 Settings {
                     profile: self.profile.clone(),
-                    incoming: self.incoming.clone(),
-                    outgoing: self.outgoing.clone(),
-                    appointments_contacts_tasks: self.appointments_contacts_tasks.clone(),
-                    accept: self.accept.clone(),
+                    incoming: self.incoming,
+                    outgoing: self.outgoing,
+                    appointments_contacts_tasks: self.appointments_contacts_tasks,
+                    accept: self.accept,
                     owner: self.owner.clone(),
-                    active: self.active.clone(),
-                    process_from: self.process_from.clone(),
+                    active: self.active,
+                    process_from: self.process_from,
                     credentials: self.credentials.clone(),
                     tracked_folders: self.tracked_folders.clone(),
                 }
@@ -81,15 +81,15 @@ impl Settings {
     pub fn or(self, other: &Self) -> Self {
         Self {
             profile: self.profile.or_else(|| other.profile.clone()),
-            incoming: self.incoming.or_else(|| other.incoming.clone()),
-            outgoing: self.outgoing.or_else(|| other.outgoing.clone()),
+            incoming: self.incoming.or(other.incoming),
+            outgoing: self.outgoing.or(other.outgoing),
             appointments_contacts_tasks: self
                 .appointments_contacts_tasks
-                .or_else(|| other.appointments_contacts_tasks.clone()),
-            accept: self.accept.or_else(|| other.accept.clone()),
+                .or(other.appointments_contacts_tasks),
+            accept: self.accept.or(other.accept),
             owner: self.owner.or_else(|| other.owner.clone()),
-            active: self.active.or_else(|| other.active.clone()),
-            process_from: self.process_from.or_else(|| other.process_from.clone()),
+            active: self.active.or(other.active),
+            process_from: self.process_from.or(other.process_from),
             credentials: self.credentials.or_else(|| other.credentials.clone()),
             tracked_folders: self.tracked_folders.or_else(|| other.tracked_folders.clone()),
         }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use super::secret::Secrets;
-use super::{exactly_one, in_range, needs_host, out_of_range};
+use super::{check_username, exactly_one, in_range, needs_host, out_of_range};
 use crate::manifest::codes;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::mirror::profile as mirror;
@@ -250,11 +250,14 @@ impl Endpoints<'_, '_, '_> {
             Chosen::Mailbox => Credentials::Mailbox,
             Chosen::Anonymous => Credentials::Anonymous,
             Chosen::WindowsIntegrated(it) => Credentials::WindowsIntegrated { access: access(it.access) },
-            Chosen::Profile(it) => Credentials::Profile {
-                username: it.username.value,
-                password: self.secrets.refer(&it.password, self.report)?,
-                access: access(it.access),
-            },
+            Chosen::Profile(it) => {
+                check_username(&it.username, self.report);
+                Credentials::Profile {
+                    username: it.username.value,
+                    password: self.secrets.refer(&it.password, self.report)?,
+                    access: access(it.access),
+                }
+            }
             Chosen::Oauth2(it) => {
                 self.token_url(&it.token_url);
                 Credentials::Oauth2 {

@@ -1,12 +1,14 @@
 //! Mailboxes: effective settings, and the rules that need profile, approval and credentials together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::approval::Approved;
 use super::effective::Assignments;
+use super::methods::{cannot_receive, cannot_send, cannot_sync, possible};
 use super::organization;
 use super::profile::Profiles;
 use super::secret::Secrets;
-use super::{Existence, at_most, duplicate_name, unique};
+use super::{Existence, at_most, check_username, duplicate_name, unique};
 use crate::manifest::codes;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::documents::Document;
@@ -21,10 +23,10 @@ use crate::manifest::report::{Draft, Report};
 use crate::model::desired::Declared;
 use crate::model::limits;
 use crate::model::mailbox::{
-    Accept, ActMethod, IncomingMethod, Lifecycle, Mailbox, MailboxCredentials, MailboxKind, OutgoingMethod,
+    Accept, ActMethod, IncomingMethod, Lifecycle, Mailbox, MailboxCredentials, OutgoingMethod,
 };
-use crate::model::name::{Address, Name};
-use crate::model::organization::{ApprovalSource, Defaults};
+use crate::model::name::Name;
+use crate::model::organization::Defaults;
 use crate::model::profile::{Credentials, Profile, Server};
 
 /// What mailboxes are resolved with.
@@ -241,6 +243,7 @@ impl Mailboxes<'_> {
         entry: &Entry,
         report: &mut Report<'_>,
     ) -> Option<MailboxCredentials> {
+        written.username.iter().for_each(|username| check_username(username, report));
         let username = written.username.as_ref().map_or(entry.address.value.as_str(), |name| &name.value);
         let secret = &written.password.secret;
         let by_name = Spanned { value: entry.name.value.to_string(), place: secret.place };
@@ -248,79 +251,6 @@ impl Mailboxes<'_> {
         let password = self.secrets.find(secret, key, report)?;
         Some(MailboxCredentials { username: username.to_owned(), password })
     }
-}
-
-/// A method if it is possible. A default that is not becomes `none`, with a note; a written one is an error.
-fn possible<M: PartialEq + Copy>(
-    entry: &Entry,
-    method: (M, Option<Place>),
-    none: M,
-    obstacle: Option<Obstacle>,
-    report: &mut Report<'_>,
-) -> M {
-    let Some(obstacle) = obstacle.filter(|_| method.0 != none) else { return method.0 };
-    match method.1 {
-        Some(place) => {
-            report.add(Draft::error(obstacle.code, place, obstacle.words).label("expected `none`"))
-        }
-        None => {
-            let message = format!(
-                "{} is `none` instead of the organization's default: {}",
-                obstacle.setting, obstacle.words
-            );
-            report.note(format!("mailbox/{}", entry.name.value), entry.name.place, message);
-        }
-    }
-    none
-}
-
-/// Why a method is impossible.
-struct Obstacle {
-    setting: &'static str,
-    code: codes::Code,
-    words: String,
-}
-
-fn cannot_receive(entry: &Entry, method: IncomingMethod) -> Option<Obstacle> {
-    let forwarded = entry.kind == MailboxKind::Forward && method == IncomingMethod::ForwardMailbox;
-    let words = "a forward mailbox cannot be served by a forward mailbox".to_owned();
-    forwarded.then_some(Obstacle { setting: "incoming", code: codes::INCOMING_IMPOSSIBLE, words })
-}
-
-fn cannot_send(entry: &Entry, profile: Option<&Profile>, method: OutgoingMethod) -> Option<Obstacle> {
-    let words = match (method, entry.kind, profile.map(|profile| &profile.server)) {
-        (OutgoingMethod::None, _, _) => return None,
-        (OutgoingMethod::ServerSideSync, MailboxKind::Forward, _) => {
-            "a forward mailbox sends nothing".to_owned()
-        }
-        (OutgoingMethod::ServerSideSync, _, Some(Server::Pop3Smtp(servers) | Server::ImapSmtp(servers)))
-            if servers.outgoing.is_none() =>
-        {
-            format!(
-                "profile `{}` has no `outgoing` server",
-                profile.map_or("", |profile| profile.name.as_str())
-            )
-        }
-        (OutgoingMethod::ServerSideSync, MailboxKind::User | MailboxKind::Queue, _) => return None,
-    };
-    Some(Obstacle { setting: "outgoing", code: codes::OUTGOING_IMPOSSIBLE, words })
-}
-
-fn cannot_sync(entry: &Entry, profile: Option<&Profile>, method: ActMethod) -> Option<Obstacle> {
-    let kind = profile.map(|profile| profile.server.kind());
-    let words = match (method, entry.kind, kind) {
-        (ActMethod::None, _, _) => return None,
-        (ActMethod::ServerSideSync, MailboxKind::Forward, _) => {
-            "a forward mailbox has no appointments, contacts and tasks".to_owned()
-        }
-        (ActMethod::ServerSideSync, MailboxKind::User | MailboxKind::Queue, Some(kind))
-            if !kind.has_calendar() =>
-        {
-            format!("appointments, contacts and tasks need an Exchange type, not `{}`", kind.key())
-        }
-        (ActMethod::ServerSideSync, MailboxKind::User | MailboxKind::Queue, _) => return None,
-    };
-    Some(Obstacle { setting: "appointmentsContactsTasks", code: codes::ACT_IMPOSSIBLE, words })
 }
 
 /// The credentials of each direction of a server.
@@ -347,98 +277,6 @@ fn needs_credentials(server: &Server, methods: &Methods) -> bool {
     let receives =
         methods.incoming == IncomingMethod::ServerSideSync || methods.act == ActMethod::ServerSideSync;
     (incoming && receives) || (outgoing && methods.outgoing == OutgoingMethod::ServerSideSync)
-}
-
-/// The addresses of all approval lists.
-struct Approved {
-    keys: BTreeSet<String>,
-    place: Place,
-}
-
-impl Mailboxes<'_> {
-    fn source(&self) -> ApprovalSource {
-        self.organization.map_or(ApprovalSource::Manifest, |it| it.declared.value.approval.source)
-    }
-
-    fn source_place(&self) -> Place {
-        self.organization.map(|it| it.approval_source.unwrap_or(it.place)).unwrap_or_default()
-    }
-
-    /// The approval lists together, if there is one.
-    fn approved(
-        &self,
-        lists: Vec<Document<ApprovalListSpec>>,
-        entries: &[Entry],
-        report: &mut Report<'_>,
-    ) -> Option<Approved> {
-        let place = lists.first()?.name.place;
-        if self.source() == ApprovalSource::Command {
-            for list in &lists {
-                report.add(self.not_here(list.name.place));
-            }
-        }
-        let known: BTreeSet<String> = entries.iter().map(|entry| entry.address.value.key()).collect();
-        let mut keys = BTreeSet::new();
-        for address in lists.iter().flat_map(|list| &list.spec.addresses) {
-            if !known.contains(&address.value.key()) && self.existence.all_read("Mailbox") {
-                let message = format!("no mailbox has the approved address `{}`", address.value);
-                report.add(Draft::warning(codes::APPROVAL_UNUSED, address.place, message));
-            }
-            keys.insert(address.value.key());
-        }
-        Some(Approved { keys, place })
-    }
-
-    fn not_here(&self, place: Place) -> Draft {
-        Draft::error(
-            codes::APPROVAL_SOURCE,
-            place,
-            "this organization approves by command, not in the manifest",
-        )
-        .related(self.source_place(), "`source: command`")
-        .hint("remove it and run `mailplumb approve`, or write `approval: { source: manifest }`")
-    }
-
-    /// The approved address of a mailbox.
-    fn approval(&self, entry: &Entry, list: Option<&Approved>, report: &mut Report<'_>) -> Option<Address> {
-        let own = entry.approved.as_ref();
-        match (self.source(), own, list) {
-            (_, None, None) | (ApprovalSource::Command, None, Some(_)) => None,
-            (ApprovalSource::Command, Some(approved), _) => {
-                report.add(self.not_here(approved.place));
-                None
-            }
-            (ApprovalSource::Manifest, Some(approved), Some(list)) => {
-                report.add(
-                    Draft::error(
-                        codes::APPROVAL_SOURCE,
-                        approved.place,
-                        "this manifest approves in an ApprovalList",
-                    )
-                    .related(list.place, "the list")
-                    .hint("move the address there, so that whoever owns the list approves it"),
-                );
-                None
-            }
-            (ApprovalSource::Manifest, Some(approved), None) => {
-                if !approved.value.same_as(&entry.address.value) {
-                    report.add(
-                        Draft::error(
-                            codes::APPROVED_OTHER_ADDRESS,
-                            approved.place,
-                            "this approves another address than the mailbox has",
-                        )
-                        .label(format!("expected `{}`", entry.address.value))
-                        .related(entry.address.place, "the mailbox's address"),
-                    );
-                }
-                Some(approved.value.clone())
-            }
-            (ApprovalSource::Manifest, None, Some(list)) => {
-                list.keys.contains(&entry.address.value.key()).then(|| entry.address.value.clone())
-            }
-        }
-    }
 }
 
 /// Mailboxes with names and addresses that no earlier one has; previous names that nobody else uses.

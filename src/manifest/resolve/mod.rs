@@ -1,9 +1,11 @@
 //! From documents to the nouns: references are followed, defaults applied, rules checked.
 
+mod approval;
 mod effective;
 mod endpoint;
 mod exchange;
 mod mailbox;
+mod methods;
 mod organization;
 mod profile;
 mod secret;
@@ -18,6 +20,7 @@ use super::place::Place;
 use super::report::{Draft, Report};
 use crate::model::desired::Declared;
 use crate::model::host::HostSettings;
+use crate::model::limits;
 use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
 use crate::model::organization::Organization;
@@ -90,7 +93,7 @@ fn unique<T>(documents: Vec<Document<T>>, kind: &str, report: &mut Report<'_>) -
 }
 
 fn duplicate_name(kind: &str, name: &Spanned<Name>, first: Place) -> Draft {
-    let message = format!("a {kind} named `{}` exists already", name.value);
+    let message = format!("another {kind} is named `{}` already", name.value);
     Draft::error(codes::DUPLICATE_NAME, name.place, message).related(first, "first here")
 }
 
@@ -122,7 +125,27 @@ fn at_most(text: Option<Spanned<String>>, characters: usize, report: &mut Report
     if count > characters {
         report.add(out_of_range(text.place, format!("at most {characters} characters, found {count}")));
     }
+    printable(&text, report);
     Some(text.value)
+}
+
+/// A user name as it is sent to a server: 1 to 250 characters of one line.
+fn check_username(username: &Spanned<String>, report: &mut Report<'_>) {
+    if username.value.is_empty() || username.value.chars().count() > limits::USERNAME_CHARACTERS_MAX {
+        let expected = format!("1 to {} characters", limits::USERNAME_CHARACTERS_MAX);
+        report.add(out_of_range(username.place, expected));
+    }
+    printable(username, report);
+}
+
+/// Escapes of a quoted text can write any character; control characters would reach terminals and servers.
+fn printable(text: &Spanned<String>, report: &mut Report<'_>) {
+    if let Some(character) =
+        text.value.trim_end_matches('\n').chars().find(|character| character.is_control())
+    {
+        let message = format!("the character U+{:04X} cannot stand in this text", u32::from(character));
+        report.add(Draft::error(codes::CONTROL_CHARACTER, text.place, message));
+    }
 }
 
 /// A number in a range; the number itself even if it is outside, because it has been reported then.
@@ -140,7 +163,7 @@ fn in_range(
 }
 
 fn out_of_range(place: Place, expected: String) -> Draft {
-    Draft::error(codes::OUT_OF_RANGE, place, format!("out of range: {expected} is possible"))
+    Draft::error(codes::OUT_OF_RANGE, place, format!("out of range: expected {expected}"))
 }
 
 /// A thing that the host must allow: an error where it does not, a warning where its file was not given.
@@ -158,7 +181,7 @@ fn needs_host(
     let message = format!("{what}; the host must allow it with `{switch}: true`");
     Some(if host.given {
         let hint =
-            format!("the host file does not say `{switch}: true`; use TLS, or ask whoever owns the host");
+            format!("the host file does not say `{switch}: true`; whoever owns the host decides about it");
         Draft::error(code, place, message).hint(hint)
     } else {
         Draft::warning(codes::HOST_DEPENDENT, place, message)

@@ -9,7 +9,7 @@ use super::random::Random;
 
 pub(super) fn pdf(random: &mut Random) -> Part {
     let size = 200 + random.below(6000);
-    let octets = [&b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"[..], &random.octets(size), b"\n%%EOF\n"].concat();
+    let octets = [b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n".as_slice(), &random.octets(size), b"\n%%EOF\n"].concat();
     let name = format!("invoice-{}.pdf", 1000 + random.below(9000));
     Part::base64(
         &format!("application/pdf; name=\"{name}\""),
@@ -21,7 +21,7 @@ pub(super) fn pdf(random: &mut Random) -> Part {
 pub(super) fn png(random: &mut Random) -> Part {
     let start = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x02\0\0\0";
     let size = 100 + random.below(2000);
-    let octets = [&start[..], &random.octets(size), b"\0\0\0\0IEND\xaeB`\x82"].concat();
+    let octets = [start.as_slice(), &random.octets(size), b"\0\0\0\0IEND\xaeB`\x82"].concat();
     // RFC 2231: the name is not ASCII.
     let disposition = "attachment; filename*=UTF-8''Grundri%C3%9F.png";
     Part::base64("image/png", disposition, &octets)
@@ -76,7 +76,7 @@ pub(super) fn winmail_dat() -> Part {
     let mut stream = 0x223e_9f78_u32.to_le_bytes().to_vec();
     stream.extend_from_slice(&[1, 0]);
     for (attribute, value) in [
-        (0x0008_9006_u32, &b"\0\0\x01\0"[..]),
+        (0x0008_9006_u32, b"\0\0\x01\0".as_slice()),
         (0x0006_9007, b"\xe4\x04\0\0\0\0\0\0"),
         (0x0001_8004, b"Delivery note\0"),
     ] {

@@ -58,11 +58,11 @@ pub(super) fn write(letter: &Letter, damage: Damage, random: &mut Random) -> Vec
         }
         Damage::RawHeader => {
             let raw = without(&letter.write(&plain), "Subject:");
-            [&b"Subject: "[..], &mime::latin("Prüfung für Köln"), b"\r\n", &raw].concat()
+            [b"Subject: ".as_slice(), &mime::latin("Prüfung für Köln"), b"\r\n", &raw].concat()
         }
         Damage::DuplicateHeaders => {
             let again = b"From: somebody.else@example.test\r\nSubject: another subject\r\nMessage-ID: <twice@example.test>\r\n";
-            [&again[..], &letter.write(&plain)].concat()
+            [again.as_slice(), &letter.write(&plain)].concat()
         }
         Damage::NulBytes => letter.write(&Part::plain("before\0between\0\0after\r\n")),
         Damage::LeadingDots => letter.write(&Part::plain(".\r\n..\r\n.hidden\r\n...\r\n. \r\nlast\r\n.\r\n")),

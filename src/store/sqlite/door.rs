@@ -7,7 +7,7 @@ use super::{
     SqliteStore, alerts, blobs, declared, incoming, lease, mailbox, messages, outbox, outgoing, revision,
 };
 use crate::model::alert::Alert;
-use crate::model::cursor::{Cursor, RemoteId};
+use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
@@ -110,6 +110,16 @@ impl Store for SqliteStore {
     async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError> {
         let nonce = nonce.to_owned();
         self.read(move |db| mailbox::is_self_message(db, &nonce)).await
+    }
+
+    async fn enter_inbox(&self, lease: &Lease, mailbox: &Name, inbox: &InboxId) -> Result<(), StoreError> {
+        let (lease, mailbox, inbox) = (lease.clone(), mailbox.clone(), inbox.clone());
+        let asked = (mailbox.clone(), inbox.clone());
+        // It hardly ever changes: no write, and so no wait for the disk, when it does not.
+        if self.read(move |db| incoming::is_inbox(db, &asked.0, &asked.1)).await? {
+            return Ok(());
+        }
+        self.write(move |work| incoming::enter_inbox(work.db, &lease, &mailbox, &inbox)).await
     }
 
     async fn cursor(&self, mailbox: &Name) -> Result<Cursor, StoreError> {

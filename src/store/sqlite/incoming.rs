@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::{damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
 use super::lease;
 use super::writer::Work;
-use crate::model::cursor::{Cursor, CursorAdvance, RemoteId};
+use crate::model::cursor::{Cursor, CursorAdvance, InboxId, RemoteId};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
@@ -18,6 +18,28 @@ use crate::store::StoreError;
 enum Kept {
     New,
     Known,
+}
+
+pub(super) fn is_inbox(db: &Connection, mailbox: &Name, inbox: &InboxId) -> Result<bool, StoreError> {
+    let id = mailbox_id(db, mailbox)?;
+    let sql = "SELECT inbox FROM mailboxes WHERE id = ?1";
+    let known: Option<String> = db.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+    Ok(known.as_ref() == Some(&inbox.0))
+}
+
+pub(super) fn enter_inbox(
+    db: &Connection,
+    lease: &Lease,
+    mailbox: &Name,
+    inbox: &InboxId,
+) -> Result<(), StoreError> {
+    lease::check_mailbox(db, lease, mailbox)?;
+    let id = mailbox_id(db, mailbox)?;
+    forget_cursor(db, id)?;
+    forget_deletions(db, id)?;
+    db.prepare_cached("DELETE FROM remotes WHERE mailbox = ?1")?.execute([id])?;
+    db.prepare_cached("UPDATE mailboxes SET inbox = ?2 WHERE id = ?1")?.execute(params![id, inbox.0])?;
+    Ok(())
 }
 
 pub(super) fn cursor(db: &Connection, mailbox: &Name) -> Result<Cursor, StoreError> {
@@ -43,6 +65,11 @@ fn seen(db: &Connection, id: i64) -> Result<BTreeSet<String>, StoreError> {
 pub(super) fn forget_cursor(db: &Connection, id: i64) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM cursors WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1")?.execute([id])?;
+    Ok(())
+}
+
+pub(super) fn forget_deletions(db: &Connection, id: i64) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM deletions WHERE mailbox = ?1")?.execute([id])?;
     Ok(())
 }
 

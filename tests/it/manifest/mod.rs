@@ -1,6 +1,11 @@
 //! Manifests from outside: what they say when they are right, and what is said when they are wrong.
 
+#![expect(clippy::unwrap_used, reason = "what these functions cannot read is a failed test")]
+
 mod cases;
+mod documents;
+mod examples;
+mod properties;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

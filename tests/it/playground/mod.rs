@@ -49,7 +49,7 @@ fn python(playground: &Playground, case: &str) -> String {
 fn three_messages(playground: &Playground) {
     let state = playground.state();
     for raw in [
-        &b"Subject: one\r\n\r\nfirst\r\n"[..],
+        b"Subject: one\r\n\r\nfirst\r\n".as_slice(),
         b"Subject: two\r\n\r\n.\r\n..two dots\r\nend\r\n",
         b"Subject: three\r\n\r\n",
     ] {

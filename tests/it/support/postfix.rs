@@ -1,8 +1,9 @@
 //! Postfix, for submission. It checks passwords with a Dovecot, delivers to it, and reaches nothing else.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use super::dovecot::Dovecot;
 use super::program::{Server, run};
@@ -26,10 +27,8 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// Returns when it answers on every port. Starting takes much of a processor, so test processes take turns.
+    /// Returns when it answers on every port.
     pub fn start(dovecot: &Dovecot) -> Self {
-        let turn = File::create(std::env::temp_dir().join("mailplumb-postfix.lock")).unwrap();
-        turn.lock().unwrap();
         let folder = scratch::folder();
         let [submission, submissions, anonymous] =
             [(); 3].map(|()| SocketAddr::new(scratch::address().into(), scratch::port()));
@@ -43,8 +42,7 @@ impl Postfix {
         fs::write(path("etc/recipients"), RECIPIENTS).unwrap();
         fs::write(path("etc/senders"), "/^banned@/ 554 5.7.1 sender banned\n").unwrap();
         let etc = path("etc").into_os_string();
-        // Creates the queue. `postfix start-fg` would do it too, but would stand between us and the process to stop.
-        run("postfix", &["-c".into(), etc.clone(), "check".into()], "");
+        create_queue(&path("spool"));
         let programs =
             run("postconf", &["-c".into(), etc.clone(), "-h".into(), "daemon_directory".into()], "");
         // The master signals its whole process group when it ends, so it gets one of its own.
@@ -72,6 +70,25 @@ impl Postfix {
         scratch::wait_until(&format!("{count} messages for {user}"), delivered, || self.log());
         dovecot.inbox_messages(user)
     }
+}
+
+/// What `postfix check` would create, in the several seconds that it takes to look at everything else.
+fn create_queue(spool: &Path) {
+    let folder = |name: &str, owner: &str, mode: u32| {
+        let path = spool.join(name);
+        fs::create_dir(&path).unwrap();
+        run("chown", &[owner.as_ref(), path.as_os_str()], "");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for name in [
+        "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved",
+        "trace",
+    ] {
+        folder(name, "postfix", 0o700);
+    }
+    folder("maildrop", "postfix:postdrop", 0o730);
+    folder("public", "postfix:postdrop", 0o710);
+    folder("pid", "root", 0o755);
 }
 
 const RECIPIENTS: &str = "/^defer@/ 450 4.7.1 try again later\n\

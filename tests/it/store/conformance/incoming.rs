@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mailplumb::model::cursor::{Cursor, CursorAdvance, RemoteId};
+use mailplumb::model::cursor::{Cursor, CursorAdvance, InboxId, RemoteId};
 use mailplumb::model::record::{ContentHash, IncomingBatch, NewRecord, Recorded};
 use mailplumb::store::{MessageQuery, Store, StoreError};
 
@@ -53,6 +53,25 @@ pub async fn a_batch_that_fails_leaves_cursor_and_records_as_they_were(world: &W
     let good = record(2, "second");
     store.record(&lease, &batch("anna", 2, vec![good.clone()])).await.unwrap();
     assert_eq!(store.raw(&good.content).await.unwrap(), Some(good.raw));
+}
+
+pub async fn another_inbox_begins_anew_and_loses_no_record(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let (old, new) = (InboxId::of(&["old server"]), InboxId::of(&["new server"]));
+    store.enter_inbox(&lease, &name("anna"), &old).await.unwrap();
+    let doomed = NewRecord { delete_after: true, ..record(7, "hello") };
+    store.record(&lease, &batch("anna", 7, vec![doomed.clone()])).await.unwrap();
+    store.enter_inbox(&lease, &name("anna"), &old).await.unwrap();
+    assert_ne!(store.cursor(&name("anna")).await.unwrap(), Cursor::Start, "the same inbox goes on");
+
+    store.enter_inbox(&lease, &name("anna"), &new).await.unwrap();
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Start);
+    assert_eq!(store.deletions(&name("anna")).await.unwrap(), [], "the same id names another message there");
+    assert_eq!(all(store).await.len(), 1);
+    let again = store.record(&lease, &batch("anna", 7, vec![record(7, "hello")])).await.unwrap();
+    assert_eq!(again, Recorded { new: 0, known: 1 }, "what moved along is known by its octets");
 }
 
 pub async fn the_same_octets_are_recorded_once_for_each_mailbox(world: &World) {

@@ -48,6 +48,7 @@ macro_rules! conformance_suite {
             a_deleted_mailbox_frees_its_name_in_the_same_plan,
             a_deleted_mailbox_keeps_its_records_under_its_name,
             a_replay_forgets_the_cursor_and_sets_the_moment,
+            what_was_to_be_removed_stays_once_removal_is_switched_off,
             a_changed_connection_takes_the_mailbox_out_of_its_workers_hands,
             an_unchanged_connection_leaves_the_worker_alone,
             a_state_that_the_commit_leaves_out_stays,
@@ -63,6 +64,7 @@ macro_rules! conformance_suite {
         conformance_suite!(@ $factory, incoming:
             records_and_cursor_are_written_together,
             a_batch_that_fails_leaves_cursor_and_records_as_they_were,
+            another_inbox_begins_anew_and_loses_no_record,
             the_same_octets_are_recorded_once_for_each_mailbox,
             a_message_without_octets_is_known_by_its_remote_id,
             a_cursor_does_not_go_back_within_one_validity,

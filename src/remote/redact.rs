@@ -1,0 +1,246 @@
+//! Takes the password out of what a server says.
+//!
+//! Some servers repeat the line that they did not understand, and that line may have been the login. Their words are
+//! shown, stored with the state and put into alerts, so every connector is wrapped here, in one place: whatever comes
+//! back from a server as words is searched for the password of that very connection, as it is and in the forms in which
+//! logins send it. Messages themselves are not touched.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Connector, Receive, Submit, Trace};
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use crate::model::failure::{CUT, RemoteError};
+use crate::model::name::Address;
+use crate::model::outbox::{RecipientResult, Submitted};
+use crate::model::secret::Secret;
+use crate::model::server::{Destination, Login};
+
+/// Stands where a password stood.
+const MASK: &str = "[password]";
+/// Shorter texts are found everywhere by chance; masking them would only show where they are.
+const FORM_BYTES_MIN: usize = 4;
+
+/// A connector whose words do not hold the password that it was given.
+pub struct Redacting(pub Arc<dyn Connector>);
+
+/// The password of one connection, in every form that a login gives it.
+struct Password {
+    /// Longest first, because a form may be part of another.
+    forms: Arc<[Secret<String>]>,
+}
+
+impl Password {
+    fn of(login: &Login) -> Self {
+        let mut forms = match login {
+            Login::Anonymous => Vec::new(),
+            Login::Password { username, password } => forms(username, password.expose()),
+        };
+        forms.retain(|form| form.expose().len() >= FORM_BYTES_MIN);
+        forms.sort_by_key(|form| std::cmp::Reverse(form.expose().len()));
+        Self { forms: forms.into() }
+    }
+
+    fn mask(&self, words: &mut String) {
+        for form in self.forms.iter().map(Secret::expose) {
+            if words.contains(form.as_str()) {
+                *words = words.replace(form.as_str(), MASK);
+            }
+            if words.contains(CUT) {
+                *words = without_cut_form(words, form);
+            }
+        }
+    }
+
+    fn error(&self, mut error: RemoteError) -> RemoteError {
+        error.cause.words_mut().into_iter().for_each(|words| self.mask(words));
+        error
+    }
+}
+
+/// As typed; as an IMAP quoted string (RFC 9051 section 9); base64 alone (LOGIN), in a PLAIN message (RFC 4616), and
+/// in anything else that was encoded with it.
+/// Server words have no space at their ends and spaces for control characters, so the password may look like that too.
+fn forms(username: &str, password: &str) -> Vec<Secret<String>> {
+    let quoted = password.replace('\\', "\\\\").replace('"', "\\\"");
+    let plain = [format!("\0{username}\0{password}"), format!("{username}\0{username}\0{password}")].map(Secret::new);
+    let cleaned: String = password.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let [short, long] = plain.each_ref().map(|message| STANDARD.encode(message.expose()));
+    let mut forms: Vec<_> = [password.to_owned(), quoted, cleaned, short, long].map(Secret::new).into();
+    forms.push(Secret::new(STANDARD.encode(password)));
+    forms.extend((0..3).map(|before| inside_base64(before, password)));
+    forms
+}
+
+/// The characters of base64 that depend on nothing but the password when so many bytes stand before it.
+fn inside_base64(before: usize, password: &str) -> Secret<String> {
+    let whole = Secret::new("-".repeat(before) + password);
+    let encoded = Secret::new(STANDARD.encode(whole.expose()));
+    let characters = (before * 8).div_ceil(6)..whole.expose().len() * 8 / 6;
+    Secret::new(encoded.expose().get(characters).unwrap_or_default().to_owned())
+}
+
+/// Where a server's words were cut, the cut may go through the password.
+fn without_cut_form(words: &str, form: &str) -> String {
+    let mut parts: Vec<String> = words.split(CUT).map(str::to_owned).collect();
+    let before_cuts = parts.len() - 1;
+    for part in parts.iter_mut().take(before_cuts) {
+        let begins = |end: &usize| form.is_char_boundary(*end) && part.ends_with(&form[..*end]);
+        if let Some(length) = (FORM_BYTES_MIN..form.len()).rev().find(begins) {
+            part.truncate(part.len() - length);
+            part.push_str(MASK);
+        }
+    }
+    parts.join(&CUT.to_string())
+}
+
+#[async_trait]
+impl Connector for Redacting {
+    async fn receive(
+        &self,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Receive>, RemoteError> {
+        let password = Password::of(&destination.login);
+        let session = self.0.receive(destination, trace).await;
+        trace.reword(|words| password.mask(words));
+        match session {
+            Ok(session) => Ok(Box::new(Receiving { session, password })),
+            Err(error) => Err(password.error(error)),
+        }
+    }
+
+    async fn submit(
+        &self,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Submit>, RemoteError> {
+        let password = Password::of(&destination.login);
+        let session = self.0.submit(destination, trace).await;
+        trace.reword(|words| password.mask(words));
+        match session {
+            Ok(session) => Ok(Box::new(Submitting { session, password })),
+            Err(error) => Err(password.error(error)),
+        }
+    }
+}
+
+struct Receiving {
+    session: Box<dyn Receive>,
+    password: Password,
+}
+
+#[async_trait]
+impl Receive for Receiving {
+    async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
+        self.session.list(cursor).await.map_err(|error| self.password.error(error))
+    }
+
+    async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
+        let mut fetched =
+            self.session.fetch(messages, part).await.map_err(|error| self.password.error(error))?;
+        for one in &mut fetched {
+            match &mut one.content {
+                Content::Refused(said) => self.password.mask(said),
+                Content::Bytes(_) | Content::Vanished | Content::TooLarge(_) => {}
+            }
+        }
+        Ok(fetched)
+    }
+
+    async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {
+        let Self { session, password } = *self;
+        session.delete_and_close(messages).await.map_err(|error| password.error(error))
+    }
+}
+
+struct Submitting {
+    session: Box<dyn Submit>,
+    password: Password,
+}
+
+#[async_trait]
+impl Submit for Submitting {
+    async fn send(
+        &mut self,
+        from: &Address,
+        recipients: &[Address],
+        raw: &[u8],
+    ) -> Result<Submitted, RemoteError> {
+        let mut submitted =
+            self.session.send(from, recipients, raw).await.map_err(|error| self.password.error(error))?;
+        for result in &mut submitted.recipients {
+            match result {
+                RecipientResult::Accepted { said: words }
+                | RecipientResult::Deferred { said: words }
+                | RecipientResult::Refused { said: words }
+                | RecipientResult::Unsure { detail: words } => self.password.mask(words),
+            }
+        }
+        Ok(submitted)
+    }
+
+    fn is_open(&self) -> bool {
+        self.session.is_open()
+    }
+
+    async fn close(self: Box<Self>) {
+        self.session.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::failure::{Cause, TestStep, server_words};
+
+    fn password(text: &str) -> Password {
+        let password = Secret::new(text.to_owned());
+        Password::of(&Login::Password { username: "anna".to_owned(), password })
+    }
+
+    fn masked(secret: &str, words: &str) -> String {
+        let mut words = words.to_owned();
+        password(secret).mask(&mut words);
+        words
+    }
+
+    #[test]
+    fn a_login_that_is_repeated_loses_its_password_in_every_form() {
+        assert_eq!(masked("hunter2", "bad PASS hunter2, hunter2"), "bad PASS [password], [password]");
+        assert_eq!(masked("a\"b\\c", r#"BAD LOGIN anna "a\"b\\c""#), r#"BAD LOGIN anna "[password]""#);
+        assert_eq!(masked("hunter2", "AUTH PLAIN AGFubmEAaHVudGVyMg=="), "AUTH PLAIN [password]");
+        assert_eq!(masked("hunter2", "535 aHVudGVyMg=="), "535 [password]");
+        assert_eq!(masked("hunter2", "AUTH PLAIN AGJlbgBodW50ZXIy"), "AUTH PLAIN AGJlbgB[password]");
+        assert_eq!(masked("tab\there", "said tab here"), "said [password]");
+    }
+
+    #[test]
+    fn words_that_were_cut_in_the_password_do_not_show_its_beginning() {
+        let said = server_words(&format!("{}correct horse battery", "x".repeat(480)));
+        let shown = masked("correct horse battery", &said);
+        assert!(!shown.contains("corr") && shown.contains(MASK), "{shown}");
+    }
+
+    #[test]
+    fn a_very_short_password_is_not_searched_for() {
+        assert_eq!(masked("ok", "+OK looks ok"), "+OK looks ok");
+    }
+
+    #[test]
+    fn every_error_with_words_is_searched() {
+        let said = || "hunter2".to_owned();
+        for cause in [
+            Cause::LoginRefused { said: said() },
+            Cause::Garbage { detail: said() },
+            Cause::NoMechanism { wanted: "plain".to_owned(), offered: vec![said()] },
+            Cause::WrongProtocol { protocol: "POP3".to_owned(), said: said() },
+        ] {
+            let error = password("hunter2").error(RemoteError::new(TestStep::Authenticate, cause));
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What documents and `--help` say is so: commands and flags exist, and every YAML block is valid.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::person::Person;
+
+/// The README and everything in `docs`, by file name.
+fn documents() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let named = |path: std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    };
+    pages.chain([root.join("README.md")]).map(named).collect()
+}
+
+/// The blocks of one language in a page.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let parts = page.split(&format!("```{language}\n")).skip(1);
+    parts.map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Every command with its help text: `outbox add` → ….
+fn commands(person: &Person) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![String::new()];
+    while let Some(command) = waiting.pop() {
+        let help = person.types(format!("{command} --help").trim()).ends(0).stdout;
+        if let Some((_, listed)) = help.split_once("Commands:\n") {
+            let names = listed.lines().take_while(|line| line.starts_with("  "));
+            let names = names.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+            waiting.extend(names.filter(|name| *name != "help").map(|name| format!("{command} {name}").trim().to_owned()));
+        }
+        found.insert(command, help);
+    }
+    found
+}
+
+/// The long flags in a text.
+fn flags(text: &str) -> BTreeSet<String> {
+    let word = |part: &str| {
+        let end = part.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(part.len());
+        format!("--{}", part[..end].trim_end_matches('-'))
+    };
+    let mut found: BTreeSet<String> = text.split("--").skip(1).map(word).collect();
+    found.remove("--");
+    found
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let commands = commands(&Person::new());
+    assert!(commands.len() >= 20, "{:?}", commands.keys());
+    for (command, help) in &commands {
+        let example = if command.is_empty() { "mailplumb demo" } else { "Example" };
+        assert!(help.contains(example), "`{command} --help` has no example:\n{help}");
+        let longest = help.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(120), "{command}: {longest:?}");
+        // The examples themselves use flags that there are.
+        let (options, examples) = help.split_once("Example").unwrap_or((help, ""));
+        let options = flags(options);
+        for flag in flags(examples) {
+            let is_known = options.contains(&flag) || commands.values().any(|other| flags(other.split("Example").next().unwrap_or("")).contains(&flag));
+            assert!(is_known, "{flag} in the example of `{command}`");
+        }
+    }
+}
+
+#[test]
+fn every_flag_that_is_documented_exists() {
+    let commands = commands(&Person::new());
+    let known: BTreeSet<String> = commands.values().flat_map(|help| flags(help.split("Example").next().unwrap_or(""))).collect();
+    let mut seen = 0;
+    for (name, page) in documents() {
+        // Of commands of others, and of `mailplumb` in code: only what stands in code.
+        let quoted = page.split('`').skip(1).step_by(2).filter(|text| text.starts_with("--"));
+        let typed = blocks(&page, "sh").join("\n").replace("\\\n", " ");
+        let typed: Vec<&str> = typed.lines().filter(|line| line.contains("mailplumb ")).collect();
+        for flag in quoted.chain(typed).flat_map(flags) {
+            assert!(known.contains(&flag), "{name} mentions {flag}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "only {seen} flags were found");
+}
+
+#[test]
+fn every_command_that_is_documented_exists() {
+    let commands = commands(&Person::new());
+    let mut seen = 0;
+    for (name, page) in documents() {
+        for text in page.split("mailplumb ").skip(1).filter(|text| text.starts_with(|c: char| c.is_ascii_lowercase())) {
+            let words: Vec<&str> = text.split(|c: char| !c.is_ascii_lowercase() && c != ' ').next().unwrap_or_default().split(' ').collect();
+            let is_code = page[..page.len() - text.len()].rsplit('\n').next().is_some_and(|line| line.contains('`') || line.starts_with("mailplumb"));
+            let at = page.find(text).unwrap_or_default();
+            let in_code = page[..at].ends_with("`mailplumb ") || page[..at].ends_with("\nmailplumb ");
+            if in_code && is_code {
+                assert!(commands.contains_key(words[0]), "{name}: mailplumb {}", words[0]);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 15, "only {seen} commands were found");
+}
+
+#[test]
+fn the_manifest_of_the_guide_is_valid_and_can_be_planned() {
+    let pages = documents();
+    let person = Person::new();
+    let manifest = blocks(&pages["manifest.md"], "yaml");
+    assert!(manifest.len() >= 6);
+    for (number, block) in manifest.iter().enumerate() {
+        person.write(&format!("guide/{number}.yaml"), block);
+    }
+    let valid = person.types("--file guide validate").ends(0).says("Valid: 4 profiles, 3 mailboxes; 0 errors");
+    for warning in valid.stderr.lines().filter(|line| line.starts_with("warning")) {
+        assert!(warning.contains("there is no connector yet"), "{valid}");
+    }
+    person.types("--file guide plan").ends(0).says("mailbox/support").says("mailbox/anna");
+
+    for (number, block) in blocks(&pages["secrets.md"], "yaml").iter().enumerate() {
+        person.write(&format!("secrets/{number}.yaml"), block);
+    }
+    person.types("--file secrets validate").ends(0).says("0 errors, 0 warnings");
+}
+
+#[test]
+fn the_host_file_of_the_guide_is_valid_and_has_every_key() {
+    let pages = documents();
+    let page = &pages["host-file.md"];
+    let host_files = blocks(page, "yaml");
+    assert_eq!(host_files.len(), 1);
+    let person = Person::new();
+    person.write("host.yaml", &host_files[0]);
+    let manifest = blocks(&pages["manifest.md"], "yaml").join("---\n");
+    person.write("mail.yaml", &manifest);
+    person.types("--file mail.yaml --host-config host.yaml validate").ends(0);
+    // A key more, and the error lists the keys that there are.
+    person.write("host.yaml", &(host_files[0].clone() + "noSuchKey: 1\n"));
+    let refused = person.types("--file mail.yaml --host-config host.yaml validate").ends(1).says("noSuchKey");
+    let expected = refused.stderr.lines().find(|line| line.contains("expected")).unwrap();
+    let keys: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    assert!(keys.len() >= 7, "{refused}");
+    for key in keys {
+        assert!(host_files[0].contains(&format!("{key}:")), "the guide lacks `{key}`");
+    }
+}
+
+#[test]
+fn the_exit_codes_of_the_guide_are_those_of_the_program() {
+    let page = documents().remove("exit-codes.md").unwrap();
+    let code = |line: &str| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok();
+    let documented: Vec<u8> = page.lines().filter_map(code).collect();
+    assert_eq!(documented, [0, 1, 2, 10, 11, 12, 14, 15, 16, 64, 130]);
+}
