@@ -159,6 +159,7 @@ impl Cause {
             Self::NoMechanism { wanted: _, offered } => offered.iter_mut().collect(),
             Self::ConnectionRefused { .. }
             | Self::TimedOut { .. }
+            | Self::NoGreeting { .. }
             | Self::StarttlsNotOffered
             | Self::StarttlsInjected
             | Self::PlaintextLogin

@@ -164,8 +164,12 @@ impl Person {
     pub fn hears(&self, typed: &str, child: Child) -> Heard {
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let heard =
-            Heard { typed: typed.to_owned(), code: status.code(), stdout: text(stdout), stderr: text(stderr) };
+        let heard = Heard {
+            typed: typed.to_owned(),
+            code: status.code(),
+            stdout: text(stdout),
+            stderr: text(stderr),
+        };
         self.heard.borrow_mut().push(heard.clone());
         heard
     }
@@ -258,4 +262,3 @@ pub fn playground_host_file(playground: &Playground, host: &str) -> String {
         (host, 587, playground.smtp()),
     ])
 }
-
