@@ -158,6 +158,7 @@ impl Cause {
             | Self::Internal { detail: words } => vec![words],
             Self::NoMechanism { wanted: _, offered } => offered.iter_mut().collect(),
             Self::ConnectionRefused { .. }
+            | Self::NoGreeting { .. }
             | Self::TimedOut { .. }
             | Self::NoGreeting { .. }
             | Self::StarttlsNotOffered

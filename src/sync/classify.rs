@@ -42,8 +42,8 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::NameNotResolved { .. } => ("name-not-resolved", Transient, Profile),
         Cause::ConnectionRefused { .. } => ("connection-refused", Transient, Profile),
         Cause::Unreachable { .. } => ("unreachable", Transient, Profile),
-        Cause::TimedOut { .. } => ("timed-out", Transient, Profile),
         Cause::NoGreeting { .. } => ("no-greeting", Transient, Profile),
+        Cause::TimedOut { .. } => ("timed-out", Transient, Profile),
         Cause::ConnectionLost { .. } => ("connection-lost", Transient, Profile),
         Cause::CertificateUntrusted { .. } => ("certificate-untrusted", Permanent, Profile),
         Cause::CertificateNameMismatch { .. } => ("certificate-name-mismatch", Permanent, Profile),
@@ -113,6 +113,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
             format!("`{host}:{port}` is no {protocol} server"),
             format!("check host and port of profile `{profile}`"),
         ),
+        Cause::NoGreeting { .. } => no_greeting(setting),
         Cause::CertificateUntrusted { .. } => untrusted(setting),
         Cause::CertificateNameMismatch { .. } => said(
             format!("the certificate belongs to another name than `{host}`"),

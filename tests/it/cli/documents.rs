@@ -19,7 +19,8 @@ fn documents() -> BTreeMap<String, String> {
 
 /// The blocks of one language in a page.
 fn blocks(page: &str, language: &str) -> Vec<String> {
-    let parts = page.split(&format!("```{language}\n")).skip(1);
+    let fence = format!("```{language}\n");
+    let parts = page.split(&fence).skip(1);
     parts.map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
