@@ -160,7 +160,6 @@ impl Cause {
             Self::ConnectionRefused { .. }
             | Self::NoGreeting { .. }
             | Self::TimedOut { .. }
-            | Self::NoGreeting { .. }
             | Self::StarttlsNotOffered
             | Self::StarttlsInjected
             | Self::PlaintextLogin

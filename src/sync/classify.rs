@@ -108,7 +108,6 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
             "check the network, the firewall and the port (a wrong port often shows as silence)",
         ),
         Cause::TimedOut { .. } | Cause::ConnectionLost { .. } | Cause::ServerBye { .. } => silent(setting),
-        Cause::NoGreeting { .. } => no_greeting(setting),
         Cause::WrongProtocol { protocol, .. } => said(
             format!("`{host}:{port}` is no {protocol} server"),
             format!("check host and port of profile `{profile}`"),
