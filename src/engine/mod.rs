@@ -10,6 +10,7 @@ pub mod incoming;
 pub mod lease;
 pub mod outgoing;
 pub mod permits;
+pub mod queue;
 pub mod reconcile;
 pub mod test_and_enable;
 pub mod watch;

@@ -13,7 +13,7 @@ use crate::model::profile::{Credentials, Profile, Server};
 pub struct Permits {
     all: Arc<Semaphore>,
     /// By profile, with the limit it was made for: another limit makes another semaphore.
-    profiles: Mutex<BTreeMap<Name, (u16, Arc<Semaphore>)>>,
+    profiles: Mutex<BTreeMap<Name, (usize, Arc<Semaphore>)>>,
 }
 
 impl Default for Permits {
@@ -34,24 +34,31 @@ pub struct Permit {
 impl Permits {
     /// Waits for the profile's permit first, so that a slow profile does not hold places that others could use.
     pub async fn acquire(&self, profile: &Profile) -> Permit {
-        let of_profile = match shares_credentials(profile) {
-            true => self.of_profile(profile).acquire_owned().await.ok(),
-            false => None,
-        };
+        let of_profile = self.of_profile(profile).acquire_owned().await.ok();
         Permit { _profile: of_profile, _all: Arc::clone(&self.all).acquire_owned().await.ok() }
     }
 
     fn of_profile(&self, profile: &Profile) -> Arc<Semaphore> {
-        let limit = profile.processing.max_concurrent_connections.get();
+        let limit = places(profile);
         let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
         match profiles.get(&profile.name) {
             Some((known, semaphore)) if *known == limit => Arc::clone(semaphore),
             _ => {
-                let semaphore = Arc::new(Semaphore::new(usize::from(limit)));
+                let semaphore = Arc::new(Semaphore::new(limit));
                 profiles.insert(profile.name.clone(), (limit, Arc::clone(&semaphore)));
                 semaphore
             }
         }
+    }
+}
+
+/// How many mailboxes of a profile may be worked on at once. Each takes one connection.
+pub fn places(profile: &Profile) -> usize {
+    let declared = usize::from(profile.processing.max_concurrent_connections.get());
+    match shares_credentials(profile) {
+        true => declared.min(limits::MAILBOXES_AT_ONCE_PER_PROFILE_MAX),
+        // The declared limit counts for each mailbox, which never has more than one.
+        false => limits::MAILBOXES_AT_ONCE_PER_PROFILE_MAX,
     }
 }
 

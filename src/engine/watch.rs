@@ -1,6 +1,6 @@
 //! The server's loop: follow the manifest, keep what is declared tested, drive each mailbox when it is due.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,29 +9,24 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::model::event::Event;
+use crate::model::failure::Cause;
 use crate::model::host::HostSettings;
 use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
-use crate::model::outbox::OutgoingState;
 use crate::model::plan::Policy;
-use crate::model::profile::{Profile, ServerKind};
+use crate::model::profile::ServerKind;
 use crate::source::Source;
-use crate::store::{MailboxRow, OutboxQuery, StoreError};
-use crate::sync::schedule;
+use crate::store::{MailboxRow, StoreError};
+use crate::sync::schedule::{self, Pace};
 use crate::sync::transition::later;
 
+use super::drive::Driven;
+use super::queue::{Job, Places, Queue};
 use super::reconcile::{self, Reconciled};
 use super::test_and_enable::{self, Which};
-use super::{Engine, drive};
-
-/// What is done for one mailbox at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Job {
-    Test,
-    Cycle(Operation),
-}
+use super::{Engine, drive, permits};
 
 /// The loop's own memory. All of it can be rebuilt from the store.
 pub struct Watch {
@@ -45,11 +40,8 @@ pub struct Watch {
 
 struct Round {
     watch: Watch,
-    queue: BTreeSet<(Timestamp, Name, Job)>,
-    /// What is queued for each mailbox, so that it is queued once.
-    queued: BTreeMap<(Name, Job), Timestamp>,
-    running: BTreeMap<Name, Job>,
-    jobs: JoinSet<Result<(), StoreError>>,
+    queue: Queue,
+    jobs: JoinSet<Result<Ended, StoreError>>,
     /// Whose job a task is; known also of one that panics.
     tasks: BTreeMap<Id, Name>,
     /// Mailboxes that may send, and from when on.
@@ -63,9 +55,7 @@ struct Round {
 pub async fn run(watch: Watch) -> Result<(), StoreError> {
     let mut round = Round {
         watch,
-        queue: BTreeSet::new(),
-        queued: BTreeMap::new(),
-        running: BTreeMap::new(),
+        queue: Queue::default(),
         jobs: JoinSet::new(),
         tasks: BTreeMap::new(),
         may_send: BTreeMap::new(),
@@ -74,7 +64,6 @@ pub async fn run(watch: Watch) -> Result<(), StoreError> {
     };
     round.reconcile().await;
     round.rebuild().await?;
-    round.queue_dead_attempts().await?;
     round.turn().await;
     Ok(())
 }
@@ -149,7 +138,6 @@ impl Round {
         self.retry = engine.settings().await?.retry;
         let rows = engine.store.mailboxes().await?;
         self.queue.clear();
-        self.queued.clear();
         self.may_send.clear();
         for row in &rows {
             self.queue_mailbox(row);
@@ -157,65 +145,53 @@ impl Round {
         Ok(())
     }
 
-    /// An attempt that died with its process has to be looked at even when nothing else is to be sent.
-    async fn queue_dead_attempts(&mut self) -> Result<(), StoreError> {
-        let query = OutboxQuery { state: Some(OutgoingState::Sending), ..OutboxQuery::default() };
-        let engine = Arc::clone(&self.watch.engine);
-        for message in engine.store.outbox(&query).await? {
-            self.push(engine.clock.now(), message.mailbox, Job::Cycle(Operation::Outgoing));
-        }
-        Ok(())
-    }
-
     fn queue_mailbox(&mut self, row: &MailboxRow) {
         let Some(profile) = &row.profile else { return };
         let name = &row.stored.declared.name;
+        let places = Places { profile: profile.name.clone(), limit: permits::places(profile) };
+        self.queue.set_places(name.clone(), places);
         let now = self.watch.engine.clock.now();
         for (operation, stored) in &row.stored.operations {
             if self.has_connector(profile.server.kind(), *operation)
                 && let Some(due) = schedule::next_test(stored, now, &self.retry)
             {
-                self.push(due, name.clone(), Job::Test);
+                self.queue.push(due, name.clone(), Job::Test);
             }
             match operation {
                 Operation::Incoming => {
-                    if let Some(due) = incoming_due(profile, stored.cycle_at, &stored.state, now, name) {
-                        self.push(due, name.clone(), Job::Cycle(Operation::Incoming));
+                    let pace = Pace {
+                        interval_minutes: profile.processing.min_polling_interval_minutes,
+                        jitter: jitter(name),
+                        retry_wait: self.retry.wait,
+                    };
+                    if let Some(due) = schedule::next_cycle(&stored.state, pace, stored.cycle_at, now) {
+                        self.queue.push(due, name.clone(), Job::Cycle(Operation::Incoming));
                     }
                 }
-                Operation::Outgoing => match &stored.state {
-                    OperationState::Enabled => {
-                        self.may_send.insert(name.clone(), now);
-                    }
-                    OperationState::Retrying { until, .. } => {
-                        self.may_send.insert(name.clone(), *until);
-                    }
-                    OperationState::Off(_)
-                    | OperationState::AwaitingTest(_)
-                    | OperationState::Testing
-                    | OperationState::Disabled(_) => {
-                        self.may_send.remove(name);
-                    }
-                },
+                Operation::Outgoing => self.note_sender(name, &stored.state, now),
                 Operation::Act => {}
             }
         }
     }
 
-    fn has_connector(&self, kind: ServerKind, operation: Operation) -> bool {
-        operation != Operation::Act && self.watch.engine.remotes.connector(kind).is_some()
-    }
-
-    fn push(&mut self, due: Timestamp, name: Name, job: Job) {
-        let key = (name, job);
-        if let Some(earlier) = self.queued.get(&key) {
-            if *earlier <= due {
+    /// Keeps who may send, and from when on.
+    fn note_sender(&mut self, name: &Name, state: &OperationState, now: Timestamp) {
+        let from = match state {
+            OperationState::Enabled => now,
+            OperationState::Retrying { until, .. } => schedule::next_try(*until, now, self.retry.wait),
+            OperationState::Off(_)
+            | OperationState::AwaitingTest(_)
+            | OperationState::Testing
+            | OperationState::Disabled(_) => {
+                self.may_send.remove(name);
                 return;
             }
-            self.queue.remove(&(*earlier, key.0.clone(), job));
-        }
-        self.queue.insert((due, key.0.clone(), job));
-        self.queued.insert(key, due);
+        };
+        self.may_send.insert(name.clone(), from);
+    }
+
+    fn has_connector(&self, kind: ServerKind, operation: Operation) -> bool {
+        operation != Operation::Act && self.watch.engine.remotes.connector(kind).is_some()
     }
 
     async fn start_due(&mut self) {
@@ -225,28 +201,13 @@ impl Round {
             Ok(mailboxes) => {
                 for name in mailboxes {
                     if self.may_send.get(&name).is_some_and(|from| *from <= now) {
-                        self.push(now, name, Job::Cycle(Operation::Outgoing));
+                        self.queue.push(now, name, Job::Cycle(Operation::Outgoing));
                     }
                 }
             }
             Err(error) => self.warn(&error),
         }
-        let due: Vec<_> = self
-            .queue
-            .iter()
-            .take_while(|(due, ..)| *due <= now)
-            .filter(|(_, name, _)| !self.running.contains_key(name))
-            .take(limits::MAILBOXES_AT_ONCE_MAX * 2)
-            .cloned()
-            .collect();
-        for (due, name, job) in due {
-            let is_full = self.running.len() >= limits::MAILBOXES_AT_ONCE_MAX * 2;
-            if is_full || self.running.contains_key(&name) {
-                continue;
-            }
-            self.queue.remove(&(due, name.clone(), job));
-            self.queued.remove(&(name.clone(), job));
-            self.running.insert(name.clone(), job);
+        for (name, job) in self.queue.take_due(now) {
             let task = self.jobs.spawn({
                 let (engine, name) = (Arc::clone(&engine), name.clone());
                 async move { work(&engine, &name, job).await }
@@ -255,57 +216,49 @@ impl Round {
         }
     }
 
-    async fn ended(&mut self, ended: Result<(Id, Result<(), StoreError>), JoinError>) {
+    async fn ended(&mut self, ended: Result<(Id, Result<Ended, StoreError>), JoinError>) {
         let (task, result) = match ended {
             Ok((task, result)) => (task, Ok(result)),
             Err(error) => (error.id(), Err(error)),
         };
         let Some(name) = self.tasks.remove(&task) else { return };
-        let Some(job) = self.running.remove(&name) else { return };
+        let Some(job) = self.queue.ended(&name) else { return };
         match result {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.warn(&error),
-            Err(error) => return self.died(name, job, &error),
+            Ok(Ok(Ended::Noted)) => {}
+            Ok(Ok(Ended::Undone)) => return self.put_off(name, job, limits::UNDONE_WAIT),
+            Ok(Err(error)) => {
+                self.warn(&error);
+                return self.put_off(name, job, limits::UNDONE_WAIT);
+            }
+            // A panic is a defect; it costs one round of one mailbox, and neither the others nor the server.
+            Err(error) => {
+                let message = format!("mailbox/{name}: internal error, tried again later: {error}");
+                self.watch.engine.tell(Event::Warned { message });
+                return self.put_off(name, job, self.retry.wait);
+            }
         }
         match self.watch.engine.store.mailbox(&name).await {
             Ok(Some(row)) => self.queue_mailbox(&row),
             Ok(None) => {}
-            Err(error) => self.warn(&error),
+            Err(error) => {
+                self.warn(&error);
+                self.put_off(name, job, limits::UNDONE_WAIT);
+            }
         }
     }
-}
 
-impl Round {
-    /// A panic is a defect; it costs one round of one mailbox, and neither the others nor the server.
-    fn died(&mut self, name: Name, job: Job, error: &JoinError) {
-        let message = format!("mailbox/{name}: internal error, tried again later: {error}");
-        self.watch.engine.tell(Event::Warned { message });
-        let due = later(self.watch.engine.clock.now(), self.retry.wait);
-        if self.may_send.contains_key(&name) {
+    /// Nothing was noted that would say when to go on.
+    fn put_off(&mut self, name: Name, job: Job, wait: Duration) {
+        let due = later(self.watch.engine.clock.now(), wait);
+        if job == Job::Cycle(Operation::Outgoing) {
             self.may_send.insert(name.clone(), due);
         }
-        self.push(due, name, job);
+        self.queue.push(due, name, job);
     }
 }
 
 fn kept(reason: String) -> Event {
     Event::KeptLastGood { reason, problems: Vec::new() }
-}
-
-fn incoming_due(
-    profile: &Profile,
-    cycle_at: Option<Timestamp>,
-    state: &OperationState,
-    now: Timestamp,
-    name: &Name,
-) -> Option<Timestamp> {
-    let interval = profile.processing.min_polling_interval_minutes;
-    match (state, cycle_at) {
-        // Never read: at once.
-        (OperationState::Enabled, None) => Some(now),
-        (OperationState::Enabled, Some(last)) => schedule::next_cycle(state, interval, last, jitter(name)),
-        _ => schedule::next_cycle(state, interval, now, 0.0),
-    }
 }
 
 /// A number from 0 up to 1 that is always the same for a mailbox, so that its rhythm is steady.
@@ -314,9 +267,25 @@ fn jitter(name: &Name) -> f64 {
     f64::from(hash.as_bytes()[0]) / 256.0
 }
 
-async fn work(engine: &Engine, name: &Name, job: Job) -> Result<(), StoreError> {
-    match job {
-        Job::Test => test_and_enable::mailbox(engine, name, Which::Needed).await.map(|_| ()),
-        Job::Cycle(operation) => drive::cycle(engine, name, operation).await.map(|_| ()),
-    }
+/// Whether a job left a note in the store from which the next one follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Noted,
+    /// It could not even be tried.
+    Undone,
+}
+
+async fn work(engine: &Engine, name: &Name, job: Job) -> Result<Ended, StoreError> {
+    let is_noted = match job {
+        Job::Test => {
+            let tested = test_and_enable::mailbox(engine, name, Which::Needed).await?;
+            tested.passed + tested.failed > 0 || tested.deferred == 0
+        }
+        Job::Cycle(operation) => match drive::cycle(engine, name, operation).await? {
+            Driven::Done(_) => true,
+            Driven::Failed(failure) => !matches!(failure.error.cause, Cause::NoIdentity { .. }),
+            Driven::Skipped(_) => false,
+        },
+    };
+    Ok(if is_noted { Ended::Noted } else { Ended::Undone })
 }

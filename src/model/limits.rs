@@ -100,6 +100,12 @@ pub const REREAD_INTERVAL: Duration = Duration::from_secs(60);
 pub const STOP_GRACE: Duration = Duration::from_secs(8);
 /// Mailboxes worked on at once by one process.
 pub const MAILBOXES_AT_ONCE_MAX: usize = 64;
+/// Those of them that belong to one profile, so that one hanging server leaves places for the others.
+pub const MAILBOXES_AT_ONCE_PER_PROFILE_MAX: usize = 48;
+/// What could not even be tried (no identity, somebody else at work, trouble with the store) is tried again after this.
+pub const UNDONE_WAIT: Duration = Duration::from_secs(60);
+/// The longest that one listing or one batch may take altogether, however slowly it drips.
+pub const REMOTE_CALL_TIMEOUT: Duration = Duration::from_secs(1800);
 
 // --- retries (server-side-sync reference, section 7.2) ---
 pub const RETRY_ATTEMPTS_DEFAULT: u16 = 10;

@@ -11,31 +11,50 @@ use crate::model::operation::{Awaiting, OperationState};
 use crate::model::organization::Retry;
 use crate::model::stored::StoredOperation;
 
-/// When the next incoming cycle is due, computed at the end of one. `jitter` is a number from 0 up to 1 that spreads
-/// mailboxes which were enabled together over a tenth of the interval.
+/// How often a mailbox is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// 0: as often as [`limits::CYCLE_GAP_MIN`] allows.
+    pub interval_minutes: u16,
+    /// From 0 up to 1: spreads mailboxes over a tenth of the interval.
+    pub jitter: f64,
+    pub retry_wait: Duration,
+}
+
+/// When the next incoming cycle is due after one that ended at `ended`; one that was never read is due at once. A clock that
+/// was ahead for a while must not silence a mailbox: no time counts that lies further ahead than the wait itself.
 pub fn next_cycle(
     state: &OperationState,
-    interval_minutes: u16,
+    pace: Pace,
+    ended: Option<Timestamp>,
     now: Timestamp,
-    jitter: f64,
 ) -> Option<Timestamp> {
-    let interval = Duration::from_secs(u64::from(interval_minutes) * 60).max(limits::CYCLE_GAP_MIN);
-    let spread = interval.mul_f64(jitter.clamp(0.0, 1.0) / 10.0);
-    match state {
-        OperationState::Enabled => Some(later(now, interval + spread)),
-        OperationState::Retrying { until, .. } => Some(*until),
-        OperationState::Off(_)
-        | OperationState::AwaitingTest(_)
-        | OperationState::Testing
-        | OperationState::Disabled(_) => None,
+    let interval = Duration::from_secs(u64::from(pace.interval_minutes) * 60).max(limits::CYCLE_GAP_MIN);
+    let spread = interval.mul_f64(pace.jitter.clamp(0.0, 1.0) / 10.0);
+    match (state, ended) {
+        (OperationState::Enabled, None) => Some(now),
+        (OperationState::Enabled, Some(ended)) => Some(later(ended.min(now), interval + spread)),
+        (OperationState::Retrying { until, .. }, _) => Some(next_try(*until, now, pace.retry_wait)),
+        (
+            OperationState::Off(_)
+            | OperationState::AwaitingTest(_)
+            | OperationState::Testing
+            | OperationState::Disabled(_),
+            _,
+        ) => None,
     }
+}
+
+/// When a failing operation is tried again.
+pub fn next_try(until: Timestamp, now: Timestamp, wait: Duration) -> Timestamp {
+    until.min(later(now, wait))
 }
 
 /// When an operation that is not enabled is tested again without anybody asking: at once when it waits for its first
 /// test, after the retry's wait when waiting may have helped, once an hour otherwise. Counted from its last change, so that
 /// asking again does not put it off.
 pub fn next_test(operation: &StoredOperation, now: Timestamp, retry: &Retry) -> Option<Timestamp> {
-    let after = |wait: Duration| Some(later(operation.changed_at, wait).max(now));
+    let after = |wait: Duration| Some(later(operation.changed_at.min(now), wait).max(now));
     match &operation.state {
         OperationState::AwaitingTest(Awaiting::Test) | OperationState::Testing => Some(now),
         OperationState::AwaitingTest(Awaiting::NoIdentity) => after(limits::RETEST_WITHOUT_IDENTITY),
@@ -54,22 +73,38 @@ pub fn next_test(operation: &StoredOperation, now: Timestamp, retry: &Retry) -> 
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_profile_without_a_floor_is_still_not_a_busy_loop() {
-        let due = next_cycle(&OperationState::Enabled, 0, Timestamp::UNIX_EPOCH, 0.0);
-        assert_eq!(due, Some(later(Timestamp::UNIX_EPOCH, limits::CYCLE_GAP_MIN)));
+    fn pace(interval_minutes: u16, jitter: f64) -> Pace {
+        Pace { interval_minutes, jitter, retry_wait: Duration::from_secs(300) }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
     }
 
     #[test]
-    fn what_is_not_enabled_is_never_due() {
+    fn a_profile_without_a_floor_is_still_not_a_busy_loop() {
+        let due = next_cycle(&OperationState::Enabled, pace(0, 0.0), Some(at(7)), at(7));
+        assert_eq!(due, Some(later(at(7), limits::CYCLE_GAP_MIN)));
+    }
+
+    #[test]
+    fn what_was_never_read_is_due_at_once_and_what_is_not_enabled_never() {
+        assert_eq!(next_cycle(&OperationState::Enabled, pace(5, 0.5), None, at(7)), Some(at(7)));
         let waiting = OperationState::AwaitingTest(Awaiting::Test);
-        assert_eq!(next_cycle(&waiting, 5, Timestamp::UNIX_EPOCH, 0.0), None);
+        assert_eq!(next_cycle(&waiting, pace(5, 0.0), None, at(7)), None);
     }
 
     #[test]
     fn jitter_adds_at_most_a_tenth() {
-        let due = next_cycle(&OperationState::Enabled, 10, Timestamp::UNIX_EPOCH, 5.0);
-        assert_eq!(due, Some(later(Timestamp::UNIX_EPOCH, Duration::from_secs(660))));
+        let due = next_cycle(&OperationState::Enabled, pace(10, 5.0), Some(at(0)), at(0));
+        assert_eq!(due, Some(at(660)));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_silences_nothing() {
+        let due = next_cycle(&OperationState::Enabled, pace(1, 0.0), Some(at(1_000_000)), at(100));
+        assert_eq!(due, Some(at(160)));
+        assert_eq!(next_try(at(1_000_000), at(100), Duration::from_secs(300)), at(400));
     }
 
     #[test]

@@ -1,0 +1,159 @@
+//! What is due when, and which of it may begin now: the bookkeeping of `watch`. Nothing here waits or acts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::model::operation::Operation;
+
+/// What is done for one mailbox at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Job {
+    Test,
+    Cycle(Operation),
+}
+
+/// Which places a mailbox's jobs take up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    pub profile: Name,
+    /// How many mailboxes of the profile may be worked on at once.
+    pub limit: usize,
+}
+
+/// Jobs that wait and jobs that run. A mailbox has at most one running job, a profile at most its places, so that one slow
+/// server cannot take the places of all others.
+#[derive(Debug, Default)]
+pub struct Queue {
+    due: BTreeSet<(Timestamp, Name, Job)>,
+    /// When each waiting job is due, so that it waits once.
+    waiting: BTreeMap<(Name, Job), Timestamp>,
+    running: BTreeMap<Name, (Job, Name)>,
+    /// Running jobs of each profile.
+    taken: BTreeMap<Name, usize>,
+    places: BTreeMap<Name, Places>,
+}
+
+impl Queue {
+    /// Forgets what waits; what runs goes on.
+    pub fn clear(&mut self) {
+        self.due.clear();
+        self.waiting.clear();
+        self.places.clear();
+    }
+
+    pub fn set_places(&mut self, mailbox: Name, places: Places) {
+        self.places.insert(mailbox, places);
+    }
+
+    /// Queues a job, at the earlier of two times when it waits already. A mailbox with a running job is left alone: when
+    /// that ends, it is looked at anyway.
+    pub fn push(&mut self, due: Timestamp, mailbox: Name, job: Job) {
+        if self.running.contains_key(&mailbox) {
+            return;
+        }
+        let key = (mailbox, job);
+        if let Some(earlier) = self.waiting.get(&key) {
+            if *earlier <= due {
+                return;
+            }
+            self.due.remove(&(*earlier, key.0.clone(), job));
+        }
+        self.due.insert((due, key.0.clone(), job));
+        self.waiting.insert(key, due);
+    }
+
+    /// Takes the jobs that are due and for which there is a place, longest due first.
+    pub fn take_due(&mut self, now: Timestamp) -> Vec<(Name, Job)> {
+        let mut begun = Vec::new();
+        let due: Vec<_> = self.due.iter().take_while(|(due, ..)| *due <= now).cloned().collect();
+        for (at, mailbox, job) in due {
+            if self.running.len() >= limits::MAILBOXES_AT_ONCE_MAX {
+                break;
+            }
+            let Some(Places { profile, limit }) = self.places.get(&mailbox).cloned() else { continue };
+            let taken = self.taken.entry(profile.clone()).or_default();
+            if self.running.contains_key(&mailbox) || *taken >= limit {
+                continue;
+            }
+            *taken += 1;
+            self.due.remove(&(at, mailbox.clone(), job));
+            self.waiting.remove(&(mailbox.clone(), job));
+            self.running.insert(mailbox.clone(), (job, profile));
+            begun.push((mailbox, job));
+        }
+        begun
+    }
+
+    /// Gives back the place of a mailbox's job, and says which one that was.
+    pub fn ended(&mut self, mailbox: &Name) -> Option<Job> {
+        let (job, profile) = self.running.remove(mailbox)?;
+        if let Some(taken) = self.taken.get_mut(&profile) {
+            *taken = taken.saturating_sub(1);
+        }
+        Some(job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ: Job = Job::Cycle(Operation::Incoming);
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn queue(mailboxes: &[(&str, &str, usize)]) -> Queue {
+        let mut queue = Queue::default();
+        for (mailbox, profile, limit) in mailboxes {
+            queue.set_places(name(mailbox), Places { profile: name(profile), limit: *limit });
+        }
+        queue
+    }
+
+    #[test]
+    fn a_slow_profile_leaves_the_places_of_others_alone() {
+        let mut queue = queue(&[("s1", "slow", 2), ("s2", "slow", 2), ("s3", "slow", 2), ("f1", "fast", 2)]);
+        for (second, mailbox) in ["s1", "s2", "s3", "f1"].into_iter().enumerate() {
+            queue.push(at(i64::try_from(second).unwrap()), name(mailbox), READ);
+        }
+        let begun = queue.take_due(at(10));
+        assert_eq!(begun, [(name("s1"), READ), (name("s2"), READ), (name("f1"), READ)]);
+        assert!(queue.take_due(at(10)).is_empty(), "no place for s3 yet");
+        assert_eq!(queue.ended(&name("s1")), Some(READ));
+        assert_eq!(queue.take_due(at(10)), [(name("s3"), READ)]);
+    }
+
+    #[test]
+    fn a_mailbox_has_one_job_at_a_time_and_each_waits_once() {
+        let mut queue = queue(&[("a", "p", 9)]);
+        queue.push(at(5), name("a"), READ);
+        queue.push(at(3), name("a"), READ);
+        queue.push(at(4), name("a"), Job::Test);
+        assert!(queue.take_due(at(2)).is_empty());
+        assert_eq!(queue.take_due(at(9)), [(name("a"), READ)], "the earlier time counts");
+        queue.push(at(1), name("a"), READ);
+        assert!(queue.take_due(at(9)).is_empty(), "not while it runs");
+        queue.ended(&name("a"));
+        assert_eq!(queue.take_due(at(9)), [(name("a"), Job::Test)], "and the reading was not queued again");
+    }
+
+    #[test]
+    fn all_together_take_no_more_than_all_places() {
+        let mut queue = Queue::default();
+        for index in 0..200 {
+            let mailbox = name(&format!("m{index}"));
+            queue.set_places(mailbox.clone(), Places { profile: name(&format!("p{index}")), limit: 300 });
+            queue.push(at(0), mailbox, READ);
+        }
+        assert_eq!(queue.take_due(at(1)).len(), limits::MAILBOXES_AT_ONCE_MAX);
+    }
+}
