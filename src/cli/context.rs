@@ -129,7 +129,11 @@ fn open_store(path: &Path, open: Open) -> Result<SqliteStore, Failure> {
     SqliteStore::open(path, open).map_err(|error| {
         let failure = Failure::from(error);
         let place = shown(path);
-        if failure.message.contains(&place) { failure } else { failure.cause(format!("the store is `{place}`")) }
+        if failure.message.contains(&place) {
+            failure
+        } else {
+            failure.cause(format!("the store is `{place}`"))
+        }
     })
 }
 

@@ -170,7 +170,9 @@ mod tests {
         let mut commands: Vec<&clap::Command> = arguments.get_subcommands().collect();
         while let Some(command) = commands.pop() {
             commands.extend(command.get_subcommands());
-            let own = |argument: &&clap::Arg| globals.contains(&argument.get_id().to_string()) && !argument.is_global_set();
+            let own = |argument: &&clap::Arg| {
+                globals.contains(&argument.get_id().to_string()) && !argument.is_global_set()
+            };
             let clashes: Vec<_> = command.get_arguments().filter(own).map(clap::Arg::get_id).collect();
             assert!(clashes.is_empty(), "{}: {clashes:?}", command.get_name());
         }

@@ -22,8 +22,10 @@ use crate::store::{OutboxQuery, Store};
 ///
 /// A queued message is durable: it is sent by the next `mailplumb sync` or by a running `mailplumb watch`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mailplumb outbox add --mailbox support --to anna@contoso.example --text 'How are you?'\n  \
-                        mailplumb outbox list\n  mailplumb outbox retry 12")]
+#[command(
+    after_help = "Examples:\n  mailplumb outbox add --mailbox support --to anna@contoso.example --text 'How are you?'\n  \
+                        mailplumb outbox list\n  mailplumb outbox retry 12"
+)]
 pub struct Outbox {
     #[command(subcommand)]
     command: Command,
@@ -225,7 +227,8 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
 
 impl List {
     async fn run(self, store: &dyn Store) -> Outcome {
-        let query = OutboxQuery { mailbox: self.mailbox.clone(), state: self.in_state, limit: Some(self.limit) };
+        let query =
+            OutboxQuery { mailbox: self.mailbox.clone(), state: self.in_state, limit: Some(self.limit) };
         let messages = store.outbox(&query).await?;
         match self.output {
             Format::Json => output::json(&messages)?,

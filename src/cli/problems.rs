@@ -147,7 +147,8 @@ impl<'a> Source<'a> {
         let within = |at: u32| line.floor_char_boundary((at as usize).saturating_sub(start));
         let span = within(origin.start)..within(origin.end.max(origin.start));
         let is_here = |mask: &&Range<usize>| mask.start < start + line.len() && mask.end > start;
-        let on_line = |mask: &Range<usize>| mask.start.saturating_sub(start)..(mask.end - start).min(line.len());
+        let on_line =
+            |mask: &Range<usize>| mask.start.saturating_sub(start)..(mask.end - start).min(line.len());
         let known = self.masked.iter().filter(is_here).map(on_line);
         let mut masks: Vec<Range<usize>> = known.map(|mask| with_neighbours(line, mask)).collect();
         masks.extend(after_secret_key(line));

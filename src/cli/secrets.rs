@@ -24,7 +24,9 @@ use crate::source::Source;
 /// Values are encrypted with age to the organization's recipients; what is committed to git is ciphertext. A value is never
 /// taken from the command line, because other users of the machine could read it there.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mailplumb secrets keygen --out age.key\n  mailplumb secrets set provider/support")]
+#[command(
+    after_help = "Examples:\n  mailplumb secrets keygen --out age.key\n  mailplumb secrets set provider/support"
+)]
 pub struct Secrets {
     #[command(subcommand)]
     command: Command,

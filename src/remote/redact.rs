@@ -66,7 +66,8 @@ impl Password {
 /// Server words have no space at their ends and spaces for control characters, so the password may look like that too.
 fn forms(username: &str, password: &str) -> Vec<Secret<String>> {
     let quoted = password.replace('\\', "\\\\").replace('"', "\\\"");
-    let plain = [format!("\0{username}\0{password}"), format!("{username}\0{username}\0{password}")].map(Secret::new);
+    let plain =
+        [format!("\0{username}\0{password}"), format!("{username}\0{username}\0{password}")].map(Secret::new);
     let cleaned: String = password.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let [short, long] = plain.each_ref().map(|message| STANDARD.encode(message.expose()));
     let mut forms: Vec<_> = [password.to_owned(), quoted, cleaned, short, long].map(Secret::new).into();

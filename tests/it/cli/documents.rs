@@ -19,7 +19,8 @@ fn documents() -> BTreeMap<String, String> {
 
 /// The blocks of one language in a page.
 fn blocks(page: &str, language: &str) -> Vec<String> {
-    let parts = page.split(&format!("```{language}\n")).skip(1);
+    let fence = format!("```{language}\n");
+    let parts = page.split(&fence).skip(1);
     parts.map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
@@ -31,8 +32,14 @@ fn commands(person: &Person) -> BTreeMap<String, String> {
         let help = person.types(format!("{command} --help").trim()).ends(0).stdout;
         if let Some((_, listed)) = help.split_once("Commands:\n") {
             let names = listed.lines().take_while(|line| line.starts_with("  "));
-            let names = names.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
-            waiting.extend(names.filter(|name| *name != "help").map(|name| format!("{command} {name}").trim().to_owned()));
+            let names = names
+                .filter(|line| !line.starts_with("   "))
+                .filter_map(|line| line.split_whitespace().next());
+            waiting.extend(
+                names
+                    .filter(|name| *name != "help")
+                    .map(|name| format!("{command} {name}").trim().to_owned()),
+            );
         }
         found.insert(command, help);
     }
@@ -63,7 +70,10 @@ fn every_command_explains_itself_with_an_example() {
         let (options, examples) = help.split_once("Example").unwrap_or((help, ""));
         let options = flags(options);
         for flag in flags(examples) {
-            let is_known = options.contains(&flag) || commands.values().any(|other| flags(other.split("Example").next().unwrap_or("")).contains(&flag));
+            let is_known = options.contains(&flag)
+                || commands
+                    .values()
+                    .any(|other| flags(other.split("Example").next().unwrap_or("")).contains(&flag));
             assert!(is_known, "{flag} in the example of `{command}`");
         }
     }
@@ -72,7 +82,8 @@ fn every_command_explains_itself_with_an_example() {
 #[test]
 fn every_flag_that_is_documented_exists() {
     let commands = commands(&Person::new());
-    let known: BTreeSet<String> = commands.values().flat_map(|help| flags(help.split("Example").next().unwrap_or(""))).collect();
+    let known: BTreeSet<String> =
+        commands.values().flat_map(|help| flags(help.split("Example").next().unwrap_or(""))).collect();
     let mut seen = 0;
     for (name, page) in documents() {
         // Of commands of others, and of `mailplumb` in code: only what stands in code.
@@ -92,9 +103,19 @@ fn every_command_that_is_documented_exists() {
     let commands = commands(&Person::new());
     let mut seen = 0;
     for (name, page) in documents() {
-        for text in page.split("mailplumb ").skip(1).filter(|text| text.starts_with(|c: char| c.is_ascii_lowercase())) {
-            let words: Vec<&str> = text.split(|c: char| !c.is_ascii_lowercase() && c != ' ').next().unwrap_or_default().split(' ').collect();
-            let is_code = page[..page.len() - text.len()].rsplit('\n').next().is_some_and(|line| line.contains('`') || line.starts_with("mailplumb"));
+        for text in
+            page.split("mailplumb ").skip(1).filter(|text| text.starts_with(|c: char| c.is_ascii_lowercase()))
+        {
+            let words: Vec<&str> = text
+                .split(|c: char| !c.is_ascii_lowercase() && c != ' ')
+                .next()
+                .unwrap_or_default()
+                .split(' ')
+                .collect();
+            let is_code = page[..page.len() - text.len()]
+                .rsplit('\n')
+                .next()
+                .is_some_and(|line| line.contains('`') || line.starts_with("mailplumb"));
             let at = page.find(text).unwrap_or_default();
             let in_code = page[..at].ends_with("`mailplumb ") || page[..at].ends_with("\nmailplumb ");
             if in_code && is_code {
@@ -115,7 +136,8 @@ fn the_manifest_of_the_guide_is_valid_and_can_be_planned() {
     for (number, block) in manifest.iter().enumerate() {
         person.write(&format!("guide/{number}.yaml"), block);
     }
-    let valid = person.types("--file guide validate").ends(0).says("Valid: 4 profiles, 3 mailboxes; 0 errors");
+    let valid =
+        person.types("--file guide validate").ends(0).says("Valid: 4 profiles, 3 mailboxes; 0 errors");
     for warning in valid.stderr.lines().filter(|line| line.starts_with("warning")) {
         assert!(warning.contains("there is no connector yet"), "{valid}");
     }

@@ -113,7 +113,12 @@ impl Scene {
         let delivered = || {
             let there = self.office.playground.state().accepted().len() > before;
             if there {
-                search_folder(self.office.person.folder(), &[self.office.person.at(KEY)], &planted, &mut hits);
+                search_folder(
+                    self.office.person.folder(),
+                    &[self.office.person.at(KEY)],
+                    &planted,
+                    &mut hits,
+                );
             }
             there
         };
@@ -154,7 +159,9 @@ impl Scene {
                 (Protocol::Smtp, "AUTH", "535 5.7.8"),
             ] {
                 let line = format!("{words} did not like {echo}");
-                self.office.playground.inject(protocol, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
+                self.office
+                    .playground
+                    .inject(protocol, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
             }
             self.office.person.types("test").ends(16).says("[password]");
             self.office.person.types("status --output json").ends(0).says("[password]");
@@ -223,7 +230,8 @@ impl Scene {
         for (name, value) in self.office.person.environment() {
             material.push((format!("environment variable {name}"), value.clone().into_bytes()));
         }
-        material.push(("rows of the store".to_owned(), rows(&self.office.person.at("mail/.mailplumb/state.db"))));
+        material
+            .push(("rows of the store".to_owned(), rows(&self.office.person.at("mail/.mailplumb/state.db"))));
         material
     }
 }
@@ -260,7 +268,11 @@ fn prove(material: &[(String, Vec<u8>)], planted: &[Planted]) -> usize {
             for form in secret.forms() {
                 let copy = [&bytes[..middle], &form.bytes, &bytes[middle..]].concat();
                 let hits = search(place, &copy, std::slice::from_ref(secret));
-                assert!(hits.iter().any(|hit| hit.form == form.name), "{} in {place} is not found", form.name);
+                assert!(
+                    hits.iter().any(|hit| hit.form == form.name),
+                    "{} in {place} is not found",
+                    form.name
+                );
                 proofs += 1;
             }
         }
@@ -272,7 +284,8 @@ fn prove(material: &[(String, Vec<u8>)], planted: &[Planted]) -> usize {
 fn one_of_each_kind(person: &Person) -> Vec<(String, Vec<u8>)> {
     let mut blobs = Vec::new();
     files(&person.at("mail/.mailplumb"), &mut blobs);
-    let blob = blobs.iter().find(|path| path.to_string_lossy().contains("blob")).expect("the store has blobs");
+    let blob =
+        blobs.iter().find(|path| path.to_string_lossy().contains("blob")).expect("the store has blobs");
     let named = ["mail/.mailplumb/state.db", "mail/secrets.yaml", "mail/mailplumb.yaml", "second.plan"];
     let paths = named.iter().map(|name| person.at(name)).chain([blob.clone()]);
     paths.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect()
@@ -309,7 +322,8 @@ fn no_secret_is_said_or_written_in_any_encoding_whatever_happens() {
 
     let mut hits = scene.hits;
     hits.extend(material.iter().flat_map(|(place, bytes)| search(place, bytes, &planted)));
-    let searched = search_folder(scene.office.person.folder(), &[scene.office.person.at(KEY)], &planted, &mut hits);
+    let searched =
+        search_folder(scene.office.person.folder(), &[scene.office.person.at(KEY)], &planted, &mut hits);
     assert!(material.len() > 100 && searched > 8, "only {} and {searched} were searched", material.len());
     assert!(hits.is_empty(), "{hits:#?}");
 }

@@ -51,7 +51,8 @@ fn a_certificate_is_refused_for_what_is_wrong_with_it() {
 fn a_wrong_port_is_recognised() {
     let office = Office::opens(PASSWORD);
     office.sets(PASSWORD);
-    let led = |to| host_file([("mail.office.test", 993, to), ("mail.office.test", 587, office.playground.smtp())]);
+    let led =
+        |to| host_file([("mail.office.test", 993, to), ("mail.office.test", 587, office.playground.smtp())]);
     let test = |to, step: &str, cause: &str, code: &str| {
         office.person.write("host.yaml", &led(to));
         office.person.types("apply --auto-approve --tests defer").ends(0);

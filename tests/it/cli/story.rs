@@ -35,7 +35,7 @@ fn play(person: &Person, lines: &[String], servers: &Servers<'_>, has_terminal: 
         let verb = line.split_whitespace().nth(1).unwrap_or_default();
         heard.push(match verb {
             "secrets" => person.shell_pipes(line, PASSWORD),
-            "apply" if has_terminal => person.on_a_terminal(line, "Apply this plan?", "y"),
+            "apply" if has_terminal => person.on_a_terminal(line, &[("Apply this plan?", "y")]),
             "apply" => person.shell(&format!("{line} --auto-approve")),
             "watch" => {
                 let watching = person.shell_begins(&format!("exec {line}"));
@@ -46,7 +46,9 @@ fn play(person: &Person, lines: &[String], servers: &Servers<'_>, has_terminal: 
         heard.last().cloned().unwrap().ends(0);
         if verb == "apply" {
             for number in 1..=3 {
-                (servers.deliver)(&format!("Subject: Question {number}\r\nFrom: a@b.example\r\n\r\nWhy?\r\n"));
+                (servers.deliver)(&format!(
+                    "Subject: Question {number}\r\nFrom: a@b.example\r\n\r\nWhy?\r\n"
+                ));
             }
         }
     }
@@ -117,7 +119,9 @@ fn the_readme_works_on_dovecot_and_postfix_and_on_a_terminal() {
     person.export("MAILPLUMB_HOST_CONFIG", "host.yaml");
     person.export("SSL_CERT_FILE", &dovecot.certificate.authority.display().to_string());
     // The certificate and the domain that these servers have.
-    let ours = |line: &String| line.replace("provider.example", "example.test").replace("contoso.example", "example.test");
+    let ours = |line: &String| {
+        line.replace("provider.example", "example.test").replace("contoso.example", "example.test")
+    };
     let lines: Vec<String> = readme("With your own server").iter().map(ours).collect();
     let servers = Servers {
         deliver: &|message| dovecot.deliver(support, message),
@@ -132,7 +136,10 @@ fn the_readme_works_on_dovecot_and_postfix_and_on_a_terminal() {
     let submitted = postfix.log().matches("sasl_username").count();
     person.types("sync --file mail").ends(0).says("nothing new");
     let commands = dovecot.commands(support).split_off(before);
-    assert!(commands.iter().any(|command| command.contains("EXAMINE") || command.contains("SELECT")), "{commands:?}");
+    assert!(
+        commands.iter().any(|command| command.contains("EXAMINE") || command.contains("SELECT")),
+        "{commands:?}"
+    );
     assert!(!commands.iter().any(|command| fetches_content(command)), "{commands:?}");
     assert_eq!(postfix.log().matches("sasl_username").count(), submitted);
 }
@@ -151,7 +158,10 @@ fn a_second_sync_asks_and_fetches_nothing() {
     office.person.types("sync").ends(0).says("nothing new").does_not_say("recorded,");
     let pop3 = log.commands(Protocol::Pop3);
     assert!(pop3.iter().any(|command| command == "UIDL"), "{pop3:?}");
-    assert!(!pop3.iter().any(|command| command.starts_with("RETR") || command.starts_with("DELE")), "{pop3:?}");
+    assert!(
+        !pop3.iter().any(|command| command.starts_with("RETR") || command.starts_with("DELE")),
+        "{pop3:?}"
+    );
     let imap = log.commands(Protocol::Imap);
     assert!(!imap.is_empty() && !imap.iter().any(|command| fetches_content(command)), "{imap:?}");
     assert_eq!(log.connections(Protocol::Smtp), 0);
@@ -181,7 +191,9 @@ fn the_demo_tells_its_whole_story() {
     ];
     let mut rest = heard.stdout.as_str();
     for words in in_order {
-        let Some(at) = rest.find(words) else { panic!("`{words}` is not there, or not in this order:\n{heard}") };
+        let Some(at) = rest.find(words) else {
+            panic!("`{words}` is not there, or not in this order:\n{heard}")
+        };
         rest = &rest[at + words.len()..];
     }
     assert!(!heard.stdout.contains('\u{1b}') && !heard.stdout.contains("panicked"), "{heard}");
