@@ -49,6 +49,10 @@ impl Person {
         self.environment.insert(variable.to_owned(), value.to_owned());
     }
 
+    pub fn unset(&mut self, variable: &str) {
+        self.environment.remove(variable);
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
