@@ -26,7 +26,13 @@ impl Selection {
             let Some(row) = rows.iter().find(|row| is_named(row, wanted)) else {
                 return Err(unknown(wanted, &rows));
             };
-            chosen.push(row);
+            // Named twice, by name and by address, it is still one.
+            if !chosen
+                .iter()
+                .any(|known: &&MailboxRow| known.stored.declared.name == row.stored.declared.name)
+            {
+                chosen.push(row);
+            }
         }
         if self.mailboxes.is_empty() {
             chosen.extend(&rows);

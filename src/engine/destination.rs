@@ -53,6 +53,12 @@ impl<'a> Route<'a> {
             mailbox: &self.mailbox.name,
             profile: &self.profile.name,
             credentials: &self.endpoint.credentials,
+            secret: match &self.endpoint.credentials {
+                Credentials::Mailbox => self.mailbox.credentials.as_ref().map(|own| &own.password),
+                Credentials::Profile { password, .. } => Some(password),
+                Credentials::Oauth2 { client_secret, .. } => Some(client_secret),
+                Credentials::WindowsIntegrated { .. } | Credentials::Anonymous => None,
+            },
             host: &self.endpoint.host,
             port: self.endpoint.port_or_default(self.protocol),
         }

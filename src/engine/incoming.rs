@@ -20,6 +20,7 @@ use super::{Engine, WorkError};
 struct Incoming<'a> {
     engine: &'a Engine,
     lease: &'a Lease,
+    route: &'a Route<'a>,
     mailbox: &'a Name,
     rules: Rules,
     failures_before: u16,
@@ -35,19 +36,17 @@ pub async fn cycle(
     route: &Route<'_>,
     attempts_per_message: u16,
 ) -> Result<Cycle, WorkError> {
-    let mut trace = Trace::new(engine.clock.clone());
-    let destination = route.destination(engine).await?;
-    let session = route.connector.receive(&destination, &mut trace).await?;
-    engine.store.enter_inbox(lease, &stored.declared.name, &route.inbox(&destination)).await?;
     let mut incoming = Incoming {
         engine,
         lease,
+        route,
         mailbox: &stored.declared.name,
         rules: rules(stored),
         failures_before: failures_before(stored),
         attempts_per_message,
         cycle: Cycle::default(),
     };
+    let session = incoming.open().await?;
     incoming.run(session).await?;
     Ok(incoming.cycle)
 }
@@ -64,14 +63,25 @@ fn rules(stored: &StoredMailbox) -> Rules {
     }
 }
 
+/// Failures in a row, the last of which was one of reading. A server that was away says nothing about its messages.
 fn failures_before(stored: &StoredMailbox) -> u16 {
     match stored.operations.get(&Operation::Incoming).map(|operation| &operation.state) {
-        Some(OperationState::Retrying { attempts, .. }) => *attempts,
+        Some(OperationState::Retrying { attempts, failure, .. }) if failure.step == TestStep::Read => {
+            *attempts
+        }
         _ => 0,
     }
 }
 
 impl Incoming<'_> {
+    async fn open(&self) -> Result<Box<dyn Receive>, WorkError> {
+        let mut trace = Trace::new(self.engine.clock.clone());
+        let destination = self.route.destination(self.engine).await?;
+        let session = self.route.connector.receive(&destination, &mut trace).await?;
+        self.engine.store.enter_inbox(self.lease, self.mailbox, &self.route.inbox(&destination)).await?;
+        Ok(session)
+    }
+
     async fn run(&mut self, mut session: Box<dyn Receive>) -> Result<(), WorkError> {
         let cursor = self.engine.store.cursor(self.mailbox).await?;
         let listing = session.list(&cursor).await?;
@@ -91,7 +101,11 @@ impl Incoming<'_> {
             if self.engine.stopping.is_cancelled() {
                 break;
             }
-            self.batch(session.as_mut(), &listing, &cursor, batch, std::mem::take(&mut gone)).await?;
+            match self.batch(session, &listing, &cursor, batch, std::mem::take(&mut gone)).await? {
+                Some(open) => session = open,
+                // A message that was given up took the session with it. The next cycle goes on behind it.
+                None => return Ok(()),
+            }
         }
         if !gone.is_empty() {
             self.record(&listing, &[], Vec::new(), gone).await?;
@@ -99,20 +113,20 @@ impl Incoming<'_> {
         self.finish(session, &listing).await
     }
 
-    /// Fetches, decides and records one batch.
+    /// Fetches, decides and records one batch. Returns the session to go on with; `None`: there is none any more.
     async fn batch(
         &mut self,
-        session: &mut dyn Receive,
+        mut session: Box<dyn Receive>,
         listing: &Listing,
         cursor: &Cursor,
         batch: &[Listed],
         gone: Vec<String>,
-    ) -> Result<(), WorkError> {
-        let wanted = self.wanted(session, listing, cursor, batch).await?;
-        let fetched = match session.fetch(&wanted, Part::Whole).await {
-            Ok(fetched) => fetched,
-            Err(error) => match self.give_up(&wanted, &error) {
-                Some(quarantined) => quarantined,
+    ) -> Result<Option<Box<dyn Receive>>, WorkError> {
+        let wanted = self.wanted(session.as_mut(), listing, cursor, batch).await?;
+        let (fetched, session) = match session.fetch(&wanted, Part::Whole).await {
+            Ok(fetched) => (fetched, Some(session)),
+            Err(error) => match self.is_given_up(&wanted, &error) {
+                Some(message) => self.last_attempt(message, cursor).await?,
                 None => return Err(error.into()),
             },
         };
@@ -122,7 +136,8 @@ impl Incoming<'_> {
                 records.push(record);
             }
         }
-        self.record(listing, batch, records, gone).await
+        self.record(listing, batch, records, gone).await?;
+        Ok(session)
     }
 
     /// The messages of a batch that have to be fetched whole: when the listing has no dates and the mailbox is read for
@@ -156,16 +171,31 @@ impl Incoming<'_> {
         Ok(wanted)
     }
 
-    /// After repeated failures, the one message that was being fetched is quarantined so that the mailbox goes on.
-    fn give_up(&self, wanted: &[Listed], error: &RemoteError) -> Option<Vec<Fetched>> {
+    /// After repeated failures, the one message that was being fetched.
+    fn is_given_up<'m>(&self, wanted: &'m [Listed], error: &RemoteError) -> Option<&'m Listed> {
         let [message] = wanted else { return None };
-        incoming::is_given_up(&error.cause, self.failures_before, self.attempts_per_message).then(|| {
-            vec![Fetched {
-                id: message.id.clone(),
-                received: message.received,
-                content: Content::Refused(format!("every attempt to fetch it failed: {}", error.cause)),
-            }]
-        })
+        incoming::is_given_up(&error.cause, self.failures_before, self.attempts_per_message)
+            .then_some(message)
+    }
+
+    /// Fetches a message once more, on a session of its own: when the server answers everything and then fails at the same
+    /// message again, the message is to blame, and it is quarantined so that the mailbox goes on.
+    async fn last_attempt(
+        &self,
+        message: &Listed,
+        cursor: &Cursor,
+    ) -> Result<(Vec<Fetched>, Option<Box<dyn Receive>>), WorkError> {
+        let mut session = self.open().await?;
+        session.list(cursor).await?;
+        match session.fetch(std::slice::from_ref(message), Part::Whole).await {
+            Ok(fetched) => Ok((fetched, Some(session))),
+            Err(error) if self.is_given_up(std::slice::from_ref(message), &error).is_some() => {
+                let said = format!("every attempt to fetch it failed: {}", error.cause);
+                let content = Content::Refused(said);
+                Ok((vec![Fetched { id: message.id.clone(), received: message.received, content }], None))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn decide(&mut self, fetched: Fetched) -> Result<Option<NewRecord>, WorkError> {
@@ -207,7 +237,11 @@ impl Incoming<'_> {
     /// Removes at the server what is durable here and declared to be removed, and says goodbye.
     async fn finish(&mut self, session: Box<dyn Receive>, listing: &Listing) -> Result<(), WorkError> {
         let due = self.engine.store.deletions(self.mailbox).await?;
-        let (present, absent): (Vec<_>, Vec<_>) = due.into_iter().partition(|id| may_be_there(id, listing));
+        let (present, mut absent): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|id| may_be_there(id, listing));
+        if incoming::is_silent(listing) {
+            absent.clear();
+        }
         let mut confirmed = session.delete_and_close(&present).await?;
         self.cycle.deleted += confirmed.len() as u64;
         // What the server no longer lists needs no removal any more.

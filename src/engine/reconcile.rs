@@ -3,9 +3,11 @@
 use crate::manifest;
 use crate::model::desired::Desired;
 use crate::model::host::HostSettings;
-use crate::model::plan::{Blocked, Plan, Policy};
+use crate::model::operation::Readiness;
+use crate::model::plan::{Action, Blocked, Effect, Plan, Policy, Step};
 use crate::model::problem::{Problem, Severity, SourceFile};
 use crate::model::revision::Revision;
+use crate::model::stored::Stored;
 use crate::plan;
 use crate::source::{Source, SourceError};
 use crate::store::StoreError;
@@ -60,7 +62,9 @@ pub async fn once(
         return Ok(Reconciled::Invalid(errors.collect()));
     };
     let stored = engine.store.stored().await?;
-    let plan = plan::plan(&desired, &stored, policy);
+    let mut plan = plan::plan(&desired, &stored, policy);
+    // Failed tests are repeated when the schedule says so, not whenever somebody looks at the files.
+    plan.steps.retain(|step| !is_scheduled(step, &stored));
     if !plan.blocked.is_empty() {
         return Ok(Reconciled::Refused(plan.blocked));
     }
@@ -74,4 +78,17 @@ pub async fn once(
         // Not possible: both come from the same reading.
         Err(ApplyError::SecretMoved(secret)) => Err(StoreError::NotFound(format!("secret `{secret}`"))),
     }
+}
+
+/// Whether a step only asks for a test that will take place anyway.
+fn is_scheduled(step: &Step, stored: &Stored) -> bool {
+    let (Action::Retest, Effect::PutMailbox(put)) = (step.action, &step.effect) else { return false };
+    let Some(mailbox) = stored.mailboxes.get(&put.mailbox.name) else { return false };
+    put.operations.iter().all(|(operation, planned)| {
+        let Some(known) = mailbox.operations.get(operation) else { return false };
+        match planned.readiness {
+            Readiness::NeedsTest => known.connection == planned.connection && known.state.needs_test(),
+            Readiness::Off(_) | Readiness::NoConnector | Readiness::Unchanged => true,
+        }
+    })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::model::event::Event;
 use crate::model::host::HostSettings;
@@ -20,6 +20,7 @@ use crate::model::profile::{Profile, ServerKind};
 use crate::source::Source;
 use crate::store::{MailboxRow, OutboxQuery, StoreError};
 use crate::sync::schedule;
+use crate::sync::transition::later;
 
 use super::reconcile::{self, Reconciled};
 use super::test_and_enable::{self, Which};
@@ -48,7 +49,9 @@ struct Round {
     /// What is queued for each mailbox, so that it is queued once.
     queued: BTreeMap<(Name, Job), Timestamp>,
     running: BTreeMap<Name, Job>,
-    jobs: JoinSet<(Name, Result<(), StoreError>)>,
+    jobs: JoinSet<Result<(), StoreError>>,
+    /// Whose job a task is; known also of one that panics.
+    tasks: BTreeMap<Id, Name>,
     /// Mailboxes that may send, and from when on.
     may_send: BTreeMap<Name, Timestamp>,
     retry: Retry,
@@ -64,6 +67,7 @@ pub async fn run(watch: Watch) -> Result<(), StoreError> {
         queued: BTreeMap::new(),
         running: BTreeMap::new(),
         jobs: JoinSet::new(),
+        tasks: BTreeMap::new(),
         may_send: BTreeMap::new(),
         retry: Retry::default(),
         said: None,
@@ -86,7 +90,7 @@ impl Round {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
-                Some(ended) = self.jobs.join_next() => self.ended(ended).await,
+                Some(ended) = self.jobs.join_next_with_id() => self.ended(ended).await,
                 Some(()) = self.watch.changes.recv() => self.changed().await,
                 _ = reread.tick() => self.changed().await,
                 _ = tick.tick() => self.start_due().await,
@@ -243,35 +247,44 @@ impl Round {
             self.queue.remove(&(due, name.clone(), job));
             self.queued.remove(&(name.clone(), job));
             self.running.insert(name.clone(), job);
-            let engine = Arc::clone(&engine);
-            self.jobs.spawn(async move {
-                let result = work(&engine, &name, job).await;
-                (name, result)
+            let task = self.jobs.spawn({
+                let (engine, name) = (Arc::clone(&engine), name.clone());
+                async move { work(&engine, &name, job).await }
             });
+            self.tasks.insert(task.id(), name);
         }
     }
 
-    async fn ended(&mut self, ended: Result<(Name, Result<(), StoreError>), tokio::task::JoinError>) {
-        let (name, result) = match ended {
-            Ok(ended) => ended,
-            Err(error) => {
-                // A panic is a defect; it must cost one round of one mailbox and not the server.
-                self.running.clear();
-                self.watch
-                    .engine
-                    .tell(Event::Warned { message: format!("internal error: a job died: {error}") });
-                return;
-            }
+    async fn ended(&mut self, ended: Result<(Id, Result<(), StoreError>), JoinError>) {
+        let (task, result) = match ended {
+            Ok((task, result)) => (task, Ok(result)),
+            Err(error) => (error.id(), Err(error)),
         };
-        self.running.remove(&name);
-        if let Err(error) = result {
-            self.warn(&error);
+        let Some(name) = self.tasks.remove(&task) else { return };
+        let Some(job) = self.running.remove(&name) else { return };
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.warn(&error),
+            Err(error) => return self.died(name, job, &error),
         }
         match self.watch.engine.store.mailbox(&name).await {
             Ok(Some(row)) => self.queue_mailbox(&row),
             Ok(None) => {}
             Err(error) => self.warn(&error),
         }
+    }
+}
+
+impl Round {
+    /// A panic is a defect; it costs one round of one mailbox, and neither the others nor the server.
+    fn died(&mut self, name: Name, job: Job, error: &JoinError) {
+        let message = format!("mailbox/{name}: internal error, tried again later: {error}");
+        self.watch.engine.tell(Event::Warned { message });
+        let due = later(self.watch.engine.clock.now(), self.retry.wait);
+        if self.may_send.contains_key(&name) {
+            self.may_send.insert(name.clone(), due);
+        }
+        self.push(due, name, job);
     }
 }
 

@@ -75,6 +75,9 @@ pub enum Cause {
     Unreachable { host: String, port: u16, detail: String },
     #[error("no answer within {seconds} s")]
     TimedOut { seconds: u64 },
+    /// Not a byte since the connection was made, and TLS was not begun either: so does a port that expects TLS at once.
+    #[error("no greeting within {seconds} s")]
+    NoGreeting { seconds: u64 },
     #[error("the connection was lost: {detail}")]
     ConnectionLost { detail: String },
     #[error("the server's certificate is not signed by a trusted authority: {detail}")]
@@ -155,6 +158,7 @@ impl Cause {
             | Self::Internal { detail: words } => vec![words],
             Self::NoMechanism { wanted: _, offered } => offered.iter_mut().collect(),
             Self::ConnectionRefused { .. }
+            | Self::NoGreeting { .. }
             | Self::TimedOut { .. }
             | Self::StarttlsNotOffered
             | Self::StarttlsInjected

@@ -150,7 +150,7 @@ pub struct PutMailbox {
     /// Under which name it is stored now, when that differs.
     pub renamed_from: Option<Name>,
     pub operations: BTreeMap<Operation, OperationPlan>,
-    /// Read the mailbox again from this moment on.
+    /// Set the start date to this moment, and read the mailbox again from there.
     pub replay_from: Option<Timestamp>,
 }
 

@@ -30,6 +30,14 @@ pub struct Connection {
     stream: Stream,
     peer: TlsPeer,
     begun: Begun,
+    heard: Heard,
+}
+
+/// Whether the server has said anything yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Something,
 }
 
 enum Stream {
@@ -41,7 +49,13 @@ enum Stream {
 
 impl Connection {
     pub(super) fn plain(socket: TcpStream, peer: TlsPeer) -> Self {
-        Self { input: BytesMut::new(), stream: Stream::Plain(socket), peer, begun: Begun::WithConnection }
+        Self {
+            input: BytesMut::new(),
+            stream: Stream::Plain(socket),
+            peer,
+            begun: Begun::WithConnection,
+            heard: Heard::Nothing,
+        }
     }
 
     /// Runs a conversation to its end. `wait` bounds the wait for each piece of input, and for each piece of output
@@ -128,9 +142,20 @@ impl Connection {
         });
         match answer.await {
             Ok(Ok(0)) => Err(Cause::ConnectionLost { detail: "the server closed it".to_owned() }),
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                self.heard = Heard::Something;
+                Ok(())
+            }
             Ok(Err(error)) => Err(self.lost(&error)),
-            Err(_) => Err(timed_out(wait)),
+            Err(_) => Err(self.silence(wait)),
+        }
+    }
+
+    /// In all protocols the server speaks first.
+    fn silence(&self, wait: Duration) -> Cause {
+        match (&self.stream, self.heard) {
+            (Stream::Plain(_), Heard::Nothing) => Cause::NoGreeting { seconds: wait.as_secs().max(1) },
+            (Stream::Plain(_) | Stream::Tls(_) | Stream::Closed, _) => timed_out(wait),
         }
     }
 

@@ -101,9 +101,17 @@ async fn every_address_is_tried_in_turn() {
 }
 
 #[tokio::test]
-async fn a_silent_server_times_out() {
+async fn a_server_that_never_said_anything_does_not_greet() {
     let (mut connection, _server) = plain_pair().await;
     let answer = connection.drive(&mut AskOnce::new(b"hello\r\n"), Duration::from_millis(20)).await;
+    assert_eq!(answer, Err(Cause::NoGreeting { seconds: 1 }));
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_times_out() {
+    let (mut connection, mut server) = plain_pair().await;
+    server.write_all(b"half a line").await.unwrap();
+    let answer = connection.drive(&mut AskOnce::new(b"hello\r\n"), Duration::from_millis(200)).await;
     assert_eq!(answer, Err(Cause::TimedOut { seconds: 1 }));
 }
 

@@ -137,7 +137,7 @@ fn put(
         causes.extend(verdict.causes);
         operations.insert(operation, verdict.plan);
     }
-    let replay_from = change.stored.and_then(|stored| replay_from(mailbox, stored));
+    let replay_from = change.stored.and_then(|stored| replay_from(estate, mailbox, stored));
     Some(Step {
         action,
         target: Target::Mailbox(change.name.clone()),
@@ -199,10 +199,17 @@ fn is_driven(stored: Option<&StoredMailbox>, operation: Operation) -> bool {
     known.is_some_and(|known| known.state.is_driven())
 }
 
-/// The mailbox's own date moved to before the one that holds.
-fn replay_from(mailbox: &Mailbox, stored: &StoredMailbox) -> Option<Timestamp> {
-    let wanted = mailbox.process_from.filter(|_| mailbox.process_from != stored.declared.process_from)?;
-    stored.process_from.filter(|holds| wanted < *holds).map(|_| wanted)
+/// The start date that the change sets. The mailbox's own date holds, else the one that was copied when it was enabled on
+/// its profile; a profile without a date leaves the former one, because mail that nobody has read yet lies behind it.
+fn replay_from(estate: &Estate<'_>, mailbox: &Mailbox, stored: &StoredMailbox) -> Option<Timestamp> {
+    let mut copied = stored.process_from?;
+    let held = stored.declared.process_from.unwrap_or(copied);
+    if mailbox.profile != stored.declared.profile {
+        let profile = mailbox.profile.as_ref().and_then(|name| estate.desired.profiles.get(name));
+        copied = profile.and_then(|profile| profile.value.processing.from).unwrap_or(copied);
+    }
+    let holds = mailbox.process_from.unwrap_or(copied);
+    (holds < held || copied != stored.process_from?).then_some(holds)
 }
 
 fn consequences(
@@ -231,7 +238,9 @@ fn consequences(
     if has_other_address && !readiness::approves(approval, mailbox) {
         others.push(Consequence::NeedsReapproval);
     }
-    others.extend(replay_from.map(|from| Consequence::ReplaysMail { from }));
+    others.extend(
+        replay_from.filter(|from| is_earlier(*from, change)).map(|from| Consequence::ReplaysMail { from }),
+    );
     others.extend(takes_over_from(change).map(|from| Consequence::TakesOverClaim { from }));
     let mut consequences = impact.consequences();
     if !others.is_empty() {
@@ -239,6 +248,12 @@ fn consequences(
     }
     consequences.extend(others);
     consequences
+}
+
+/// Whether mail that was too old so far no longer is.
+fn is_earlier(from: Timestamp, change: &Change<'_>) -> bool {
+    let held = change.stored.and_then(|stored| stored.declared.process_from.or(stored.process_from));
+    held.is_some_and(|held| from < held)
 }
 
 /// A claim is taken over once: when the declaration that says so is new.

@@ -17,7 +17,7 @@ use crate::protocol::Conversation;
 use crate::protocol::imap::{
     self, Access, Capabilities, Greeted, LoginWay, Missing, Opened, SessionState, Tags,
 };
-use crate::protocol::sasl::{Channel, Exchange};
+use crate::protocol::sasl::{Attempts, Channel, Exchange};
 
 use super::{Receive, Trace, nonce};
 
@@ -117,8 +117,15 @@ impl Session {
                 Err(Cause::Unsupported { setting: "reading an inbox without a login".to_owned() })
             }
             (SessionState::NotAuthenticated, Login::Password { username, password }) => {
-                let way = imap::choose_login(&offered, destination.endpoint.authentication, channel)?;
-                let capabilities = self.log_in(&offered, way, username, password).await?;
+                let ways = imap::ways_to_log_in(&offered);
+                let mut attempts = Attempts::new(&ways, destination.endpoint.authentication, channel);
+                let (way, capabilities) = loop {
+                    let way = imap::choose_login(&offered, attempts.wanted(), channel)?;
+                    match self.log_in(&offered, way, username, password).await {
+                        Ok(capabilities) => break (way, capabilities),
+                        Err(cause) => attempts.failed(cause)?,
+                    }
+                };
                 let words = match way {
                     LoginWay::Command => "LOGIN",
                     LoginWay::Sasl(mechanism) => mechanism.name(),

@@ -18,7 +18,7 @@ use crate::protocol::pop3::{
     AskCapabilities, Authenticate, BeginTls, Capabilities, Credentials, Entry, Greet, ListAll, MailboxSize,
     Pipelining, Refusal, RemoveAndQuit, ResponseCode, Retrieve, Retrieved, identity, identity::HeaderMark,
 };
-use crate::protocol::sasl::Channel;
+use crate::protocol::sasl::{Attempts, Channel};
 
 /// Connects, secures, logs in and counts the messages. With STARTTLS, the step `greet` comes before `tls`.
 pub async fn open(
@@ -80,9 +80,16 @@ async fn log_in(
     let Login::Password { username, password } = &destination.login else {
         return Err(Cause::Unsupported { setting: "credentials: anonymous, with POP3".to_owned() });
     };
-    let who = Credentials { username, password, nonce: nonce::draw()? };
-    let wanted = destination.endpoint.authentication;
-    link.drive(Authenticate::new(capabilities, wanted, channel, who)?).await
+    let offered = capabilities.ways_to_log_in();
+    let mut attempts = Attempts::new(&offered, destination.endpoint.authentication, channel);
+    loop {
+        let who = Credentials { username, password, nonce: nonce::draw()? };
+        let login = Authenticate::new(capabilities, attempts.wanted(), channel, who)?;
+        match link.drive(login).await {
+            Ok(()) => return Ok(()),
+            Err(cause) => attempts.failed(cause)?,
+        }
+    }
 }
 
 /// Whoever asked for TLS never logs in without, whatever the host allows those who did not.
@@ -133,9 +140,12 @@ impl Link {
         }
         // Also when this future is dropped halfway.
         self.state = LinkState::Broken;
-        let output = self.connection.drive(&mut conversation, self.wait).await?;
-        self.state = LinkState::Usable;
-        Ok(output)
+        let result = self.connection.drive(&mut conversation, self.wait).await;
+        // A refused login is a complete answer, after which another one may be tried.
+        if matches!(result, Ok(_) | Err(Cause::LoginRefused { .. })) {
+            self.state = LinkState::Usable;
+        }
+        result
     }
 }
 

@@ -9,11 +9,11 @@ use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::Submitted;
-use crate::model::profile::{Endpoint, Protocol, TlsMode};
+use crate::model::profile::{Authentication, Endpoint, Protocol, TlsMode};
 use crate::model::server::{Destination, Login};
 use crate::net::trace::Trace;
 use crate::net::{Connection, Network};
-use crate::protocol::sasl::{self, Exchange};
+use crate::protocol::sasl::{self, Attempts, Channel, Exchange, Mechanism};
 use crate::protocol::smtp;
 
 /// Connects, secures, greets and logs in. Steps: `resolve`, `connect`, `tls`, `greet`, `authenticate`; with STARTTLS
@@ -33,17 +33,38 @@ pub async fn open(
             let channel = network.login_channel(&connection);
             let mechanism = trace
                 .step(TestStep::Authenticate, async {
-                    let mechanism = sasl::select(&offered.auth, endpoint.authentication, channel)?;
-                    let exchange = Exchange::new(mechanism, username, password, nonce::draw()?)?;
-                    let mut login = smtp::Login::new(mechanism, exchange);
-                    connection.drive(&mut login, waits.reply).await?;
-                    Ok(mechanism)
+                    let mut attempts = Attempts::new(&offered.auth, endpoint.authentication, channel);
+                    loop {
+                        let mechanism = select(&offered, attempts.wanted(), channel)?;
+                        let exchange = Exchange::new(mechanism, username, password, nonce::draw()?)?;
+                        let mut login = smtp::Login::new(mechanism, exchange);
+                        match connection.drive(&mut login, waits.reply).await {
+                            Ok(()) => return Ok(mechanism),
+                            Err(cause) => attempts.failed(cause)?,
+                        }
+                    }
                 })
                 .await?;
             trace.detail(mechanism.name());
         }
     }
     Ok(Box::new(Session { connection, offered, waits, state: State::Open }))
+}
+
+/// A server that offers STARTTLS and no login wants TLS first.
+fn select(
+    offered: &smtp::Capabilities,
+    wanted: Authentication,
+    channel: Channel,
+) -> Result<Mechanism, Cause> {
+    match (sasl::select(&offered.auth, wanted, channel), channel) {
+        (Err(Cause::NoMechanism { .. }), Channel::Clear { .. })
+            if offered.auth.is_empty() && offered.starttls =>
+        {
+            Err(Cause::PlaintextLogin)
+        }
+        (selected, Channel::Clear { .. } | Channel::Encrypted) => selected,
+    }
 }
 
 /// How long a reply may take.

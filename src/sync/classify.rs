@@ -5,6 +5,7 @@
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
 use crate::model::profile::Credentials;
+use crate::model::secret::SecretRef;
 
 /// For whom and towards what a conversation failed.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,8 @@ pub struct Setting<'a> {
     pub mailbox: &'a Name,
     pub profile: &'a Name,
     pub credentials: &'a Credentials,
+    /// The secret that logs in, if there is one.
+    pub secret: Option<&'a SecretRef>,
     pub host: &'a str,
     pub port: u16,
 }
@@ -39,6 +42,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::NameNotResolved { .. } => ("name-not-resolved", Transient, Profile),
         Cause::ConnectionRefused { .. } => ("connection-refused", Transient, Profile),
         Cause::Unreachable { .. } => ("unreachable", Transient, Profile),
+        Cause::NoGreeting { .. } => ("no-greeting", Transient, Profile),
         Cause::TimedOut { .. } => ("timed-out", Transient, Profile),
         Cause::ConnectionLost { .. } => ("connection-lost", Transient, Profile),
         Cause::CertificateUntrusted { .. } => ("certificate-untrusted", Permanent, Profile),
@@ -66,10 +70,13 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
     }
 }
 
-/// A plain refusal concerns the message when a message was being handled, the mailbox otherwise.
+/// A plain refusal concerns the message when one was being sent, the mailbox otherwise. (A message that is not handed over
+/// is no failure of the session, see `Content::Refused`.)
 fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
     match step {
-        TestStep::Send | TestStep::Read | TestStep::Delete => ("refused", Nature::Permanent, Scope::Message),
+        TestStep::Send => ("refused", Nature::Permanent, Scope::Message),
+        // The server cannot list or change the inbox just now. It could be opened, so waiting may help.
+        TestStep::Read | TestStep::Delete => ("refused", Nature::Transient, Scope::Mailbox),
         TestStep::Secret
         | TestStep::Resolve
         | TestStep::Connect
@@ -84,7 +91,7 @@ fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
 
 /// What it means and what to do.
 fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
-    let Setting { mailbox, profile, credentials, host, port } = setting;
+    let Setting { mailbox, profile, host, port, .. } = setting;
     match cause {
         Cause::NameNotResolved { .. } => said(
             format!("no address is known for `{host}`"),
@@ -102,9 +109,10 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         ),
         Cause::TimedOut { .. } | Cause::ConnectionLost { .. } | Cause::ServerBye { .. } => silent(setting),
         Cause::WrongProtocol { protocol, .. } => said(
-            format!("`{host}:{port}` is not an {protocol} server"),
+            format!("`{host}:{port}` is no {protocol} server"),
             format!("check host and port of profile `{profile}`"),
         ),
+        Cause::NoGreeting { .. } => no_greeting(setting),
         Cause::CertificateUntrusted { .. } => untrusted(setting),
         Cause::CertificateNameMismatch { .. } => said(
             format!("the certificate belongs to another name than `{host}`"),
@@ -127,7 +135,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         ),
         Cause::PlaintextLogin => plaintext(setting),
         Cause::NoMechanism { .. } => no_mechanism(setting),
-        Cause::LoginRefused { .. } => login_refused(mailbox, profile, credentials),
+        Cause::LoginRefused { .. } => login_refused(setting),
         Cause::SecretUnavailable { secret, .. } => said(
             "the password could not be read, so no login was tried",
             format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
@@ -153,6 +161,15 @@ fn silent(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
         format!("`{host}:{port}` stopped answering"),
         "it is tried again by itself; if it stays so, look at the server's log at this time, and whether the port belongs \
          to the declared protocol and TLS mode",
+    )
+}
+
+fn no_greeting(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("`{host}:{port}` is open and says nothing; a port that expects TLS at once does so"),
+        format!(
+            "if {port} is such a port, set `tls: implicit` in profile `{profile}`; otherwise look at the server's load"
+        ),
     )
 }
 
@@ -201,7 +218,8 @@ fn no_mechanism(Setting { profile, .. }: Setting<'_>) -> (String, String) {
     )
 }
 
-fn login_refused(mailbox: &Name, profile: &Name, credentials: &Credentials) -> (String, String) {
+fn login_refused(setting: Setting<'_>) -> (String, String) {
+    let Setting { mailbox, profile, credentials, secret, .. } = setting;
     let whose = match credentials {
         Credentials::Mailbox => format!("mailbox `{mailbox}`"),
         Credentials::Profile { .. }
@@ -211,7 +229,12 @@ fn login_refused(mailbox: &Name, profile: &Name, credentials: &Credentials) -> (
     };
     said(
         format!("user name or password of {whose} is wrong, or the account may not log in"),
-        format!("set the password with `mailplumb secrets set`, apply, then `mailplumb test {mailbox}`"),
+        match secret {
+            Some(secret) => format!(
+                "set the right password with `mailplumb secrets set {secret}`, then `mailplumb apply`"
+            ),
+            None => format!("check the account on the server, then `mailplumb test {mailbox}`"),
+        },
     )
 }
 
@@ -248,4 +271,39 @@ fn not_back(mailbox: &Name) -> (String, String) {
         "the server took the test message and did not deliver it yet",
         format!("look for the message in mailbox `{mailbox}` and in the server's queue"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(step: TestStep, cause: Cause) -> Failure {
+        let name = Name::parse("m").unwrap();
+        let setting = Setting {
+            mailbox: &name,
+            profile: &name,
+            credentials: &Credentials::Mailbox,
+            secret: None,
+            host: "h",
+            port: 1,
+        };
+        classify(RemoteError::new(step, cause), setting)
+    }
+
+    #[test]
+    fn a_listing_that_is_refused_is_a_failure_of_the_mailbox() {
+        let said = || Cause::Refused { said: "[CORRUPTION]".into() };
+        for step in [TestStep::Read, TestStep::Delete] {
+            let failure = failure(step, said());
+            assert_eq!((failure.scope, failure.nature), (Scope::Mailbox, Nature::Transient), "{step}");
+        }
+        assert_eq!(failure(TestStep::Send, said()).scope, Scope::Message);
+    }
+
+    #[test]
+    fn wrong_credentials_are_the_business_of_whoever_owns_them() {
+        let refused = failure(TestStep::Authenticate, Cause::LoginRefused { said: "no".into() });
+        assert_eq!((refused.scope, refused.nature), (Scope::Mailbox, Nature::Permanent));
+        assert!(refused.remedy.contains("mailplumb test m"));
+    }
 }

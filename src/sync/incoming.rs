@@ -59,7 +59,7 @@ pub fn is_renumbered(listing: &Listing, cursor: &Cursor) -> bool {
 /// suddenly empty, because that may be a server in trouble.
 pub fn gone(listing: &Listing, cursor: &Cursor) -> Vec<String> {
     match (listing, cursor) {
-        (Listing::Pop3 { messages }, Cursor::Pop3 { seen }) if !messages.is_empty() => {
+        (Listing::Pop3 { messages }, Cursor::Pop3 { seen }) if !is_silent(listing) => {
             let listed: BTreeSet<&str> = messages.iter().filter_map(uidl).collect();
             seen.iter().filter(|id| !listed.contains(id.as_str())).cloned().collect()
         }
@@ -67,6 +67,14 @@ pub fn gone(listing: &Listing, cursor: &Cursor) -> Vec<String> {
             Listing::Imap { .. } | Listing::Pop3 { .. },
             Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. },
         ) => Vec::new(),
+    }
+}
+
+/// Whether a listing says nothing about what is gone: a maildrop that is suddenly empty may be a server in trouble.
+pub fn is_silent(listing: &Listing) -> bool {
+    match listing {
+        Listing::Pop3 { messages } => messages.is_empty(),
+        Listing::Imap { .. } => false,
     }
 }
 

@@ -62,17 +62,25 @@ fn headers_of(raw: &[u8]) -> &[u8] {
     }
 }
 
+/// Where a header stands several times, the first one counts: it is the one that people are shown, and the topmost
+/// Received is the one that the own server wrote.
 fn header_facts(message: &Message<'_>) -> MessageFacts {
+    let first = |name: HeaderName<'static>| message.header_values(name).next();
+    let people = |name| correspondents(first(name).and_then(HeaderValue::as_address));
+    let list = |name| first(name).map(texts).unwrap_or_default();
     MessageFacts {
-        message_id: message.message_id().map(text),
-        in_reply_to: texts(message.in_reply_to()),
-        references: texts(message.references()),
-        subject: message.subject().map(text),
-        from: correspondents(message.from()),
-        to: correspondents(message.to()),
-        cc: correspondents(message.cc()),
-        date: message.date().and_then(timestamp),
-        received: message.received().and_then(|received| received.date.as_ref()).and_then(timestamp),
+        message_id: list(HeaderName::MessageId).into_iter().next(),
+        in_reply_to: list(HeaderName::InReplyTo),
+        references: list(HeaderName::References),
+        subject: list(HeaderName::Subject).into_iter().next(),
+        from: people(HeaderName::From),
+        to: people(HeaderName::To),
+        cc: people(HeaderName::Cc),
+        date: first(HeaderName::Date).and_then(HeaderValue::as_datetime).and_then(timestamp),
+        received: message
+            .header_values(HeaderName::Received)
+            .filter_map(HeaderValue::as_received)
+            .find_map(|received| received.date.as_ref().and_then(timestamp)),
         attachments: Vec::new(),
         self_test_nonce: message
             .header_raw(HeaderName::Other(self_message::HEADER.into()))
@@ -161,6 +169,17 @@ mod tests {
         assert_eq!(facts.to.len(), 2);
         assert_eq!(facts.references, ["a@x", "0@x"]);
         assert_eq!(facts.date.unwrap().to_string(), "2026-01-05T09:00:00Z");
+    }
+
+    #[test]
+    fn the_topmost_received_and_the_first_of_doubled_headers_count() {
+        let raw = b"Received: from a by b; Sat, 21 Nov 2026 10:00:00 +0000\r\n\
+            Received: from x by y; Mon, 05 Jan 2015 10:00:00 +0000\r\n\
+            Subject: first\r\nSubject: second\r\nMessage-ID: <1@x>\r\nMessage-ID: <2@x>\r\n\r\n";
+        let facts = parse(raw).unwrap();
+        assert_eq!(facts.received.unwrap().to_string(), "2026-11-21T10:00:00Z");
+        assert_eq!(facts.subject.as_deref(), Some("first"));
+        assert_eq!(facts.message_id.as_deref(), Some("1@x"));
     }
 
     #[test]

@@ -31,10 +31,7 @@ pub fn choose_login(
     wanted: Authentication,
     channel: Channel,
 ) -> Result<LoginWay, Cause> {
-    let mut offered = capabilities.mechanisms();
-    if !capabilities.login_disabled() {
-        offered.push(Mechanism::Login.name().to_owned());
-    }
+    let offered = ways_to_log_in(capabilities);
     match sasl::select(&offered, wanted, channel) {
         Ok(Mechanism::Login) if !capabilities.login_disabled() => Ok(LoginWay::Command),
         Ok(mechanism) => Ok(LoginWay::Sasl(mechanism)),
@@ -46,6 +43,15 @@ pub fn choose_login(
         }
         Err(cause) => Err(cause),
     }
+}
+
+/// The mechanisms offered, with the LOGIN command as the mechanism LOGIN.
+pub fn ways_to_log_in(capabilities: &Capabilities) -> Vec<String> {
+    let mut offered = capabilities.mechanisms();
+    if !capabilities.login_disabled() {
+        offered.push(Mechanism::Login.name().to_owned());
+    }
+    offered
 }
 
 /// LOGIN. Done: the capabilities of the authenticated session, when the server says them unasked.

@@ -175,7 +175,11 @@ impl Answer for Fetch {
 
     fn completed(&mut self, completion: Completion) -> Result<FetchOutcome, Cause> {
         let missing = self.missing(&completion);
-        let found = std::mem::take(&mut self.found);
+        let mut found = std::mem::take(&mut self.found);
+        if completion.reply.has_code("EXPUNGEISSUED") {
+            // Dovecot names the messages that are gone, with NIL in the place of their text, and then says OK.
+            found.retain(|_, found| !matches!(found.body, None | Some(Body::Nil)));
+        }
         let answered = found.into_iter().map(|(uid, found)| (uid, (found.received, found.content())));
         Ok(FetchOutcome { answered: answered.collect(), missing })
     }
@@ -195,6 +199,19 @@ mod tests {
 
     fn ask_whole(uids: &[u32], set: &str, answers: &str) -> FetchOutcome {
         ask(uids, &format!("{set} (UID INTERNALDATE BODY.PEEK[])"), Part::Whole, answers)
+    }
+
+    #[test]
+    fn a_message_that_is_gone_may_be_nil_in_an_answer_that_is_ok() {
+        let answers = "
+            S: * 1 FETCH (UID 1 BODY[] {1}
+            S: x)
+            S: * 2 FETCH (UID 2 INTERNALDATE \"01-Jan-1970 00:00:00 +0000\" BODY[] NIL)
+            S: * 2 EXPUNGE
+            S: M1 OK [EXPUNGEISSUED] Some messages were already expunged";
+        let outcome = ask_whole(&[1, 2], "1:2", answers);
+        assert_eq!(texts(&outcome), [(1, "x".to_owned())]);
+        assert_eq!(outcome.missing, Missing::Vanished);
     }
 
     fn texts(outcome: &FetchOutcome) -> Vec<(u32, String)> {

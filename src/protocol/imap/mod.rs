@@ -24,7 +24,7 @@ mod response;
 mod transcript;
 mod uid_set;
 
-pub use authenticate::{LoginWay, authenticate, choose_login, login};
+pub use authenticate::{LoginWay, authenticate, choose_login, login, ways_to_log_in};
 pub use capability::{Capabilities, ask_capabilities};
 pub use command::{Tag, Tags};
 pub use delete::{expunge, flag_deleted, logout};

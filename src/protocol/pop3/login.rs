@@ -162,6 +162,12 @@ fn choose(capabilities: &Capabilities, wanted: Authentication, channel: Channel)
         Err(cause @ Cause::NoMechanism { .. }) => cause,
         Err(cause) => return Err(cause),
     };
+    // A server that offers STLS and no login wants TLS first.
+    if let (Channel::Clear { .. }, Offer::Made, [], Offer::NotMade) =
+        (channel, capabilities.offer("STLS"), offered, capabilities.offer("USER"))
+    {
+        return Err(Cause::PlaintextLogin);
+    }
     let shows_password =
         matches!(wanted, Authentication::Auto | Authentication::Plain | Authentication::Login);
     match (shows_password, capabilities.offer("USER"), channel) {
@@ -226,6 +232,16 @@ mod tests {
         let script = "C: USER anna\nS: +OK\nC: PASS geheim\nS: +OK logged in";
         assert_eq!(play(|| auto(&Capabilities::Untold), script), Ok(()));
         assert_eq!(play(|| auto(&capabilities("S: USER")), script), Ok(()));
+    }
+
+    #[test]
+    fn a_server_that_hides_its_login_until_tls_wants_tls() {
+        let told = capabilities("S: TOP\nS: STLS");
+        let clear = Channel::Clear { allowed: true };
+        let cause = login(&told, Authentication::Auto, clear, "geheim").err();
+        assert_eq!(cause, Some(Cause::PlaintextLogin));
+        let cause = login(&told, Authentication::Auto, Channel::Encrypted, "geheim").err();
+        assert!(matches!(cause, Some(Cause::NoMechanism { .. })), "{cause:?}");
     }
 
     #[test]

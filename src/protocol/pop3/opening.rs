@@ -90,6 +90,16 @@ impl Capabilities {
         }
     }
 
+    /// [`Capabilities::mechanisms`], with USER and PASS as `LOGIN`, which shows as much of the password.
+    pub fn ways_to_log_in(&self) -> Vec<String> {
+        let mut ways = self.mechanisms().to_vec();
+        match self.offer("USER") {
+            Offer::Made => ways.push("LOGIN".to_owned()),
+            Offer::NotMade | Offer::Unknown => {}
+        }
+        ways
+    }
+
     /// The names after `SASL`.
     pub fn mechanisms(&self) -> &[String] {
         match self {

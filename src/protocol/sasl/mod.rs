@@ -3,11 +3,13 @@
 //! Messages are the bare octets; Base64 and framing are the business of the protocol that carries them.
 //! PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login), CRAM-MD5 (RFC 2195), SCRAM (RFC 5802, RFC 7677).
 
+mod attempts;
 mod cram_md5;
 mod scram;
 
 use std::fmt;
 
+pub use attempts::Attempts;
 pub use scram::Nonce;
 
 use crate::model::failure::{Cause, server_words};

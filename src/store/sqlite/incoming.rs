@@ -36,7 +36,7 @@ pub(super) fn enter_inbox(
     lease::check_mailbox(db, lease, mailbox)?;
     let id = mailbox_id(db, mailbox)?;
     forget_cursor(db, id)?;
-    db.prepare_cached("DELETE FROM deletions WHERE mailbox = ?1")?.execute([id])?;
+    forget_deletions(db, id)?;
     db.prepare_cached("DELETE FROM remotes WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("UPDATE mailboxes SET inbox = ?2 WHERE id = ?1")?.execute(params![id, inbox.0])?;
     Ok(())
@@ -65,6 +65,11 @@ fn seen(db: &Connection, id: i64) -> Result<BTreeSet<String>, StoreError> {
 pub(super) fn forget_cursor(db: &Connection, id: i64) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM cursors WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1")?.execute([id])?;
+    Ok(())
+}
+
+pub(super) fn forget_deletions(db: &Connection, id: i64) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM deletions WHERE mailbox = ?1")?.execute([id])?;
     Ok(())
 }
 

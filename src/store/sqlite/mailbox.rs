@@ -56,6 +56,10 @@ pub(super) fn put(
             connection = Reach::Changed;
         }
     }
+    if !put.mailbox.delete_after_processing {
+        // What was to be removed under the former declaration stays at the server.
+        incoming::forget_deletions(db, id)?;
+    }
     if let Some(from) = put.replay_from {
         db.prepare_cached("UPDATE mailboxes SET process_from = ?2 WHERE id = ?1")?
             .execute([id, micros(from)])?;

@@ -1,1 +1,8 @@
-//! Tests of this room, from outside.
+//! The engine on real stores and loopback servers: its rules one by one, and everything again with the process killed at
+//! every call.
+
+mod crash;
+mod rules;
+mod site;
+mod watch;
+mod world;

@@ -336,3 +336,15 @@ fn mail_is_replayed_only_where_a_mailboxs_own_date_moves_back() {
     let of_profile = with_profile(before, |p| p.processing.from = Some(time(1)));
     assert_eq!(plan::plan(&of_profile, &stored, &policy()).steps.len(), 1, "the profile only");
 }
+
+#[test]
+fn mail_is_replayed_from_the_date_that_held_and_not_from_the_one_that_was_copied() {
+    let before = with(small(&["anna"]), |m| m.process_from = Some(time(9000)));
+    let mut stored = settled(&before);
+    stored.mailboxes.get_mut(&name("anna")).unwrap().process_from = Some(time(1000));
+    for (own, replay_from) in [(Some(5000), Some(5000)), (None, Some(1000)), (Some(9500), None)] {
+        let after = with(before.clone(), |m| m.process_from = own.map(time));
+        let plan = plan::plan(&after, &stored, &policy());
+        assert_eq!(put(&plan, "anna").1.replay_from, replay_from.map(time), "{own:?}");
+    }
+}

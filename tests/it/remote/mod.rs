@@ -1,4 +1,7 @@
 //! Tests of this room, from outside.
 
+mod conformance;
+mod errors;
 mod imap;
 mod smtp;
+mod world;

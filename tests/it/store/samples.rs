@@ -124,7 +124,7 @@ pub fn mailbox(text: &str) -> Mailbox {
         outgoing: OutgoingMethod::ServerSideSync,
         appointments_contacts_tasks: ActMethod::None,
         accept: Accept::All,
-        delete_after_processing: false,
+        delete_after_processing: true,
         process_from: None,
         credentials: None,
         tracked_folders: Vec::new(),

@@ -15,7 +15,7 @@ use super::program::{Server, outcome, run};
 use super::scratch;
 
 pub struct DovecotOptions {
-    /// User name (an address) → password.
+    /// User name (an address) → password, or what Dovecot is to know of it: `{SHA256}` and so on.
     pub users: BTreeMap<String, String>,
     pub certificate: CertificateKind,
     /// As Dovecot spells them, separated by spaces.
@@ -106,7 +106,7 @@ impl Dovecot {
     }
 
     /// Puts a message into the user's inbox. Messages are numbered in the order of delivery.
-    pub fn deliver(&self, user: &str, raw: &str) {
+    pub fn deliver(&self, user: &str, raw: impl AsRef<[u8]>) {
         static NEXT: AtomicU64 = AtomicU64::new(1_700_000_000);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{number}.M{number}P{}.{}", std::process::id(), HOST);
@@ -119,15 +119,28 @@ impl Dovecot {
 
     /// The raw messages in the user's inbox, in the order of delivery.
     pub fn inbox_messages(&self, user: &str) -> Vec<String> {
+        let text = |raw: Vec<u8>| String::from_utf8_lossy(&raw).into_owned();
+        self.inbox_octets(user).into_iter().map(text).collect()
+    }
+
+    /// Like [`Dovecot::inbox_messages`], octet by octet.
+    pub fn inbox_octets(&self, user: &str) -> Vec<Vec<u8>> {
         let mut messages = BTreeMap::new();
         for folder in ["new", "cur"] {
             for entry in fs::read_dir(self.inbox(user).join(folder)).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap_or_default().to_owned();
-                messages.insert(name, String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned());
+                messages.insert(name, fs::read(path).unwrap());
             }
         }
         messages.into_values().collect()
+    }
+
+    /// Runs Dovecot's own tool for administrators, and returns what it printed.
+    #[track_caller]
+    pub fn doveadm(&self, arguments: &[&str]) -> String {
+        let configuration = self.at("dovecot.conf").display().to_string();
+        run("doveadm", &[&["-c", &configuration], arguments].concat(), "")
     }
 
     /// From now on the user has this password; a new user gets an empty inbox.
@@ -206,7 +219,10 @@ impl Dovecot {
     }
 
     fn write_users(&self) {
-        let line = |(user, password): (&String, &String)| format!("{user}:{{PLAIN}}{password}::::::\n");
+        let line = |(user, password): (&String, &String)| {
+            let scheme = if password.starts_with('{') { "" } else { "{PLAIN}" };
+            format!("{user}:{scheme}{password}::::::\n")
+        };
         let new = self.at("users.new");
         fs::write(&new, self.users.iter().map(line).collect::<String>()).unwrap();
         fs::rename(new, self.at("users")).unwrap();

@@ -11,6 +11,8 @@ pub mod certificates;
 #[cfg(feature = "demo")]
 pub mod dovecot;
 #[cfg(feature = "demo")]
+pub mod fault_proxy;
+#[cfg(feature = "demo")]
 pub mod postfix;
 
 #[cfg(feature = "demo")]

@@ -48,6 +48,7 @@ macro_rules! conformance_suite {
             a_deleted_mailbox_frees_its_name_in_the_same_plan,
             a_deleted_mailbox_keeps_its_records_under_its_name,
             a_replay_forgets_the_cursor_and_sets_the_moment,
+            what_was_to_be_removed_stays_once_removal_is_switched_off,
             a_changed_connection_takes_the_mailbox_out_of_its_workers_hands,
             an_unchanged_connection_leaves_the_worker_alone,
             a_state_that_the_commit_leaves_out_stays,

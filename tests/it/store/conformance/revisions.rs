@@ -204,6 +204,21 @@ pub async fn a_replay_forgets_the_cursor_and_sets_the_moment(world: &World) {
     assert!(matches!(refused, Err(StoreError::Fenced(_))), "a cycle from before would restore the cursor");
 }
 
+pub async fn what_was_to_be_removed_stays_once_removal_is_switched_off(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let mut doomed = record(9, "x");
+    doomed.delete_after = true;
+    store.record(&lease, &batch("anna", 9, vec![doomed])).await.unwrap();
+    apply(store, vec![put_effect("anna", "c1")]).await.unwrap();
+    assert_eq!(store.deletions(&name("anna")).await.unwrap().len(), 1, "still switched on");
+    let mut off = put("anna", "c1");
+    off.mailbox.delete_after_processing = false;
+    apply(store, vec![Effect::PutMailbox(Box::new(off))]).await.unwrap();
+    assert!(store.deletions(&name("anna")).await.unwrap().is_empty());
+}
+
 pub async fn a_changed_connection_takes_the_mailbox_out_of_its_workers_hands(world: &World) {
     let store = &*world.store;
     set_up(store, &["anna"]).await;

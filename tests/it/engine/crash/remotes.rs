@@ -1,0 +1,112 @@
+//! Servers whose every call is a moment to die at; calls that change something outside are two: before and after.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mailplumb::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use mailplumb::model::failure::RemoteError;
+use mailplumb::model::name::Address;
+use mailplumb::model::outbox::Submitted;
+use mailplumb::model::profile::ServerKind;
+use mailplumb::model::server::Destination;
+use mailplumb::remote::{Connector, Receive, Remotes, Submit, Trace};
+
+use super::points::Points;
+
+pub struct CrashingRemotes {
+    pub real: Arc<dyn Remotes>,
+    pub points: Arc<Points>,
+}
+
+impl Remotes for CrashingRemotes {
+    fn connector(&self, kind: ServerKind) -> Option<Arc<dyn Connector>> {
+        let real = self.real.connector(kind)?;
+        Some(Arc::new(CrashingConnector { real, points: Arc::clone(&self.points) }))
+    }
+}
+
+struct CrashingConnector {
+    real: Arc<dyn Connector>,
+    points: Arc<Points>,
+}
+
+#[async_trait]
+impl Connector for CrashingConnector {
+    async fn receive(
+        &self,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Receive>, RemoteError> {
+        self.points.reach("Connector::receive");
+        let real = self.real.receive(destination, trace).await?;
+        Ok(Box::new(CrashingReceive { real, points: Arc::clone(&self.points) }))
+    }
+
+    async fn submit(
+        &self,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Submit>, RemoteError> {
+        self.points.reach("Connector::submit");
+        let real = self.real.submit(destination, trace).await?;
+        Ok(Box::new(CrashingSubmit { real, points: Arc::clone(&self.points) }))
+    }
+}
+
+struct CrashingReceive {
+    real: Box<dyn Receive>,
+    points: Arc<Points>,
+}
+
+#[async_trait]
+impl Receive for CrashingReceive {
+    async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
+        self.points.reach("Receive::list");
+        self.real.list(cursor).await
+    }
+
+    async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
+        self.points.reach("Receive::fetch");
+        self.real.fetch(messages, part).await
+    }
+
+    async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {
+        self.points.reach("Receive::delete_and_close");
+        let answer = self.real.delete_and_close(messages).await;
+        self.points.reach(DELETED);
+        answer
+    }
+}
+
+struct CrashingSubmit {
+    real: Box<dyn Submit>,
+    points: Arc<Points>,
+}
+
+pub const DELETED: &str = "Receive::delete_and_close, done";
+pub const SEND: &str = "Submit::send";
+pub const SENT: &str = "Submit::send, done";
+
+#[async_trait]
+impl Submit for CrashingSubmit {
+    async fn send(
+        &mut self,
+        from: &Address,
+        recipients: &[Address],
+        raw: &[u8],
+    ) -> Result<Submitted, RemoteError> {
+        self.points.reach(SEND);
+        let answer = self.real.send(from, recipients, raw).await;
+        self.points.reach(SENT);
+        answer
+    }
+
+    fn is_open(&self) -> bool {
+        self.real.is_open()
+    }
+
+    async fn close(self: Box<Self>) {
+        self.points.reach("Submit::close");
+        self.real.close().await;
+    }
+}

@@ -1,0 +1,238 @@
+//! A store whose every call is a moment to die at.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mailplumb::model::alert::Alert;
+use mailplumb::model::cursor::{Cursor, InboxId, RemoteId};
+use mailplumb::model::desired::ManifestDigest;
+use mailplumb::model::lease::{Holder, Lease, LeaseScope};
+use mailplumb::model::name::Name;
+use mailplumb::model::organization::Organization;
+use mailplumb::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
+use mailplumb::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
+use mailplumb::model::revision::{Revision, RevisionEntry, StoreId};
+use mailplumb::model::secret::{SealedValue, SecretRef};
+use mailplumb::model::stored::Stored;
+use mailplumb::store::{
+    MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, StateChange, Store, StoreError,
+};
+
+use super::points::Points;
+
+pub struct CrashingStore {
+    pub real: Arc<dyn Store>,
+    pub points: Arc<Points>,
+}
+
+pub const FINISH: &str = "Store::finish_sending";
+
+#[async_trait]
+impl Store for CrashingStore {
+    async fn id(&self) -> Result<StoreId, StoreError> {
+        self.points.reach("Store::id");
+        self.real.id().await
+    }
+
+    async fn stored(&self) -> Result<Stored, StoreError> {
+        self.points.reach("Store::stored");
+        self.real.stored().await
+    }
+
+    async fn commit_revision(
+        &self,
+        lease: &Lease,
+        commit: &RevisionCommit<'_>,
+    ) -> Result<Revision, StoreError> {
+        self.points.reach("Store::commit_revision");
+        self.real.commit_revision(lease, commit).await
+    }
+
+    async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {
+        self.points.reach("Store::revisions");
+        self.real.revisions(limit).await
+    }
+
+    async fn manifest_digest(&self) -> Result<Option<ManifestDigest>, StoreError> {
+        self.points.reach("Store::manifest_digest");
+        self.real.manifest_digest().await
+    }
+
+    async fn organization(&self) -> Result<Option<Organization>, StoreError> {
+        self.points.reach("Store::organization");
+        self.real.organization().await
+    }
+
+    async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
+        self.points.reach("Store::sealed");
+        self.real.sealed(secret).await
+    }
+
+    async fn acquire(
+        &self,
+        scope: &LeaseScope,
+        holder: &Holder,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError> {
+        self.points.reach("Store::acquire");
+        self.real.acquire(scope, holder, now).await
+    }
+
+    async fn renew(&self, lease: &Lease, now: Timestamp) -> Result<Lease, StoreError> {
+        self.points.reach("Store::renew");
+        self.real.renew(lease, now).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.points.reach("Store::release");
+        self.real.release(lease).await
+    }
+
+    async fn mailbox(&self, name: &Name) -> Result<Option<MailboxRow>, StoreError> {
+        self.points.reach("Store::mailbox");
+        self.real.mailbox(name).await
+    }
+
+    async fn mailboxes(&self) -> Result<Vec<MailboxRow>, StoreError> {
+        self.points.reach("Store::mailboxes");
+        self.real.mailboxes().await
+    }
+
+    async fn change_state(&self, lease: &Lease, change: &StateChange) -> Result<(), StoreError> {
+        self.points.reach("Store::change_state");
+        self.real.change_state(lease, change).await
+    }
+
+    async fn figures(&self, mailbox: &Name) -> Result<MailboxFigures, StoreError> {
+        self.points.reach("Store::figures");
+        self.real.figures(mailbox).await
+    }
+
+    async fn expect_self_message(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        nonce: &str,
+    ) -> Result<(), StoreError> {
+        self.points.reach("Store::expect_self_message");
+        self.real.expect_self_message(lease, mailbox, nonce).await
+    }
+
+    async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError> {
+        self.points.reach("Store::is_self_message");
+        self.real.is_self_message(nonce).await
+    }
+
+    async fn enter_inbox(&self, lease: &Lease, mailbox: &Name, inbox: &InboxId) -> Result<(), StoreError> {
+        self.points.reach("Store::enter_inbox");
+        self.real.enter_inbox(lease, mailbox, inbox).await
+    }
+
+    async fn cursor(&self, mailbox: &Name) -> Result<Cursor, StoreError> {
+        self.points.reach("Store::cursor");
+        self.real.cursor(mailbox).await
+    }
+
+    async fn record(&self, lease: &Lease, batch: &IncomingBatch) -> Result<Recorded, StoreError> {
+        self.points.reach("Store::record");
+        self.real.record(lease, batch).await
+    }
+
+    async fn deletions(&self, mailbox: &Name) -> Result<Vec<RemoteId>, StoreError> {
+        self.points.reach("Store::deletions");
+        self.real.deletions(mailbox).await
+    }
+
+    async fn confirm_deletions(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        ids: &[RemoteId],
+    ) -> Result<(), StoreError> {
+        self.points.reach("Store::confirm_deletions");
+        self.real.confirm_deletions(lease, mailbox, ids).await
+    }
+
+    async fn enqueue(&self, message: &NewOutgoing) -> Result<Enqueued, StoreError> {
+        self.points.reach("Store::enqueue");
+        self.real.enqueue(message).await
+    }
+
+    async fn outgoing_due(&self, now: Timestamp) -> Result<Vec<Name>, StoreError> {
+        self.points.reach("Store::outgoing_due");
+        self.real.outgoing_due(now).await
+    }
+
+    async fn recover_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        now: Timestamp,
+    ) -> Result<Vec<OutgoingMessage>, StoreError> {
+        self.points.reach("Store::recover_sending");
+        self.real.recover_sending(lease, mailbox, now).await
+    }
+
+    async fn due(
+        &self,
+        mailbox: &Name,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<OutgoingMessage>, StoreError> {
+        self.points.reach("Store::due");
+        self.real.due(mailbox, now, limit).await
+    }
+
+    async fn begin_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        id: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.points.reach("Store::begin_sending");
+        self.real.begin_sending(lease, mailbox, id, now).await
+    }
+
+    async fn finish_sending(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        outcome: &AttemptOutcome,
+        alerts: &[Alert],
+    ) -> Result<(), StoreError> {
+        self.points.reach(FINISH);
+        self.real.finish_sending(lease, mailbox, outcome, alerts).await
+    }
+
+    async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError> {
+        self.points.reach("Store::requeue");
+        self.real.requeue(id, now).await
+    }
+
+    async fn raw(&self, content: &ContentHash) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.points.reach("Store::raw");
+        self.real.raw(content).await
+    }
+
+    async fn messages(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, StoreError> {
+        self.points.reach("Store::messages");
+        self.real.messages(query).await
+    }
+
+    async fn message(&self, id: u64) -> Result<Option<MessageRecord>, StoreError> {
+        self.points.reach("Store::message");
+        self.real.message(id).await
+    }
+
+    async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutgoingMessage>, StoreError> {
+        self.points.reach("Store::outbox");
+        self.real.outbox(query).await
+    }
+
+    async fn alerts(&self, limit: u64) -> Result<Vec<Alert>, StoreError> {
+        self.points.reach("Store::alerts");
+        self.real.alerts(limit).await
+    }
+}

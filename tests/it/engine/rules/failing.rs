@@ -1,0 +1,125 @@
+//! Failures: whom they stop, for how long, and who is told.
+
+use mailplumb::engine::drive::Driven;
+use mailplumb::model::operation::Operation;
+use mailplumb::playground::{Fault, Protocol, Times};
+
+use super::super::world::{World, address, letter};
+use super::{done, failed, subjects};
+
+#[tokio::test]
+async fn a_failing_mailbox_does_not_stop_the_others() {
+    let world = World::start();
+    world.playground.state().set_password(&address("ben"), "another").unwrap();
+    let desk = world.site.desk();
+    let tested = desk.apply().await;
+    assert_eq!((tested.passed, tested.failed), (6, 2));
+    assert_eq!(desk.state("ben", Operation::Incoming).await, "disabled (login-refused)");
+    world.deliver("support", &letter("one"));
+    desk.sync(Operation::Incoming).await;
+    assert_eq!(subjects(&desk).await, ["letter one"]);
+}
+
+#[tokio::test]
+async fn a_permanent_failure_disables_with_one_alert() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    let before = desk.engine.store.alerts(100).await.unwrap().len();
+    world.playground.state().set_password(&address("anna"), "another").unwrap();
+    assert_eq!(failed(desk.incoming("anna").await), "login-refused");
+    assert_eq!(desk.state("anna", Operation::Incoming).await, "disabled (login-refused)");
+    assert!(matches!(desk.incoming("anna").await, Driven::Skipped(_)));
+    let alerts = desk.engine.store.alerts(100).await.unwrap();
+    assert_eq!(alerts.len(), before + 1);
+    assert_eq!(
+        (alerts[0].code.as_str(), alerts[0].mailbox.as_ref().unwrap().as_str()),
+        ("login-refused", "anna")
+    );
+}
+
+#[tokio::test]
+async fn a_transient_failure_is_retried_and_recovers() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    world.deliver("anna", &letter("one"));
+    world.playground.inject(Protocol::Imap, Fault::RefuseConnections);
+    for attempt in 1..=2 {
+        assert_eq!(failed(desk.incoming("anna").await), "connection-refused");
+        let state = desk.state("anna", Operation::Incoming).await;
+        assert!(state.starts_with(&format!("retrying ({attempt}, ")), "{state}");
+    }
+    world.playground.heal(Protocol::Imap);
+    done(desk.incoming("anna").await);
+    assert_eq!(desk.state("anna", Operation::Incoming).await, "enabled");
+    assert_eq!(subjects(&desk).await, ["letter one"]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_busy_with_the_mailbox_is_tried_again() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    for at in ["AUTH", "PASS"] {
+        let line = "-ERR [IN-USE] another session has the maildrop open".to_owned();
+        world
+            .playground
+            .inject(Protocol::Pop3, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
+    }
+    assert_eq!(failed(desk.incoming("ben").await), "temporarily-refused");
+    assert!(desk.state("ben", Operation::Incoming).await.starts_with("retrying"));
+    world.playground.heal(Protocol::Pop3);
+    done(desk.incoming("ben").await);
+}
+
+/// Every fetch of the third message breaks the connection.
+async fn poisoned(user: &str, protocol: Protocol, at: &str) {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    // The test's own message is the first one.
+    for number in 2..=6 {
+        world.deliver(user, &letter(&number.to_string()));
+    }
+    world.playground.inject(protocol, Fault::CloseBefore { at: at.to_owned() });
+    let mut failures = 0;
+    while let Driven::Failed(_) = desk.incoming(user).await {
+        failures += 1;
+        assert!(failures < 5, "it is never given up");
+    }
+    assert_eq!(failures, 2, "attemptsPerMessage");
+    done(desk.incoming(user).await);
+    let expected = ["letter 2", "(quarantined)", "letter 4", "letter 5", "letter 6"];
+    assert_eq!(subjects(&desk).await, expected);
+    assert_eq!(desk.state(user, Operation::Incoming).await, "enabled");
+    assert_eq!(
+        world.inbox(user).iter().filter(|raw| raw.ends_with(b"letter 3.\r\n")).count(),
+        1,
+        "it stays there"
+    );
+}
+
+#[tokio::test]
+async fn a_message_that_breaks_every_pop3_session_is_quarantined_and_the_others_are_recorded() {
+    poisoned("ben", Protocol::Pop3, "RETR 3").await;
+    poisoned("support", Protocol::Pop3, "RETR 3").await;
+}
+
+#[tokio::test]
+async fn a_failure_that_no_message_caused_quarantines_nothing() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    (1..=3).for_each(|number| world.deliver("ben", &letter(&number.to_string())));
+    // Away as often as a message may fail, and then one fetch that is cut off.
+    world.playground.inject(Protocol::Pop3, Fault::RefuseConnections);
+    failed(desk.incoming("ben").await);
+    failed(desk.incoming("ben").await);
+    world.playground.heal(Protocol::Pop3);
+    world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "RETR".to_owned() });
+    failed(desk.incoming("ben").await);
+    world.playground.heal(Protocol::Pop3);
+    done(desk.incoming("ben").await);
+    assert_eq!(subjects(&desk).await, ["letter 1", "letter 2", "letter 3"]);
+}

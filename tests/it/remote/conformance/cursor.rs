@@ -1,0 +1,165 @@
+//! Cursors: what is new is seen once, and what is known costs nothing.
+
+use mailplumb::model::cursor::{Content, Cursor, Listing, Part, RemoteId};
+use mailplumb::model::profile::Protocol;
+
+use super::READING;
+use crate::remote::world::client::{behind, fetch, unseen};
+use crate::remote::world::{ANNA, Client, How, World};
+
+in_both_worlds! {
+    a_second_listing_behind_the_cursor_is_empty_and_fetches_nothing,
+    mail_that_comes_after_a_listing_is_seen_by_the_next,
+    a_message_that_vanished_between_list_and_fetch_is_no_error,
+    another_uid_validity_makes_everything_new,
+    an_empty_inbox_is_an_empty_listing,
+}
+
+fn message(number: usize) -> Vec<u8> {
+    format!("Subject: {number}\r\n\r\nbody of {number}\r\n").into_bytes()
+}
+
+fn deliver(world: &dyn World, numbers: std::ops::Range<usize>) {
+    numbers.for_each(|number| world.deliver(ANNA, &message(number)));
+}
+
+fn fetches(commands: &[String]) -> Vec<&String> {
+    let fetches = |line: &&String| {
+        line.starts_with("RETR")
+            || line.starts_with("TOP")
+            || line.contains("BODY")
+            || line.contains("RFC822 ")
+    };
+    commands.iter().filter(fetches).collect()
+}
+
+async fn a_second_listing_behind_the_cursor_is_empty_and_fetches_nothing(world: &dyn World) {
+    deliver(world, 0..7);
+    for protocol in READING {
+        let how = How::to(world, protocol);
+        let mut session = Client::receive(world, &how).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        let cursor = behind(&Cursor::Start, &listing);
+        assert_eq!(fetch(&mut session, &unseen(&Cursor::Start, &listing), Part::Whole).await.len(), 7);
+        // The same session, too.
+        assert_eq!(unseen(&cursor, &session.list(&cursor).await.unwrap()), []);
+        session.delete_and_close(&[]).await.unwrap();
+        let before = world.commands(ANNA, protocol);
+        assert!(!fetches(&before).is_empty(), "{before:?}");
+
+        let mut session = Client::receive(world, &how).await.unwrap();
+        let listing = session.list(&cursor).await.unwrap();
+        if protocol == Protocol::Imap {
+            assert_eq!(listing.messages(), []);
+        }
+        assert_eq!(unseen(&cursor, &listing), []);
+        assert_eq!(behind(&cursor, &listing), cursor);
+        assert_eq!(session.fetch(&[], Part::Whole).await.unwrap(), []);
+        session.delete_and_close(&[]).await.unwrap();
+        let after = world.commands(ANNA, protocol);
+        assert!(after.len() > before.len(), "the second session is in the log: {after:?}");
+        assert_eq!(fetches(&after), fetches(&before));
+    }
+}
+
+async fn mail_that_comes_after_a_listing_is_seen_by_the_next(world: &dyn World) {
+    deliver(world, 0..3);
+    for (round, protocol) in READING.into_iter().enumerate() {
+        let how = How::to(world, protocol);
+        let mut session = Client::receive(world, &how).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        assert_eq!(listing.messages().len(), 3 + round);
+        let cursor = behind(&Cursor::Start, &listing);
+        deliver(world, 3 + round..4 + round);
+        // A POP3 session sees the mailbox as it was when it began.
+        session = match protocol {
+            Protocol::Imap | Protocol::Smtp => session,
+            Protocol::Pop3 => {
+                assert_eq!(unseen(&cursor, &session.list(&cursor).await.unwrap()), []);
+                session.delete_and_close(&[]).await.unwrap();
+                Client::receive(world, &how).await.unwrap()
+            }
+        };
+        let new = unseen(&cursor, &session.list(&cursor).await.unwrap());
+        let contents = fetch(&mut session, &new, Part::Whole).await;
+        assert_eq!(contents, [Content::Bytes(message(3 + round).into())], "{protocol:?}");
+        session.delete_and_close(&[]).await.unwrap();
+    }
+}
+
+async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn World) {
+    for protocol in READING {
+        world.inbox(ANNA).iter().for_each(|_| world.remove(ANNA, 0));
+        deliver(world, 0..5);
+        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        world.remove(ANNA, 3);
+        world.remove(ANNA, 1);
+        for part in [Part::Headers, Part::Whole] {
+            let contents = fetch(&mut session, listing.messages(), part).await;
+            for (number, content) in contents.iter().enumerate() {
+                match content {
+                    Content::Bytes(octets) => {
+                        let start = &message(number)[..octets.len().min(message(number).len())];
+                        assert_eq!(&octets[..], start, "{protocol:?}, {number}");
+                    }
+                    Content::Vanished => {
+                        assert!([1, 3].contains(&number), "{protocol:?}: {number} is still there");
+                    }
+                    Content::Refused(_) | Content::TooLarge(_) => {
+                        panic!("{protocol:?}, {number}: {content:?}")
+                    }
+                }
+            }
+        }
+        // Whether an IMAP or POP3 session goes on seeing what another one removed is the server's choice; the next
+        // session does not see it.
+        drop(session.delete_and_close(&[]).await);
+        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let contents = match protocol {
+            Protocol::Imap => fetch(&mut session, listing.messages(), Part::Whole).await,
+            Protocol::Pop3 | Protocol::Smtp => {
+                session.list(&Cursor::Start).await.unwrap();
+                fetch(&mut session, listing.messages(), Part::Whole).await
+            }
+        };
+        let gone: Vec<usize> = (0..5).filter(|number| contents[*number] == Content::Vanished).collect();
+        assert_eq!(gone, [1, 3], "{protocol:?}");
+        session.delete_and_close(&[]).await.unwrap();
+    }
+}
+
+async fn another_uid_validity_makes_everything_new(world: &dyn World) {
+    deliver(world, 0..3);
+    let how = How::to(world, Protocol::Imap);
+    let mut session = Client::receive(world, &how).await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    let cursor = behind(&Cursor::Start, &listing);
+    session.delete_and_close(&[]).await.unwrap();
+    world.change_uid_validity(ANNA);
+
+    let mut session = Client::receive(world, &how).await.unwrap();
+    let again = session.list(&cursor).await.unwrap();
+    let (Listing::Imap { validity: before, .. }, Listing::Imap { validity: after, messages }) =
+        (&listing, &again)
+    else {
+        panic!("{again:?}")
+    };
+    assert_ne!(before, after);
+    assert_eq!(messages.len(), 3);
+    // What was listed under the old validity is not looked for under the new one, and never removed.
+    let contents = fetch(&mut session, listing.messages(), Part::Whole).await;
+    assert_eq!(contents, [Content::Vanished, Content::Vanished, Content::Vanished]);
+    let old: Vec<RemoteId> = listing.messages().iter().map(|listed| listed.id.clone()).collect();
+    assert_eq!(session.delete_and_close(&old).await.unwrap(), []);
+    assert_eq!(world.inbox(ANNA).len(), 3);
+}
+
+async fn an_empty_inbox_is_an_empty_listing(world: &dyn World) {
+    for protocol in READING {
+        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        assert_eq!(session.list(&Cursor::Start).await.unwrap().messages(), []);
+        assert_eq!(session.fetch(&[], Part::Whole).await.unwrap(), []);
+        assert_eq!(session.delete_and_close(&[]).await.unwrap(), []);
+    }
+}

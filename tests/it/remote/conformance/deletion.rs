@@ -1,0 +1,89 @@
+//! Removing messages: confirmed only after it happened, and never by accident.
+
+use mailplumb::model::cursor::{Cursor, Listed, RemoteId};
+
+use super::READING;
+use crate::remote::world::{ANNA, Client, How, World};
+
+in_both_worlds! {
+    what_is_confirmed_is_gone_and_the_rest_is_there,
+    a_session_that_is_dropped_deletes_nothing,
+    what_another_client_removed_first_is_no_error,
+    a_message_that_was_never_listed_is_not_deleted,
+}
+
+fn message(number: usize) -> Vec<u8> {
+    format!("Subject: {number}\r\n\r\nbody of {number}\r\n").into_bytes()
+}
+
+/// Six messages in an inbox that was emptied before.
+fn refill(world: &dyn World) {
+    world.inbox(ANNA).iter().for_each(|_| world.remove(ANNA, 0));
+    (0..6).for_each(|number| world.deliver(ANNA, &message(number)));
+}
+
+fn ids(messages: &[Listed], wanted: &[usize]) -> Vec<RemoteId> {
+    wanted.iter().map(|at| messages[*at].id.clone()).collect()
+}
+
+fn left(world: &dyn World) -> Vec<Vec<u8>> {
+    world.inbox(ANNA)
+}
+
+fn messages(numbers: &[usize]) -> Vec<Vec<u8>> {
+    numbers.iter().copied().map(message).collect()
+}
+
+async fn what_is_confirmed_is_gone_and_the_rest_is_there(world: &dyn World) {
+    for protocol in READING {
+        refill(world);
+        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        let named = ids(listing.messages(), &[0, 2, 5]);
+        let mut gone = session.delete_and_close(&named).await.unwrap();
+        gone.sort();
+        assert_eq!(gone, named);
+        assert_eq!(left(world), messages(&[1, 3, 4]), "{protocol:?}");
+    }
+}
+
+async fn a_session_that_is_dropped_deletes_nothing(world: &dyn World) {
+    for protocol in READING {
+        refill(world);
+        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        assert_eq!(listing.messages().len(), 6);
+        drop(session);
+        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        assert_eq!(session.list(&Cursor::Start).await.unwrap().messages().len(), 6);
+        session.delete_and_close(&[]).await.unwrap();
+        assert_eq!(left(world), messages(&[0, 1, 2, 3, 4, 5]), "{protocol:?}");
+    }
+}
+
+async fn what_another_client_removed_first_is_no_error(world: &dyn World) {
+    for protocol in READING {
+        refill(world);
+        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        world.remove(ANNA, 1);
+        let named = ids(listing.messages(), &[0, 1]);
+        // Whatever is confirmed is gone; a server may refuse to name the one that was gone before.
+        if let Ok(confirmed) = session.delete_and_close(&named).await {
+            assert!(confirmed.contains(&named[0]), "{protocol:?}: {confirmed:?}");
+            assert_eq!(left(world), messages(&[2, 3, 4, 5]), "{protocol:?}");
+        } else {
+            assert!(left(world).ends_with(&messages(&[2, 3, 4, 5])), "{protocol:?}");
+        }
+    }
+}
+
+async fn a_message_that_was_never_listed_is_not_deleted(world: &dyn World) {
+    for protocol in READING {
+        refill(world);
+        let session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let strange = [RemoteId::Uidl("1".to_owned()), RemoteId::Uid { validity: 7, uid: 1 }];
+        assert_eq!(session.delete_and_close(&strange).await.unwrap(), []);
+        assert_eq!(left(world).len(), 6, "{protocol:?}");
+    }
+}

@@ -1,0 +1,240 @@
+//! The product's own connectors, as the engine uses them.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailplumb::model::clock::Clock;
+use mailplumb::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use mailplumb::model::failure::{RemoteError, StepTaken};
+use mailplumb::model::host::HostSettings;
+use mailplumb::model::name::{Address, Name};
+use mailplumb::model::profile::{Authentication, Credentials, Endpoint, Protocol, ServerKind, TlsMode};
+use mailplumb::model::secret::Secret;
+use mailplumb::model::server::{Destination, Login};
+use mailplumb::net::Network;
+use mailplumb::remote::connectors::Connectors;
+use mailplumb::remote::{Receive, Remotes, Submit, Trace};
+
+use super::{ANNA, ANNAS_PASSWORD, Door, World};
+use crate::support::certificates::HOST;
+
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// How to connect.
+#[derive(Debug, Clone)]
+pub struct How {
+    pub protocol: Protocol,
+    pub tls: TlsMode,
+    pub authentication: Authentication,
+    pub username: String,
+    /// `None`: anonymous.
+    pub password: Option<String>,
+    /// Where the server is; `host` is what its certificate has to name.
+    pub at: std::net::SocketAddr,
+    pub host: String,
+    pub trust: Trust,
+    pub clear: Clear,
+    pub timeout_seconds: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    World,
+    System,
+}
+
+/// Whether the host file lets passwords cross a connection without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clear {
+    Refused,
+    Allowed,
+}
+
+impl How {
+    /// Anna, implicit TLS, `authentication: auto`.
+    pub fn to(world: &dyn World, protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            tls: TlsMode::Implicit,
+            authentication: Authentication::Auto,
+            username: ANNA.to_owned(),
+            password: Some(ANNAS_PASSWORD.to_owned()),
+            at: world.address(Door::Tls(protocol)),
+            host: HOST.to_owned(),
+            trust: Trust::World,
+            clear: Clear::Refused,
+            timeout_seconds: 30,
+        }
+    }
+
+    /// The same at the port that this mode belongs to.
+    pub fn with_tls(self, world: &dyn World, tls: TlsMode) -> Self {
+        let door = match tls {
+            TlsMode::Implicit => Door::Tls(self.protocol),
+            TlsMode::Starttls | TlsMode::None => Door::Clear(self.protocol),
+        };
+        Self { tls, at: world.address(door), ..self }
+    }
+
+    pub fn kind(&self) -> ServerKind {
+        match self.protocol {
+            Protocol::Pop3 => ServerKind::Pop3Smtp,
+            Protocol::Imap | Protocol::Smtp => ServerKind::ImapSmtp,
+        }
+    }
+
+    fn destination(&self) -> Destination {
+        Destination {
+            mailbox: Name::parse("anna").unwrap(),
+            address: Address::parse(ANNA).unwrap(),
+            profile: Name::parse("provider").unwrap(),
+            kind: self.kind(),
+            endpoint: Endpoint {
+                host: self.host.clone(),
+                port: NonZeroU16::new(self.at.port()),
+                tls: self.tls,
+                authentication: self.authentication,
+                credentials: Credentials::Mailbox,
+                timeout_seconds: Some(self.timeout_seconds),
+            },
+            trust: match self.trust {
+                Trust::World => Some(Name::parse("own-ca").unwrap()),
+                Trust::System => None,
+            },
+            login: match &self.password {
+                None => Login::Anonymous,
+                Some(password) => Login::Password {
+                    username: self.username.clone(),
+                    password: Secret::new(password.clone()),
+                },
+            },
+        }
+    }
+
+    fn host_settings(&self, world: &dyn World) -> HostSettings {
+        HostSettings {
+            allow_non_tls_email: true,
+            allow_basic_over_plaintext: match self.clear {
+                Clear::Refused => false,
+                Clear::Allowed => true,
+            },
+            connect: BTreeMap::from([((self.host.clone(), self.at.port()), self.at)]),
+            trust: BTreeMap::from([(Name::parse("own-ca").unwrap(), world.authority())]),
+            ..HostSettings::default()
+        }
+    }
+}
+
+/// A session, or why there is none.
+pub enum Session {
+    Receive(Box<dyn Receive>),
+    Submit(Box<dyn Submit>),
+}
+
+/// Opens sessions and does with them what the engine does.
+pub struct Client;
+
+impl Client {
+    /// With the steps taken.
+    pub async fn open(world: &dyn World, how: &How) -> (Result<Session, RemoteError>, Vec<StepTaken>) {
+        let connectors = Connectors::new(Network::new(&how.host_settings(world)));
+        let connector = connectors.connector(how.kind()).unwrap();
+        let mut trace = Trace::new(Arc::new(StoppedClock));
+        let destination = how.destination();
+        let session = match how.protocol {
+            Protocol::Pop3 | Protocol::Imap => {
+                connector.receive(&destination, &mut trace).await.map(Session::Receive)
+            }
+            Protocol::Smtp => connector.submit(&destination, &mut trace).await.map(Session::Submit),
+        };
+        (session, trace.into_steps())
+    }
+
+    /// The error of a session that must not come about.
+    #[track_caller]
+    pub fn refused(opened: (Result<Session, RemoteError>, Vec<StepTaken>)) -> RemoteError {
+        match opened.0 {
+            Ok(_) => panic!("it was let in: {:?}", opened.1),
+            Err(error) => error,
+        }
+    }
+
+    pub async fn receive(world: &dyn World, how: &How) -> Result<Box<dyn Receive>, RemoteError> {
+        match Self::open(world, how).await.0? {
+            Session::Receive(session) => Ok(session),
+            Session::Submit(_) => panic!("{:?} does not receive", how.protocol),
+        }
+    }
+
+    pub async fn submit(world: &dyn World, how: &How) -> Result<Box<dyn Submit>, RemoteError> {
+        match Self::open(world, how).await.0? {
+            Session::Submit(session) => Ok(session),
+            Session::Receive(_) => panic!("{:?} does not submit", how.protocol),
+        }
+    }
+}
+
+impl Session {
+    pub async fn close(self) {
+        match self {
+            Self::Receive(session) => drop(session.delete_and_close(&[]).await.unwrap()),
+            Self::Submit(session) => session.close().await,
+        }
+    }
+}
+
+/// What the engine does between a cursor and the next: names the new messages, and moves on.
+pub fn unseen(cursor: &Cursor, listing: &Listing) -> Vec<Listed> {
+    let new = |listed: &&Listed| match (cursor, &listed.id) {
+        (Cursor::Pop3 { seen }, RemoteId::Uidl(uidl)) => !seen.contains(uidl),
+        (Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. }, _) => true,
+    };
+    listing.messages().iter().filter(new).cloned().collect()
+}
+
+/// The cursor behind a listing of which everything has been dealt with.
+pub fn behind(cursor: &Cursor, listing: &Listing) -> Cursor {
+    match listing {
+        Listing::Imap { validity, messages } => {
+            let before = match cursor {
+                Cursor::Imap { validity: same, uid_last } if same == validity => *uid_last,
+                Cursor::Imap { .. } | Cursor::Start | Cursor::Pop3 { .. } => 0,
+            };
+            let uids = messages.iter().filter_map(|listed| match listed.id {
+                RemoteId::Uid { uid, .. } => Some(uid),
+                RemoteId::Uidl(_) => None,
+            });
+            Cursor::Imap { validity: *validity, uid_last: uids.max().unwrap_or(before) }
+        }
+        Listing::Pop3 { messages } => {
+            let uidls = messages.iter().filter_map(|listed| match &listed.id {
+                RemoteId::Uidl(uidl) => Some(uidl.clone()),
+                RemoteId::Uid { .. } => None,
+            });
+            Cursor::Pop3 { seen: uidls.collect() }
+        }
+    }
+}
+
+/// The contents in the order of the listing.
+pub async fn fetch(session: &mut Box<dyn Receive>, messages: &[Listed], part: Part) -> Vec<Content> {
+    let mut fetched = Vec::new();
+    for batch in messages.chunks(16) {
+        fetched.extend(session.fetch(batch, part).await.unwrap());
+    }
+    assert_eq!(fetched.len(), messages.len(), "one answer for each");
+    let mut by_id: BTreeMap<RemoteId, Content> =
+        fetched.into_iter().map(|Fetched { id, content, .. }| (id, content)).collect();
+    messages.iter().map(|listed| by_id.remove(&listed.id).unwrap()).collect()
+}

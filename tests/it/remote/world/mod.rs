@@ -1,0 +1,123 @@
+//! A mail server as the conformance suite sees it. There are two: the playground, and Dovecot with Postfix.
+
+pub mod client;
+pub mod playground;
+mod real;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use mailplumb::model::profile::Protocol;
+
+pub use client::{Client, How};
+pub use playground::Play;
+pub use real::Real;
+
+pub const ANNA: &str = "anna@example.test";
+pub const BORIS: &str = "boris@example.test";
+/// With everything that a protocol has to quote.
+pub const ANNAS_PASSWORD: &str = "änna's \"pass\\word\" {3} =,";
+pub const BORIS_PASSWORD: &str = "b";
+
+/// A message above this size is not taken by SMTP.
+pub const SUBMITTED_BYTES_MAX: usize = 65_536;
+
+/// What a server's certificate is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    Good,
+    Expired,
+    SelfSigned,
+    WrongName,
+}
+
+/// A port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Begins in the clear, with STARTTLS or STLS.
+    Clear(Protocol),
+    /// Begins with TLS.
+    Tls(Protocol),
+}
+
+/// Running servers with the users [`ANNA`] and [`BORIS`].
+///
+/// SMTP takes mail for both without a login, too, and refuses these in their domain: `defer@` (450), `nouser@` (550),
+/// `full@` (452) and `busy@` (421), and the sender `banned@` (554).
+pub trait World: Sync {
+    fn address(&self, door: Door) -> SocketAddr;
+
+    /// A PEM file with the authority that signs the servers' certificate.
+    fn authority(&self) -> PathBuf;
+
+    /// Puts a message into an inbox, without SMTP.
+    fn deliver(&self, user: &str, raw: &[u8]);
+
+    /// The inbox as it is stored, oldest first, with CRLF line ends.
+    fn inbox(&self, user: &str) -> Vec<Vec<u8>>;
+
+    /// Waits for this many messages, because a server may deliver after it has accepted.
+    fn inbox_of(&self, user: &str, count: usize) -> Vec<Vec<u8>>;
+
+    /// What a client receives for a message that was delivered so: servers change some octets on purpose.
+    fn handed_out(&self, protocol: Protocol, raw: &[u8]) -> Vec<u8>;
+
+    /// What becomes of a dot that is the first octet of a message.
+    fn first_dot(&self, protocol: Protocol) -> FirstDot;
+
+    /// What clients sent after they had logged in as this user, without IMAP tags.
+    fn commands(&self, user: &str, protocol: Protocol) -> Vec<String>;
+
+    /// Takes a message out of an inbox as another client would; the oldest has the index 0.
+    fn remove(&self, user: &str, index: usize);
+
+    /// How many messages of an inbox are marked as read.
+    fn seen(&self, user: &str) -> usize;
+
+    /// Gives an inbox another UIDVALIDITY.
+    fn change_uid_validity(&self, user: &str);
+
+    /// Whether the servers offer SCRAM and CRAM-MD5.
+    fn has_challenges(&self) -> bool;
+
+    /// What becomes of a line of more than 998 octets that is submitted.
+    fn long_line(&self) -> LongLine;
+
+    /// Whether mail with UTF-8 in its header reaches the inbox.
+    fn international(&self) -> International;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstDot {
+    Kept,
+    /// Dovecot 2.3 doubles dots behind a line end only, so that by POP3 nobody can tell this one from a doubled one. Mail
+    /// that came by SMTP begins with a header.
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LongLine {
+    /// RFC 5321 section 4.5.3.1.6 to the letter.
+    Refused,
+    /// Taken and, at delivery, broken by CRLF and a space (Postfix's `smtp_line_length_limit`).
+    Broken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum International {
+    Delivered,
+    /// Taken, and returned to its sender: what stands behind the server does not know SMTPUTF8.
+    Returned,
+}
+
+/// LF without CR becomes CRLF, as for mail that a delivery agent writes.
+pub fn with_crlf(raw: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(raw.len());
+    for (at, byte) in raw.iter().enumerate() {
+        if *byte == b'\n' && (at == 0 || raw[at - 1] != b'\r') {
+            lines.push(b'\r');
+        }
+        lines.push(*byte);
+    }
+    lines
+}
