@@ -34,6 +34,7 @@ fn judged(error: mailplumb::model::failure::RemoteError, how: &How) -> Failure {
         mailbox: &mailbox,
         profile: &profile,
         credentials: &credentials,
+        secret: None,
         host: &how.host,
         port: how.at.port(),
     };
