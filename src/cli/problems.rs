@@ -170,8 +170,11 @@ impl<'a> Source<'a> {
 
 /// Whoever wrote one value by mistake may have written it under another key too: those on the same line are masked with it.
 fn with_neighbours(line: &str, mask: Range<usize>) -> Range<usize> {
-    let first =
-        |text: &str| ["age:", "env:", "file:", "value:"].iter().filter_map(|key| text.find(key)).min();
+    let is_key = |text: &str, at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric());
+    let first = |text: &str| {
+        let keys = ["age:", "env:", "file:", "value:"].into_iter().flat_map(|key| text.match_indices(key));
+        keys.map(|(at, _)| at).filter(|at| is_key(text, *at)).min()
+    };
     let before = line.get(..mask.start).and_then(first).filter(|at| line[*at..mask.start].contains(','));
     let after = line.get(mask.end..).and_then(first);
     before.unwrap_or(mask.start)..after.map_or(mask.end, |_| line.len())
