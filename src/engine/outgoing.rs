@@ -2,13 +2,14 @@
 //! never sent again silently.
 
 use crate::model::event::Cycle;
-use crate::model::failure::{Cause, RemoteError, Scope, TestStep};
+use crate::model::failure::Scope;
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::{Address, Name};
 use crate::model::operation::Operation;
 use crate::model::outbox::{AttemptOutcome, OutgoingMessage, OutgoingState};
 use crate::remote::{Submit, Trace};
+use crate::store::{OutboxQuery, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::{classify, outgoing};
 
@@ -59,7 +60,7 @@ async fn connect(engine: &Engine, route: &Route<'_>) -> Result<Box<dyn Submit>, 
     Ok(route.connector.submit(&destination, &mut trace).await?)
 }
 
-/// Attempts that died with their process.
+/// Attempts that died with their process: we hold the lease, so nobody is working on them.
 async fn recover(
     engine: &Engine,
     lease: &Lease,
@@ -67,14 +68,12 @@ async fn recover(
     settings: &Settings,
     cycle: &mut Cycle,
 ) -> Result<(), WorkError> {
-    let now = engine.clock.now();
-    let unsure = engine.store.recover_sending(lease, &route.mailbox.name, now).await?;
-    cycle.unsure += unsure.len() as u64;
-    let subject = subject(route);
-    engine.raise(
-        unsure.iter().filter_map(|message| alerts::on_outgoing(subject, message, now)),
-        &settings.alerts,
-    );
+    let mailbox = Some(route.mailbox.name.clone());
+    let query = OutboxQuery { mailbox, state: Some(OutgoingState::Sending), limit: None };
+    for message in engine.store.outbox(&query).await? {
+        let outcome = outgoing::lost(&message, engine.clock.now());
+        Sending { engine, lease, route, settings, cycle }.finish(message, outcome).await?;
+    }
     Ok(())
 }
 
@@ -99,19 +98,23 @@ impl Sending<'_, '_> {
     async fn one(&mut self, session: &mut dyn Submit, message: OutgoingMessage) -> Result<(), WorkError> {
         let Self { engine, lease, route, .. } = *self;
         let mailbox: &Name = &route.mailbox.name;
-        let raw = engine.store.raw(&message.content).await?;
+        // Read before the attempt begins: whatever happens in between leaves no doubt.
+        let raw = match engine.store.raw(&message.content).await {
+            Ok(Some(raw)) => Ok(raw),
+            Ok(None) => Err("its octets are not in the store".to_owned()),
+            Err(StoreError::Damaged(detail)) => Err(detail),
+            Err(error) => return Err(error.into()),
+        };
         engine.store.begin_sending(lease, mailbox, message.id, engine.clock.now()).await?;
+        let raw = match raw {
+            Ok(raw) => raw,
+            Err(cause) => return self.unreadable(message, &cause).await,
+        };
         let recipients: Vec<Address> = outgoing::open_recipients(&message)
             .into_iter()
             .map(|recipient| recipient.address.clone())
             .collect();
-        let result = match raw {
-            Some(raw) => session.send(&route.mailbox.address, &recipients, &raw).await,
-            None => Err(RemoteError::new(
-                TestStep::Send,
-                Cause::Internal { detail: "the message's octets are not in the store".to_owned() },
-            )),
-        };
+        let result = session.send(&route.mailbox.address, &recipients, &raw).await;
         let now = engine.clock.now();
         match result {
             Ok(submitted) => {
@@ -128,6 +131,12 @@ impl Sending<'_, '_> {
                 }
             }
         }
+    }
+
+    /// One damaged message must not hold up the others.
+    async fn unreadable(&mut self, message: OutgoingMessage, cause: &str) -> Result<(), WorkError> {
+        let outcome = outgoing::damaged(&message, cause, self.engine.clock.now());
+        self.finish(message, outcome).await
     }
 
     async fn finish(

@@ -173,7 +173,7 @@ impl Round {
         let now = self.watch.engine.clock.now();
         for (operation, stored) in &row.stored.operations {
             if self.has_connector(profile.server.kind(), *operation)
-                && let Some(due) = schedule::next_test(&stored.state, stored.tested_at, now, &self.retry)
+                && let Some(due) = schedule::next_test(stored, now, &self.retry)
             {
                 self.push(due, name.clone(), Job::Test);
             }

@@ -179,16 +179,9 @@ pub trait Store: Send + Sync {
 
     // --- outgoing ---
     async fn enqueue(&self, message: &NewOutgoing) -> Result<Enqueued, StoreError>;
-    /// Mailboxes with a message due.
+    /// Mailboxes with a message due, or with an attempt that has not ended.
     async fn outgoing_due(&self, now: Timestamp) -> Result<Vec<Name>, StoreError>;
-    /// Marks every message that a dead attempt left in `sending` as `unsure`, and returns them.
-    async fn recover_sending(
-        &self,
-        lease: &Lease,
-        mailbox: &Name,
-        now: Timestamp,
-    ) -> Result<Vec<OutgoingMessage>, StoreError>;
-    /// The due messages of a mailbox, oldest first.
+    /// The due messages of a mailbox: those with the fewest failed attempts first, then the oldest.
     async fn due(
         &self,
         mailbox: &Name,
@@ -203,6 +196,8 @@ pub trait Store: Send + Sync {
         id: u64,
         now: Timestamp,
     ) -> Result<(), StoreError>;
+    /// Notes how an attempt ended. Whoever began it may do so even without its lease; for an attempt that died, whoever
+    /// holds the lease.
     async fn finish_sending(
         &self,
         lease: &Lease,

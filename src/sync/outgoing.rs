@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::transition::later;
-use crate::model::failure::{Failure, FailureSummary, Nature, Scope, TestStep};
+use crate::model::failure::{Cause, Failure, FailureSummary, Nature, Scope, TestStep};
 use crate::model::organization::Retry;
 use crate::model::outbox::{
     AttemptOutcome, OutgoingMessage, OutgoingState, Recipient, RecipientResult, Submitted,
@@ -61,26 +61,22 @@ pub fn settle(
     }
 }
 
-/// The outcome of an attempt that certainly reached nobody. A failure of the mailbox or the profile does not count
-/// against the message.
+/// The outcome of an attempt that certainly reached nobody. What went wrong before this message was begun does not count
+/// against it; a conversation that broke while it was being handed over does, so that one message which breaks its server
+/// does not hold up the others for ever.
 pub fn not_sent(
     message: &OutgoingMessage,
     failure: &Failure,
     now: Timestamp,
     retry: &Retry,
 ) -> AttemptOutcome {
-    let counts = failure.scope == Scope::Message;
+    let counts = failure.scope == Scope::Message || may_be_its_fault(&failure.error.cause);
     let attempts = message.attempts.saturating_add(u16::from(counts));
-    let is_final = counts && (failure.nature == Nature::Permanent || attempts >= retry.attempts_per_message);
+    let is_refused = failure.scope == Scope::Message && failure.nature == Nature::Permanent;
+    let is_final = counts && (is_refused || attempts >= retry.attempts_per_message);
     let state = if is_final { OutgoingState::Failed } else { OutgoingState::Pending };
-    let recipients = message
-        .recipients
-        .iter()
-        .map(|recipient| match is_open(recipient.state) {
-            true => Recipient { state, said: Some(failure.error.cause.to_string()), ..recipient.clone() },
-            false => recipient.clone(),
-        })
-        .collect::<Vec<_>>();
+    let words = failure.error.cause.to_string();
+    let recipients = with_open(message, state, &words);
     AttemptOutcome {
         id: message.id,
         state: overall(&recipients),
@@ -90,6 +86,59 @@ pub fn not_sent(
         failure: Some(failure.summary()),
         at: now,
     }
+}
+
+fn may_be_its_fault(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::ConnectionLost { .. }
+            | Cause::TimedOut { .. }
+            | Cause::Garbage { .. }
+            | Cause::LimitExceeded { .. }
+    )
+}
+
+/// The outcome of an attempt that died with its process: nobody knows whether the server took the message.
+pub fn lost(message: &OutgoingMessage, now: Timestamp) -> AttemptOutcome {
+    let cause = "the process ended while the message was being sent; the server may have taken it";
+    without_retry(message, (OutgoingState::Unsure, "unsure", cause), now)
+}
+
+/// The outcome for a message whose octets cannot be read from the store any more.
+pub fn damaged(message: &OutgoingMessage, cause: &str, now: Timestamp) -> AttemptOutcome {
+    without_retry(message, (OutgoingState::Failed, "damaged", cause), now)
+}
+
+fn without_retry(
+    message: &OutgoingMessage,
+    (state, code, cause): (OutgoingState, &str, &str),
+    now: Timestamp,
+) -> AttemptOutcome {
+    AttemptOutcome {
+        id: message.id,
+        state,
+        recipients: with_open(message, state, cause),
+        attempts: message.attempts.saturating_add(1),
+        next_attempt_at: now,
+        failure: Some(FailureSummary {
+            code: code.to_owned(),
+            step: TestStep::Send,
+            nature: Nature::Permanent,
+            scope: Scope::Message,
+            cause: cause.to_owned(),
+            remedy: remedy(state).to_owned(),
+        }),
+        at: now,
+    }
+}
+
+/// The recipients, those that are still open in another state.
+fn with_open(message: &OutgoingMessage, state: OutgoingState, said: &str) -> Vec<Recipient> {
+    let moved = |recipient: &Recipient| match is_open(recipient.state) {
+        true => Recipient { state, said: Some(said.to_owned()), ..recipient.clone() },
+        false => recipient.clone(),
+    };
+    message.recipients.iter().map(moved).collect()
 }
 
 fn after(recipient: &Recipient, result: &RecipientResult, is_last: bool) -> Recipient {
@@ -244,5 +293,47 @@ mod tests {
         let submitted = Submitted { recipients: vec![RecipientResult::Deferred { said: said() }] };
         let outcome = settle(&often, &submitted, Timestamp::UNIX_EPOCH, &Retry::default());
         assert_eq!(outcome.state, OutgoingState::Failed);
+    }
+
+    fn broken(message: &OutgoingMessage, cause: Cause) -> AttemptOutcome {
+        let error = crate::model::failure::RemoteError::new(TestStep::Send, cause);
+        let failure = Failure {
+            error,
+            code: "x".into(),
+            nature: Nature::Transient,
+            scope: Scope::Profile,
+            meaning: String::new(),
+            remedy: String::new(),
+        };
+        not_sent(message, &failure, Timestamp::UNIX_EPOCH, &Retry::default())
+    }
+
+    #[test]
+    fn a_message_that_breaks_its_server_each_time_is_given_up() {
+        let mut poison = message(&[OutgoingState::Pending]);
+        let lost = || Cause::ConnectionLost { detail: String::new() };
+        for attempt in 1..Retry::default().attempts_per_message {
+            let outcome = broken(&poison, lost());
+            assert_eq!((outcome.state, outcome.attempts), (OutgoingState::Pending, attempt));
+            poison.attempts = outcome.attempts;
+        }
+        assert_eq!(broken(&poison, lost()).state, OutgoingState::Failed);
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_not_the_messages_fault() {
+        let mut waiting = message(&[OutgoingState::Pending]);
+        waiting.attempts = 4;
+        let refused = Cause::ConnectionRefused { host: "h".into(), port: 1 };
+        let outcome = broken(&waiting, refused);
+        assert_eq!((outcome.state, outcome.attempts), (OutgoingState::Pending, 4));
+    }
+
+    #[test]
+    fn an_attempt_that_died_leaves_doubt_for_those_who_were_open() {
+        let outcome = lost(&message(&[OutgoingState::Sent, OutgoingState::Pending]), Timestamp::UNIX_EPOCH);
+        let states: Vec<_> = outcome.recipients.iter().map(|recipient| recipient.state).collect();
+        assert_eq!(states, [OutgoingState::Sent, OutgoingState::Unsure]);
+        assert!(outcome.failure.is_some_and(|failure| failure.remedy.contains("outbox retry")));
     }
 }

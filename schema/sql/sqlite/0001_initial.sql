@@ -188,7 +188,9 @@ CREATE TABLE outbox (
     -- NULL: nothing went wrong so far.
     failure TEXT,
     -- NULL: whoever queued it gave none.
-    idempotency_key TEXT
+    idempotency_key TEXT,
+    -- The fence of the lease under which the last attempt began. NULL: none has begun since it was queued.
+    fence INTEGER
 ) STRICT;
 
 CREATE UNIQUE INDEX outbox_once ON outbox (mailbox, idempotency_key) WHERE idempotency_key IS NOT NULL;

@@ -156,16 +156,6 @@ impl Store for SqliteStore {
         self.read(move |db| outbox::mailboxes_due(db, now)).await
     }
 
-    async fn recover_sending(
-        &self,
-        lease: &Lease,
-        mailbox: &Name,
-        now: Timestamp,
-    ) -> Result<Vec<OutgoingMessage>, StoreError> {
-        let (lease, name) = (lease.clone(), mailbox.clone());
-        self.write(move |work| outgoing::recover_sending(work.db, &lease, &name, now)).await
-    }
-
     async fn due(
         &self,
         mailbox: &Name,

@@ -64,17 +64,18 @@ pub(super) fn due(
     let id = mailbox_id(db, mailbox)?;
     let sql = format!(
         "{SELECT} WHERE outbox.mailbox = ? AND state = 'pending' AND next_attempt_at <= ?
-         ORDER BY outbox.id LIMIT ?"
+         ORDER BY attempts, outbox.id LIMIT ?"
     );
     let values = [id, micros(now), whole(limit)].map(Value::Integer);
     list(db, &sql, values.to_vec())
 }
 
-/// The declared mailboxes with a message due, by name.
+/// The declared mailboxes with a message due or an attempt that has not ended, by name.
 pub(super) fn mailboxes_due(db: &Connection, now: Timestamp) -> Result<Vec<Name>, StoreError> {
     let sql = "SELECT name FROM mailboxes WHERE declared IS NOT NULL AND EXISTS (
                    SELECT 1 FROM outbox
-                   WHERE outbox.mailbox = mailboxes.id AND state = 'pending' AND next_attempt_at <= ?1)
+                   WHERE outbox.mailbox = mailboxes.id
+                   AND (state = 'pending' AND next_attempt_at <= ?1 OR state = 'sending'))
                ORDER BY name";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([micros(now)])?;

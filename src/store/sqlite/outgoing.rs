@@ -12,7 +12,7 @@ use super::writer::Work;
 use super::{alerts, lease};
 use crate::model::alert::Alert;
 use crate::model::failure::{FailureSummary, Nature, Scope, TestStep};
-use crate::model::lease::Lease;
+use crate::model::lease::{Lease, LeaseScope};
 use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::outbox::{
@@ -73,21 +73,6 @@ fn find_queued(db: &Connection, mailbox: i64, message: &NewOutgoing) -> Result<O
     id.map(count).transpose()
 }
 
-pub(super) fn recover_sending(
-    db: &Connection,
-    lease: &Lease,
-    mailbox: &Name,
-    now: Timestamp,
-) -> Result<Vec<OutgoingMessage>, StoreError> {
-    lease::check_mailbox(db, lease, mailbox)?;
-    let mut messages = in_state(db, mailbox_id(db, mailbox)?, OutgoingState::Sending)?;
-    for message in &mut messages {
-        leave_unsure(message, now);
-        write(db, message)?;
-    }
-    Ok(messages)
-}
-
 fn leave_unsure(message: &mut OutgoingMessage, now: Timestamp) {
     message.state = OutgoingState::Unsure;
     message.changed_at = now;
@@ -116,7 +101,32 @@ pub(super) fn begin_sending(
     expect_state(&message, &[OutgoingState::Pending])?;
     message.state = OutgoingState::Sending;
     message.changed_at = now;
-    write(db, &message)
+    write(db, &message)?;
+    note_fence(db, id, Some(lease.fence))
+}
+
+fn note_fence(db: &Connection, id: u64, fence: Option<u64>) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET fence = ?2 WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![whole(id), fence.map(whole)])?;
+    Ok(())
+}
+
+/// Who may say how an attempt ended: whoever began it, even if the lease is gone by now, because nobody else knows better;
+/// and for an attempt that died, whoever holds the lease.
+fn check_attempt(
+    db: &Connection,
+    lease: &Lease,
+    mailbox: &Name,
+    message: &OutgoingMessage,
+) -> Result<(), StoreError> {
+    let sql = "SELECT fence FROM outbox WHERE id = ?1";
+    let fence: Option<i64> = db.prepare_cached(sql)?.query_row([whole(message.id)], |row| row.get(0))?;
+    if lease.scope == LeaseScope::Mailbox(mailbox.clone()) && fence == Some(whole(lease.fence)) {
+        expect_state(message, &[OutgoingState::Sending, OutgoingState::Unsure])
+    } else {
+        lease::check_mailbox(db, lease, mailbox)?;
+        expect_state(message, &[OutgoingState::Sending])
+    }
 }
 
 pub(super) fn finish_sending(
@@ -126,9 +136,8 @@ pub(super) fn finish_sending(
     outcome: &AttemptOutcome,
     alerts: &[Alert],
 ) -> Result<(), StoreError> {
-    lease::check_mailbox(db, lease, mailbox)?;
     let mut message = of_mailbox(db, mailbox, outcome.id)?;
-    expect_state(&message, &[OutgoingState::Sending])?;
+    check_attempt(db, lease, mailbox, &message)?;
     check_outcome(&message, outcome)?;
     message.state = outcome.state;
     message.recipients.clone_from(&outcome.recipients);
@@ -172,7 +181,8 @@ pub(super) fn requeue(db: &Connection, id: u64, now: Timestamp) -> Result<(), St
     message.failure = None;
     message.next_attempt_at = now;
     message.changed_at = now;
-    write(db, &message)
+    write(db, &message)?;
+    note_fence(db, id, None)
 }
 
 /// The mailbox was deleted: what waits fails, and what was being sent may have been.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use mailplumb::model::failure::{Cause, Failure, TestStep};
 use mailplumb::model::name::Name;
 use mailplumb::model::profile::{Authentication, Credentials, Protocol, TlsMode};
+use mailplumb::model::secret::SecretRef;
 use mailplumb::playground::ClearLogins;
 use mailplumb::sync::classify::{Setting, classify};
 
@@ -30,11 +31,12 @@ fn expected(step: TestStep, code: &'static str, words: &'static [&'static str]) 
 fn judged(error: mailplumb::model::failure::RemoteError, how: &How) -> Failure {
     let (mailbox, profile) = (Name::parse("anna").unwrap(), Name::parse("provider").unwrap());
     let credentials = Credentials::Mailbox;
+    let secret = SecretRef { secret: Name::parse("passwords").unwrap(), key: "anna".to_owned() };
     let setting = Setting {
         mailbox: &mailbox,
         profile: &profile,
         credentials: &credentials,
-        secret: None,
+        secret: Some(&secret),
         host: &how.host,
         port: how.at.port(),
     };
@@ -138,7 +140,7 @@ async fn wrong_password(world: &dyn World, protocol: Protocol) {
     let words = expected(
         TestStep::Authenticate,
         "login-refused",
-        &["refused the login", "mailbox `anna`", "mailplumb secrets set"],
+        &["refused the login", "mailbox `anna`", "mailplumb secrets set passwords/anna"],
     );
     let how = How { password: Some("wrong".to_owned()), ..How::to(world, protocol) };
     fails(world, &how, &words).await;

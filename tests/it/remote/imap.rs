@@ -145,7 +145,7 @@ async fn messages_of_all_sizes_arrive_octet_by_octet_and_only_new_ones_are_liste
     let Some(()) = require(Need::Servers) else { return };
     let dovecot = start();
     for number in 0..200 {
-        dovecot.deliver(ANNA, &message(number));
+        dovecot.deliver(ANNA, message(number));
     }
     let mut inbox = open_inbox(&dovecot).await;
     let listing = inbox.list(&Cursor::Start).await.unwrap();
@@ -177,7 +177,7 @@ async fn only_the_named_messages_are_removed() {
     let Some(()) = require(Need::Servers) else { return };
     let dovecot = start();
     for number in 0..6 {
-        dovecot.deliver(ANNA, &message(number));
+        dovecot.deliver(ANNA, message(number));
     }
     let mut inbox = open_inbox(&dovecot).await;
     let listing = inbox.list(&Cursor::Start).await.unwrap();

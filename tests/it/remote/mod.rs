@@ -2,6 +2,7 @@
 
 mod conformance;
 mod errors;
+mod faults;
 mod imap;
 mod smtp;
 mod world;

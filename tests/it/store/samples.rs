@@ -16,7 +16,7 @@ use mailplumb::model::operation::{
     Awaiting, ConnectionDigest, OffReason, Operation, OperationState, Readiness,
 };
 use mailplumb::model::organization::Organization;
-use mailplumb::model::outbox::{NewOutgoing, OutgoingState, Recipient};
+use mailplumb::model::outbox::{AttemptOutcome, NewOutgoing, OutgoingState, Recipient};
 use mailplumb::model::plan::{Action, Effect, OperationPlan, Plan, PutMailbox, Step, Target};
 use mailplumb::model::profile::{
     Authentication, Credentials, Endpoint, MailServers, Processing, Profile, Server, TlsMode,
@@ -270,4 +270,23 @@ pub fn failure() -> FailureSummary {
         cause: "the server refused".to_owned(),
         remedy: "ask".to_owned(),
     }
+}
+
+pub const A: &str = "a@fabrikam.example";
+pub const B: &str = "b@fabrikam.example";
+
+pub fn outcome(id: u64, state: OutgoingState, of_a: OutgoingState, of_b: OutgoingState) -> AttemptOutcome {
+    AttemptOutcome {
+        id,
+        state,
+        recipients: vec![recipient(A, of_a), recipient(B, of_b)],
+        attempts: 1,
+        next_attempt_at: at(300),
+        failure: Some(failure()),
+        at: at(20),
+    }
+}
+
+pub fn put_effect(text: &str, connection: &str) -> Effect {
+    Effect::PutMailbox(Box::new(put(text, connection)))
 }

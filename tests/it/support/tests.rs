@@ -68,7 +68,7 @@ fn delivered_mail_is_read_over_pop3_in_the_order_of_delivery() {
     let Some(()) = require(Need::Servers) else { return };
     let dovecot = Dovecot::start(anna());
     for subject in ["one", "two", "three"] {
-        dovecot.deliver(ANNA, &format!("Subject: {subject}\n\nbody\n"));
+        dovecot.deliver(ANNA, format!("Subject: {subject}\n\nbody\n"));
     }
     let script = "
 c = poplib.POP3(HOST, port); c.stls(context); c.user('anna@example.test'); c.pass_('anna-pw')

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use mailplumb::model::name::Address;
 use mailplumb::model::operation::Operation;
 use mailplumb::model::outbox::NewOutgoing;
+use mailplumb::playground::Options;
 
 use crate::engine::site::{Desk, name};
-use crate::engine::world::{World, dated_letter, letter};
+use crate::engine::world::{Variant, World, dated_letter, letter};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
@@ -34,7 +35,11 @@ impl Scenario {
 
     /// The world in which it begins, made once.
     pub async fn template(self) -> Template {
-        let world = World::start();
+        let world = match self {
+            // Two queues and a user are enough, one of them read by POP3.
+            Self::Apply => World::varied(&Variant::default().with(BEN, ""), Options::default()),
+            Self::Incoming | Self::Outgoing => World::start(),
+        };
         match self {
             Self::Apply => {}
             Self::Incoming | Self::Outgoing => {
@@ -64,6 +69,9 @@ impl Scenario {
         }
     }
 }
+
+const BEN: &str =
+    "    - { name: ben, address: ben@playground.test, approved: ben@playground.test, profile: pop }\n";
 
 /// A world to begin in, from which as many as are needed are copied.
 pub struct Template {

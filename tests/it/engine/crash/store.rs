@@ -164,16 +164,6 @@ impl Store for CrashingStore {
         self.real.outgoing_due(now).await
     }
 
-    async fn recover_sending(
-        &self,
-        lease: &Lease,
-        mailbox: &Name,
-        now: Timestamp,
-    ) -> Result<Vec<OutgoingMessage>, StoreError> {
-        self.points.reach("Store::recover_sending");
-        self.real.recover_sending(lease, mailbox, now).await
-    }
-
     async fn due(
         &self,
         mailbox: &Name,

@@ -74,7 +74,7 @@ async fn a_server_that_is_busy_with_the_mailbox_is_tried_again() {
 }
 
 /// Every fetch of the third message breaks the connection.
-async fn poisoned(user: &str, protocol: Protocol, at: &str) {
+async fn poisoned(user: &str, protocol: Protocol, commands: &[&str]) {
     let world = World::start();
     let desk = world.site.desk();
     desk.apply().await;
@@ -82,7 +82,9 @@ async fn poisoned(user: &str, protocol: Protocol, at: &str) {
     for number in 2..=6 {
         world.deliver(user, &letter(&number.to_string()));
     }
-    world.playground.inject(protocol, Fault::CloseBefore { at: at.to_owned() });
+    for command in commands {
+        world.playground.inject(protocol, Fault::CloseBefore { at: (*command).to_owned() });
+    }
     let mut failures = 0;
     while let Driven::Failed(_) = desk.incoming(user).await {
         failures += 1;
@@ -90,6 +92,7 @@ async fn poisoned(user: &str, protocol: Protocol, at: &str) {
     }
     assert_eq!(failures, 2, "attemptsPerMessage");
     done(desk.incoming(user).await);
+    // In the order in which it was sure what becomes of them.
     let expected = ["letter 2", "(quarantined)", "letter 4", "letter 5", "letter 6"];
     assert_eq!(subjects(&desk).await, expected);
     assert_eq!(desk.state(user, Operation::Incoming).await, "enabled");
@@ -102,8 +105,16 @@ async fn poisoned(user: &str, protocol: Protocol, at: &str) {
 
 #[tokio::test]
 async fn a_message_that_breaks_every_pop3_session_is_quarantined_and_the_others_are_recorded() {
-    poisoned("ben", Protocol::Pop3, "RETR 3").await;
-    poisoned("support", Protocol::Pop3, "RETR 3").await;
+    poisoned("ben", Protocol::Pop3, &["RETR 3"]).await;
+    poisoned("support", Protocol::Pop3, &["RETR 3"]).await;
+}
+
+#[tokio::test]
+async fn a_message_that_breaks_every_imap_session_is_quarantined_and_the_others_are_recorded() {
+    // However it is asked for: with all the others, with those from it on, alone.
+    let commands = ["UID FETCH 1:6 ", "UID FETCH 3:6 ", "UID FETCH 3 "];
+    poisoned("anna", Protocol::Imap, &commands).await;
+    poisoned("sales", Protocol::Imap, &commands).await;
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ mod cursor;
 mod deletion;
 mod login;
 mod reading;
+mod submission;
 
 use mailplumb::model::profile::Protocol;
 

@@ -59,6 +59,9 @@ pub trait World: Sync {
     /// Waits for this many messages, because a server may deliver after it has accepted.
     fn inbox_of(&self, user: &str, count: usize) -> Vec<Vec<u8>>;
 
+    /// What the servers say about themselves, for whoever looks for the reason of a failure.
+    fn log(&self) -> String;
+
     /// What a client receives for a message that was delivered so: servers change some octets on purpose.
     fn handed_out(&self, protocol: Protocol, raw: &[u8]) -> Vec<u8>;
 

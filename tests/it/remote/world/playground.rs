@@ -95,6 +95,10 @@ impl World for Play {
         inbox
     }
 
+    fn log(&self) -> String {
+        format!("{:#?}", self.playground.log().entries())
+    }
+
     fn handed_out(&self, protocol: Protocol, raw: &[u8]) -> Vec<u8> {
         let mut raw = with_crlf(raw);
         match protocol {

@@ -89,10 +89,13 @@ impl World for Real {
 
     #[track_caller]
     fn inbox_of(&self, user: &str, count: usize) -> Vec<Vec<u8>> {
-        let log = || self.postfix.as_ref().map_or_else(String::new, Postfix::log);
         let delivered = || self.dovecot.inbox_octets(user).len() >= count;
-        scratch::wait_until(&format!("{count} messages for {user}"), delivered, log);
+        scratch::wait_until(&format!("{count} messages for {user}"), delivered, || self.log());
         self.inbox(user)
+    }
+
+    fn log(&self) -> String {
+        self.dovecot.log() + &self.postfix.as_ref().map_or_else(String::new, Postfix::log)
     }
 
     fn handed_out(&self, protocol: Protocol, raw: &[u8]) -> Vec<u8> {

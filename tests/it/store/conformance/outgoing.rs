@@ -1,30 +1,15 @@
 //! The outbox: queued once, tried when due, never sent twice unasked.
 
-use mailplumb::model::outbox::{AttemptOutcome, OutgoingMessage, OutgoingState};
+use mailplumb::model::outbox::{OutgoingMessage, OutgoingState};
 use mailplumb::model::plan::Effect;
 use mailplumb::store::{OutboxQuery, Store, StoreError};
 
 use super::World;
 use crate::store::samples::*;
 
-const A: &str = "a@fabrikam.example";
-const B: &str = "b@fabrikam.example";
-
 async fn find(store: &dyn Store, id: u64) -> OutgoingMessage {
     let all = store.outbox(&OutboxQuery::default()).await.unwrap();
     all.into_iter().find(|message| message.id == id).unwrap()
-}
-
-fn outcome(id: u64, state: OutgoingState, of_a: OutgoingState, of_b: OutgoingState) -> AttemptOutcome {
-    AttemptOutcome {
-        id,
-        state,
-        recipients: vec![recipient(A, of_a), recipient(B, of_b)],
-        attempts: 1,
-        next_attempt_at: at(300),
-        failure: Some(failure()),
-        at: at(20),
-    }
 }
 
 fn states(message: &OutgoingMessage) -> Vec<OutgoingState> {
@@ -138,19 +123,33 @@ pub async fn an_outcome_about_other_recipients_is_refused(world: &World) {
     assert_eq!(find(store, id).await.state, OutgoingState::Sending);
 }
 
-pub async fn an_attempt_that_never_ended_becomes_unsure(world: &World) {
+pub async fn an_attempt_that_died_is_ended_by_the_next_holder_of_the_lease(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let (anna, dead) = (name("anna"), lease_mailbox(store, "anna").await);
+    let id = store.enqueue(&outgoing("anna", None)).await.unwrap().id;
+    store.begin_sending(&dead, &anna, id, at(11)).await.unwrap();
+    assert_eq!(store.outgoing_due(at(12)).await.unwrap(), [anna.clone()], "it has not ended");
+    store.release(&dead).await.unwrap();
+    let next = lease_mailbox(store, "anna").await;
+    let unsure = outcome(id, OutgoingState::Unsure, OutgoingState::Unsure, OutgoingState::Unsure);
+    store.finish_sending(&next, &anna, &unsure, &[]).await.unwrap();
+    assert_eq!(find(store, id).await.state, OutgoingState::Unsure);
+    assert!(store.outgoing_due(at(12)).await.unwrap().is_empty());
+}
+
+pub async fn whoever_began_an_attempt_may_say_how_it_ended(world: &World) {
     let store = &*world.store;
     set_up(store, &["anna"]).await;
     let (anna, lease) = (name("anna"), lease_mailbox(store, "anna").await);
     let id = store.enqueue(&outgoing("anna", None)).await.unwrap().id;
-    let waiting = store.enqueue(&outgoing("anna", None)).await.unwrap().id;
     store.begin_sending(&lease, &anna, id, at(11)).await.unwrap();
-    let recovered = store.recover_sending(&lease, &anna, at(50)).await.unwrap();
-    assert_eq!(recovered, [find(store, id).await]);
-    assert_eq!((recovered[0].state, recovered[0].changed_at), (OutgoingState::Unsure, at(50)));
-    assert_eq!(states(&recovered[0]), [OutgoingState::Unsure; 2]);
-    assert_eq!(find(store, waiting).await.state, OutgoingState::Pending);
-    assert!(store.recover_sending(&lease, &anna, at(51)).await.unwrap().is_empty());
+    // An apply takes the mailbox out of its worker's hands while the server answers.
+    apply(store, vec![put_effect("anna", "c2")]).await.unwrap();
+    assert!(store.begin_sending(&lease, &anna, id, at(12)).await.is_err(), "nothing new is begun");
+    let sent = outcome(id, OutgoingState::Sent, OutgoingState::Sent, OutgoingState::Sent);
+    store.finish_sending(&lease, &anna, &sent, &[]).await.unwrap();
+    assert_eq!(find(store, id).await.state, OutgoingState::Sent);
 }
 
 pub async fn only_recipients_who_did_not_get_it_are_tried_again(world: &World) {
@@ -176,7 +175,8 @@ pub async fn only_failed_and_unsure_messages_are_queued_again(world: &World) {
     assert!(store.requeue(id, at(20)).await.is_err(), "pending");
     store.begin_sending(&lease, &anna, id, at(11)).await.unwrap();
     assert!(store.requeue(id, at(20)).await.is_err(), "sending");
-    store.recover_sending(&lease, &anna, at(12)).await.unwrap();
+    let unsure = outcome(id, OutgoingState::Unsure, OutgoingState::Unsure, OutgoingState::Unsure);
+    store.finish_sending(&lease, &anna, &unsure, &[]).await.unwrap();
     store.requeue(id, at(20)).await.unwrap();
     store.begin_sending(&lease, &anna, id, at(21)).await.unwrap();
     let sent = outcome(id, OutgoingState::Sent, OutgoingState::Sent, OutgoingState::Sent);

@@ -10,10 +10,6 @@ use mailplumb::store::{MessageQuery, Occasion, StateChange, Store, StoreError};
 use super::World;
 use crate::store::samples::*;
 
-fn put_effect(text: &str, connection: &str) -> Effect {
-    Effect::PutMailbox(Box::new(put(text, connection)))
-}
-
 async fn names(store: &dyn Store) -> Vec<String> {
     store.mailboxes().await.unwrap().into_iter().map(|row| row.stored.declared.name.to_string()).collect()
 }

@@ -2,6 +2,7 @@
 
 use mailplumb::model::alert::{Alert, AlertLevel};
 use mailplumb::model::operation::{Operation, OperationState};
+use mailplumb::model::outbox::OutgoingState;
 use mailplumb::model::stored::StoredOperation;
 use mailplumb::store::{Occasion, StateChange, Store, StoreError};
 
@@ -114,7 +115,8 @@ pub async fn figures_count_what_is_there(world: &World) {
     store.enqueue(&outgoing("anna", None)).await.unwrap();
     let begun = store.enqueue(&outgoing("anna", None)).await.unwrap();
     store.begin_sending(&lease, &name("anna"), begun.id, at(11)).await.unwrap();
-    store.recover_sending(&lease, &name("anna"), at(12)).await.unwrap();
+    let unsure = outcome(begun.id, OutgoingState::Unsure, OutgoingState::Unsure, OutgoingState::Unsure);
+    store.finish_sending(&lease, &name("anna"), &unsure, &[]).await.unwrap();
     let figures = store.figures(&name("anna")).await.unwrap();
     assert_eq!((figures.records, figures.quarantined), (2, 1));
     assert_eq!((figures.outbox_pending, figures.outbox_unsure, figures.outbox_failed), (2, 1, 0));
