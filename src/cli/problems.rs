@@ -151,7 +151,13 @@ impl<'a> Source<'a> {
             |mask: &Range<usize>| mask.start.saturating_sub(start)..(mask.end - start).min(line.len());
         let known = self.masked.iter().filter(is_here).map(on_line);
         let mut masks: Vec<Range<usize>> = known.map(|mask| with_neighbours(line, mask)).collect();
-        masks.extend(after_secret_key(line));
+        let guessed = after_secret_key(line);
+        masks.extend(
+            guessed
+                .into_iter()
+                .filter(|guess| !masks.iter().any(|known| guess.contains(&known.start)))
+                .collect::<Vec<_>>(),
+        );
         match showing {
             Showing::Source | Showing::MaskSpan => {}
             Showing::MaskLine => masks.push(line.len() - line.trim_start().len()..line.len()),
@@ -162,14 +168,16 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Whoever wrote one value by mistake may have written it twice: with other values on the line, all of them are masked.
+/// Whoever wrote one value by mistake may have written it under another key too: those on the same line are masked with it.
 fn with_neighbours(line: &str, mask: Range<usize>) -> Range<usize> {
-    let key_ends = line.find(':').map_or(0, |colon| colon + 1).min(mask.start);
-    let before = line.get(key_ends..mask.start).unwrap_or_default();
-    let after = line.get(mask.end..).unwrap_or_default();
-    let start = if before.contains(',') { mask.start - before.trim_start().len() } else { mask.start };
-    let end = if after.chars().all(|c| " }],".contains(c)) { mask.end } else { line.len() };
-    start..end
+    let is_key = |text: &str, at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric());
+    let first = |text: &str| {
+        let keys = ["age:", "env:", "file:", "value:"].into_iter().flat_map(|key| text.match_indices(key));
+        keys.map(|(at, _)| at).filter(|at| is_key(text, *at)).min()
+    };
+    let before = line.get(..mask.start).and_then(first).filter(|at| line[*at..mask.start].contains(','));
+    let after = line.get(mask.end..).and_then(first);
+    before.unwrap_or(mask.start)..after.map_or(mask.end, |_| line.len())
 }
 
 /// What follows `password:` and the like on a line, unless a reference begins there.

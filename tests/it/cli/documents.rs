@@ -103,25 +103,15 @@ fn every_command_that_is_documented_exists() {
     let commands = commands(&Person::new());
     let mut seen = 0;
     for (name, page) in documents() {
-        for text in
-            page.split("mailplumb ").skip(1).filter(|text| text.starts_with(|c: char| c.is_ascii_lowercase()))
-        {
-            let words: Vec<&str> = text
-                .split(|c: char| !c.is_ascii_lowercase() && c != ' ')
-                .next()
-                .unwrap_or_default()
-                .split(' ')
-                .collect();
-            let is_code = page[..page.len() - text.len()]
-                .rsplit('\n')
-                .next()
-                .is_some_and(|line| line.contains('`') || line.starts_with("mailplumb"));
-            let at = page.find(text).unwrap_or_default();
-            let in_code = page[..at].ends_with("`mailplumb ") || page[..at].ends_with("\nmailplumb ");
-            if in_code && is_code {
-                assert!(commands.contains_key(words[0]), "{name}: mailplumb {}", words[0]);
-                seen += 1;
+        for (at, word) in page.match_indices("mailplumb ") {
+            // In code: behind a back quote, or at the beginning of a line of a block.
+            if !page[..at].ends_with(['`', '\n', '|']) && !page[..at].ends_with("| ") {
+                continue;
             }
+            let rest = &page[at + word.len()..];
+            let command = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
+            assert!(command.is_empty() || commands.contains_key(command), "{name}: mailplumb {command}");
+            seen += usize::from(!command.is_empty());
         }
     }
     assert!(seen > 15, "only {seen} commands were found");
@@ -139,7 +129,10 @@ fn the_manifest_of_the_guide_is_valid_and_can_be_planned() {
     let valid =
         person.types("--file guide validate").ends(0).says("Valid: 4 profiles, 3 mailboxes; 0 errors");
     for warning in valid.stderr.lines().filter(|line| line.starts_with("warning")) {
-        assert!(warning.contains("there is no connector yet"), "{valid}");
+        assert!(
+            warning.contains("there is no connector yet") || warning.contains("Active Directory"),
+            "{valid}"
+        );
     }
     person.types("--file guide plan").ends(0).says("mailbox/support").says("mailbox/anna");
 

@@ -264,7 +264,7 @@ fn whoever_writes_the_manifest_cannot_switch_tls_off() {
     office.person.replace("mail/mailplumb.yaml", "tls: implicit", "tls: none");
     office.person.types("plan").ends(1).says("allowNonTlsEmail");
     let host = office.person.read("host.yaml");
-    office.person.export("MAILPLUMB_HOST_CONFIG", "");
+    office.person.unset("MAILPLUMB_HOST_CONFIG");
     office.person.types("plan --out clear.plan").ends(0).says("allowNonTlsEmail");
     office.person.types("apply clear.plan").ends(1).says("allowNonTlsEmail");
     office.person.types("apply --auto-approve").ends(1).says("allowNonTlsEmail");

@@ -49,6 +49,10 @@ impl Person {
         self.environment.insert(variable.to_owned(), value.to_owned());
     }
 
+    pub fn unset(&mut self, variable: &str) {
+        self.environment.remove(variable);
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -134,10 +138,12 @@ impl Person {
         command.args(["-c", line]).spawn().unwrap()
     }
 
-    /// Types a line on a terminal, and answers when the prompt appears. What the terminal shows is `stdout`. Needs Python.
-    pub fn on_a_terminal(&self, line: &str, prompt: &str, answer: &str) -> Heard {
+    /// Types a line on a terminal, and gives each answer when its prompt appears. What the terminal shows is `stdout`.
+    /// Needs Python.
+    pub fn on_a_terminal(&self, line: &str, answers: &[(&str, &str)]) -> Heard {
+        let answers = serde_json::to_string(answers).unwrap();
         let mut command = self.command(Path::new("python3"));
-        let child = command.args(["-c", TERMINAL, prompt, answer, "sh", "-c", line]).spawn().unwrap();
+        let child = command.args(["-c", TERMINAL, &answers, "sh", "-c", line]).spawn().unwrap();
         self.hears(line, child)
     }
 
@@ -179,14 +185,15 @@ impl Person {
     }
 }
 
-/// Runs a command on a pseudo terminal.
+/// Runs a command on a pseudo terminal. An answer that ends a line is for a prompt that does not echo: what is typed
+/// before the echo is off would be thrown away.
 const TERMINAL: &str = r#"
-import os, pty, sys
-prompt, answer = sys.argv[1].encode(), sys.argv[2].encode()
+import json, os, pty, sys, termios, time
+answers = [(prompt.encode(), answer.encode()) for prompt, answer in json.loads(sys.argv[1])]
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvp(sys.argv[3], sys.argv[3:])
-seen = b""
+    os.execvp(sys.argv[2], sys.argv[2:])
+seen, looked_at = b"", 0
 while True:
     try:
         chunk = os.read(terminal, 65536)
@@ -195,9 +202,12 @@ while True:
     if not chunk:
         break
     seen += chunk
-    if prompt and prompt in seen:
+    while answers and answers[0][0] in seen[looked_at:]:
+        prompt, answer = answers.pop(0)
+        looked_at = seen.index(prompt, looked_at) + len(prompt)
+        while answer.endswith(b"\n") and termios.tcgetattr(terminal)[3] & termios.ECHO:
+            time.sleep(0.002)
         os.write(terminal, answer)
-        prompt = b""
 sys.stdout.buffer.write(seen)
 sys.stdout.flush()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

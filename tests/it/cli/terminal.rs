@@ -54,13 +54,13 @@ fn a_terminal_gets_colours_unless_no_color_is_set() {
     let Some(()) = require(Need::Servers) else { return };
     let mut office = Office::opens(PASSWORD);
     office.person.export("TERM", "xterm-256color");
-    office.person.on_a_terminal("mailplumb plan", "", "").ends(0).says(&ESCAPE.to_string());
-    office.person.on_a_terminal("mailplumb no-such-command", "", "").ends(64).says(&ESCAPE.to_string());
+    office.person.on_a_terminal("mailplumb plan", &[]).ends(0).says(&ESCAPE.to_string());
+    office.person.on_a_terminal("mailplumb no-such-command", &[]).ends(64).says(&ESCAPE.to_string());
     office.person.export("NO_COLOR", "1");
     for line in
         ["mailplumb plan", "mailplumb no-such-command", "mailplumb --help", "mailplumb --file nowhere plan"]
     {
-        office.person.on_a_terminal(line, "", "").does_not_say(&ESCAPE.to_string());
+        office.person.on_a_terminal(line, &[]).does_not_say(&ESCAPE.to_string());
     }
 }
 
@@ -70,13 +70,13 @@ fn an_apply_asks_and_does_nothing_without_a_yes() {
     let office = Office::opens(PASSWORD);
     office
         .person
-        .on_a_terminal("mailplumb apply", "Apply this plan?", "n")
+        .on_a_terminal("mailplumb apply", &[("Apply this plan?", "n")])
         .ends(1)
         .says("nothing was changed");
     office.person.types("status").ends(1).says("nothing was applied yet");
     office
         .person
-        .on_a_terminal("mailplumb apply --tests defer", "Apply this plan?", "y")
+        .on_a_terminal("mailplumb apply --tests defer", &[("Apply this plan?", "y")])
         .ends(0)
         .says("Applied");
     office.person.types("status").ends(0);
@@ -125,9 +125,9 @@ fn the_octets_of_a_message_are_not_changed() {
 fn a_value_is_typed_twice_on_a_terminal_and_not_shown() {
     let Some(()) = require(Need::Servers) else { return };
     let office = Office::opens(PASSWORD);
-    let typed = format!("{PASSWORD}\n{PASSWORD}\n");
-    let heard =
-        office.person.on_a_terminal("mailplumb secrets set mail/password", "Value of mail/password", &typed);
+    let typed = format!("{PASSWORD}\n");
+    let answers = [("Value of mail/password", typed.as_str()), ("Once more", typed.as_str())];
+    let heard = office.person.on_a_terminal("mailplumb secrets set mail/password", &answers);
     heard.ends(0).does_not_say("battery");
     office.person.types("apply --auto-approve").ends(0).says("4 passed");
 }
