@@ -75,7 +75,7 @@ impl Apply {
         let waiting = super::test::waiting(&engine).await?;
         match self.tests {
             Tests::Now => {
-                let tested = test_all(&engine, waiting, Which::Needed).await?;
+                let tested = test_all(&engine, waiting, Which::Needed).await;
                 conclude(&engine, tested).await
             }
             Tests::Defer => {

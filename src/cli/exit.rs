@@ -127,14 +127,19 @@ pub fn conclude(outcome: Outcome) -> u8 {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            output::error(&failure.message);
-            for cause in &failure.causes {
-                output::talk(&format!("  caused by: {cause}"));
-            }
-            if let Some(hint) = &failure.hint {
-                output::hint(hint);
-            }
+            explain(&failure);
             failure.code
         }
+    }
+}
+
+/// Prints what happened, because of what, and what to do.
+pub fn explain(failure: &Failure) {
+    output::error(&failure.message);
+    for cause in &failure.causes {
+        output::talk(&format!("  caused by: {cause}"));
+    }
+    if let Some(hint) = &failure.hint {
+        output::hint(hint);
     }
 }

@@ -1,8 +1,12 @@
 //! Choosing mailboxes on the command line.
 
+use std::sync::Arc;
+
 use clap::Args;
+use tokio::task::JoinSet;
 
 use super::exit::Failure;
+use crate::engine::Engine;
 use crate::model::name::Name;
 use crate::store::{MailboxRow, Store};
 
@@ -50,6 +54,35 @@ impl Selection {
         }
         Ok(active.into_iter().map(|row| row.stored.declared.name.clone()).collect())
     }
+}
+
+/// Works on mailboxes side by side; the engine's permits say how many at once. One that fails does not stop the others. After
+/// a request to stop, nothing new is begun.
+pub async fn side_by_side<T, W>(
+    engine: &Arc<Engine>,
+    mailboxes: Vec<Name>,
+    work: impl Fn(Arc<Engine>, Name) -> W,
+) -> Vec<Result<T, Failure>>
+where
+    T: Send + 'static,
+    W: Future<Output = Result<T, Failure>> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    for name in mailboxes {
+        let (stopping, work) = (engine.stopping.clone(), work(Arc::clone(engine), name));
+        running.spawn(async move { if stopping.is_cancelled() { None } else { Some(work.await) } });
+    }
+    let mut results = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok(Some(result)) => results.push(result),
+            Ok(None) => {}
+            Err(error) => {
+                results.push(Err(Failure::new("internal error: the work on a mailbox died").cause(error)))
+            }
+        }
+    }
+    results
 }
 
 fn is_named(row: &MailboxRow, wanted: &str) -> bool {

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::task::JoinSet;
 
 use super::context::run;
 use super::events::cycle_words;
 use super::exit::{DONE, ERROR, Failure, Outcome, PARTIAL};
-use super::mailboxes::Selection;
-use super::{Global, output};
+use super::mailboxes::{Selection, side_by_side};
+use super::{Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::drive::{self, Driven};
 use crate::model::event::Cycle;
-use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
+use crate::store::StoreError;
 use crate::store::sqlite::Open;
 
 /// Move mail once, for some or all mailboxes
@@ -36,6 +35,8 @@ struct Total {
     mailboxes: usize,
     failed: usize,
     done: usize,
+    /// Not begun, although it is declared: disabled, waiting for a test, or somebody else works on it.
+    waiting: usize,
 }
 
 impl Sync {
@@ -43,7 +44,7 @@ impl Sync {
         let engine = Arc::new(global.engine("sync", Open::Existing)?);
         run(engine.stopping.clone(), async {
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
-            let total = sync_all(&engine, mailboxes).await?;
+            let total = sync_all(&engine, mailboxes).await;
             output::data(&format!(
                 "Synchronised {}: incoming {}; outgoing {}{}.",
                 output::counted(total.mailboxes, "mailbox", "mailboxes"),
@@ -52,7 +53,7 @@ impl Sync {
                 if total.failed > 0 { format!("; {} cycles failed", total.failed) } else { String::new() },
             ))?;
             Ok(match (total.failed, total.done) {
-                (0, _) if engine.stopping.is_cancelled() => PARTIAL,
+                (0, _) if engine.stopping.is_cancelled() || total.waiting > 0 => PARTIAL,
                 (0, _) => DONE,
                 (_, 0) => ERROR,
                 (_, _) => PARTIAL,
@@ -61,43 +62,67 @@ impl Sync {
     }
 }
 
-async fn sync_all(engine: &Arc<Engine>, mailboxes: Vec<Name>) -> Result<Total, Failure> {
+async fn sync_all(engine: &Arc<Engine>, mailboxes: Vec<Name>) -> Total {
     let mut total = Total::default();
-    let mut running = JoinSet::new();
-    let mut waiting = mailboxes.into_iter();
-    loop {
-        while running.len() < limits::MAILBOXES_AT_ONCE_MAX && !engine.stopping.is_cancelled() {
-            let Some(name) = waiting.next() else { break };
-            let engine = Arc::clone(engine);
-            running.spawn(async move { one(&engine, &name).await });
-        }
-        match running.join_next().await {
-            Some(Ok(driven)) => total.add(driven?),
-            Some(Err(error)) => return Err(Failure::new("internal error: a cycle died").cause(error)),
-            None => return Ok(total),
+    let work = |engine: Arc<Engine>, name: Name| async move { Ok(one(&engine, &name).await) };
+    for result in side_by_side(engine, mailboxes, work).await {
+        match result {
+            Ok(worked) => total.add(worked),
+            Err(failure) => {
+                exit::explain(&failure);
+                total.failed += 1;
+            }
         }
     }
+    total
+}
+
+/// What was done for one mailbox.
+#[derive(Debug, Default)]
+struct Worked {
+    driven: Vec<(Operation, Driven)>,
+    /// Declared operations that a failure or a missing test keeps from being driven.
+    waiting: usize,
+    failed: usize,
 }
 
 /// Both cycles of one mailbox, one after the other: they share its lease.
-async fn one(engine: &Engine, name: &Name) -> Result<Vec<(Operation, Driven)>, Failure> {
-    let Some(row) = engine.store.mailbox(name).await? else { return Ok(Vec::new()) };
-    let mut driven = Vec::new();
+async fn one(engine: &Engine, name: &Name) -> Worked {
+    let mut worked = Worked::default();
+    let row = match engine.store.mailbox(name).await {
+        Ok(Some(row)) => row,
+        Ok(None) => return worked,
+        Err(error) => return worked.failed(name, error),
+    };
     for operation in [Operation::Incoming, Operation::Outgoing] {
         let state = drive::state_of(&row.stored.operations, operation);
         if state.is_driven() && !engine.stopping.is_cancelled() {
-            driven.push((operation, drive::cycle(engine, name, operation).await?));
+            match drive::cycle(engine, name, operation).await {
+                Ok(driven) => worked.driven.push((operation, driven)),
+                Err(error) => return worked.failed(name, error),
+            }
         } else if row.stored.declared.wants(operation) {
+            worked.waiting += usize::from(state.needs_test());
             output::talk(&format!("mailbox/{name} {operation}: not driven, it is {state}"));
         }
     }
-    Ok(driven)
+    worked
+}
+
+impl Worked {
+    fn failed(mut self, name: &Name, error: StoreError) -> Self {
+        exit::explain(&Failure::from(error).cause(format!("while synchronising mailbox/{name}")));
+        self.failed += 1;
+        self
+    }
 }
 
 impl Total {
-    fn add(&mut self, driven: Vec<(Operation, Driven)>) {
-        self.mailboxes += usize::from(!driven.is_empty());
-        for (operation, driven) in driven {
+    fn add(&mut self, worked: Worked) {
+        self.mailboxes += usize::from(!worked.driven.is_empty());
+        self.failed += worked.failed;
+        self.waiting += worked.waiting;
+        for (operation, driven) in worked.driven {
             match driven {
                 Driven::Done(cycle) => {
                     self.done += 1;
@@ -108,7 +133,7 @@ impl Total {
                     }
                 }
                 Driven::Failed(_) => self.failed += 1,
-                Driven::Skipped(_) => {}
+                Driven::Skipped(_) => self.waiting += 1,
             }
         }
     }

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::task::JoinSet;
 
 use super::context::run;
 use super::exit::{DONE, Failure, Outcome, PARTIAL, TEST_FAILED};
-use super::mailboxes::Selection;
-use super::{Global, output};
+use super::mailboxes::{Selection, side_by_side};
+use super::{Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::test_and_enable::{self, Tested, Which};
-use crate::model::limits;
 use crate::model::name::Name;
 use crate::store::sqlite::Open;
 
@@ -32,7 +30,7 @@ impl Test {
         let engine = Arc::new(global.engine("test", Open::Existing)?);
         run(engine.stopping.clone(), async {
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
-            let tested = test_all(&engine, mailboxes, Which::All).await?;
+            let tested = test_all(&engine, mailboxes, Which::All).await;
             conclude(&engine, tested).await
         })
     }
@@ -47,23 +45,21 @@ pub async fn waiting(engine: &Engine) -> Result<Vec<Name>, Failure> {
     Ok(rows.into_iter().filter(needs_test).map(|row| row.stored.declared.name).collect())
 }
 
-/// Tests mailboxes side by side.
-pub async fn test_all(engine: &Arc<Engine>, mailboxes: Vec<Name>, which: Which) -> Result<Tested, Failure> {
+/// Tests mailboxes side by side. Trouble with the store counts as a failed test.
+pub async fn test_all(engine: &Arc<Engine>, mailboxes: Vec<Name>, which: Which) -> Tested {
+    let work = move |engine: Arc<Engine>, name: Name| async move {
+        test_and_enable::mailbox(&engine, &name, which)
+            .await
+            .map_err(|error| Failure::from(error).cause(format!("while testing mailbox/{name}")))
+    };
     let mut total = Tested::default();
-    let mut running = JoinSet::new();
-    let mut waiting = mailboxes.into_iter();
-    loop {
-        while running.len() < limits::MAILBOXES_AT_ONCE_MAX && !engine.stopping.is_cancelled() {
-            let Some(name) = waiting.next() else { break };
-            let engine = Arc::clone(engine);
-            running.spawn(async move { test_and_enable::mailbox(&engine, &name, which).await });
-        }
-        match running.join_next().await {
-            Some(Ok(tested)) => total += tested?,
-            Some(Err(error)) => return Err(Failure::new("internal error: a test died").cause(error)),
-            None => return Ok(total),
-        }
+    for result in side_by_side(engine, mailboxes, work).await {
+        total += result.unwrap_or_else(|failure| {
+            exit::explain(&failure);
+            Tested { failed: 1, ..Tested::default() }
+        });
     }
+    total
 }
 
 /// Says what the tests came to; the exit code tells failures.

@@ -14,7 +14,7 @@ use crate::sync::incoming::{self, Decision, Deletion, Rules};
 use crate::sync::message;
 
 use super::destination::Route;
-use super::{Engine, WorkError};
+use super::{Engine, WorkError, bounded};
 
 /// One mailbox's cycle in progress.
 struct Incoming<'a> {
@@ -77,14 +77,15 @@ impl Incoming<'_> {
     async fn open(&self) -> Result<Box<dyn Receive>, WorkError> {
         let mut trace = Trace::new(self.engine.clock.clone());
         let destination = self.route.destination(self.engine).await?;
-        let session = self.route.connector.receive(&destination, &mut trace).await?;
+        let session =
+            bounded(TestStep::Connect, self.route.connector.receive(&destination, &mut trace)).await?;
         self.engine.store.enter_inbox(self.lease, self.mailbox, &self.route.inbox(&destination)).await?;
         Ok(session)
     }
 
     async fn run(&mut self, mut session: Box<dyn Receive>) -> Result<(), WorkError> {
         let cursor = self.engine.store.cursor(self.mailbox).await?;
-        let listing = session.list(&cursor).await?;
+        let listing = bounded(TestStep::Read, session.list(&cursor)).await?;
         if incoming::is_renumbered(&listing, &cursor) {
             self.engine.tell(crate::model::event::Event::Warned {
                 message: format!(
@@ -123,7 +124,7 @@ impl Incoming<'_> {
         gone: Vec<String>,
     ) -> Result<Option<Box<dyn Receive>>, WorkError> {
         let wanted = self.wanted(session.as_mut(), listing, cursor, batch).await?;
-        let (fetched, session) = match session.fetch(&wanted, Part::Whole).await {
+        let (fetched, session) = match bounded(TestStep::Read, session.fetch(&wanted, Part::Whole)).await {
             Ok(fetched) => (fetched, Some(session)),
             Err(error) => match self.is_given_up(&wanted, &error) {
                 Some(message) => self.last_attempt(message, cursor).await?,
@@ -157,7 +158,9 @@ impl Incoming<'_> {
             return Ok(wanted);
         }
         // A server without TOP cannot tell; then the message itself does.
-        let Ok(headers) = session.fetch(&wanted, Part::Headers).await else { return Ok(wanted) };
+        let Ok(headers) = bounded(TestStep::Read, session.fetch(&wanted, Part::Headers)).await else {
+            return Ok(wanted);
+        };
         let is_old = |fetched: &Fetched| match &fetched.content {
             Content::Bytes(raw) => message::parse_headers(raw).is_ok_and(|facts| {
                 incoming::is_before(incoming::received_at(fetched.received, &facts), self.rules.from)
@@ -186,8 +189,8 @@ impl Incoming<'_> {
         cursor: &Cursor,
     ) -> Result<(Vec<Fetched>, Option<Box<dyn Receive>>), WorkError> {
         let mut session = self.open().await?;
-        session.list(cursor).await?;
-        match session.fetch(std::slice::from_ref(message), Part::Whole).await {
+        bounded(TestStep::Read, session.list(cursor)).await?;
+        match bounded(TestStep::Read, session.fetch(std::slice::from_ref(message), Part::Whole)).await {
             Ok(fetched) => Ok((fetched, Some(session))),
             Err(error) if self.is_given_up(std::slice::from_ref(message), &error).is_some() => {
                 let said = format!("every attempt to fetch it failed: {}", error.cause);

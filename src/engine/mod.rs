@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::model::alert::Alert;
 use crate::model::clock::Clock;
 use crate::model::event::{Event, Listener};
-use crate::model::failure::RemoteError;
+use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Holder;
+use crate::model::limits;
 use crate::model::organization::{AlertSettings, Organization, Retry};
 use crate::remote::Remotes;
 use crate::secrets::Unseal;
@@ -66,6 +67,17 @@ impl Engine {
             None => Settings { retry: Retry::default(), alerts: AlertSettings::default() },
         })
     }
+}
+
+/// Bounds a whole call on a server: each wait in it has its own limit, and a server that drips would never reach one.
+async fn bounded<T>(
+    step: TestStep,
+    call: impl Future<Output = Result<T, RemoteError>>,
+) -> Result<T, RemoteError> {
+    let seconds = limits::REMOTE_CALL_TIMEOUT.as_secs();
+    tokio::time::timeout(limits::REMOTE_CALL_TIMEOUT, call)
+        .await
+        .unwrap_or_else(|_| Err(RemoteError::new(step, Cause::TimedOut { seconds })))
 }
 
 /// The organization's settings that the engine acts on.

@@ -24,7 +24,7 @@ use crate::sync::{classify, incoming, message, self_message};
 use super::destination::Route;
 use super::drive::state_of;
 use super::lease::Held;
-use super::{Engine, Settings, WorkError};
+use super::{Engine, Settings, WorkError, bounded};
 
 /// Which operations of a mailbox are tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +143,8 @@ impl Test<'_> {
     async fn incoming(&self, route: &Route<'_>) -> Result<Passed, WorkError> {
         let mut trace = Trace::new(self.engine.clock.clone());
         let destination = route.destination(self.engine).await?;
-        let mut session = route.connector.receive(&destination, &mut trace).await?;
+        let mut session =
+            bounded(TestStep::Connect, route.connector.receive(&destination, &mut trace)).await?;
         let name = &self.stored.declared.name;
         self.engine.store.enter_inbox(&self.held.lease, name, &route.inbox(&destination)).await?;
         let cursor = self.engine.store.cursor(name).await?;

@@ -6,7 +6,7 @@ use super::codes;
 use super::decode::spanned::Spanned;
 use super::entries::Entry;
 use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
-use super::mirror::organization::OrganizationSpec;
+use super::mirror::organization::{ApprovalSource, OrganizationSpec};
 use super::mirror::profile::{Credentials, MailAuthentication, ProfileSpec};
 use super::place::Place;
 use super::report::{Draft, Report};
@@ -27,6 +27,11 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
         spec.alerts.as_ref().and_then(|alerts| alerts.notify_mailbox_owner).filter(|it| it.value)
     {
         say("organization", notify.place, "`notifyMailboxOwner`: alerts are kept, but not mailed", report);
+    }
+    let source = spec.approval.as_ref().and_then(|approval| approval.source.as_ref());
+    if let Some(source) = source.filter(|source| source.value == ApprovalSource::Command) {
+        let what = "`source: command`: there is no command that approves yet, so nothing is approved";
+        say("organization", source.place, what, report);
     }
     if let Some(defaults) = &spec.defaults {
         if let Some(accept) = defaults.accept {

@@ -53,7 +53,7 @@ pub enum RecipientFault {
         "this is an identity, the private half; publish the recipient that `age-keygen -y` prints for it"
     )]
     Identity,
-    #[error("SSH keys are not supported; make an age identity with `mailplumb keygen`")]
+    #[error("SSH keys are not supported; make an age identity with `mailplumb secrets keygen`")]
     Ssh,
     #[error("not an age recipient; expected `age1…`")]
     NotARecipient,

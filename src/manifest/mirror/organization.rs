@@ -45,7 +45,7 @@ pub struct Defaults {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approval {
-    /// Whether addresses are approved in the manifest or by `mailplumb approve`; the other one is refused.
+    /// Whether addresses are approved in the manifest or by a command; the other one is refused.
     pub source: Option<Spanned<ApprovalSource>>,
     /// Vendor: "Process emails only for approved users".
     pub users: Option<Requirement>,

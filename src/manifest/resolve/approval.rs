@@ -60,7 +60,7 @@ impl Mailboxes<'_> {
             "this organization approves by command, not in the manifest",
         )
         .related(self.source_place(), "`source: command`")
-        .hint("remove it and run `mailplumb approve`, or write `approval: { source: manifest }`")
+        .hint("remove it, or write `approval: { source: manifest }`")
     }
 
     /// The approved address of a mailbox.

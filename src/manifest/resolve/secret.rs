@@ -67,6 +67,9 @@ fn sealed(
     {
         report.add(draft);
     }
+    if let Some(draft) = value.env.as_ref().and_then(check_variable) {
+        report.add(draft);
+    }
     let text = |given: Option<Spanned<String>>| given.map(|given| given.value);
     let sealed = exactly_one(
         [
@@ -160,6 +163,18 @@ fn check_armour(age: &Spanned<String>) -> Option<Draft> {
             .label("expected `-----BEGIN AGE ENCRYPTED FILE-----` and what belongs to it")
             .hint("`mailplumb secrets set NAME/KEY` writes it; if this is a value in plain text, change it at the server too"),
     )
+}
+
+/// A text that can be no variable's name may well be the value itself, written in the wrong place.
+fn check_variable(variable: &Spanned<String>) -> Option<Draft> {
+    let mut letters = variable.value.chars();
+    let begins = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    let is_name = begins && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    (!is_name).then(|| {
+        Draft::error(codes::PLAINTEXT, variable.place, "this is not the name of an environment variable")
+            .label("expected letters, digits and `_`")
+            .hint("`mailplumb secrets set NAME/KEY` encrypts a value; if this is one in plain text, change it at the server too")
+    })
 }
 
 /// Whether a text is a public age recipient.
