@@ -1,17 +1,21 @@
 //! `mailplumb watch`
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::context::{policy, run};
 use super::events::Printer;
 use super::exit::{DONE, Failure, Outcome};
-use super::{Global, output};
+use super::{Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::watch::{self, Watch};
+use crate::model::secret::{SealedValue, Secret, SecretRef};
+use crate::secrets::identity::Keyring;
+use crate::secrets::{Unseal, UnsealError};
 use crate::source::watch::Watcher;
 use crate::store::sqlite::Open;
 
@@ -22,7 +26,7 @@ const DEBOUNCE: Duration = Duration::from_millis(300);
 ///
 /// Applies the manifest whenever its files change. A change that is invalid, or that a guard refuses, is reported and the last
 /// good configuration stays in force. Each enabled mailbox is read at its interval, and queued messages are sent at once.
-/// Stops cleanly on SIGTERM and Ctrl-C.
+/// Stops cleanly on SIGTERM and Ctrl-C; reads the age identities again on SIGHUP.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  mailplumb watch --file /etc/mailplumb --state /var/lib/mailplumb/state.db"
@@ -33,10 +37,12 @@ impl WatchCommand {
     pub fn run(self, global: &Global) -> Outcome {
         let mut engine = global.engine("watch", Open::CreateIfMissing)?;
         engine.listener = Arc::new(Printer::stamped(engine.clock.clone()));
+        let identities = Arc::new(Identities::new(global)?);
+        engine.secrets = Arc::clone(&identities) as Arc<dyn Unseal>;
         let engine = Arc::new(engine);
         let host = global.acting_host()?;
         run(engine.stopping.clone(), async {
-            let changes = follow(global, &engine)?;
+            let changes = follow(global, &engine, identities)?;
             output::talk(&format!(
                 "watching {}, state in {}; stop with Ctrl-C",
                 global.file.display(),
@@ -56,23 +62,59 @@ impl WatchCommand {
     }
 }
 
-/// Tells when files may have changed.
-fn follow(global: &Global, engine: &Arc<Engine>) -> Result<mpsc::Receiver<()>, Failure> {
+/// Tells when files may have changed, and reads the identities again on SIGHUP.
+fn follow(
+    global: &Global,
+    engine: &Arc<Engine>,
+    identities: Arc<Identities>,
+) -> Result<mpsc::Receiver<()>, Failure> {
     let mut watcher = Watcher::start(std::slice::from_ref(&global.file), DEBOUNCE)
         .map_err(|error| Failure::new("the manifest cannot be followed").cause(error))?;
+    let mut hangup = signal(SignalKind::hangup())
+        .map_err(|error| Failure::new("signals cannot be received").cause(error))?;
     let (sender, changes) = mpsc::channel(1);
     let stopping = engine.stopping.clone();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return,
-                changed = watcher.changed() => {
-                    if changed.is_none() || sender.send(()).await.is_err() {
-                        return;
-                    }
-                }
+                Some(()) = hangup.recv() => identities.read_again(),
+                changed = watcher.changed() => if changed.is_none() { return },
+            }
+            if sender.send(()).await.is_err() {
+                return;
             }
         }
     });
     Ok(changes)
+}
+
+/// The identities of this process, as they were last read.
+struct Identities {
+    global: Global,
+    keyring: RwLock<Arc<Keyring>>,
+}
+
+impl Identities {
+    fn new(global: &Global) -> Result<Self, Failure> {
+        Ok(Self { global: global.clone(), keyring: RwLock::new(Arc::new(global.keyring()?)) })
+    }
+
+    /// Identities that cannot be read leave the former ones in force.
+    fn read_again(&self) {
+        match self.global.keyring() {
+            Ok(keyring) => {
+                *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+                output::talk("read the identities again");
+            }
+            Err(failure) => exit::explain(&failure),
+        }
+    }
+}
+
+impl Unseal for Identities {
+    fn open(&self, name: &SecretRef, sealed: &SealedValue) -> Result<Secret<String>, UnsealError> {
+        let keyring = Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner));
+        keyring.open(name, sealed)
+    }
 }

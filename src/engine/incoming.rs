@@ -26,6 +26,8 @@ struct Incoming<'a> {
     failures_before: u16,
     attempts_per_message: u16,
     cycle: Cycle,
+    /// Our own test messages in the batch, where mail is removed after processing.
+    remove: Vec<RemoteId>,
 }
 
 /// Runs one cycle on a connection of its own.
@@ -45,6 +47,7 @@ pub async fn cycle(
         failures_before: failures_before(stored),
         attempts_per_message,
         cycle: Cycle::default(),
+        remove: Vec::new(),
     };
     let session = incoming.open().await?;
     incoming.run(session).await?;
@@ -205,8 +208,13 @@ impl Incoming<'_> {
         match incoming::decide(fetched, self.rules) {
             Decision::Record(record) => Ok(Some(*record)),
             Decision::PerhapsSelfTest { nonce, otherwise } => {
-                let is_ours = self.engine.store.is_self_message(&nonce).await?;
-                Ok((!is_ours).then_some(*otherwise))
+                if !self.engine.store.is_self_message(&nonce).await? {
+                    return Ok(Some(*otherwise));
+                }
+                if self.rules.delete_after == Deletion::AfterProcessing {
+                    self.remove.push(otherwise.remote);
+                }
+                Ok(None)
             }
             Decision::BeforeFrom => {
                 self.cycle.before_from += 1;
@@ -227,6 +235,7 @@ impl Incoming<'_> {
         let batch = IncomingBatch {
             mailbox: self.mailbox.clone(),
             records,
+            remove: std::mem::take(&mut self.remove),
             advance: incoming::advance(listing, batch, gone),
             at: self.engine.clock.now(),
         };

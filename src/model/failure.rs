@@ -91,6 +91,9 @@ pub enum Cause {
     NotTls { detail: String },
     #[error("the TLS handshake failed: {detail}")]
     TlsFailed { detail: String },
+    /// `tls: none`, and the host file does not allow it (any more).
+    #[error("this host does not allow mail without TLS")]
+    TlsRequired,
     #[error("the server does not offer STARTTLS")]
     StarttlsNotOffered,
     /// Data arrived between the go-ahead and the handshake: somebody injected it.
@@ -160,6 +163,7 @@ impl Cause {
             Self::ConnectionRefused { .. }
             | Self::NoGreeting { .. }
             | Self::TimedOut { .. }
+            | Self::TlsRequired
             | Self::StarttlsNotOffered
             | Self::StarttlsInjected
             | Self::PlaintextLogin

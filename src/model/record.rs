@@ -92,6 +92,8 @@ pub struct NewRecord {
 pub struct IncomingBatch {
     pub mailbox: Name,
     pub records: Vec<NewRecord>,
+    /// Messages without a record that are to be removed from the server: our own test messages where mail is removed.
+    pub remove: Vec<RemoteId>,
     pub advance: CursorAdvance,
     pub at: Timestamp,
 }

@@ -57,6 +57,8 @@ pub struct StoredOperation {
     pub state: OperationState,
     /// What the last apply declared; a differing one needs a test.
     pub connection: Option<ConnectionDigest>,
+    /// What the last passed test proved.
+    pub proved: Option<ConnectionDigest>,
     pub changed_at: Timestamp,
     pub tested_at: Option<Timestamp>,
     pub cycle_at: Option<Timestamp>,

@@ -126,9 +126,11 @@ fn not_connected(error: &std::io::Error, target: &Target, wait: Duration) -> Cau
     match error.kind() {
         ErrorKind::ConnectionRefused => Cause::ConnectionRefused { host, port },
         ErrorKind::TimedOut => timed_out(wait),
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
-            Cause::ConnectionLost { detail: io_words(error) }
-        }
+        // A server that resets at once may be noticed only by what is done to the socket next.
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::NotConnected => Cause::ConnectionLost { detail: io_words(error) },
         _ => Cause::Unreachable { host, port, detail: io_words(error) },
     }
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::trace::Trace;
 use crate::model::clock::Clock;
+use crate::model::host::HostSettings;
 use crate::model::name::{Address, Name};
 use crate::model::profile::{Authentication, Credentials, Endpoint, ServerKind, TlsMode};
 use crate::model::secret::Secret;
@@ -23,6 +24,11 @@ impl Clock for StoppedClock {
     fn elapsed(&self) -> Duration {
         Duration::ZERO
     }
+}
+
+/// A host that allows what most of these tests do: conversations in the clear.
+pub fn host_settings() -> HostSettings {
+    HostSettings { allow_non_tls_email: true, ..HostSettings::default() }
 }
 
 pub fn trace() -> Trace {
@@ -65,7 +71,6 @@ pub mod certificates {
     use tokio_rustls::TlsAcceptor;
 
     use super::*;
-    use crate::model::host::HostSettings;
 
     /// A certificate authority in a file, and a server whose certificate it has signed.
     pub struct World {
@@ -107,7 +112,7 @@ pub mod certificates {
     pub fn trusting(world: &World) -> HostSettings {
         HostSettings {
             trust: BTreeMap::from([(Name::parse("own-ca").unwrap(), world.file.path().to_owned())]),
-            ..HostSettings::default()
+            ..host_settings()
         }
     }
 }

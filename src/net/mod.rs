@@ -46,6 +46,10 @@ impl Network {
         trace: &mut Trace,
     ) -> Result<Connection, RemoteError> {
         let endpoint = &destination.endpoint;
+        // Checked when a manifest is applied, and here again: the switch may have been withdrawn since.
+        if endpoint.tls == TlsMode::None && !self.host.allow_non_tls_email {
+            return Err(RemoteError::new(TestStep::Tls, Cause::TlsRequired));
+        }
         let target = address::Target::new(&endpoint.host, endpoint.port_or_default(protocol));
         let wait = connect_wait(endpoint.timeout_seconds);
 

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::loopback::{destination, listener, trace};
+use super::loopback::{destination, host_settings, listener, trace};
 use super::*;
 use crate::model::name::Name;
 use crate::protocol::{Conversation, Progress};
@@ -19,7 +19,7 @@ async fn connect(network: &Network, destination: &Destination) -> Result<Connect
 async fn plain_pair() -> (Connection, TcpStream) {
     let (listener, address) = listener().await;
     let there = destination("127.0.0.1", address.port(), TlsMode::Starttls, None);
-    let network = Network::new(&HostSettings::default());
+    let network = Network::new(&host_settings());
     let (connection, accepted) = tokio::join!(connect(&network, &there), listener.accept());
     (connection.unwrap(), accepted.unwrap().0)
 }
@@ -56,7 +56,7 @@ async fn steps_are_named_with_what_they_found() {
     let (listener, address) = listener().await;
     let host = HostSettings {
         hosts: BTreeMap::from([("mail.contoso.example".to_owned(), IpAddr::V4(Ipv4Addr::LOCALHOST))]),
-        ..HostSettings::default()
+        ..host_settings()
     };
     let there = destination("Mail.contoso.example", address.port(), TlsMode::None, None);
     let mut trace = trace();
@@ -76,7 +76,7 @@ async fn a_connect_override_wins_over_the_manifests_port() {
     let (_listener, address) = listener().await;
     let host = HostSettings {
         connect: BTreeMap::from([(("mail.contoso.example".to_owned(), 110), address)]),
-        ..HostSettings::default()
+        ..host_settings()
     };
     let there = destination("mail.contoso.example", 110, TlsMode::None, None);
     assert!(connect(&Network::new(&host), &there).await.is_ok());
@@ -87,7 +87,7 @@ async fn a_closed_port_is_a_refused_connection() {
     let (listener, address) = listener().await;
     drop(listener);
     let there = destination("127.0.0.1", address.port(), TlsMode::None, None);
-    let error = connect(&Network::new(&HostSettings::default()), &there).await.err().unwrap();
+    let error = connect(&Network::new(&host_settings()), &there).await.err().unwrap();
     let cause = Cause::ConnectionRefused { host: "127.0.0.1".to_owned(), port: address.port() };
     assert_eq!(error, RemoteError::new(TestStep::Connect, cause));
 }
@@ -97,7 +97,7 @@ async fn every_address_is_tried_in_turn() {
     let (_listener, address) = listener().await;
     // `localhost` may be both ::1, where nothing listens, and 127.0.0.1.
     let there = destination("localhost", address.port(), TlsMode::None, None);
-    assert!(connect(&Network::new(&HostSettings::default()), &there).await.is_ok());
+    assert!(connect(&Network::new(&host_settings()), &there).await.is_ok());
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn a_port_that_speaks_plain_text_does_not_speak_tls() {
         server
     };
     let there = destination("127.0.0.1", address.port(), TlsMode::Implicit, None);
-    let network = Network::new(&HostSettings::default());
+    let network = Network::new(&host_settings());
     let (error, _server) = tokio::join!(connect(&network, &there), greet);
     let error = error.err().unwrap();
     assert_eq!(error.step, TestStep::Tls);
@@ -198,7 +198,7 @@ async fn a_bundle_that_is_missing_or_empty_is_not_replaced_by_the_systems_roots(
             (Name::parse("empty").unwrap(), empty.path().to_owned()),
             (Name::parse("absent").unwrap(), "/nonexistent/ca.pem".into()),
         ]),
-        ..HostSettings::default()
+        ..host_settings()
     };
     let network = Network::new(&host);
     let (_listener, address) = listener().await;

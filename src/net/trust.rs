@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -13,11 +14,18 @@ use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::model::name::Name;
 
-/// The TLS configurations made so far. A bundle that cannot be used is looked at again the next time.
+/// The TLS configurations made so far. A bundle that cannot be used is looked at again the next time, and one that was
+/// replaced is read again.
 pub(super) struct TrustStore {
     bundles: BTreeMap<Name, PathBuf>,
-    made: Mutex<BTreeMap<Option<Name>, Arc<ClientConfig>>>,
+    made: Mutex<BTreeMap<Option<Name>, Made>>,
 }
+
+/// A configuration, and the file it was made from as it was then.
+type Made = (Option<Stamp>, Arc<ClientConfig>);
+
+/// What tells a replaced file from the one that was read.
+type Stamp = (SystemTime, u64);
 
 impl TrustStore {
     pub fn new(bundles: BTreeMap<Name, PathBuf>) -> Self {
@@ -27,14 +35,17 @@ impl TrustStore {
     /// The configuration for a named bundle, which then is all that is trusted; `None`: the system's roots.
     pub async fn config(&self, trust: Option<&Name>) -> Result<Arc<ClientConfig>, Cause> {
         let key = trust.cloned();
-        let mut made = self.made.lock().await;
-        if let Some(config) = made.get(&key) {
-            return Ok(Arc::clone(config));
-        }
         let path = match trust {
             Some(name) => Some((name.clone(), self.bundle_path(name)?)),
             None => None,
         };
+        let stamp = path.as_ref().and_then(|(_, path)| stamp(path));
+        let mut made = self.made.lock().await;
+        if let Some((known, config)) = made.get(&key)
+            && *known == stamp
+        {
+            return Ok(Arc::clone(config));
+        }
         // Reading a few hundred certificates from the disk takes tens of milliseconds.
         let read = tokio::task::spawn_blocking(move || match path {
             Some((name, path)) => bundle_roots(&name, &path),
@@ -42,7 +53,7 @@ impl TrustStore {
         });
         let roots = read.await.map_err(|error| Cause::Internal { detail: error.to_string() })??;
         let config = Arc::new(configure(roots)?);
-        made.insert(key, Arc::clone(&config));
+        made.insert(key, (stamp, Arc::clone(&config)));
         Ok(config)
     }
 
@@ -52,6 +63,12 @@ impl TrustStore {
             .cloned()
             .ok_or_else(|| unavailable(name, "the host file names no bundle of this name".to_owned()))
     }
+}
+
+/// `None`: it cannot be looked at; reading it says why.
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn unavailable(name: &Name, detail: String) -> Cause {
@@ -102,4 +119,31 @@ fn system_roots() -> RootCertStore {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     roots
+}
+
+#[cfg(test)]
+#[cfg(feature = "demo")]
+mod tests {
+    use super::*;
+
+    fn authority(name: &str) -> String {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&key).unwrap().pem()
+    }
+
+    #[tokio::test]
+    async fn a_bundle_is_read_once_and_again_when_it_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let name = Name::parse("own-ca").unwrap();
+        let store = TrustStore::new(BTreeMap::from([(name.clone(), path.clone())]));
+        std::fs::write(&path, authority("before")).unwrap();
+        let before = store.config(Some(&name)).await.unwrap();
+        assert!(Arc::ptr_eq(&before, &store.config(Some(&name)).await.unwrap()));
+        std::fs::write(&path, authority("after a longer while")).unwrap();
+        assert!(!Arc::ptr_eq(&before, &store.config(Some(&name)).await.unwrap()));
+    }
 }

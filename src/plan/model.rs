@@ -90,6 +90,7 @@ fn switched(before: Option<&StoredOperation>, plan: &OperationPlan) -> StoredOpe
     StoredOperation {
         state,
         connection: plan.connection.clone(),
+        proved: before.and_then(|before| before.proved.clone()),
         changed_at: before.map_or(Timestamp::UNIX_EPOCH, |before| before.changed_at),
         tested_at: before.and_then(|before| before.tested_at),
         cycle_at: before.and_then(|before| before.cycle_at),

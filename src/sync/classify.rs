@@ -50,6 +50,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::CertificateExpired { .. } => ("certificate-expired", Permanent, Profile),
         Cause::NotTls { .. } => ("not-tls", Permanent, Profile),
         Cause::TlsFailed { .. } => ("tls-failed", Permanent, Profile),
+        Cause::TlsRequired => ("tls-required", Permanent, Profile),
         Cause::StarttlsNotOffered => ("starttls-not-offered", Permanent, Profile),
         Cause::StarttlsInjected => ("starttls-injected", Permanent, Profile),
         Cause::WrongProtocol { .. } => ("wrong-protocol", Permanent, Profile),
@@ -114,16 +115,11 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         ),
         Cause::NoGreeting { .. } => no_greeting(setting),
         Cause::CertificateUntrusted { .. } => untrusted(setting),
-        Cause::CertificateNameMismatch { .. } => said(
-            format!("the certificate belongs to another name than `{host}`"),
-            format!("declare the host in profile `{profile}` under a name that the certificate carries"),
-        ),
-        Cause::CertificateExpired { .. } => said(
-            format!("the certificate of `{host}` is outside of its validity"),
-            "renew it on the server; if it is valid, correct this machine's clock",
-        ),
+        Cause::CertificateNameMismatch { .. } => name_mismatch(setting),
+        Cause::CertificateExpired { .. } => expired(host),
         Cause::NotTls { .. } => not_tls(setting),
         Cause::TlsFailed { .. } => tls_failed(setting),
+        Cause::TlsRequired => tls_required(profile),
         Cause::StarttlsNotOffered => not_offered(setting),
         Cause::StarttlsInjected => said(
             "somebody may be tampering with the connection",
@@ -161,6 +157,29 @@ fn silent(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
         format!("`{host}:{port}` stopped answering"),
         "it is tried again by itself; if it stays so, look at the server's log at this time, and whether the port belongs \
          to the declared protocol and TLS mode",
+    )
+}
+
+fn tls_required(profile: &Name) -> (String, String) {
+    said(
+        format!(
+            "profile `{profile}` declares `tls: none`, so mail and password would be readable on the way"
+        ),
+        format!("set `tls:` in profile `{profile}`; the host file could allow it with `allowNonTlsEmail`"),
+    )
+}
+
+fn name_mismatch(Setting { profile, host, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("the certificate belongs to another name than `{host}`"),
+        format!("declare the host in profile `{profile}` under a name that the certificate carries"),
+    )
+}
+
+fn expired(host: &str) -> (String, String) {
+    said(
+        format!("the certificate of `{host}` is outside of its validity"),
+        "renew it on the server; if it is valid, correct this machine's clock",
     )
 }
 

@@ -112,6 +112,7 @@ mod tests {
         let operation = StoredOperation {
             state: OperationState::AwaitingTest(Awaiting::NoIdentity),
             connection: None,
+            proved: None,
             changed_at: Timestamp::UNIX_EPOCH,
             tested_at: None,
             cycle_at: None,

@@ -86,6 +86,8 @@ CREATE TABLE operations (
     tested_at INTEGER,
     -- NULL: no cycle has ended yet.
     cycle_at INTEGER,
+    -- The `connection` of the last test that passed. NULL: none has.
+    proved TEXT,
     PRIMARY KEY (mailbox, operation)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,6 +1,6 @@
 //! IMAP4rev1 and IMAP4rev2, the client's side (RFC 3501, RFC 9051), as far as reading an inbox needs it.
 //!
-//! Each function of this module makes one [`Conversation`](super::Conversation): [`greet`] reads the greeting, every
+//! Each function of this module makes one [`Conversation`](super::Conversation): [`greet()`] reads the greeting, every
 //! other one is one command up to its tagged answer. Commands are encoded by `imap-codec`, whose types make
 //! injection impossible. Responses are read by our own small reader, because a decoder that follows the grammar
 //! refuses what servers in the wild send (NUL in a message, for one), wants a whole response in one piece of memory,

@@ -14,6 +14,7 @@ use crate::model::clock::Clock;
 use crate::model::host::HostSettings;
 use crate::model::name::{Address, Name};
 use crate::model::profile::{Authentication, Credentials, Endpoint, ServerKind};
+use crate::net::loopback::host_settings;
 
 struct StoppedClock;
 
@@ -51,7 +52,7 @@ fn host(server: SocketAddr) -> HostSettings {
     HostSettings {
         connect: BTreeMap::from([((HOST.to_owned(), 143), server)]),
         allow_basic_over_plaintext: true,
-        ..HostSettings::default()
+        ..host_settings()
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::model::failure::StepTaken;
 use crate::model::host::HostSettings;
 use crate::model::profile::Authentication;
-use crate::net::loopback::{destination, listener, trace};
+use crate::net::loopback::{destination, host_settings, listener, trace};
 
 /// Says the `S:` lines and insists on the `C:` lines. At the end of the script it closes.
 async fn follow(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), script: &str) {
@@ -34,7 +34,7 @@ async fn follow_plain(listener: &TcpListener, script: &str) {
 
 /// A network whose host lets passwords cross a connection without TLS.
 fn lax() -> Network {
-    Network::new(&HostSettings { allow_basic_over_plaintext: true, ..HostSettings::default() })
+    Network::new(&HostSettings { allow_basic_over_plaintext: true, ..host_settings() })
 }
 
 /// A session without TLS.
@@ -266,7 +266,7 @@ async fn starttls_that_is_not_offered_is_not_done_without() {
     let (listener, address) = listener().await;
     let script = "S: +OK ready\nC: CAPA\nS: +OK\nS: USER\nS: .";
     let there = destination("127.0.0.1", address.port(), TlsMode::Starttls, None);
-    let network = Network::new(&HostSettings::default());
+    let network = Network::new(&host_settings());
     let mut trace = trace();
     let (session, ()) = tokio::join!(open(&network, &there, &mut trace), follow_plain(&listener, script));
     let error = session.err().unwrap();
@@ -294,7 +294,7 @@ async fn a_mechanism_that_cannot_be_done_is_named() {
     let script = "S: +OK\nC: CAPA\nS: +OK\nS: SASL PLAIN GSSAPI\nS: .";
     let mut there = destination("127.0.0.1", address.port(), TlsMode::None, None);
     there.endpoint.authentication = Authentication::Gssapi;
-    let network = Network::new(&HostSettings::default());
+    let network = Network::new(&host_settings());
     let mut trace = trace();
     let (session, ()) = tokio::join!(open(&network, &there, &mut trace), follow_plain(&listener, script));
     assert!(matches!(session.err().unwrap().cause, Cause::Unsupported { .. }));
@@ -305,7 +305,7 @@ async fn without_tls_only_the_host_can_allow_a_password() {
     let (listener, address) = listener().await;
     let script = "S: +OK\nC: CAPA\nS: +OK\nS: USER\nS: SASL PLAIN\nS: .";
     let there = destination("127.0.0.1", address.port(), TlsMode::None, None);
-    let network = Network::new(&HostSettings { allow_non_tls_email: true, ..HostSettings::default() });
+    let network = Network::new(&HostSettings { allow_non_tls_email: true, ..host_settings() });
     let mut trace = trace();
     let heard = async {
         let (mut socket, _) = listener.accept().await.unwrap();

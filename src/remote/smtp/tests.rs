@@ -12,6 +12,7 @@ use crate::model::name::Name;
 use crate::model::outbox::RecipientResult;
 use crate::model::profile::{Authentication, Credentials, ServerKind};
 use crate::model::secret::Secret;
+use crate::net::loopback::host_settings;
 
 struct StoppedClock;
 
@@ -57,7 +58,7 @@ fn password() -> Login {
 }
 
 fn plaintext_allowed() -> HostSettings {
-    HostSettings { allow_basic_over_plaintext: true, ..HostSettings::default() }
+    HostSettings { allow_basic_over_plaintext: true, ..host_settings() }
 }
 
 /// Plays the server of a transcript once, then closes the connection. What the client says must be the `C:` lines.
@@ -95,9 +96,7 @@ async fn server(transcript: &str) -> (SocketAddr, tokio::task::JoinHandle<()>) {
 
 async fn open_anonymous(at: SocketAddr) -> Box<dyn Submit> {
     let there = destination(at, TlsMode::None, Login::Anonymous);
-    open(&Network::new(&HostSettings::default()), &there, &mut trace())
-        .await
-        .unwrap_or_else(|e| panic!("{e}"))
+    open(&Network::new(&host_settings()), &there, &mut trace()).await.unwrap_or_else(|e| panic!("{e}"))
 }
 
 async fn send(session: &mut Box<dyn Submit>, to: &[&str]) -> Result<Vec<RecipientResult>, RemoteError> {
@@ -257,7 +256,7 @@ async fn what_is_injected_behind_the_starttls_go_ahead_is_refused() {
 
 #[tokio::test]
 async fn a_password_is_not_sent_in_the_clear_unless_the_host_allows_it() {
-    let error = refusal(GREETING, TlsMode::None, &HostSettings::default()).await;
+    let error = refusal(GREETING, TlsMode::None, &host_settings()).await;
     assert_eq!(error, RemoteError::new(TestStep::Authenticate, Cause::PlaintextLogin));
 }
 
@@ -300,7 +299,7 @@ async fn behind_starttls_only_what_is_said_there_counts() {
     let submit = async {
         let mut there = destination(at, TlsMode::Starttls, password());
         there.trust = Some(Name::parse("own").unwrap());
-        let mut host = HostSettings::default();
+        let mut host = host_settings();
         host.trust.insert(Name::parse("own").unwrap(), bundle.path().to_owned());
         let mut trace = trace();
         let mut session = open(&Network::new(&host), &there, &mut trace).await.unwrap();

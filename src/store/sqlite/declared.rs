@@ -83,7 +83,7 @@ pub(super) fn mailbox_row(db: &Connection, name: &Name) -> Result<Option<Mailbox
     let Some(row) = rows.next()? else { return Ok(None) };
     let (id, mut stored) = mailbox(row)?;
     let mut statement = db.prepare_cached(
-        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved
          FROM operations WHERE mailbox = ?1",
     )?;
     let mut rows = statement.query([id])?;
@@ -159,7 +159,7 @@ fn mailboxes(db: &Connection) -> Result<BTreeMap<i64, StoredMailbox>, StoreError
         mailboxes.insert(id, stored);
     }
     let mut statement = db.prepare_cached(
-        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at FROM operations",
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved FROM operations",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -187,6 +187,7 @@ fn operation(row: &Row<'_>) -> Result<(i64, Operation, StoredOperation), StoreEr
         changed_at: timestamp(row.get(4)?)?,
         tested_at: timestamp_opt(row.get(5)?)?,
         cycle_at: timestamp_opt(row.get(6)?)?,
+        proved: row.get::<_, Option<String>>(7)?.map(ConnectionDigest),
     };
     Ok((row.get(0)?, operation, stored))
 }

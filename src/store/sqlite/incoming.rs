@@ -88,10 +88,11 @@ pub(super) fn record(
             Kept::New => recorded.new += 1,
             Kept::Known => recorded.known += 1,
         }
-        if message.delete_after {
-            let sql = "INSERT INTO deletions (mailbox, remote) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            work.db.prepare_cached(sql)?.execute(params![id, remote_text(&message.remote)])?;
-        }
+    }
+    let recorded_and_done = batch.records.iter().filter(|message| message.delete_after).map(|it| &it.remote);
+    for remote in recorded_and_done.chain(&batch.remove) {
+        let sql = "INSERT INTO deletions (mailbox, remote) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        work.db.prepare_cached(sql)?.execute(params![id, remote_text(remote)])?;
     }
     Ok(recorded)
 }

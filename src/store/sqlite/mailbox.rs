@@ -146,8 +146,9 @@ pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange)
         Occasion::TestEnded { .. } => (Some(at), None),
         Occasion::Cycle => (None, Some(at)),
     };
+    let has_passed = tested_at.is_some() && change.state == OperationState::Enabled;
     let sql = "UPDATE operations SET state = ?3, changed_at = ?4, tested_at = coalesce(?5, tested_at),
-                   cycle_at = coalesce(?6, cycle_at)
+                   cycle_at = coalesce(?6, cycle_at), proved = CASE WHEN ?7 THEN connection ELSE proved END
                WHERE mailbox = ?1 AND operation = ?2";
     db.prepare_cached(sql)?.execute(params![
         id,
@@ -155,7 +156,8 @@ pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange)
         to_json(&change.state)?,
         changed_at,
         tested_at,
-        cycle_at
+        cycle_at,
+        has_passed
     ])?;
     if let (Operation::Incoming, Occasion::TestEnded { process_from: Some(from) }) =
         (change.operation, change.occasion)

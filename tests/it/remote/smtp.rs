@@ -44,7 +44,7 @@ impl Servers {
     fn start() -> Self {
         let dovecot = Dovecot::start(DovecotOptions::with_users([(ANNA, "geheim"), ("b@example.test", "x")]));
         let postfix = Postfix::start(&dovecot);
-        let mut host = HostSettings::default();
+        let mut host = HostSettings { allow_non_tls_email: true, ..HostSettings::default() };
         host.trust.insert(Name::parse("test-ca").unwrap(), dovecot.certificate.authority.clone());
         Self { dovecot, postfix, network: Network::new(&host) }
     }
