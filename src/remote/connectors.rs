@@ -30,50 +30,39 @@ impl Connectors {
 
 impl Remotes for Connectors {
     fn connector(&self, kind: ServerKind) -> Option<Arc<dyn Connector>> {
-        let connector: Arc<dyn Connector> = match kind {
-            ServerKind::Pop3Smtp => Arc::new(Pop3Smtp { network: self.network.clone() }),
-            ServerKind::ImapSmtp => Arc::new(ImapSmtp { network: self.network.clone() }),
+        let reads_by = match kind {
+            ServerKind::Pop3Smtp => ReadsBy::Pop3,
+            ServerKind::ImapSmtp => ReadsBy::Imap,
             ServerKind::Exchange | ServerKind::ExchangeOnline => return None,
         };
+        let connector: Arc<dyn Connector> = Arc::new(MailServers { network: self.network.clone(), reads_by });
         Some(Arc::new(Redacting(connector)))
     }
 }
 
-struct Pop3Smtp {
+/// A POP3 or IMAP server to read from, and an SMTP server to send by.
+struct MailServers {
     network: Network,
+    reads_by: ReadsBy,
+}
+
+#[derive(Clone, Copy)]
+enum ReadsBy {
+    Pop3,
+    Imap,
 }
 
 #[async_trait]
-impl Connector for Pop3Smtp {
+impl Connector for MailServers {
     async fn receive(
         &self,
         destination: &Destination,
         trace: &mut Trace,
     ) -> Result<Box<dyn Receive>, RemoteError> {
-        pop3::open(&self.network, destination, trace).await
-    }
-
-    async fn submit(
-        &self,
-        destination: &Destination,
-        trace: &mut Trace,
-    ) -> Result<Box<dyn Submit>, RemoteError> {
-        smtp::open(&self.network, destination, trace).await
-    }
-}
-
-struct ImapSmtp {
-    network: Network,
-}
-
-#[async_trait]
-impl Connector for ImapSmtp {
-    async fn receive(
-        &self,
-        destination: &Destination,
-        trace: &mut Trace,
-    ) -> Result<Box<dyn Receive>, RemoteError> {
-        imap::open(&self.network, destination, trace).await
+        match self.reads_by {
+            ReadsBy::Pop3 => pop3::open(&self.network, destination, trace).await,
+            ReadsBy::Imap => imap::open(&self.network, destination, trace).await,
+        }
     }
 
     async fn submit(
