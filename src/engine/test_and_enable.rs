@@ -19,7 +19,7 @@ use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::transition::{StateEvent, transition};
-use crate::sync::{classify, incoming, message, self_message};
+use crate::sync::{classify, incoming, message, schedule, self_message};
 
 use super::destination::Route;
 use super::drive::state_of;
@@ -33,6 +33,8 @@ pub enum Which {
     All,
     /// Those whose state asks for it: after an apply.
     Needed,
+    /// Those whose schedule says so: in `watch`. A failure of one operation does not hurry the test of another.
+    Due,
 }
 
 /// What the tests of one mailbox came to.
@@ -82,19 +84,22 @@ async fn under_lease(engine: &Engine, held: &Held, name: &Name, which: Which) ->
     // Incoming first: outgoing waits for its own message to come back through it.
     for operation in Operation::ALL {
         let state = state_of(&stored.operations, operation);
-        if is_chosen(&state, which) && !engine.stopping.is_cancelled() {
+        let is_chosen = match which {
+            Which::All => !matches!(state, OperationState::Off(_)),
+            Which::Needed => state.needs_test(),
+            Which::Due => is_due(engine, &stored, operation, &test.settings),
+        };
+        if is_chosen && !engine.stopping.is_cancelled() {
             test.operation(operation, state).await?;
         }
     }
     Ok(test.tested)
 }
 
-fn is_chosen(state: &OperationState, which: Which) -> bool {
-    match (which, state) {
-        (_, OperationState::Off(_)) => false,
-        (Which::All, _) => true,
-        (Which::Needed, state) => state.needs_test(),
-    }
+fn is_due(engine: &Engine, stored: &StoredMailbox, operation: Operation, settings: &Settings) -> bool {
+    let now = engine.clock.now();
+    let known = stored.operations.get(&operation);
+    known.and_then(|known| schedule::next_test(known, now, &settings.retry)).is_some_and(|due| due <= now)
 }
 
 /// One mailbox under test.

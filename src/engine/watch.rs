@@ -278,7 +278,7 @@ enum Ended {
 async fn work(engine: &Engine, name: &Name, job: Job) -> Result<Ended, StoreError> {
     let is_noted = match job {
         Job::Test => {
-            let tested = test_and_enable::mailbox(engine, name, Which::Needed).await?;
+            let tested = test_and_enable::mailbox(engine, name, Which::Due).await?;
             tested.passed + tested.failed > 0 || tested.deferred == 0
         }
         Job::Cycle(operation) => match drive::cycle(engine, name, operation).await? {

@@ -1,9 +1,11 @@
 //! Failures: whom they stop, for how long, and who is told.
 
 use mailplumb::engine::drive::Driven;
+use mailplumb::engine::test_and_enable::{self, Which};
 use mailplumb::model::operation::Operation;
 use mailplumb::playground::{Fault, Protocol, Times};
 
+use super::super::site::name;
 use super::super::world::{World, address, letter};
 use super::{done, failed, subjects};
 
@@ -133,4 +135,26 @@ async fn a_failure_that_no_message_caused_quarantines_nothing() {
     world.playground.heal(Protocol::Pop3);
     done(desk.incoming("ben").await);
     assert_eq!(subjects(&desk).await, ["letter 1", "letter 2", "letter 3"]);
+}
+
+#[tokio::test]
+async fn a_failure_of_one_operation_does_not_hurry_the_test_of_another() {
+    let world = World::start();
+    world.playground.state().set_password(&address("anna"), "another").unwrap();
+    world.playground.inject(Protocol::Smtp, Fault::RefuseConnections);
+    let desk = world.site.desk();
+    desk.apply().await;
+    assert_eq!(desk.state("anna", Operation::Incoming).await, "disabled (login-refused)");
+    assert_eq!(desk.state("anna", Operation::Outgoing).await, "disabled (connection-refused)");
+    world.playground.heal(Protocol::Smtp);
+    world.playground.log().clear();
+    // Long enough for what may have passed by itself, and too early for what has not.
+    desk.clock.forward(1000);
+    let tested = test_and_enable::mailbox(&desk.engine, &name("anna"), Which::Due).await.unwrap();
+    assert_eq!((tested.passed, tested.failed), (0, 1), "the password is wrong there, too");
+    assert_eq!(world.playground.log().connections(Protocol::Imap), 0);
+    assert!(world.playground.log().connections(Protocol::Smtp) > 0);
+    desk.clock.forward(3600);
+    test_and_enable::mailbox(&desk.engine, &name("anna"), Which::Due).await.unwrap();
+    assert!(world.playground.log().connections(Protocol::Imap) > 0);
 }
