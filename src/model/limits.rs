@@ -107,7 +107,7 @@ pub const UNDONE_WAIT: Duration = Duration::from_secs(60);
 /// The longest that one listing or one batch may take altogether, however slowly it drips.
 pub const REMOTE_CALL_TIMEOUT: Duration = Duration::from_secs(1800);
 
-// --- retries (server-side-sync reference, section 7.2) ---
+// --- retries: those of the vendor's server-side synchronisation, ten times five minutes ---
 pub const RETRY_ATTEMPTS_DEFAULT: u16 = 10;
 pub const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(300);
 pub const ATTEMPTS_PER_MESSAGE_DEFAULT: u16 = 5;

@@ -1,6 +1,6 @@
 //! What a failure means: its code, whether waiting helps, whom it concerns, and what to do next.
 //!
-//! The classes follow sections 7.1 to 7.3 of the server-side synchronisation reference.
+//! The classes are those of the vendor's server-side synchronisation: transient or permanent; message, mailbox or profile.
 
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;

@@ -133,7 +133,7 @@ fn cycle_failed(
     };
     match failure.nature {
         Nature::Permanent => OperationState::Disabled(failure.clone()),
-        // The same code, now permanent: server-side-sync reference, section 7.1.
+        // As with the vendor: a transient failure that outlived its retries is permanent under the same code.
         Nature::Transient if failures_before >= retry.attempts => {
             OperationState::Disabled(FailureSummary { nature: Nature::Permanent, ..failure.clone() })
         }
