@@ -32,6 +32,10 @@ pub async fn cycle(engine: &Engine, mailbox: &Name, operation: Operation) -> Res
         return Ok(skipped(engine, mailbox, "it has no profile".to_owned()));
     };
     let _permit = engine.permits.acquire(profile).await;
+    // Whoever waited for a place while the process was asked to stop begins nothing any more.
+    if engine.stopping.is_cancelled() {
+        return Ok(Driven::Skipped("the process is stopping".to_owned()));
+    }
     let held = match Held::acquire(engine, &LeaseScope::Mailbox(mailbox.clone())).await {
         Ok(held) => held,
         Err(StoreError::Busy { holder, .. }) => {

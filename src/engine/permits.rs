@@ -1,4 +1,4 @@
-//! How many connections may be open at once: per profile where the profile's credentials log in, and altogether.
+//! How many mailboxes may be worked on at once: of one profile, and altogether.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -60,6 +60,9 @@ pub async fn mailbox(engine: &Engine, name: &Name, which: Which) -> Result<Teste
         return Ok(Tested::default());
     };
     let _permit = engine.permits.acquire(&profile).await;
+    if engine.stopping.is_cancelled() {
+        return Ok(Tested { deferred: 1, ..Tested::default() });
+    }
     let held = match Held::acquire(engine, &LeaseScope::Mailbox(name.clone())).await {
         Ok(held) => held,
         Err(StoreError::Busy { holder, .. }) => {

@@ -8,8 +8,10 @@ use super::entries::Entry;
 use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
 use super::mirror::organization::{ApprovalSource, OrganizationSpec};
 use super::mirror::profile::{Credentials, MailAuthentication, ProfileSpec};
+use super::mirror::values::Day;
 use super::place::Place;
 use super::report::{Draft, Report};
+use crate::model::limits;
 use crate::model::mailbox::MailboxKind;
 use crate::model::name::Name;
 
@@ -27,6 +29,10 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
         spec.alerts.as_ref().and_then(|alerts| alerts.notify_mailbox_owner).filter(|it| it.value)
     {
         say("organization", notify.place, "`notifyMailboxOwner`: alerts are kept, but not mailed", report);
+    }
+    if let Some(keep) = spec.alerts.as_ref().and_then(|alerts| alerts.keep.as_ref()) {
+        let what = "`keep`: the newest alerts are kept, whatever their age";
+        say("organization", keep.place, what, report);
     }
     let source = spec.approval.as_ref().and_then(|approval| approval.source.as_ref());
     if let Some(source) = source.filter(|source| source.value == ApprovalSource::Command) {
@@ -64,6 +70,12 @@ pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>
     {
         say(&subject, alert.place, "`massFailure` alerts", report);
     }
+    let connections = spec.processing.as_ref().and_then(|processing| processing.max_concurrent_connections);
+    let most = limits::MAILBOXES_AT_ONCE_PER_PROFILE_MAX;
+    if let Some(declared) = connections.filter(|declared| declared.value as usize > most) {
+        let what = format!("more than {most} concurrent connections of one profile");
+        say(&subject, declared.place, &what, report);
+    }
     let pop3 = spec.pop3_smtp.as_ref().map(|it| (&it.value.incoming, &it.value.outgoing));
     let imap = spec.imap_smtp.as_ref().map(|it| (&it.value.incoming, &it.value.outgoing));
     for (incoming, outgoing) in [pop3, imap].into_iter().flatten() {
@@ -83,10 +95,10 @@ fn mail_server(
     if let Some(authentication) = authentication {
         let spoken = match authentication.value {
             MailAuthentication::Auto | MailAuthentication::Plain | MailAuthentication::Login => true,
-            MailAuthentication::ScramSha1 | MailAuthentication::ScramSha256 => true,
-            MailAuthentication::CramMd5 | MailAuthentication::Xoauth2 | MailAuthentication::Oauthbearer => {
-                false
+            MailAuthentication::ScramSha1 | MailAuthentication::ScramSha256 | MailAuthentication::CramMd5 => {
+                true
             }
+            MailAuthentication::Xoauth2 | MailAuthentication::Oauthbearer => false,
             MailAuthentication::Gssapi | MailAuthentication::Negotiate | MailAuthentication::Ntlm => false,
         };
         if !spoken {
@@ -100,6 +112,12 @@ fn mail_server(
         if credentials.value.windows_integrated.is_some() {
             say(subject, credentials.place, "`windowsIntegrated` credentials", report);
         }
+    }
+}
+
+pub fn expires(name: &Name, day: Option<&Spanned<Day>>, report: &mut Report<'_>) {
+    if let Some(day) = day {
+        say(&format!("secret/{name}"), day.place, "`expires`: nobody is told before that day", report);
     }
 }
 

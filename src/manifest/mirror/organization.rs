@@ -132,7 +132,7 @@ pub struct Alerts {
     /// Vendor: "Notify mailbox owner". Default `false`.
     pub notify_mailbox_owner: Option<Spanned<bool>>,
     /// How long alerts are kept. Default `30d`.
-    pub keep: Option<Period>,
+    pub keep: Option<Spanned<Period>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -32,7 +32,7 @@ pub struct SecretValue {
     #[serde(default)]
     pub sealed_to: Vec<Spanned<String>>,
     /// The day on which the value stops working at the server.
-    pub expires: Option<Day>,
+    pub expires: Option<Spanned<Day>>,
 }
 
 /// A whole file that is one age ciphertext.
@@ -47,7 +47,7 @@ pub struct Bundle {
     /// The keys of the values inside.
     #[schemars(length(min = 1))]
     pub keys: Vec<Spanned<String>>,
-    pub expires: Option<Day>,
+    pub expires: Option<Spanned<Day>>,
 }
 
 /// A value of a `Secret` document.

@@ -165,7 +165,7 @@ fn alerts(written: mirror::Alerts) -> AlertSettings {
         notify_mailbox_owner: written
             .notify_mailbox_owner
             .map_or(default.notify_mailbox_owner, |notify| notify.value),
-        keep: written.keep.map_or(default.keep, |keep| keep.0),
+        keep: written.keep.map_or(default.keep, |keep| keep.value.0),
     }
 }
 

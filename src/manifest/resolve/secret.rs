@@ -38,7 +38,10 @@ pub fn resolve<'d>(
         let values = match document.spec {
             SecretContent::Values(values) => values
                 .into_iter()
-                .map(|(key, value)| (key, value.and_then(|value| sealed(value, organization, report))))
+                .map(|(key, value)| {
+                    not_yet::expires(&name, value.as_ref().and_then(|value| value.expires.as_ref()), report);
+                    (key, value.and_then(|value| sealed(value, organization, report)))
+                })
                 .collect(),
             SecretContent::Bundle(bundle) => self::bundle(&bundle, &document.name, organization, report),
         };
@@ -82,7 +85,7 @@ fn sealed(
         report,
     )?;
     let sealed_to = value.sealed_to.into_iter().map(|name| name.value).collect();
-    Some(SealedValue { sealed, sealed_to, expires: value.expires.map(|day| day.0) })
+    Some(SealedValue { sealed, sealed_to, expires: value.expires.map(|day| day.value.0) })
 }
 
 type BundleValues = Vec<(Spanned<String>, Option<SealedValue>)>;
@@ -94,6 +97,7 @@ fn bundle(
     report: &mut Report<'_>,
 ) -> BundleValues {
     not_yet::bundle(name, report);
+    not_yet::expires(&name.value, bundle.expires.as_ref(), report);
     check_sealed_to(&bundle.sealed_to, organization, report);
     if bundle.keys.is_empty() {
         report.add(Draft::error(codes::EMPTY_SECRET, bundle.file.place, "a bundle names at least one key"));
@@ -102,7 +106,11 @@ fn bundle(
     let sealed_to: Vec<String> = bundle.sealed_to.iter().map(|name| name.value.clone()).collect();
     let value = |key: &Spanned<String>| {
         let sealed = Sealed::Bundle { file: file.clone()?, key: key.value.clone() };
-        Some(SealedValue { sealed, sealed_to: sealed_to.clone(), expires: bundle.expires.map(|day| day.0) })
+        Some(SealedValue {
+            sealed,
+            sealed_to: sealed_to.clone(),
+            expires: bundle.expires.map(|day| day.value.0),
+        })
     };
     bundle.keys.iter().map(|key| (key.clone(), value(key))).collect()
 }

@@ -348,3 +348,25 @@ fn mail_is_replayed_from_the_date_that_held_and_not_from_the_one_that_was_copied
         assert_eq!(put(&plan, "anna").1.replay_from, replay_from.map(time), "{own:?}");
     }
 }
+
+#[test]
+fn a_mailbox_takes_over_the_date_of_its_new_profile_and_keeps_its_own_where_there_is_none() {
+    let mut before = small(&["anna"]);
+    let other = pop("other");
+    let declared = mailplumb::model::desired::Declared {
+        value: other,
+        origin: before.profiles[&name("provider-pop")].origin.clone(),
+    };
+    before.profiles.insert(name("other"), declared);
+    let mut stored = settled(&before);
+    stored.mailboxes.get_mut(&name("anna")).unwrap().process_from = Some(time(1000));
+    for (of_other, replay_from) in [(None, None), (Some(500), Some(500)), (Some(2000), Some(2000))] {
+        let mut after = with(before.clone(), |m| m.profile = Some(name("other")));
+        after.profiles.get_mut(&name("other")).unwrap().value.processing.from = of_other.map(time);
+        let plan = plan::plan(&after, &stored, &policy());
+        let (step, put) = put(&plan, "anna");
+        assert_eq!(put.replay_from, replay_from.map(time), "{of_other:?}");
+        let is_replay = |it: &Consequence| matches!(it, Consequence::ReplaysMail { .. });
+        assert_eq!(step.consequences.iter().any(is_replay), of_other == Some(500), "{of_other:?}");
+    }
+}

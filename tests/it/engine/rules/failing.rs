@@ -158,3 +158,17 @@ async fn a_failure_of_one_operation_does_not_hurry_the_test_of_another() {
     test_and_enable::mailbox(&desk.engine, &name("anna"), Which::Due).await.unwrap();
     assert!(world.playground.log().connections(Protocol::Imap) > 0);
 }
+
+#[tokio::test]
+async fn whoever_waits_for_a_place_begins_nothing_once_the_process_is_to_stop() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    world.playground.log().clear();
+    desk.engine.stopping.cancel();
+    assert!(matches!(desk.incoming("anna").await, Driven::Skipped(_)));
+    let tested = test_and_enable::mailbox(&desk.engine, &name("ben"), Which::All).await.unwrap();
+    assert_eq!((tested.passed, tested.failed), (0, 0));
+    let connections = [Protocol::Imap, Protocol::Pop3, Protocol::Smtp];
+    assert_eq!(connections.map(|protocol| world.playground.log().connections(protocol)), [0, 0, 0]);
+}
