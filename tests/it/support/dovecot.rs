@@ -168,7 +168,8 @@ impl Dovecot {
             .map(|entry| entry.unwrap().path())
             .collect();
         files.retain(|path| path.extension().is_some_and(|ending| ending == "in"));
-        files.sort();
+        // Their names hold the second and the process: two sessions of one second are told apart by when they ended.
+        files.sort_by_key(|path| (fs::metadata(path).unwrap().modified().unwrap(), path.clone()));
         let texts = files.iter().map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned());
         // Each line begins with the time of its arrival.
         let line = |line: &str| line.split_once(' ').map(|(_, line)| line.trim_end().to_owned());
