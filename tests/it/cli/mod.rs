@@ -1,8 +1,10 @@
 //! The real binary, as a person uses it, against mail servers on loopback.
 
+mod cases;
 mod documents;
 mod exit_codes;
 mod leaks;
+mod masks;
 mod office;
 mod person;
 mod refusals;
