@@ -28,18 +28,32 @@ use crate::store::sqlite::{Open, SqliteStore};
 
 impl Global {
     pub fn source(&self) -> Directory {
-        Directory::new(vec![self.file.clone()])
+        Directory::new(self.file.clone())
     }
 
-    /// The directory that holds the manifest.
+    /// The directory that holds the manifest, of several layers the first.
     pub fn manifest_directory(&self) -> PathBuf {
-        if self.file.is_dir() {
-            return self.file.clone();
+        directory_of(self.file.first())
+    }
+
+    /// The directory that holds the last layer: what is new is written there.
+    pub fn last_directory(&self) -> PathBuf {
+        directory_of(self.file.last())
+    }
+
+    /// The one directory or file of a command that works on one only.
+    pub fn only_file(&self, purpose: &str) -> Result<&PathBuf, Failure> {
+        match self.file.as_slice() {
+            [only] => Ok(only),
+            several => Err(Failure::new(format!("{purpose} takes one --file, not {}", several.len()))
+                .code(exit::USAGE)
+                .hint("name the layer that is meant")),
         }
-        match self.file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
+    }
+
+    /// The layers as people write them.
+    pub fn shown_files(&self) -> String {
+        self.file.iter().map(|path| shown(path)).collect::<Vec<_>>().join(" + ")
     }
 
     pub fn state_path(&self) -> PathBuf {
@@ -53,7 +67,7 @@ impl Global {
             Failure::new(format!("the host file `{}` cannot be read", path.display())).cause(error)
         })?;
         let name: Arc<str> = path.display().to_string().into();
-        let file = SourceFile { name, path: path.clone(), bytes: bytes.into() };
+        let file = SourceFile { name, path: path.clone(), bytes: bytes.into(), layer: None };
         manifest::host::read(&file).map_err(|found| {
             problems::print(&found, std::slice::from_ref(&file));
             Failure::new(format!("the host file `{}` is not valid", path.display()))
@@ -121,6 +135,18 @@ impl Global {
             permits: Permits::default(),
             stopping: CancellationToken::new(),
         })
+    }
+}
+
+/// The directory that a layer is, or that holds its file.
+fn directory_of(path: Option<&PathBuf>) -> PathBuf {
+    let Some(path) = path else { return PathBuf::from(".") };
+    if path.is_dir() {
+        return path.clone();
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 

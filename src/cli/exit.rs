@@ -100,6 +100,9 @@ impl From<SourceError> for Failure {
             SourceError::TooLarge(_) | SourceError::TooMany(_) => {
                 "point --file at the directory that holds only the manifest"
             }
+            SourceError::Twice(_) => "name each layer once; the last one wins",
+            SourceError::Overlap { .. } => "put layers beside each other: `--file base --file overlays/prod`",
+            SourceError::TooManyLayers(_) => "put some of them together",
         };
         Self::new(error.to_string()).hint(hint)
     }

@@ -64,7 +64,7 @@ fn parse_host(text: &str) -> Result<String, String> {
 
 impl Init {
     pub fn run(self, global: &Global) -> Outcome {
-        let directory = &global.file;
+        let directory = global.only_file("`init`")?;
         if directory.is_file() {
             return Err(Failure::new(format!("`{}` is a file", shown(directory)))
                 .hint("name a directory with --file"));

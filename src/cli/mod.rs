@@ -8,6 +8,7 @@ mod demo;
 mod events;
 mod exit;
 mod init;
+mod layers;
 mod mailboxes;
 mod messages;
 mod outbox;
@@ -22,10 +23,11 @@ mod test;
 mod validate;
 mod watch;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Keep an organisation's mail plumbing true to what is written in git.
 ///
@@ -44,7 +46,10 @@ struct Arguments {
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// Read the manifest from this directory or file
+    /// Read the manifest from this directory or file; given several times, later ones are laid over earlier ones
+    ///
+    /// `--file base --file overlays/prod`: what a later layer says wins, field by field. In the environment variable, several
+    /// are separated by `:`.
     #[arg(
         short,
         long = "file",
@@ -53,8 +58,8 @@ pub struct Global {
         env = "MAILPLUMB_FILE",
         default_value = "."
     )]
-    file: PathBuf,
-    /// Keep the stored state in this file [default: .mailplumb/state.db beside the manifest]
+    file: Vec<PathBuf>,
+    /// Keep the stored state in this file [default: .mailplumb/state.db beside the manifest's first layer]
     #[arg(long, global = true, value_name = "FILE", env = "MAILPLUMB_STATE")]
     state: Option<PathBuf>,
     /// Read this host's switches, CA bundles and name overrides from this file
@@ -120,8 +125,12 @@ enum Command {
 
 /// Runs the program; the exit codes are in `exit.rs`.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let parsed = Arguments::command()
+        .try_get_matches_from(&given)
+        .and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
+    let (mut arguments, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
             let _ = error.print();
@@ -129,6 +138,9 @@ pub fn main() -> ExitCode {
         }
     };
     output::set_colour(arguments.global.color);
+    if let Err(failure) = layers::settle(&mut arguments.global, &matches, &given) {
+        return ExitCode::from(exit::conclude(Err(failure)));
+    }
     let global = &arguments.global;
     let result = match arguments.command {
         #[cfg(feature = "demo")]
@@ -152,8 +164,6 @@ pub fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// clap lets a command's own argument take the place of a global one with the same name, and fails when it is read.

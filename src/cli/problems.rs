@@ -283,7 +283,12 @@ mod tests {
     use crate::model::host::HostSettings;
 
     fn file(text: &str) -> SourceFile {
-        SourceFile { name: "a.yaml".into(), path: "a.yaml".into(), bytes: text.as_bytes().into() }
+        SourceFile {
+            name: "a.yaml".into(),
+            path: "a.yaml".into(),
+            bytes: text.as_bytes().into(),
+            layer: None,
+        }
     }
 
     fn shown(text: &str) -> String {

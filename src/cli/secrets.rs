@@ -123,17 +123,24 @@ fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The file that declares the Secret, else `secrets.yaml` beside the manifest.
+/// The file that declares the value, else the one that declares the Secret, else `secrets.yaml` beside the manifest; of
+/// several layers that of the last one that has it, because that one wins.
 fn holder(global: &Global, files: &[SourceFile], secret: &SecretRef) -> SourceFile {
-    if let Some(file) = manifest::outline::declaring_file(files, &secret.secret) {
+    let declaring = manifest::outline::value_file(files, secret)
+        .or_else(|| manifest::outline::declaring_file(files, &secret.secret));
+    if let Some(file) = declaring {
         return file.clone();
     }
-    let path = global.manifest_directory().join("secrets.yaml");
-    let known = files.iter().find(|file| file.path == path || file.name.as_ref() == "secrets.yaml");
+    let path = global.last_directory().join("secrets.yaml");
+    let known = files.iter().find(|file| {
+        let is_top = file.layer.is_none() && file.name.as_ref() == "secrets.yaml";
+        file.path == path || is_top
+    });
     known.cloned().unwrap_or_else(|| SourceFile {
         name: Arc::from("secrets.yaml"),
         path,
         bytes: Arc::from(Vec::new()),
+        layer: None,
     })
 }
 

@@ -45,7 +45,7 @@ impl WatchCommand {
             let changes = follow(global, &engine, identities)?;
             output::talk(&format!(
                 "watching {}, state in {}; stop with Ctrl-C",
-                global.file.display(),
+                global.shown_files(),
                 global.state_path().display()
             ));
             let watch = Watch {
@@ -68,7 +68,7 @@ fn follow(
     engine: &Arc<Engine>,
     identities: Arc<Identities>,
 ) -> Result<mpsc::Receiver<()>, Failure> {
-    let mut watcher = Watcher::start(std::slice::from_ref(&global.file), DEBOUNCE)
+    let mut watcher = Watcher::start(&global.file, DEBOUNCE)
         .map_err(|error| Failure::new("the manifest cannot be followed").cause(error))?;
     let mut hangup = signal(SignalKind::hangup())
         .map_err(|error| Failure::new("signals cannot be received").cause(error))?;

@@ -26,7 +26,7 @@ pub enum Kind {
     Refused,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Node<'t> {
     pub kind: Kind,
     pub start: u32,
@@ -47,6 +47,8 @@ impl Node<'_> {
 pub struct Tree<'t> {
     pub nodes: Vec<Node<'t>>,
     pub file: u32,
+    /// The file of each node, where they come from several layers; empty where all are of `file`.
+    pub files: Vec<u32>,
 }
 
 impl<'t> Tree<'t> {
@@ -56,7 +58,13 @@ impl<'t> Tree<'t> {
 
     pub fn place(&self, index: u32) -> Place {
         let (start, end) = self.node(index).map_or((0, 0), |node| (node.start, node.end));
-        Place { file: self.file, start, end }
+        Place { file: self.files.get(index as usize).copied().unwrap_or(self.file), start, end }
+    }
+
+    /// The text of the scalar under a name in a map.
+    pub fn text(&self, index: u32, name: &str) -> Option<&str> {
+        let node = self.node(self.entry(index, name)?.1)?;
+        matches!(node.kind, Kind::Plain | Kind::Text).then(|| node.text.as_ref())
     }
 
     /// The direct children of a node: elements of a list, keys and values of a map by turns.
@@ -230,7 +238,7 @@ impl<'t> Builder<'t> {
     }
 
     fn finish(self) -> Tree<'t> {
-        Tree { nodes: self.nodes, file: self.file }
+        Tree { nodes: self.nodes, file: self.file, files: Vec::new() }
     }
 }
 

@@ -4,12 +4,13 @@
 use super::codes;
 use super::decode::spanned::Spanned;
 use super::report::{Draft, Report, did_you_mean};
+use crate::model::problem::SourceFile;
 
 /// The index of the file that a document names, relative to the file that the name stands in.
 pub fn find(name: &Spanned<String>, report: &mut Report<'_>) -> Option<u32> {
     let files = report.files.files;
-    let from = files.get(name.place.file as usize).map_or("", |file| &*file.name);
-    let Some(wanted) = join(from, &name.value) else {
+    let from = files.get(name.place.file as usize);
+    let Some(wanted) = join(from.map_or("", SourceFile::name_in_layer), &name.value) else {
         let draft = Draft::error(
             codes::UNKNOWN_FILE,
             name.place,
@@ -18,9 +19,12 @@ pub fn find(name: &Spanned<String>, report: &mut Report<'_>) -> Option<u32> {
         report.add(draft.label("expected a relative path that does not leave it"));
         return None;
     };
-    let found = files.iter().zip(0u32..).find(|(file, _)| normal(&file.name) == wanted);
+    // A document names the files of its own layer, whatever lies above it or below.
+    let layer = from.map(SourceFile::layer_number);
+    let in_layer = || files.iter().zip(0u32..).filter(|(file, _)| Some(file.layer_number()) == layer);
+    let found = in_layer().find(|(file, _)| normal(file.name_in_layer()) == wanted);
     if found.is_none() {
-        let names = files.iter().map(|file| &*file.name);
+        let names = in_layer().map(|(file, _)| file.name_in_layer());
         let draft =
             Draft::error(codes::UNKNOWN_FILE, name.place, format!("the file `{wanted}` does not exist"));
         report.add(draft.label("relative to this file").hint_if(did_you_mean(&wanted, names)));
@@ -30,7 +34,7 @@ pub fn find(name: &Spanned<String>, report: &mut Report<'_>) -> Option<u32> {
 
 /// The name of the found file as the manifest's files are named.
 pub fn name_of(index: u32, report: &Report<'_>) -> String {
-    report.files.files.get(index as usize).map_or_else(String::new, |file| normal(&file.name))
+    report.files.files.get(index as usize).map_or_else(String::new, |file| normal(&file.name).to_owned())
 }
 
 /// `dir/a.yaml` + `../b.csv` = `b.csv`; nothing if that leaves the directory or is absolute.
@@ -52,8 +56,8 @@ fn join(from: &str, name: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-fn normal(name: &str) -> String {
-    name.strip_prefix("./").unwrap_or(name).to_owned()
+fn normal(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -79,6 +79,10 @@ codes! {
     ASSIGNMENTS_DISAGREE = "MP0090" "two assignments give one mailbox different values";
     SELECTS_NOTHING = "MP0091" "an assignment that selects no mailbox";
     DELETE_AFTER_PROCESSING = "MP0092" "mail of users is never deleted after processing";
+    // layers
+    LAYER_DUPLICATE = "MP0095" "a layer has two documents or two mailboxes of a list with one name";
+    NOTHING_TO_REMOVE = "MP0096" "a layer removes what no earlier layer has";
+    REMOVAL_WITH_CONTENT = "MP0097" "something that is removed has a content beside its name";
     // CSV
     CSV = "MP0100" "a CSV file that cannot be read";
     // the rest

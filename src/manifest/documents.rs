@@ -9,6 +9,7 @@ use super::codes;
 use super::decode::decode;
 use super::decode::spanned::Spanned;
 use super::entries::{self, Entry};
+use super::layers;
 use super::mirror::mailbox::{AssignmentSpec, MailboxListSpec, MailboxSpec};
 use super::mirror::organization::{ApprovalListSpec, OrganizationSpec};
 use super::mirror::profile::ProfileSpec;
@@ -62,45 +63,74 @@ pub struct Documents {
     pub unread: bool,
 }
 
-/// Reads every YAML file.
+/// Reads every YAML file; where they are of several layers, a document of a later layer is merged into the one of the same
+/// kind and name.
 pub fn read(files: &[SourceFile], report: &mut Report<'_>) -> Documents {
     let mut documents = Documents::default();
+    if files.iter().any(|file| file.layer_number() > 0) {
+        layers::read(files, &mut documents, report);
+        return documents;
+    }
     for (file, index) in files.iter().zip(0u32..) {
-        if !text::is_yaml(file) {
-            continue;
-        }
-        let Some(text) = text::decode(file, index, report) else {
-            documents.unread = true;
-            continue;
-        };
-        for range in text::documents(text) {
-            let (base, content) = (text::offset(range.start), text.get(range).unwrap_or_default());
-            documents.read_document(content, base, index, report);
-        }
+        documents.read_file(file, index, report, &mut |documents, tree, complete, report| {
+            documents.take(&tree, complete, report);
+        });
     }
     documents
 }
 
+/// What becomes of each document of a file.
+type Visit<'v, 't, 'r> = &'v mut dyn FnMut(&mut Documents, Tree<'t>, bool, &mut Report<'r>);
+
 impl Documents {
-    fn read_document(&mut self, text: &str, base: u32, file: u32, report: &mut Report<'_>) {
+    /// Parses the documents of a YAML file, and hands each on, with whether all of it could be read.
+    pub fn read_file<'t, 'r>(
+        &mut self,
+        file: &'t SourceFile,
+        index: u32,
+        report: &mut Report<'r>,
+        visit: Visit<'_, 't, 'r>,
+    ) {
+        if !text::is_yaml(file) {
+            return;
+        }
+        let Some(text) = text::decode(file, index, report) else {
+            self.unread = true;
+            return;
+        };
+        for range in text::documents(text) {
+            let (base, content) = (text::offset(range.start), text.get(range).unwrap_or_default());
+            let (trees, complete) = self.parse(content, base, index, report);
+            for tree in trees {
+                visit(self, tree, complete, report);
+            }
+        }
+    }
+
+    fn parse<'t>(
+        &mut self,
+        text: &'t str,
+        base: u32,
+        file: u32,
+        report: &mut Report<'_>,
+    ) -> (Vec<Tree<'t>>, bool) {
         if let Some((at, character)) = text::forbidden_character(text) {
             let start = base + text::offset(at);
             let place = Place { file, start, end: start + text::offset(character.len_utf8()) };
             let message = format!("the character U+{:04X} cannot stand in a manifest", u32::from(character));
             report.add(Draft::error(codes::CONTROL_CHARACTER, place, message).hint("remove it"));
             self.unread = true;
-            return;
+            return (Vec::new(), false);
         }
         let before = report.problems.len();
         let trees = arena::parse(text, base, file, report);
         let complete = report.problems.len() == before;
         self.unread |= trees.is_empty() && !complete;
-        for tree in &trees {
-            self.take(tree, complete, report);
-        }
+        (trees, complete)
     }
 
-    fn take(&mut self, tree: &Tree<'_>, complete: bool, report: &mut Report<'_>) {
+    /// Reads a document. `complete`: nothing of it has been left out because it could not be parsed.
+    pub fn take(&mut self, tree: &Tree<'_>, complete: bool, report: &mut Report<'_>) {
         let Some(root) = tree.node(0).filter(|root| !root.is_null()) else { return };
         if root.kind != NodeKind::Map {
             let draft = Draft::error(

@@ -312,7 +312,12 @@ mod tests {
 
     #[expect(clippy::result_large_err, reason = "as in the function under test")]
     fn put(text: &str, key: &str) -> Result<String, Problem> {
-        let file = SourceFile { name: "a.yaml".into(), path: "a.yaml".into(), bytes: text.as_bytes().into() };
+        let file = SourceFile {
+            name: "a.yaml".into(),
+            path: "a.yaml".into(),
+            bytes: text.as_bytes().into(),
+            layer: None,
+        };
         let secret = SecretRef { secret: Name::parse("mail").unwrap(), key: key.to_owned() };
         put_secret_value(&file, &secret, ARMOUR, &["ops".to_owned()])
     }

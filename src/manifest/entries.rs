@@ -1,13 +1,17 @@
 //! Mailboxes from single documents, from lists and from CSV files, in one shape.
 
+use std::collections::BTreeMap;
+
 use super::arena::Tree;
 use super::codes;
 use super::csv;
 use super::decode::decode;
 use super::decode::spanned::{Raw, Spanned};
+use super::layers;
+use super::merge;
 use super::mirror::Metadata;
 use super::mirror::mailbox::{
-    Claim, Lifecycle, ListCommon, MailboxListSpec, MailboxSpec, MailboxType, Settings, SharedEntry,
+    Claim, CsvList, Lifecycle, ListCommon, MailboxListSpec, MailboxSpec, MailboxType, Settings, SharedEntry,
     SharedMailbox, UserEntry,
 };
 use super::place::Place;
@@ -102,30 +106,96 @@ pub fn list(
         settings: spec.common.as_ref().map(ListCommon::settings).unwrap_or_default(),
         delete_after_processing: spec.common.and_then(|common| common.delete_after_processing),
     };
-    let mut entries = Vec::new();
-    let mut complete = true;
     let groups = [
         (MailboxKind::User, spec.users),
         (MailboxKind::Queue, spec.queues),
         (MailboxKind::Forward, spec.forwards),
     ];
+    let rows = spec.csv.as_ref().map(|list| csv::read(&list.value.file, report));
+    let mut complete = !matches!(rows, Some(None));
+    let rows = rows.flatten().unwrap_or_default();
+    let over = spec.csv.as_ref().map(|list| over_rows(&rows, &list.value, &groups, (tree, report)));
+    let over = over.unwrap_or_default();
+    let mut entries = Vec::new();
     for (kind, group) in groups {
+        let mut named: BTreeMap<&str, Place> = BTreeMap::new();
         for Raw(index) in group {
+            if let Some(draft) = named_twice(tree, index, &mut named, report) {
+                report.add(draft);
+                continue;
+            }
+            if over.values().any(|entry| *entry == index) {
+                continue;
+            }
+            if let Some(removal) = merge::removal(tree, index).filter(|_| tree.text(index, "name").is_some())
+            {
+                report.add(no_such_mailbox(tree, index, removal));
+                continue;
+            }
             let entry = entry(kind, &shared, tree, index, report);
             complete &= entry.is_some();
             entries.extend(entry);
         }
     }
-    if let Some(list) = spec.csv {
-        let rows = csv::read(&list.value.file, report);
-        complete &= rows.is_some();
-        for row in rows.unwrap_or_default() {
-            let entry = entry(list.value.kind.into(), &shared, &row, 0, report);
-            complete &= entry.is_some();
-            entries.extend(entry);
-        }
+    let kind = spec.csv.map(|list| list.value.kind.into());
+    for (kind, (at, row)) in kind.into_iter().cycle().zip(rows.iter().enumerate()) {
+        let entry = match over.get(&at) {
+            Some(removed) if merge::removal(tree, *removed).is_some() => continue,
+            Some(later) => entry(kind, &shared, &layers::over_row(row, tree, *later), 0, report),
+            None => entry(kind, &shared, row, 0, report),
+        };
+        complete &= entry.is_some();
+        entries.extend(entry);
     }
     (entries, complete)
+}
+
+/// The lines of a CSV file that an entry of a later layer changes or removes, each with the node of that entry.
+fn over_rows(
+    rows: &[Tree<'_>],
+    list: &CsvList,
+    groups: &[(MailboxKind, Vec<Raw>)],
+    (tree, report): (&Tree<'_>, &Report<'_>),
+) -> BTreeMap<usize, u32> {
+    let mut over = BTreeMap::new();
+    if tree.files.is_empty() {
+        return over;
+    }
+    let layer = layers::layer_of(list.file.place, report);
+    let same_kind = groups.iter().filter(|(kind, _)| *kind == list.kind.into());
+    let later = same_kind
+        .flat_map(|(_, group)| group)
+        .filter(|raw| layers::layer_of(tree.place(raw.0), report) > layer);
+    let named: BTreeMap<&str, u32> =
+        later.filter_map(|raw| Some((tree.text(raw.0, "name")?, raw.0))).collect();
+    for (at, row) in rows.iter().enumerate() {
+        if let Some(entry) = row.text(0, "name").and_then(|name| named.get(name)) {
+            over.insert(at, *entry);
+        }
+    }
+    over
+}
+
+/// A mailbox that a later layer has twice in its list: only the first was laid over that of the earlier layer.
+fn named_twice<'t>(
+    tree: &'t Tree<'_>,
+    index: u32,
+    named: &mut BTreeMap<&'t str, Place>,
+    report: &Report<'_>,
+) -> Option<Draft> {
+    if tree.files.is_empty() {
+        return None;
+    }
+    let name = tree.text(index, "name")?;
+    let place = tree.place(index);
+    let first = named.insert(name, place)?;
+    (layers::layer_of(place, report) > 0).then(|| layers::twice(("mailbox of this list", name), place, first))
+}
+
+fn no_such_mailbox(tree: &Tree<'_>, index: u32, removal: u32) -> Draft {
+    let name = tree.text(index, "name").unwrap_or_default();
+    let draft = layers::nothing_to_remove(("mailbox of this list", name), tree.place(removal));
+    draft.hint("`remove: true` stands in a later layer, beside the `name` and nothing else")
 }
 
 /// One mailbox of a list.

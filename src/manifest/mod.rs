@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! files ─text─► documents' texts ─arena─► nodes with spans ─decode─► mirror types ─resolve─► Desired
+//!                                         └─ layers, merge: where there are several layers ─┘
 //! ```
 //!
 //! Nothing stops at the first problem: a syntax error ends its document, an unreadable value its resource, and the
@@ -16,6 +17,8 @@ mod documents;
 pub mod edit;
 mod entries;
 pub mod host;
+mod layers;
+mod merge;
 mod mirror;
 mod not_yet;
 pub mod outline;
@@ -77,11 +80,14 @@ fn too_large(files: &[SourceFile]) -> Option<report::Draft> {
     Some(report::Draft::nowhere(codes::TOO_LARGE, message))
 }
 
-/// Over the names and contents of all files, each with its length before it.
+/// Over the names and contents of all files, each with its length before it, and the layers that they are in.
 fn digest(files: &[SourceFile]) -> ManifestDigest {
     let mut hasher = blake3::Hasher::new();
     for file in files {
-        for part in [file.name.as_bytes(), &file.bytes] {
+        if let Some(layer) = &file.layer {
+            hasher.update(b"layer").update(&layer.number.to_le_bytes());
+        }
+        for part in [file.name_in_layer().as_bytes(), &file.bytes] {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
     }

@@ -8,6 +8,7 @@ use super::report::Report;
 use super::text;
 use crate::model::name::Name;
 use crate::model::problem::SourceFile;
+use crate::model::secret::SecretRef;
 
 /// The organization's recipients, by name. Problems of the manifest do not matter here.
 pub fn recipients(files: &[SourceFile]) -> BTreeMap<String, String> {
@@ -17,8 +18,15 @@ pub fn recipients(files: &[SourceFile]) -> BTreeMap<String, String> {
             let declared = tree.entry(0, "spec").and_then(|(_, spec)| tree.entry(spec, "recipients"));
             if let (true, Some((_, declared))) = (is_kind(tree, "Organization"), declared) {
                 for (name, recipient) in tree.pairs(declared) {
-                    if let (Some(name), Some(recipient)) = (tree.node(name), tree.node(recipient)) {
-                        recipients.insert(name.text.to_string(), recipient.text.to_string());
+                    match (tree.node(name), tree.node(recipient)) {
+                        // A later layer takes it away.
+                        (Some(name), Some(recipient)) if recipient.is_null() => {
+                            recipients.remove(name.text.as_ref());
+                        }
+                        (Some(name), Some(recipient)) => {
+                            recipients.insert(name.text.to_string(), recipient.text.to_string());
+                        }
+                        (None, _) | (_, None) => {}
                     }
                 }
             }
@@ -27,11 +35,28 @@ pub fn recipients(files: &[SourceFile]) -> BTreeMap<String, String> {
     recipients
 }
 
-/// The file that holds the `Secret` document of this name.
+/// The file that holds the `Secret` document of this name; where several layers have one, that of the last of them.
 pub fn declaring_file<'f>(files: &'f [SourceFile], secret: &Name) -> Option<&'f SourceFile> {
-    files.iter().find(|file| {
+    last_holder(files, |tree| is_secret(tree, secret))
+}
+
+/// The file that holds this value; where several layers have it, the one whose value counts.
+pub fn value_file<'f>(files: &'f [SourceFile], value: &SecretRef) -> Option<&'f SourceFile> {
+    last_holder(files, |tree| {
+        let values = tree.entry(0, "spec").and_then(|(_, spec)| tree.entry(spec, "values"));
+        is_secret(tree, &value.secret) && values.is_some_and(|(_, it)| tree.entry(it, &value.key).is_some())
+    })
+}
+
+fn is_secret(tree: &Tree<'_>, name: &Name) -> bool {
+    is_kind(tree, "Secret") && name_of(tree) == Some(name.as_str())
+}
+
+/// Later layers follow earlier ones, so that the last file that fits is the one that counts.
+fn last_holder(files: &[SourceFile], fits: impl Fn(&Tree<'_>) -> bool) -> Option<&SourceFile> {
+    files.iter().rev().find(|file| {
         let mut found = false;
-        look(file, |tree| found |= is_kind(tree, "Secret") && name_of(tree) == Some(secret.as_str()));
+        look(file, |tree| found |= fits(tree));
         found
     })
 }
@@ -68,7 +93,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str, text: &str) -> SourceFile {
-        SourceFile { name: name.into(), path: name.into(), bytes: text.as_bytes().into() }
+        SourceFile { name: name.into(), path: name.into(), bytes: text.as_bytes().into(), layer: None }
     }
 
     const ORGANIZATION: &str =

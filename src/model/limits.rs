@@ -16,6 +16,8 @@ pub const ADDRESS_LOCAL_BYTES_MAX: usize = 64;
 pub const MANIFEST_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const MANIFEST_BYTES_MAX: u64 = 512 * 1024 * 1024;
 pub const MANIFEST_FILES_MAX: usize = 200_000;
+/// Directories or files that are laid over each other.
+pub const MANIFEST_LAYERS_MAX: usize = 32;
 pub const MANIFEST_DEPTH_MAX: usize = 32;
 /// Folders inside folders of a manifest's directory.
 pub const MANIFEST_FOLDER_DEPTH_MAX: usize = 32;

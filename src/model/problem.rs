@@ -58,4 +58,29 @@ pub struct SourceFile {
     /// Where it is, to resolve files that it names.
     pub path: PathBuf,
     pub bytes: Arc<[u8]>,
+    /// Which of several layers it belongs to; left out where there is only one.
+    pub layer: Option<Arc<Layer>>,
+}
+
+/// One of several directories or files that together make a manifest; a later one wins over an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// From 0, in the order in which they were named.
+    pub number: u16,
+    /// What tells it from the others: its path below the folder that holds all of them. The names of its files begin with it.
+    pub label: Arc<str>,
+}
+
+impl SourceFile {
+    /// The number of its layer, 0 where there is only one.
+    pub fn layer_number(&self) -> u16 {
+        self.layer.as_ref().map_or(0, |layer| layer.number)
+    }
+
+    /// Its name relative to the directory of its layer.
+    pub fn name_in_layer(&self) -> &str {
+        let label = self.layer.as_ref().map_or("", |layer| &*layer.label);
+        let inner = self.name.strip_prefix(label).unwrap_or(&self.name).trim_start_matches('/');
+        if inner.is_empty() { self.name.rsplit('/').next().unwrap_or(&self.name) } else { inner }
+    }
 }

@@ -1,19 +1,20 @@
-//! A manifest in a directory, or in a single file.
+//! A manifest in a directory, in a single file, or in several of them as layers.
 
 use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Source, SourceError};
+use super::{Source, SourceError, layers};
 use crate::model::limits;
-use crate::model::problem::SourceFile;
+use crate::model::problem::{Layer, SourceFile};
 
 /// What a manifest may consist of: documents, tables of mailboxes, sealed bundles, certificates.
 const ENDINGS: [&str; 6] = ["yaml", "yml", "csv", "age", "crt", "pem"];
 
-/// One or several paths, each a directory or a file. They are read in the order given; inside a directory the order is
-/// that of the names, so that two readings of the same files are equal.
+/// One or several paths, each a directory or a file. Several are layers, of which a later one wins over an earlier one.
+/// They are read in the order given; inside a directory the order is that of the names, so that two readings of the same
+/// files are equal.
 #[derive(Debug, Clone)]
 pub struct Directory {
     paths: Vec<PathBuf>,
@@ -29,8 +30,9 @@ impl Source for Directory {
     /// Reads every file each time: nothing is remembered between two calls.
     fn load(&self) -> Result<Vec<SourceFile>, SourceError> {
         let mut reading = Reading::default();
-        for path in &self.paths {
+        for (path, layer) in self.paths.iter().zip(layers::of(&self.paths)?) {
             let before = reading.files.len();
+            reading.layer = layer;
             reading.root(path)?;
             if !reading.files[before..].iter().any(|file| is_yaml(&file.path)) {
                 return Err(SourceError::Empty(path.clone()));
@@ -63,6 +65,7 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
 struct Reading {
     files: Vec<SourceFile>,
     bytes: u64,
+    layer: Option<Arc<Layer>>,
 }
 
 impl Reading {
@@ -74,11 +77,13 @@ impl Reading {
             }
             Err(error) => return Err(unreadable(path, &error)),
         };
+        let label = self.layer.as_ref().map(|layer| Arc::clone(&layer.label));
         if metadata.is_dir() {
-            return self.folder(path, "", 0);
+            let prefix = label.map_or_else(String::new, |label| format!("{label}/"));
+            return self.folder(path, &prefix, 0);
         }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        self.file(path, &name, &metadata)
+        self.file(path, label.as_deref().unwrap_or(&name), &metadata)
     }
 
     fn folder(&mut self, path: &Path, prefix: &str, depth: usize) -> Result<(), SourceError> {
@@ -133,7 +138,13 @@ impl Reading {
         if self.bytes > limits::MANIFEST_BYTES_MAX {
             return Err(SourceError::TooLarge(limits::MANIFEST_BYTES_MAX));
         }
-        self.files.push(SourceFile { name: Arc::from(name), path: path.to_owned(), bytes: bytes.into() });
+        let layer = self.layer.clone();
+        self.files.push(SourceFile {
+            name: Arc::from(name),
+            path: path.to_owned(),
+            bytes: bytes.into(),
+            layer,
+        });
         Ok(())
     }
 }
@@ -190,6 +201,53 @@ mod tests {
         let folder = folder(&["a.csv"]);
         assert!(matches!(load(folder.path()), Err(SourceError::Empty(_))));
         assert!(matches!(load(&folder.path().join("absent")), Err(SourceError::Missing(_))));
+    }
+
+    /// Names, names inside of their layer, and the layers' numbers.
+    fn layered(folder: &Path, layers: &[&str]) -> Result<Vec<(String, String, u16)>, SourceError> {
+        let files = Directory::new(layers.iter().map(|layer| folder.join(layer)).collect()).load()?;
+        let shown =
+            |file: &SourceFile| (file.name.to_string(), file.name_in_layer().to_owned(), file.layer_number());
+        Ok(files.iter().map(shown).collect())
+    }
+
+    #[test]
+    fn files_of_several_layers_are_told_apart_by_the_names_of_their_layers() {
+        let folder = folder(&["base/a.yaml", "base/sub/b.csv", "over/prod/a.yaml", "last.yaml"]);
+        let expected = [
+            ("base/a.yaml", "a.yaml", 0),
+            ("base/sub/b.csv", "sub/b.csv", 0),
+            ("over/prod/a.yaml", "a.yaml", 1),
+            ("last.yaml", "last.yaml", 2),
+        ];
+        let expected: Vec<_> =
+            expected.into_iter().map(|(name, inner, layer)| (name.into(), inner.into(), layer)).collect();
+        assert_eq!(layered(folder.path(), &["base", "./over/../over/prod/", "last.yaml"]).unwrap(), expected);
+    }
+
+    #[test]
+    fn layers_that_overlap_and_a_layer_without_yaml_are_errors() {
+        let folder = folder(&["base/a.yaml", "base/sub/b.yaml", "over/c.csv"]);
+        let refused = |layers: &[&str]| layered(folder.path(), layers).unwrap_err();
+        assert!(matches!(refused(&["base", "base/"]), SourceError::Twice(_)));
+        assert!(matches!(refused(&["base", "base/sub"]), SourceError::Overlap { .. }));
+        assert!(
+            matches!(refused(&["base/sub/b.yaml", "base"]), SourceError::Overlap { outer, .. } if outer.ends_with("base"))
+        );
+        assert!(matches!(refused(&["base", "absent"]), SourceError::Missing(_)));
+        assert!(matches!(refused(&["base", "over"]), SourceError::Empty(path) if path.ends_with("over")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_same_layer_behind_a_link_is_recognised_and_links_keep_their_names() {
+        use std::os::unix::fs::symlink;
+        let folder = folder(&["releases/1/a.yaml", "over/a.yaml"]);
+        symlink("releases/1", folder.path().join("current")).unwrap();
+        assert!(matches!(layered(folder.path(), &["current", "releases/1"]), Err(SourceError::Twice(_))));
+        let names: Vec<_> =
+            layered(folder.path(), &["current", "over"]).unwrap().into_iter().map(|it| it.0).collect();
+        assert_eq!(names, ["current/a.yaml", "over/a.yaml"]);
     }
 
     #[cfg(unix)]

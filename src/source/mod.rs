@@ -1,6 +1,7 @@
 //! Where manifests come from.
 
 pub mod directory;
+mod layers;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -25,4 +26,10 @@ pub enum SourceError {
     TooLarge(u64),
     #[error("the manifest has more than {0} files")]
     TooMany(usize),
+    #[error("`{}` is named twice as a layer", .0.display())]
+    Twice(PathBuf),
+    #[error("the layer `{}` is inside the layer `{}`, which reads it too", inner.display(), outer.display())]
+    Overlap { outer: PathBuf, inner: PathBuf },
+    #[error("a manifest has at most {0} layers")]
+    TooManyLayers(usize),
 }

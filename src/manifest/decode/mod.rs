@@ -116,6 +116,9 @@ fn elsewhere(key: &str) -> Option<&'static str> {
         "username" | "password" => {
             Some("P-03: user name and password stand under `credentials: { profile: … }`, or on the mailbox")
         }
+        "remove" => Some(
+            "only a later layer removes something, with `remove: true` beside its `name` and nothing else",
+        ),
         _ => None,
     }
 }

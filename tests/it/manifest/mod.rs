@@ -21,7 +21,7 @@ pub fn here() -> PathBuf {
 
 /// A file of a manifest that is not on disk.
 pub fn source(name: &str, text: impl AsRef<[u8]>) -> SourceFile {
-    SourceFile { name: name.into(), path: PathBuf::from(name), bytes: Arc::from(text.as_ref()) }
+    SourceFile { name: name.into(), path: PathBuf::from(name), bytes: Arc::from(text.as_ref()), layer: None }
 }
 
 /// Every file below a directory, named relative to it, in order; or one file, named by its file name.
@@ -46,6 +46,7 @@ fn collect(root: &Path, path: &Path, found: &mut Vec<SourceFile>) {
         name: name.to_str().unwrap().into(),
         path: path.to_owned(),
         bytes: bytes.into(),
+        layer: None,
     });
 }
 

@@ -1,0 +1,375 @@
+//! Lays a document of a later layer over one of an earlier layer, node by node, before anything is decoded, so that
+//! every value keeps the place where it was written.
+//!
+//! Maps merge key by key; scalars and lists of the later layer replace the earlier ones; null removes a key; a choice of
+//! another key replaces the former choice; the mailboxes of a `MailboxList` merge by name; a value of a `Secret` is
+//! replaced as a whole. Merging is associative: what a layer removes or replaces is remembered, not forgotten.
+
+use super::arena::{Kind, Node, Tree};
+use super::place::Place;
+use super::text;
+
+/// A node of a document of one layer.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
+    pub tree: &'a Tree<'a>,
+    pub index: u32,
+}
+
+/// Whether a document stands alone, or over others: then null means "not here".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    First,
+    Later,
+}
+
+/// A part of a document as the layers so far make it.
+#[derive(Debug, Clone)]
+pub struct Part<'a> {
+    content: Content<'a>,
+    /// Nothing of what an earlier layer has here is left.
+    cut: bool,
+    /// What earlier layers have at its place, the latest first.
+    hides: Vec<At<'a>>,
+}
+
+#[derive(Debug, Clone)]
+enum Content<'a> {
+    /// As one layer wrote it, with everything in it.
+    Written(At<'a>, Rank),
+    Map(At<'a>, Vec<Entry<'a>>),
+    List(At<'a>, Vec<Entry<'a>>),
+    /// A null; `hit`: it removed something.
+    Removed {
+        at: At<'a>,
+        hit: bool,
+    },
+}
+
+/// An entry of a map, or an item of a list with its name.
+#[derive(Debug, Clone)]
+struct Entry<'a> {
+    name: &'a str,
+    key: At<'a>,
+    part: Part<'a>,
+}
+
+/// What came of merging.
+#[derive(Debug, Default)]
+pub struct Merged<'a> {
+    pub nodes: Vec<Node<'a>>,
+    pub files: Vec<u32>,
+    /// Places of values, and of what they hide in earlier layers.
+    pub hidden: Vec<(Place, Vec<At<'a>>)>,
+    /// Keys that are removed but that no earlier layer has.
+    pub missed: Vec<At<'a>>,
+}
+
+impl<'a> At<'a> {
+    pub fn node(self) -> Option<&'a Node<'a>> {
+        self.tree.node(self.index)
+    }
+
+    pub fn place(self) -> Place {
+        self.tree.place(self.index)
+    }
+
+    fn is(self, kind: Kind) -> bool {
+        self.node().is_some_and(|node| node.kind == kind)
+    }
+
+    fn text(self) -> &'a str {
+        self.node().map_or("", |node| node.text.as_ref())
+    }
+
+    fn to(self, index: u32) -> Self {
+        Self { index, ..self }
+    }
+}
+
+impl<'a> Part<'a> {
+    pub fn new(at: At<'a>, rank: Rank) -> Self {
+        let is_null = rank == Rank::Later && at.node().is_some_and(Node::is_null);
+        let content = if is_null { Content::Removed { at, hit: false } } else { Content::Written(at, rank) };
+        Self { content, cut: false, hides: Vec::new() }
+    }
+
+    fn at(&self) -> At<'a> {
+        match self.content {
+            Content::Written(at, _) | Content::Map(at, _) | Content::List(at, _) => at,
+            Content::Removed { at, .. } => at,
+        }
+    }
+
+    fn is_removed(&self) -> bool {
+        matches!(self.content, Content::Removed { .. })
+    }
+
+    /// The entries of a map, of whatever form.
+    fn entries(&self) -> Option<Vec<Entry<'a>>> {
+        match &self.content {
+            Content::Map(_, entries) => Some(entries.clone()),
+            Content::Written(at, rank) if at.is(Kind::Map) => {
+                let pairs = at.tree.pairs(at.index).into_iter();
+                let entry = |(key, value)| Entry {
+                    name: at.to(key).text(),
+                    key: at.to(key),
+                    part: Part::new(at.to(value), *rank),
+                };
+                Some(pairs.map(entry).collect())
+            }
+            Content::Written(..) | Content::List(..) | Content::Removed { .. } => None,
+        }
+    }
+
+    /// The items of a list, each with the name that is written in it.
+    fn items(&self) -> Option<Vec<Entry<'a>>> {
+        match &self.content {
+            Content::List(_, items) => Some(items.clone()),
+            Content::Written(at, rank) if at.is(Kind::List) => {
+                let item = |index| {
+                    let at = at.to(index);
+                    let mut part = Part::new(at, *rank);
+                    if *rank == Rank::Later && is_removal(at) {
+                        part.content = Content::Removed { at, hit: false };
+                    }
+                    Entry { name: at.tree.text(index, "name").unwrap_or_default(), key: at, part }
+                };
+                Some(at.tree.children(at.index).map(item).collect())
+            }
+            Content::Written(..) | Content::Map(..) | Content::Removed { .. } => None,
+        }
+    }
+
+    fn hiding(mut self, earlier: Part<'a>) -> Self {
+        if !earlier.is_removed() {
+            self.hides.push(earlier.at());
+        }
+        self.hides.extend(earlier.hides);
+        self
+    }
+}
+
+/// `{ name: x, remove: true }` and nothing else.
+fn is_removal(at: At<'_>) -> bool {
+    let pairs = at.tree.pairs(at.index);
+    pairs.len() == 2 && at.tree.text(at.index, "name").is_some() && removal(at.tree, at.index).is_some()
+}
+
+/// Where a map says `remove: true`.
+pub fn removal(tree: &Tree<'_>, map: u32) -> Option<u32> {
+    let (key, value) = tree.entry(map, "remove")?;
+    tree.node(value).is_some_and(|node| node.kind == Kind::Plain && node.text == "true").then_some(key)
+}
+
+/// Lays parts of a document of this kind over each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Merge<'k> {
+    pub kind: &'k str,
+}
+
+impl Merge<'_> {
+    /// The earlier part with the later one over it; `path` leads from the document to both.
+    pub fn over<'a>(self, earlier: Part<'a>, later: Part<'a>, path: &mut Vec<&'a str>) -> Part<'a> {
+        if later.cut || is_whole(self.kind, path) {
+            return later.hiding(earlier);
+        }
+        if let Content::Removed { at, hit } = later.content {
+            let hit = hit
+                || match earlier.content {
+                    Content::Removed { hit, .. } => hit,
+                    Content::Written(..) | Content::Map(..) | Content::List(..) => true,
+                };
+            let removed = Part { content: Content::Removed { at, hit }, cut: false, hides: later.hides };
+            return removed.hiding(earlier);
+        }
+        // A document, or a mailbox of a list, is declared where its name is written first.
+        if path.last() == Some(&"name") && earlier.at().text() == later.at().text() {
+            return earlier;
+        }
+        if let (Some(below), Some(above)) = (earlier.entries(), later.entries()) {
+            let content = Content::Map(earlier.at(), self.entries(below, above, path));
+            return Part { content, ..earlier };
+        }
+        if is_by_name(self.kind, path)
+            && let (Some(below), Some(above)) = (earlier.items(), later.items())
+        {
+            let content = Content::List(earlier.at(), self.items(below, above, path));
+            return Part { content, ..earlier };
+        }
+        Part { cut: true, ..later }.hiding(earlier)
+    }
+
+    fn entries<'a>(
+        self,
+        below: Vec<Entry<'a>>,
+        above: Vec<Entry<'a>>,
+        path: &mut Vec<&'a str>,
+    ) -> Vec<Entry<'a>> {
+        let mut entries = below;
+        let choices = choices(self.kind, path);
+        let chosen: Vec<&str> = above.iter().filter(|it| !it.part.is_removed()).map(|it| it.name).collect();
+        for mut entry in above {
+            if choices.contains(&entry.name) {
+                choose(&mut entries, &mut entry, choices, &chosen);
+            }
+            path.push(entry.name);
+            let at = entries.iter().position(|earlier| earlier.name == entry.name);
+            match at.and_then(|at| entries.get_mut(at)) {
+                Some(earlier) => {
+                    let merged = self.over(earlier.part.clone(), entry.part, path);
+                    // A map keeps the key it had; what is replaced stands where it is written now.
+                    let is_kept = merged.at().place() == earlier.part.at().place();
+                    earlier.key = if is_kept { earlier.key } else { entry.key };
+                    earlier.part = merged;
+                }
+                None => entries.push(entry),
+            }
+            path.pop();
+        }
+        entries
+    }
+
+    fn items<'a>(
+        self,
+        below: Vec<Entry<'a>>,
+        above: Vec<Entry<'a>>,
+        path: &mut Vec<&'a str>,
+    ) -> Vec<Entry<'a>> {
+        let mut items = below;
+        let mut places: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+        for (at, item) in items.iter().enumerate().filter(|(_, item)| !item.name.is_empty()) {
+            places.entry(item.name).or_insert(at);
+        }
+        for item in above {
+            // Each earlier mailbox is changed once by one layer; a second one is found as a duplicate later on.
+            let at = places.remove(item.name);
+            match at.and_then(|at| items.get_mut(at)) {
+                Some(earlier) => {
+                    path.push(item.name);
+                    earlier.part = self.over(earlier.part.clone(), item.part, path);
+                    path.pop();
+                }
+                None => items.push(item),
+            }
+        }
+        items
+    }
+}
+
+/// A choice of another key takes the place of the former choice; one that is taken back leaves none.
+fn choose<'a>(
+    entries: &mut Vec<Entry<'a>>,
+    entry: &mut Entry<'a>,
+    choices: &[&'static str],
+    chosen: &[&str],
+) {
+    let others = |name: &str| choices.contains(&name) && name != entry.name && !chosen.contains(&name);
+    if !entry.part.is_removed() {
+        for other in entries.iter_mut().filter(|it| others(it.name) && !it.part.is_removed()) {
+            let removed = Content::Removed { at: entry.key, hit: true };
+            let former =
+                std::mem::replace(&mut other.part, Part { content: removed, cut: false, hides: Vec::new() });
+            entry.part = entry.part.clone().hiding(former);
+            entry.part.cut = true;
+        }
+        return;
+    }
+    let is_taken_back = entries.iter().any(|it| it.name == entry.name && !it.part.is_removed());
+    for name in choices.iter().filter(|name| is_taken_back && others(name)) {
+        if !entries.iter().any(|it| it.name == *name) {
+            let content = Content::Removed { at: entry.key, hit: true };
+            entries.push(Entry {
+                name,
+                key: entry.key,
+                part: Part { content, cut: false, hides: Vec::new() },
+            });
+        }
+    }
+}
+
+/// The keys of which a map at this place has one.
+fn choices(kind: &str, path: &[&str]) -> &'static [&'static str] {
+    match (kind, path) {
+        ("EmailServerProfile", ["spec"]) => &["exchange", "exchangeOnline", "pop3Smtp", "imapSmtp"],
+        ("EmailServerProfile", ["spec", .., "credentials"]) => {
+            &["mailbox", "profile", "windowsIntegrated", "anonymous", "oauth2"]
+        }
+        ("EmailServerProfile", ["spec", "exchange", "location"]) => &["fixed", "autodiscover"],
+        ("EmailServerProfile", ["spec", "exchangeOnline", "serverToServer"]) => {
+            &["clientSecret", "certificate"]
+        }
+        ("Mailbox", ["spec"]) => &["user", "queue", "forward"],
+        ("Secret", ["spec"]) => &["values", "bundle"],
+        _ => &[],
+    }
+}
+
+/// What is one thing although it is a map: a value of a `Secret` with those that can open it.
+fn is_whole(kind: &str, path: &[&str]) -> bool {
+    kind == "Secret" && matches!(path, ["spec", "values", _] | ["spec", "bundle"])
+}
+
+/// Lists whose items are told apart by their names.
+fn is_by_name(kind: &str, path: &[&str]) -> bool {
+    kind == "MailboxList" && matches!(path, ["spec", "users" | "queues" | "forwards"])
+}
+
+impl<'a> Merged<'a> {
+    /// The nodes of a part, in the order of an arena.
+    pub fn of(part: &Part<'a>) -> Self {
+        let mut merged = Self::default();
+        merged.part(part);
+        merged
+    }
+
+    fn part(&mut self, part: &Part<'a>) {
+        if !part.hides.is_empty() && !part.is_removed() {
+            self.hidden.push((part.at().place(), part.hides.clone()));
+        }
+        match &part.content {
+            // A mailbox that no list has may be in a CSV file; whoever reads that decides.
+            Content::Removed { at, hit: false } if at.is(Kind::Map) => self.copy(*at),
+            Content::Removed { at, hit: false } => self.missed.push(*at),
+            Content::Removed { hit: true, .. } => {}
+            Content::Written(at, Rank::First) => self.copy(*at),
+            Content::Written(at, Rank::Later) => match part.entries().or_else(|| part.items()) {
+                Some(children) => self.collection(*at, &children),
+                None => self.copy(*at),
+            },
+            Content::Map(at, children) | Content::List(at, children) => self.collection(*at, children),
+        }
+    }
+
+    fn collection(&mut self, at: At<'a>, children: &[Entry<'a>]) {
+        let Some(node) = at.node() else { return };
+        let index = self.nodes.len();
+        self.push(node.clone(), at.place().file);
+        for child in children {
+            if node.kind == Kind::Map && !child.part.is_removed() {
+                self.copy(child.key);
+            }
+            self.part(&child.part);
+        }
+        let next = text::offset(self.nodes.len());
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.next = next;
+        }
+    }
+
+    /// A node with everything in it, as it stands.
+    fn copy(&mut self, at: At<'a>) {
+        let base = text::offset(self.nodes.len());
+        let end = at.node().map_or(at.index, |node| node.next);
+        for index in at.index..end {
+            let Some(node) = at.to(index).node() else { return };
+            let next = node.next - at.index + base;
+            self.push(Node { next, ..node.clone() }, at.to(index).place().file);
+        }
+    }
+
+    fn push(&mut self, node: Node<'a>, file: u32) {
+        self.nodes.push(node);
+        self.files.push(file);
+    }
+}
