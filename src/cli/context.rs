@@ -18,6 +18,7 @@ use crate::model::desired::Desired;
 use crate::model::host::HostSettings;
 use crate::model::plan::Policy;
 use crate::model::problem::{Problem, Severity, SourceFile};
+use crate::model::selection::Selection;
 use crate::net::Network;
 use crate::remote::connectors::Connectors;
 use crate::secrets::environment::Environment;
@@ -172,7 +173,11 @@ pub fn invalid(problems: &[Problem]) -> Failure {
 
 /// What a plan of this build depends on beside the two states.
 pub fn policy() -> Policy {
-    Policy { connectors: Connectors::kinds(), overrides: std::collections::BTreeMap::new() }
+    Policy {
+        connectors: Connectors::kinds(),
+        overrides: std::collections::BTreeMap::new(),
+        selection: Selection::default(),
+    }
 }
 
 /// A path as people write it.

@@ -66,7 +66,9 @@ impl From<StoreError> for Failure {
             StoreError::Missing(_) => "run `mailplumb apply` first, or name the store with --state",
             StoreError::Busy { .. } => "wait for it to end; the lease of a process that died is taken over",
             StoreError::Fenced(_) => "run the command again",
-            StoreError::Stale { .. } | StoreError::OtherStore { .. } => "make a new plan",
+            StoreError::Stale { .. } | StoreError::OtherStore { .. } | StoreError::AlreadyApplied { .. } => {
+                "make a new plan"
+            }
             StoreError::Full => "free some space; nothing was lost, the last change was not made",
             StoreError::ReadOnly(_) => "check the owner and the permissions of the store and its folder",
             StoreError::TooNew { .. } => "update mailplumb on this machine",
@@ -76,7 +78,9 @@ impl From<StoreError> for Failure {
         };
         let code = match &error {
             StoreError::Busy { .. } => LOCKED,
-            StoreError::Stale { .. } | StoreError::OtherStore { .. } => STALE,
+            StoreError::Stale { .. } | StoreError::OtherStore { .. } | StoreError::AlreadyApplied { .. } => {
+                STALE
+            }
             StoreError::Missing(_)
             | StoreError::Fenced(_)
             | StoreError::Full

@@ -65,6 +65,7 @@ async fn commit(
 ) -> Result<Revision, StoreError> {
     let stored = engine.store.stored().await?;
     let at = engine.clock.now();
+    let fingerprint = crate::plan::fingerprint(plan);
     let settings = engine.settings().await?;
     let mut states = Vec::new();
     for step in &plan.steps {
@@ -74,7 +75,10 @@ async fn commit(
             }));
         }
     }
-    engine.store.commit_revision(&held.lease, &RevisionCommit { plan, secrets, states, at }).await
+    engine
+        .store
+        .commit_revision(&held.lease, &RevisionCommit { plan, fingerprint, secrets, states, at })
+        .await
 }
 
 /// The state that each operation of a mailbox gets.

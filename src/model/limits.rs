@@ -30,6 +30,15 @@ pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;
 pub const IDENTITY_BYTES_MAX: u64 = 64 * 1024;
 /// A plan that creates a hundred thousand mailboxes has some hundred megabytes.
 pub const SAVED_PLAN_BYTES_MAX: usize = 1024 * 1024 * 1024;
+pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// One `--target` or `--exclude`.
+pub const SELECTOR_CHARACTERS_MAX: usize = 400;
+/// All of them together, those of `--target-file` included.
+pub const SELECTORS_MAX: usize = 100_000;
+/// A file of `--target-file`.
+pub const TARGET_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Why a guard is overridden.
+pub const REASON_CHARACTERS_MAX: usize = 1000;
 
 // --- conversations ---
 /// One line of a reply. RFC 2449 and RFC 5321 say 512; servers in the wild send more.

@@ -14,6 +14,7 @@ use super::problem::Origin;
 use super::profile::{Profile, ServerKind};
 use super::revision::{Revision, StoreId};
 use super::secret::{SecretDigest, SecretRef};
+use super::selection::Selection;
 
 /// What a plan depends on beside the two states.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Policy {
     pub connectors: BTreeSet<ServerKind>,
     /// Guards that the caller overrides, by name, each with the reason that is recorded.
     pub overrides: BTreeMap<Guard, String>,
+    /// The part of the manifest that the plan is about.
+    pub selection: Selection,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,15 +35,30 @@ pub struct Plan {
     pub store: Option<StoreId>,
     pub revision: Revision,
     pub manifest: ManifestDigest,
+    /// The part of the manifest that it is limited to.
+    pub selection: Selection,
     /// In the order of execution.
     pub steps: Vec<Step>,
     /// What stands against applying it.
     pub blocked: Vec<Blocked>,
+    /// What would stand against it if the caller had not overridden the guard.
+    pub overridden: Vec<Overridden>,
     pub notes: Vec<DesiredNote>,
 }
 
+/// A guard that refused and was overridden. It is recorded with the revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Overridden {
+    pub guard: Guard,
+    /// What the guard said.
+    pub message: String,
+    /// Why it was overridden, in the words of whoever did.
+    pub reason: String,
+}
+
 impl Plan {
-    pub const FORMAT_VERSION: u32 = 1;
+    pub const FORMAT_VERSION: u32 = 2;
 
     /// Nothing to do.
     pub fn is_empty(&self) -> bool {

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::desired::ManifestDigest;
+use super::plan::Overridden;
+use super::selection::Selection;
 
 /// Counts the applies of one store, from 1. 0 is a store to which nothing was applied yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -30,4 +32,8 @@ pub struct RevisionEntry {
     pub created: u64,
     pub updated: u64,
     pub deleted: u64,
+    /// The part of the manifest that it was limited to.
+    pub selection: Selection,
+    /// The guards that were overridden for it.
+    pub overridden: Vec<Overridden>,
 }

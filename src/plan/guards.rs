@@ -3,8 +3,9 @@
 //! Their limits are those of the stored organization, so that one commit cannot loosen a guard and use that.
 
 use crate::model::desired::DesiredNote;
+use crate::model::name::Name;
 use crate::model::organization::{GuardAction, Guards};
-use crate::model::plan::{Action, Blocked, Consequence, Guard, Step, Target};
+use crate::model::plan::{Action, Blocked, Consequence, Guard, Overridden, Step, Target};
 
 use super::{Estate, notes};
 
@@ -13,6 +14,7 @@ const PERCENT_STORED_MIN: usize = 10;
 
 pub(super) struct Verdict {
     pub blocked: Vec<Blocked>,
+    pub overridden: Vec<Overridden>,
     pub notes: Vec<DesiredNote>,
 }
 
@@ -25,10 +27,15 @@ pub(super) fn check(estate: &Estate<'_>, steps: &[Step]) -> Verdict {
     found.extend(updates(estate, guards, steps));
     found.extend(protected(estate, steps));
     found.extend(claims(guards, steps));
-    let mut verdict = Verdict { blocked: Vec::new(), notes: notes::loosened(estate).into_iter().collect() };
+    let notes = notes::loosened(estate).into_iter().collect();
+    let mut verdict = Verdict { blocked: Vec::new(), overridden: Vec::new(), notes };
     for (guard, blocked) in found {
         match estate.policy.overrides.get(&guard) {
-            Some(reason) => verdict.notes.push(overridden(guard, blocked, reason)),
+            Some(reason) => {
+                let message = blocked.message.clone();
+                verdict.overridden.push(Overridden { guard, message, reason: reason.clone() });
+                verdict.notes.push(overridden(guard, blocked, reason));
+            }
             None => verdict.blocked.push(blocked),
         }
     }
@@ -52,12 +59,15 @@ fn overridden(guard: Guard, blocked: Blocked, reason: &str) -> DesiredNote {
 }
 
 fn empty_manifest(estate: &Estate<'_>, guards: Guards) -> Option<Found> {
-    let is_empty = estate.desired.profiles.is_empty() && estate.desired.mailboxes.is_empty();
+    let declared = estate.scope.declared(estate.desired);
+    let is_empty = declared.profiles.is_empty() && declared.mailboxes.is_empty();
     let stored = stored_count(estate);
     match guards.empty_manifest {
         GuardAction::Refuse if is_empty && stored > 0 => Some(found(
             Guard::EmptyManifest,
-            format!("the manifest declares no profile and no mailbox, and {stored} are stored"),
+            format!(
+                "the manifest declares no profile and no mailbox, and {stored} are stored (guards.emptyManifest: refuse)"
+            ),
             "check that the right directory was read",
         )),
         GuardAction::Refuse | GuardAction::Allow => None,
@@ -66,17 +76,22 @@ fn empty_manifest(estate: &Estate<'_>, guards: Guards) -> Option<Found> {
 
 fn deletions(estate: &Estate<'_>, guards: Guards, steps: &[Step]) -> Option<Found> {
     let (deleted, stored) = (count(steps, &[Action::Delete]), stored_count(estate));
-    let limit = if deleted > guards.deletions_count as usize {
-        format!("at most {} may be deleted at once", guards.deletions_count)
+    let (limit, setting) = if deleted > guards.deletions_count as usize {
+        (format!("{}", guards.deletions_count), "guards.deletions.count")
     } else if exceeds_percent(deleted, stored, guards.deletions_percent) {
-        format!("at most {} % may be deleted at once", guards.deletions_percent)
+        (format!("{} %", guards.deletions_percent), "guards.deletions.percent")
     } else {
         return None;
     };
     Some(found(
         Guard::Deletions,
-        format!("deletes {deleted} of {stored} stored profiles and mailboxes; {limit}"),
-        "check that nothing is missing from the manifest, or delete in smaller parts",
+        format!(
+            "deletes {} profiles and mailboxes; at most {limit} may be deleted at once ({setting})",
+            share(deleted, stored)
+        ),
+        &format!(
+            "check that nothing is missing from the manifest; delete in smaller parts, or raise {setting} in an apply before"
+        ),
     ))
 }
 
@@ -86,32 +101,72 @@ fn updates(estate: &Estate<'_>, guards: Guards, steps: &[Step]) -> Option<Found>
         found(
             Guard::Updates,
             format!(
-                "updates {updated} of {stored} stored profiles and mailboxes; at most {} % may be updated at once",
+                "updates {} profiles and mailboxes; at most {} % may be updated at once (guards.updates.percent)",
+                share(updated, stored),
                 guards.updates_percent
             ),
-            "check that the change is meant for all of them, or change them in smaller parts",
+            "check that the change is meant for all of them; change them in smaller parts, or raise guards.updates.percent in an apply before",
         )
     })
 }
 
-/// The stored protection counts: lifting it is one apply, deleting is the next.
+/// `16 of 50 (32 %) stored`
+fn share(count: usize, stored: usize) -> String {
+    format!("{count} of {stored} stored ({} %)", count * 100 / stored.max(1))
+}
+
+/// The stored protection counts, whatever the manifest says by now: lifting it is one apply, deleting is the next. The
+/// profile of a protected mailbox goes only where the mailbox has gone.
 fn protected(estate: &Estate<'_>, steps: &[Step]) -> Vec<Found> {
-    let deleted = steps.iter().filter(|step| step.action == Action::Delete);
+    let deleted: Vec<&Step> = steps.iter().filter(|step| step.action == Action::Delete).collect();
     deleted
-        .filter_map(|step| {
-            let Target::Mailbox(name) = &step.target else { return None };
-            let stored = estate.stored.mailboxes.get(name)?;
-            stored.declared.lifecycle.prevent_destroy.then(|| {
-                let (guard, mut blocked) = found(
-                    Guard::PreventDestroy,
-                    format!("mailbox `{name}` is protected (lifecycle.preventDestroy) and would be deleted"),
-                    "declare it again; to delete it, apply `preventDestroy: false` first and remove it then",
-                );
-                blocked.target = Some(step.target.clone());
-                (guard, blocked)
-            })
+        .iter()
+        .filter_map(|step| match &step.target {
+            Target::Mailbox(name) => protected_mailbox(estate, name, step),
+            Target::Profile(name) => protected_profile(estate, name, &deleted, step),
+            Target::Organization | Target::Secret(_) => None,
         })
         .collect()
+}
+
+fn protected_mailbox(estate: &Estate<'_>, name: &Name, step: &Step) -> Option<Found> {
+    let stored = &estate.stored.mailboxes.get(name)?.declared;
+    if !stored.lifecycle.prevent_destroy {
+        return None;
+    }
+    let successor = estate.desired.mailboxes.values().find(|declared| {
+        declared.value.address.same_as(&stored.address)
+            && !estate.stored.mailboxes.contains_key(&declared.value.name)
+    });
+    let remedy = match successor {
+        Some(declared) => format!(
+            "if it is called `{0}` now, declare `lifecycle: {{ previousNames: [{name}] }}` on mailbox `{0}`",
+            declared.value.name
+        ),
+        None => "declare it again; to delete it, apply `preventDestroy: false` first and remove it then"
+            .to_owned(),
+    };
+    let message = format!("mailbox `{name}` is protected (lifecycle.preventDestroy) and would be deleted");
+    Some(about(step, found(Guard::PreventDestroy, message, &remedy)))
+}
+
+fn protected_profile(estate: &Estate<'_>, name: &Name, deleted: &[&Step], step: &Step) -> Option<Found> {
+    let (mailbox, _) = estate.stored.mailboxes.iter().find(|(mailbox, stored)| {
+        stored.declared.lifecycle.prevent_destroy
+            && stored.declared.profile.as_ref() == Some(name)
+            && deleted.iter().any(|step| step.target == Target::Mailbox((*mailbox).clone()))
+    })?;
+    let message = format!("profile `{name}` serves the protected mailbox `{mailbox}` and would be deleted");
+    Some(about(
+        step,
+        found(Guard::PreventDestroy, message, "declare both again, or lift the protection first"),
+    ))
+}
+
+fn about(step: &Step, (guard, mut blocked): Found) -> Found {
+    blocked.target = Some(step.target.clone());
+    blocked.origin = step.origin.clone();
+    (guard, blocked)
 }
 
 fn claims(guards: Guards, steps: &[Step]) -> Vec<Found> {

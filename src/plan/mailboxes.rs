@@ -129,6 +129,9 @@ fn put(
     count_awaiting(estate, mailbox, &verdicts, awaiting);
     let has_cause = verdicts.values().any(|verdict| !verdict.causes.is_empty());
     let action = change.action().or_else(|| has_cause.then_some(Action::Retest))?;
+    if !is_reached(estate, change.name, &verdicts) {
+        return None;
+    }
     note_impacts(action, &verdicts, change.stored, impacts);
 
     let mut causes = Vec::new();
@@ -152,6 +155,13 @@ fn put(
             replay_from,
         })),
     })
+}
+
+/// Whether the plan is about this mailbox, or about something whose change it feels.
+fn is_reached(estate: &Estate<'_>, name: &Name, verdicts: &BTreeMap<Operation, Verdict>) -> bool {
+    let mut causes = verdicts.values().flat_map(|verdict| &verdict.causes);
+    estate.scope.contains(&Target::Mailbox(name.clone()))
+        || causes.any(|cause| cause.culprit().is_some_and(|culprit| estate.scope.contains(&culprit)))
 }
 
 /// Once per mailbox, however many of its operations wait.

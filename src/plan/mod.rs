@@ -12,6 +12,8 @@ pub mod connection;
 pub mod model;
 pub mod render;
 pub mod saved;
+pub mod selection;
+pub mod snapshot;
 
 mod cause;
 mod fields;
@@ -23,36 +25,46 @@ mod profiles;
 mod readiness;
 mod references;
 mod rename;
+mod scope;
+mod selected;
 
 use std::collections::BTreeMap;
 
 use crate::model::desired::{Declared, Desired};
 use crate::model::plan::{Action, Effect, Plan, Policy, Step, Target};
 use crate::model::secret::{SecretDigest, SecretRef};
+use crate::model::selection::Selection;
 use crate::model::stored::Stored;
 
 use mailboxes::Mailboxes;
+use scope::Scope;
 
 pub use saved::fingerprint;
 
 /// The steps that turn the stored state into the desired one, in the order of execution.
 pub fn plan(desired: &Desired, stored: &Stored, policy: &Policy) -> Plan {
-    let secrets =
-        desired.secrets.iter().map(|(name, sealed)| (name.clone(), sealed.value.digest())).collect();
-    let estate = Estate { desired, stored, policy, secrets };
-    let mailboxes = mailboxes::diff(&estate);
+    if policy.selection.is_everything() {
+        whole(&selected::estate(desired, stored, policy))
+    } else {
+        selected::plan(desired, stored, policy)
+    }
+}
+
+fn whole(estate: &Estate<'_>) -> Plan {
+    let Estate { desired, stored, .. } = *estate;
+    let mailboxes = mailboxes::diff(estate);
     let mut steps = Vec::new();
-    steps.extend(profiles::organization_step(&estate, &mailboxes));
-    steps.extend(secret_puts(&estate, &mailboxes));
-    steps.extend(profiles::puts(&estate, &mailboxes));
+    steps.extend(profiles::organization_step(estate, &mailboxes));
+    steps.extend(secret_puts(estate, &mailboxes));
+    steps.extend(profiles::puts(estate, &mailboxes));
     let Mailboxes { puts, deletes, awaiting, conflicts, impacts: _ } = mailboxes;
     steps.extend(puts);
     steps.extend(deletes);
-    steps.extend(profiles::deletes(&estate));
-    steps.extend(secret_deletes(&estate));
+    steps.extend(profiles::deletes(estate));
+    steps.extend(secret_deletes(estate));
 
-    let verdict = guards::check(&estate, &steps);
-    let mut blocked = references::unresolved(&estate);
+    let verdict = guards::check(estate, &steps);
+    let mut blocked = references::unresolved(estate);
     blocked.extend(verdict.blocked);
     let mut notes = desired.notes.clone();
     notes.extend(conflicts);
@@ -63,8 +75,10 @@ pub fn plan(desired: &Desired, stored: &Stored, policy: &Policy) -> Plan {
         store: stored.store.clone(),
         revision: stored.revision,
         manifest: desired.digest.clone(),
+        selection: Selection::default(),
         steps,
         blocked,
+        overridden: verdict.overridden,
         notes,
     }
 }
@@ -76,6 +90,7 @@ struct Estate<'a> {
     policy: &'a Policy,
     /// Of the declared secrets.
     secrets: BTreeMap<SecretRef, SecretDigest>,
+    scope: Scope<'a>,
 }
 
 fn secret_puts(estate: &Estate<'_>, mailboxes: &Mailboxes) -> Vec<Step> {

@@ -11,6 +11,7 @@ use crate::model::secret::SecretRef;
 
 use super::Estate;
 
+/// Of what a plan of a part leaves as it is, only what the plan itself would break counts.
 pub(super) fn unresolved(estate: &Estate<'_>) -> Vec<Blocked> {
     let mut blocked = Vec::new();
     for (name, declared) in &estate.desired.profiles {
@@ -25,7 +26,9 @@ pub(super) fn unresolved(estate: &Estate<'_>) -> Vec<Blocked> {
             blocked.extend(missing_secret(estate, target(), &own.password, &declared.origin));
         }
         if let Some(profile) = profile.as_ref().filter(|p| !estate.desired.profiles.contains_key(*p)) {
-            blocked.push(missing_profile(estate, target(), profile, &declared.origin));
+            if estate.scope.contains(&target()) || estate.stored.profiles.contains_key(profile) {
+                blocked.push(missing_profile(estate, target(), profile, &declared.origin));
+            }
         }
     }
     blocked
@@ -37,17 +40,37 @@ fn missing_secret(
     secret: &SecretRef,
     origin: &Origin,
 ) -> Option<Blocked> {
-    let is_missing = !estate.desired.secrets.contains_key(secret);
+    let is_broken = estate.scope.contains(&target) || estate.stored.secrets.contains_key(secret);
+    let is_missing = !estate.secrets.contains_key(secret) && is_broken;
+    if is_missing && estate.scope.leaves_out(&Target::Secret(secret.clone())) {
+        return Some(left_out(target, Target::Secret(secret.clone()), origin));
+    }
     is_missing.then(|| Blocked {
         guard: None,
-        message: format!("{target} refers to secret `{secret}`, which is not declared"),
+        message: match estate.stored.secrets.contains_key(secret) && !estate.scope.contains(&target) {
+            true => format!("secret `{secret}` cannot be deleted while {target} uses it"),
+            false => format!("{target} refers to secret `{secret}`, which is not declared"),
+        },
         remedy: format!("declare the key `{}` in the secret `{}`", secret.key, secret.secret),
         target: Some(target),
         origin: Some(origin.clone()),
     })
 }
 
+fn left_out(target: Target, needed: Target, origin: &Origin) -> Blocked {
+    Blocked {
+        guard: None,
+        message: format!("{target} needs {needed}, which is excluded and not stored yet"),
+        remedy: format!("do not exclude {needed}, or leave {target} out, too"),
+        target: Some(target),
+        origin: Some(origin.clone()),
+    }
+}
+
 fn missing_profile(estate: &Estate<'_>, target: Target, profile: &Name, origin: &Origin) -> Blocked {
+    if estate.scope.leaves_out(&Target::Profile(profile.clone())) {
+        return left_out(target, Target::Profile(profile.clone()), origin);
+    }
     let message = if estate.stored.profiles.contains_key(profile) {
         format!("profile `{profile}` cannot be deleted while {target} uses it")
     } else {
@@ -63,7 +86,7 @@ fn missing_profile(estate: &Estate<'_>, target: Target, profile: &Name, origin: 
 }
 
 /// Every secret that a profile names, each once.
-fn secrets_of(profile: &Profile) -> BTreeSet<&SecretRef> {
+pub(super) fn secrets_of(profile: &Profile) -> BTreeSet<&SecretRef> {
     let credentials: Vec<&Credentials> = match &profile.server {
         Server::Pop3Smtp(servers) | Server::ImapSmtp(servers) => {
             let outgoing = servers.outgoing.iter().map(|endpoint| &endpoint.credentials);

@@ -1,5 +1,6 @@
 //! The door of the stores: what the engine may ask of one. Each call that writes is one transaction.
 
+mod ledger;
 mod process;
 pub mod sqlite;
 
@@ -21,19 +22,37 @@ use crate::model::revision::{Revision, RevisionEntry, StoreId};
 use crate::model::secret::{SealedValue, SecretRef};
 use crate::model::stored::{Stored, StoredMailbox};
 
+pub use ledger::{Ledger, RunQuery};
+
 /// What may go wrong with a store; says who has to act.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("no store at `{0}`")]
     Missing(String),
-    #[error("`{scope}` is being worked on by {holder}, until {until} at the latest")]
-    Busy { scope: LeaseScope, holder: Box<Holder>, until: Timestamp },
+    #[error(
+        "`{scope}` is being worked on by {holder}{}, until {until:.0} at the latest",
+        since.map_or_else(String::new, |since| format!(" since {since:.0}"))
+    )]
+    Busy {
+        scope: LeaseScope,
+        holder: Box<Holder>,
+        /// `None`: not noted.
+        since: Option<Timestamp>,
+        until: Timestamp,
+    },
     /// Our lease went to somebody else while we worked; nothing was written.
     #[error("the lease on `{0}` was taken over by another process; nothing was written")]
     Fenced(LeaseScope),
     /// The state moved since the plan was made.
-    #[error("the plan was made from revision {planned} and the state is at revision {found}")]
-    Stale { planned: Revision, found: Revision },
+    #[error("the plan was made from revision {planned} and the state is at revision {found}{}", by(latest))]
+    Stale {
+        planned: Revision,
+        found: Revision,
+        /// What moved the state last.
+        latest: Option<Box<RevisionEntry>>,
+    },
+    #[error("the plan was already applied: it is revision {revision}{}", by(entry))]
+    AlreadyApplied { revision: Revision, entry: Option<Box<RevisionEntry>> },
     #[error("the plan was made for store {planned} and this is store {found}")]
     OtherStore { planned: String, found: String },
     #[error("the disk is full")]
@@ -50,10 +69,19 @@ pub enum StoreError {
     Failed(String),
 }
 
+/// By whom and when, in words.
+fn by(entry: &Option<Box<RevisionEntry>>) -> String {
+    entry
+        .as_ref()
+        .map_or_else(String::new, |entry| format!(", applied by {} at {:.0}", entry.holder, entry.applied_at))
+}
+
 /// One apply: the plan's steps, with the ciphertexts that they name.
 #[derive(Debug)]
 pub struct RevisionCommit<'a> {
     pub plan: &'a Plan,
+    /// The plan's name: it is applied once.
+    pub fingerprint: String,
     /// One for each `Effect::PutSecret`.
     pub secrets: Vec<(SecretRef, SealedValue)>,
     /// The state each operation of each put mailbox gets.
@@ -125,7 +153,7 @@ pub struct MailboxFigures {
 
 /// A store. The same conformance suite runs against every one.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Ledger + Send + Sync {
     async fn id(&self) -> Result<StoreId, StoreError>;
 
     // --- declared state ---

@@ -18,6 +18,7 @@ mod outbox;
 mod outgoing;
 mod readers;
 mod revision;
+mod runs;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -22,8 +22,12 @@ pub struct Summary {
 
 impl Summary {
     pub fn of(plan: &Plan) -> Self {
+        Self::of_steps(&plan.steps)
+    }
+
+    pub fn of_steps<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Self {
         let mut summary = Self::default();
-        for step in &plan.steps {
+        for step in steps {
             let has_test = has_test(step);
             summary.test += u64::from(has_test);
             match step.action {

@@ -54,26 +54,47 @@ pub(super) fn sealed(db: &Connection, secret: &SecretRef) -> Result<Option<Seale
     text.map(|text| from_json("a secret", &text)).transpose()
 }
 
+const REVISIONS: &str = "SELECT revisions.revision, applied_at, holder, manifest, created, updated, deleted,
+         selection, overridden
+     FROM revisions LEFT JOIN applies ON applies.revision = revisions.revision";
+
 /// Newest first.
 pub(super) fn revisions(db: &Connection, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT revision, applied_at, holder, manifest, created, updated, deleted
-         FROM revisions ORDER BY revision DESC LIMIT ?1",
-    )?;
+    let mut statement =
+        db.prepare_cached(&format!("{REVISIONS} ORDER BY revisions.revision DESC LIMIT ?1"))?;
     let mut rows = statement.query([whole(limit)])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push(RevisionEntry {
-            revision: Revision(count(row.get(0)?)?),
-            applied_at: timestamp(row.get(1)?)?,
-            holder: row.get(2)?,
-            manifest: ManifestDigest(row.get(3)?),
-            created: count(row.get(4)?)?,
-            updated: count(row.get(5)?)?,
-            deleted: count(row.get(6)?)?,
-        });
+        entries.push(entry(row)?);
     }
     Ok(entries)
+}
+
+pub(super) fn revision_entry(
+    db: &Connection,
+    revision: Revision,
+) -> Result<Option<RevisionEntry>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("{REVISIONS} WHERE revisions.revision = ?1"))?;
+    let mut rows = statement.query([whole(revision.0)])?;
+    rows.next()?.map(entry).transpose()
+}
+
+/// What was applied before the table `applies` existed was applied whole.
+fn entry(row: &Row<'_>) -> Result<RevisionEntry, StoreError> {
+    let (selection, overridden): (Option<String>, Option<String>) = (row.get(7)?, row.get(8)?);
+    let selection = selection.map(|text| from_json("a selection", &text)).transpose()?;
+    let overridden = overridden.map(|text| from_json("overridden guards", &text)).transpose()?;
+    Ok(RevisionEntry {
+        revision: Revision(count(row.get(0)?)?),
+        applied_at: timestamp(row.get(1)?)?,
+        holder: row.get(2)?,
+        manifest: ManifestDigest(row.get(3)?),
+        created: count(row.get(4)?)?,
+        updated: count(row.get(5)?)?,
+        deleted: count(row.get(6)?)?,
+        selection: selection.unwrap_or_default(),
+        overridden: overridden.unwrap_or_default(),
+    })
 }
 
 pub(super) fn mailbox_row(db: &Connection, name: &Name) -> Result<Option<MailboxRow>, StoreError> {

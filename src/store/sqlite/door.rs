@@ -5,12 +5,15 @@ use jiff::Timestamp;
 
 use super::{
     SqliteStore, alerts, blobs, declared, incoming, lease, mailbox, messages, outbox, outgoing, revision,
+    runs,
 };
 use crate::model::alert::Alert;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
 use crate::model::lease::{Holder, Lease, LeaseScope};
+use crate::model::ledger::{LedgerEntry, NewRun, Outcome, Run};
 use crate::model::name::Name;
+use crate::model::operation::Operation;
 use crate::model::organization::Organization;
 use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
@@ -18,7 +21,8 @@ use crate::model::revision::{Revision, RevisionEntry, StoreId};
 use crate::model::secret::{SealedValue, SecretRef};
 use crate::model::stored::Stored;
 use crate::store::{
-    MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, StateChange, Store, StoreError,
+    Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, StateChange,
+    Store, StoreError,
 };
 
 #[async_trait]
@@ -214,5 +218,32 @@ impl Store for SqliteStore {
 
     async fn alerts(&self, limit: u64) -> Result<Vec<Alert>, StoreError> {
         self.read(move |db| alerts::read(db, limit)).await
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteStore {
+    async fn begin_run(&self, run: &NewRun) -> Result<u64, StoreError> {
+        let run = run.clone();
+        self.write(move |work| runs::begin(work.db, &run)).await
+    }
+
+    async fn note_outcomes(
+        &self,
+        run: u64,
+        outcomes: &[(Name, Operation, Outcome)],
+        alerts: &[Alert],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (outcomes, alerts) = (outcomes.to_vec(), alerts.to_vec());
+        self.write(move |work| runs::note(work.db, run, &outcomes, &alerts, at)).await
+    }
+
+    async fn end_run(&self, run: u64, at: Timestamp) -> Result<(), StoreError> {
+        self.write(move |work| runs::end(work.db, run, at)).await
+    }
+
+    async fn last_run(&self, which: RunQuery) -> Result<Option<(Run, Vec<LedgerEntry>)>, StoreError> {
+        self.read(move |db| runs::last(db, which)).await
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::{count, from_json, micros, timestamp, to_json, whole};
+use super::columns::{count, from_json, micros, timestamp, timestamp_opt, to_json, whole};
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::limits;
 use crate::model::name::Name;
@@ -14,6 +14,8 @@ struct Held {
     holder: Holder,
     fence: u64,
     expires_at: Timestamp,
+    /// `None`: not noted.
+    since: Option<Timestamp>,
     status: Status,
 }
 
@@ -28,19 +30,22 @@ pub(super) fn acquire(
     holder: &Holder,
     now: Timestamp,
 ) -> Result<Lease, StoreError> {
-    let fence = match find(db, scope)? {
-        None => 1,
+    let (fence, since) = match find(db, scope)? {
+        None => (1, now),
         Some(held) => match held.status {
-            Status::Held if held.holder.nonce == holder.nonce => held.fence,
+            Status::Held if held.holder.nonce == holder.nonce => (held.fence, held.since.unwrap_or(now)),
             Status::Held if held.expires_at > now && !process::is_dead(&held.holder) => {
                 let holder = Box::new(held.holder);
-                return Err(StoreError::Busy { scope: scope.clone(), holder, until: held.expires_at });
+                let (since, until) = (held.since, held.expires_at);
+                return Err(StoreError::Busy { scope: scope.clone(), holder, since, until });
             }
-            Status::Held | Status::Released => held.fence + 1,
+            Status::Held | Status::Released => (held.fence + 1, now),
         },
     };
     let lease = Lease { scope: scope.clone(), holder: holder.clone(), fence, expires_at: expiry(now)? };
     write(db, &lease)?;
+    db.prepare_cached("UPDATE leases SET since = ?2 WHERE scope = ?1")?
+        .execute(params![scope.to_string(), micros(since)])?;
     Ok(lease)
 }
 
@@ -108,19 +113,21 @@ fn expiry(now: Timestamp) -> Result<Timestamp, StoreError> {
 }
 
 fn find(db: &Connection, scope: &LeaseScope) -> Result<Option<Held>, StoreError> {
-    let sql = "SELECT holder, fence, expires_at, status FROM leases WHERE scope = ?1";
+    let sql = "SELECT holder, fence, expires_at, status, since FROM leases WHERE scope = ?1";
     let row = db
         .prepare_cached(sql)?
         .query_row([scope.to_string()], |row| {
-            let columns: (String, i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let columns: (String, i64, i64, String, Option<i64>) =
+                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
             Ok(columns)
         })
         .optional()?;
-    let Some((holder, fence, expires_at, status)) = row else { return Ok(None) };
+    let Some((holder, fence, expires_at, status, since)) = row else { return Ok(None) };
     Ok(Some(Held {
         holder: from_json("the holder of a lease", &holder)?,
         fence: count(fence)?,
         expires_at: timestamp(expires_at)?,
+        since: timestamp_opt(since)?,
         status: if status == "held" { Status::Held } else { Status::Released },
     }))
 }

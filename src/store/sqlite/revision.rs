@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
-use super::{declared, lease, mailbox};
+use super::{declared, lease, mailbox, runs};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
@@ -18,6 +18,7 @@ use crate::store::{RevisionCommit, StoreError};
 /// A commit that does not borrow, so that it can be handed to the writer.
 pub(super) struct Commit {
     plan: Plan,
+    fingerprint: String,
     secrets: BTreeMap<SecretRef, SealedValue>,
     states: BTreeMap<(Name, Operation), OperationState>,
     at: Timestamp,
@@ -28,6 +29,7 @@ impl Commit {
         let states = commit.states.iter().cloned();
         Self {
             plan: commit.plan.clone(),
+            fingerprint: commit.fingerprint.clone(),
             secrets: commit.secrets.iter().cloned().collect(),
             states: states.map(|(name, operation, state)| ((name, operation), state)).collect(),
             at: commit.at,
@@ -46,6 +48,7 @@ impl Commit {
 
 pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {
     lease::check_state(db, lease)?;
+    check_unused(db, &commit.fingerprint)?;
     check_origin(db, &commit.plan)?;
     let ids = park(db, &commit.plan)?;
     for step in &commit.plan.steps {
@@ -53,6 +56,17 @@ pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<
     }
     check_profiles(db)?;
     write_revision(db, lease, commit)
+}
+
+/// A plan is applied once, also when the state has come back to what it was made from.
+fn check_unused(db: &Connection, fingerprint: &str) -> Result<(), StoreError> {
+    match runs::applied_as(db, fingerprint)? {
+        None => Ok(()),
+        Some(revision) => {
+            let entry = declared::revision_entry(db, revision)?.map(Box::new);
+            Err(StoreError::AlreadyApplied { revision, entry })
+        }
+    }
 }
 
 /// A plan is only good for the state that it was made from.
@@ -69,7 +83,11 @@ fn check_origin(db: &Connection, plan: &Plan) -> Result<(), StoreError> {
         Some(_) | None => {}
     }
     let found = declared::current_revision(db)?;
-    if plan.revision == found { Ok(()) } else { Err(StoreError::Stale { planned: plan.revision, found }) }
+    if plan.revision == found {
+        return Ok(());
+    }
+    let latest = declared::revision_entry(db, found)?.map(Box::new);
+    Err(StoreError::Stale { planned: plan.revision, found, latest })
 }
 
 /// Takes the names away from all mailboxes that are renamed or deleted, and returns their ids: the names in a plan
@@ -192,7 +210,15 @@ fn write_revision(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Rev
         whole(updated),
         whole(deleted),
     ])?;
-    declared::current_revision(db)
+    let revision = declared::current_revision(db)?;
+    let sql = "INSERT INTO applies (revision, plan, selection, overridden) VALUES (?1, ?2, ?3, ?4)";
+    db.prepare_cached(sql)?.execute(params![
+        whole(revision.0),
+        commit.fingerprint,
+        to_json(&commit.plan.selection)?,
+        to_json(&commit.plan.overridden)?,
+    ])?;
+    Ok(revision)
 }
 
 fn one_row(rows: usize, kind: &str, name: &dyn std::fmt::Display) -> Result<(), StoreError> {

@@ -252,7 +252,11 @@ impl Desk {
 }
 
 pub fn policy() -> Policy {
-    Policy { connectors: Connectors::kinds(), overrides: BTreeMap::new() }
+    Policy {
+        connectors: Connectors::kinds(),
+        overrides: BTreeMap::new(),
+        selection: mailplumb::model::selection::Selection::default(),
+    }
 }
 
 pub fn name(text: &str) -> Name {

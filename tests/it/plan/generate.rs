@@ -23,6 +23,7 @@ use mailplumb::model::profile::{
     ExchangeLogin, ExchangeOnline, MailServers, Processing, Profile, Server, ServerKind, TlsMode, Transport,
 };
 use mailplumb::model::secret::{Sealed, SealedValue, SecretRef};
+use mailplumb::model::selection::Selection;
 use mailplumb::model::stored::Stored;
 use mailplumb::plan;
 use proptest::collection::{btree_map, btree_set};
@@ -151,7 +152,11 @@ pub fn small(names: &[&str]) -> Desired {
 }
 
 pub fn policy() -> Policy {
-    Policy { connectors: [ServerKind::Pop3Smtp, ServerKind::ImapSmtp].into(), overrides: BTreeMap::new() }
+    Policy {
+        connectors: [ServerKind::Pop3Smtp, ServerKind::ImapSmtp].into(),
+        overrides: BTreeMap::new(),
+        selection: Selection::default(),
+    }
 }
 
 /// The store after this manifest was applied and every test passed.
@@ -429,8 +434,11 @@ pub fn any_policy() -> impl Strategy<Value = Policy> {
     let kinds =
         vec![ServerKind::Exchange, ServerKind::ExchangeOnline, ServerKind::Pop3Smtp, ServerKind::ImapSmtp];
     let overrides = btree_map(select(Guard::ALL.to_vec()), Just("a reason".to_owned()), 0..3);
-    (btree_set(select(kinds), 0..5), overrides)
-        .prop_map(|(connectors, overrides)| Policy { connectors, overrides })
+    (btree_set(select(kinds), 0..5), overrides).prop_map(|(connectors, overrides)| Policy {
+        connectors,
+        overrides,
+        selection: Selection::default(),
+    })
 }
 
 fn states() -> impl Strategy<Value = OperationState> {

@@ -24,6 +24,7 @@ use mailplumb::model::profile::{
 use mailplumb::model::record::{ContentHash, IncomingBatch, MessageFacts, NewRecord};
 use mailplumb::model::revision::Revision;
 use mailplumb::model::secret::{Sealed, SealedValue, SecretRef};
+use mailplumb::model::selection::Selection;
 use mailplumb::store::{RevisionCommit, Store, StoreError};
 
 pub fn at(second: i64) -> Timestamp {
@@ -187,6 +188,8 @@ pub async fn plan(store: &dyn Store, effects: Vec<Effect>) -> Plan {
         store: stored.store,
         revision: stored.revision,
         manifest: ManifestDigest(format!("digest-{}", stored.revision.0 + 1)),
+        selection: Selection::default(),
+        overridden: Vec::new(),
         steps: effects.into_iter().map(step).collect(),
         blocked: Vec::new(),
         notes: Vec::new(),
@@ -207,7 +210,14 @@ pub fn commit_of(plan: &Plan, second: i64) -> RevisionCommit<'_> {
             }
         }
     }
-    RevisionCommit { plan, secrets: vec![(secret_ref(), sealed("ciphertext"))], states, at: at(second) }
+    let fingerprint = mailplumb::plan::fingerprint(plan);
+    RevisionCommit {
+        plan,
+        fingerprint,
+        secrets: vec![(secret_ref(), sealed("ciphertext"))],
+        states,
+        at: at(second),
+    }
 }
 
 pub async fn apply(store: &dyn Store, effects: Vec<Effect>) -> Result<Revision, StoreError> {

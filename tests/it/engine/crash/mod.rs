@@ -1,6 +1,7 @@
 //! The process is killed at every call of store and servers, and everything is as if it had not been.
 
 mod inside;
+mod ledger;
 mod nothing_is_lost;
 mod outcome;
 mod points;

@@ -53,7 +53,7 @@ pub async fn a_plan_from_before_the_store_is_good_for_its_first_revision_only(wo
     let lease = lease_state(&*world.store).await;
     assert_eq!(world.store.commit_revision(&lease, &commit_of(&plan, 1)).await.unwrap(), Revision(1));
     let refused = world.store.commit_revision(&lease, &commit_of(&plan, 2)).await;
-    assert!(matches!(refused, Err(StoreError::Stale { planned: Revision(0), found: Revision(1) })));
+    assert!(matches!(refused, Err(StoreError::AlreadyApplied { revision: Revision(1), .. })));
     plan.revision = Revision(1);
     let refused = world.store.commit_revision(&lease, &commit_of(&plan, 2)).await;
     assert!(matches!(refused, Err(StoreError::OtherStore { .. })));
@@ -64,7 +64,7 @@ pub async fn a_stale_plan_changes_nothing(world: &World) {
     set_up(&*world.store, &["ben"]).await;
     let lease = lease_state(&*world.store).await;
     let refused = world.store.commit_revision(&lease, &commit_of(&stale, 2)).await;
-    assert!(matches!(refused, Err(StoreError::Stale { planned: Revision(0), found: Revision(1) })));
+    assert!(matches!(refused, Err(StoreError::Stale { planned: Revision(0), found: Revision(1), .. })));
     assert_eq!(names(&*world.store).await, ["ben"]);
 }
 

@@ -1,0 +1,36 @@
+//! The door to the ledger: which tests a command was to run, and what became of each.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::model::alert::Alert;
+use crate::model::ledger::{LedgerEntry, NewRun, Outcome, Run};
+use crate::model::name::Name;
+use crate::model::operation::Operation;
+
+/// Keeps the ledger. It is written as a run goes on, so that one that is killed leaves a true account.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Notes all that the run is to test as not started, and returns the run's id.
+    async fn begin_run(&self, run: &NewRun) -> Result<u64, StoreError>;
+    /// Notes outcomes of one run, with the alerts that go with them. A mailbox that is gone by now is left out.
+    async fn note_outcomes(
+        &self,
+        run: u64,
+        outcomes: &[(Name, Operation, Outcome)],
+        alerts: &[Alert],
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
+    async fn end_run(&self, run: u64, at: Timestamp) -> Result<(), StoreError>;
+    /// The newest run, with its entries in the order of the mailboxes' names.
+    async fn last_run(&self, which: RunQuery) -> Result<Option<(Run, Vec<LedgerEntry>)>, StoreError>;
+}
+
+/// Which run is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunQuery {
+    Any,
+    /// The newest that an apply, or its resumption, began.
+    OfApply,
+}
