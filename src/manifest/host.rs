@@ -144,6 +144,7 @@ mod tests {
             name: "host.yaml".into(),
             path: "/etc/mailplumb/host.yaml".into(),
             bytes: text.as_bytes().into(),
+            layer: None,
         })
     }
 
