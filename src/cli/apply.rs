@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome, STALE};
-use super::plan::{Overrides, stored};
+use super::plan::{Creation, Overrides, stored};
 use super::test::{conclude, test_all};
 use super::{Global, output};
 use crate::engine::test_and_enable::Which;
@@ -36,6 +36,8 @@ pub struct Apply {
     #[arg(long, value_name = "WHEN", default_value = "now")]
     tests: Tests,
     #[command(flatten)]
+    creation: Creation,
+    #[command(flatten)]
     overrides: Overrides,
 }
 
@@ -50,7 +52,7 @@ impl Apply {
         let (desired, _) = global.desired(&global.acting_host()?)?;
         let plan = match &self.plan {
             Some(path) => saved(path, &desired)?,
-            None => crate::plan::plan(&desired, &stored(global)?, &self.overrides.policy()),
+            None => crate::plan::plan(&desired, &stored(global, &self.creation)?, &self.overrides.policy()),
         };
         match &self.plan {
             // It was shown, and perhaps reviewed, when it was saved.

@@ -24,8 +24,8 @@ use crate::remote::connectors::Connectors;
 use crate::secrets::environment::Environment;
 use crate::secrets::identity::{Discovery, Keyring};
 use crate::source::directory::Directory;
-use crate::store::Store;
 use crate::store::sqlite::{Open, SqliteStore};
+use crate::store::{Store, StoreError};
 
 impl Global {
     pub fn source(&self) -> Directory {
@@ -93,11 +93,20 @@ impl Global {
 
     /// The store as it is. A default store that is missing is `None`; a missing one that was named is an error.
     pub fn store_to_read(&self) -> Result<Option<SqliteStore>, Failure> {
-        let path = self.state_path();
-        if self.state.is_none() && !path.exists() {
-            return Ok(None);
+        match &self.state {
+            None => self.store_if_there(),
+            Some(path) => open_store(path, Open::ReadOnly).map(Some),
         }
-        open_store(&path, Open::ReadOnly).map(Some)
+    }
+
+    /// The store as it is; `None` when there is none, or one whose creation did not get far.
+    pub fn store_if_there(&self) -> Result<Option<SqliteStore>, Failure> {
+        let path = self.state_path();
+        match SqliteStore::open(&path, Open::ReadOnly) {
+            Ok(store) => Ok(Some(store)),
+            Err(StoreError::Missing(_)) => Ok(None),
+            Err(error) => Err(at_store(error, &path)),
+        }
     }
 
     /// The store, for a command that only makes sense with one.
@@ -153,15 +162,13 @@ fn directory_of(path: Option<&PathBuf>) -> PathBuf {
 
 /// Opens a store. What goes wrong says where.
 fn open_store(path: &Path, open: Open) -> Result<SqliteStore, Failure> {
-    SqliteStore::open(path, open).map_err(|error| {
-        let failure = Failure::from(error);
-        let place = shown(path);
-        if failure.message.contains(&place) {
-            failure
-        } else {
-            failure.cause(format!("the store is `{place}`"))
-        }
-    })
+    SqliteStore::open(path, open).map_err(|error| at_store(error, path))
+}
+
+fn at_store(error: StoreError, path: &Path) -> Failure {
+    let failure = Failure::from(error);
+    let place = shown(path);
+    if failure.message.contains(&place) { failure } else { failure.cause(format!("the store is `{place}`")) }
 }
 
 /// The failure of a manifest with errors.

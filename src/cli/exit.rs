@@ -63,7 +63,9 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
-            StoreError::Missing(_) => "run `mailplumb apply` first, or name the store with --state",
+            StoreError::Missing(_) => {
+                "run `mailplumb apply` first (with --create where --state names a new store), or name another with --state"
+            }
             StoreError::Busy { .. } => "wait for it to end; the lease of a process that died is taken over",
             StoreError::Fenced(_) => "run the command again",
             StoreError::Stale { .. } | StoreError::OtherStore { .. } | StoreError::AlreadyApplied { .. } => {
@@ -72,6 +74,9 @@ impl From<StoreError> for Failure {
             StoreError::Full => "free some space; nothing was lost, the last change was not made",
             StoreError::ReadOnly(_) => "check the owner and the permissions of the store and its folder",
             StoreError::TooNew { .. } => "update mailplumb on this machine",
+            StoreError::NotAStore(_) => {
+                "name the store's file with --state; if this is its name, restore it from a backup"
+            }
             StoreError::Damaged(_) => "restore the store from a backup",
             StoreError::NotFound(_) => "list what is there first",
             StoreError::Failed(_) => "run the command again; if it stays, report it with this text",
@@ -86,6 +91,7 @@ impl From<StoreError> for Failure {
             | StoreError::Full
             | StoreError::ReadOnly(_)
             | StoreError::TooNew { .. }
+            | StoreError::NotAStore(_)
             | StoreError::Damaged(_)
             | StoreError::NotFound(_)
             | StoreError::Failed(_) => ERROR,

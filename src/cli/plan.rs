@@ -32,7 +32,17 @@ pub struct PlanCommand {
     #[arg(long)]
     detailed_exitcode: bool,
     #[command(flatten)]
+    creation: Creation,
+    #[command(flatten)]
     overrides: Overrides,
+}
+
+/// Whether a store that was named has to be there.
+#[derive(Debug, Clone, Args)]
+pub struct Creation {
+    /// Begin a new store where --state says, if there is none
+    #[arg(long)]
+    create: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,7 +82,7 @@ fn parse_guard(text: &str) -> Result<Guard, String> {
 impl PlanCommand {
     pub fn run(self, global: &Global) -> Outcome {
         let (desired, _) = global.desired(&global.host()?)?;
-        let stored = stored(global)?;
+        let stored = stored(global, &self.creation)?;
         let plan = crate::plan::plan(&desired, &stored, &self.overrides.policy());
         match self.output {
             PlanFormat::Text => output::data(&render::text(&plan, render::Style::Coloured))?,
@@ -99,8 +109,9 @@ fn save(plan: &Plan, path: &PathBuf) -> Result<(), Failure> {
 }
 
 /// The stored state; without a store, an empty one, and it is said.
-pub fn stored(global: &Global) -> Result<Stored, Failure> {
-    match global.store_to_read()? {
+pub fn stored(global: &Global, creation: &Creation) -> Result<Stored, Failure> {
+    let store = if creation.create { global.store_if_there()? } else { global.store_to_read()? };
+    match store {
         Some(store) => super::context::run(tokio_util::sync::CancellationToken::new(), async {
             Ok(store.stored().await?)
         }),

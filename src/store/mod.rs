@@ -61,6 +61,8 @@ pub enum StoreError {
     ReadOnly(String),
     #[error("the store was written by a newer version (schema {found}, this version knows {known})")]
     TooNew { found: u32, known: u32 },
+    #[error("this is not a store: {0}")]
+    NotAStore(String),
     #[error("the store is damaged: {0}")]
     Damaged(String),
     #[error("no such {0}")]

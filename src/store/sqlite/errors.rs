@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rusqlite::ffi::ErrorCode;
+use rusqlite::ffi::{ErrorCode, SQLITE_IOERR_SHMSIZE};
 
 use crate::store::StoreError;
 
@@ -33,11 +33,15 @@ pub(super) fn meaning(error: &rusqlite::Error) -> StoreError {
 
 fn by_code(code: ErrorCode, error: &rusqlite::Error) -> StoreError {
     let words = error.to_string();
-    if code == ErrorCode::DiskFull {
+    // The shared memory beside the database could not be made larger.
+    let is_grown_in_vain = error.sqlite_error().is_some_and(|it| it.extended_code == SQLITE_IOERR_SHMSIZE);
+    if code == ErrorCode::DiskFull || is_grown_in_vain {
         StoreError::Full
     } else if [ErrorCode::ReadOnly, ErrorCode::CannotOpen, ErrorCode::PermissionDenied].contains(&code) {
         StoreError::ReadOnly(words)
-    } else if [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase].contains(&code) {
+    } else if code == ErrorCode::NotADatabase {
+        StoreError::NotAStore(words)
+    } else if code == ErrorCode::DatabaseCorrupt {
         StoreError::Damaged(words)
     } else if [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked].contains(&code) {
         StoreError::Failed(format!(

@@ -19,8 +19,9 @@ pub enum Open {
     Existing,
     /// It is created, with its folder, unless it is there.
     CreateIfMissing,
-    /// Nothing is written; for reading beside a running process, or on a read-only file system. Where the folder
-    /// allows it, SQLite puts its two lock and log files beside the database while it reads, as it does for writers.
+    /// Nothing is written, but that an older schema is brought up to date first; for reading beside a running process,
+    /// or on a read-only file system. Where the folder allows it, SQLite puts its two lock and log files beside the
+    /// database while it reads, as it does for writers.
     ReadOnly,
 }
 
@@ -62,6 +63,7 @@ pub(super) fn writer(path: &Path, mode: Open) -> Result<Connection, StoreError> 
     if mode != Open::CreateIfMissing && !path.exists() {
         return Err(StoreError::Missing(path.display().to_string()));
     }
+    refuse_folder(path)?;
     // One process at a time creates, switches to WAL and migrates. The lock is on the folder, because closing
     // any descriptor of the database file would drop the locks that SQLite holds on it.
     let _turn = lock_folder(&folder)?;
@@ -79,7 +81,7 @@ pub(super) fn writer(path: &Path, mode: Open) -> Result<Connection, StoreError> 
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "foreign_keys", true)?;
-    migrate(&mut db, path)?;
+    migrate(&mut db, path, &MIGRATIONS)?;
     Ok(db)
 }
 
@@ -88,8 +90,9 @@ pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
     if !path.exists() {
         return Err(StoreError::Missing(path.display().to_string()));
     }
+    refuse_folder(path)?;
     let found = match judge_for_reading(path, Reading::Shared) {
-        Err(error @ (StoreError::ReadOnly(_) | StoreError::Failed(_))) => {
+        Err(error @ (StoreError::ReadOnly(_) | StoreError::Full | StoreError::Failed(_))) => {
             if !can_be_immutable(path) {
                 return Err(error);
             }
@@ -99,11 +102,23 @@ pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
     };
     match found {
         (Found::Blank, _) => Err(StoreError::Missing(path.display().to_string())),
-        (Found::Ours { version }, _) if version < VERSION => Err(StoreError::Failed(format!(
-            "its schema {version} is older than {VERSION}; a command that writes brings it up to date"
-        ))),
+        (Found::Ours { version }, _) if version < VERSION => match writer(path, Open::Existing) {
+            Ok(_) => Ok(Reading::Shared),
+            Err(StoreError::ReadOnly(words)) => Err(StoreError::ReadOnly(format!(
+                "{words}, and its schema {version} has to be brought up to date to {VERSION}"
+            ))),
+            Err(other) => Err(other),
+        },
         (Found::Ours { .. }, reading) => Ok(reading),
     }
+}
+
+/// SQLite would call it an input or output error.
+fn refuse_folder(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Err(StoreError::NotAStore(format!("`{}` is a folder", path.display())));
+    }
+    Ok(())
 }
 
 /// Opens a connection that only reads.
@@ -170,7 +185,7 @@ fn judge(db: &Connection, path: &Path) -> Result<Found, StoreError> {
     if application == 0 && version == 0 && objects == 0 {
         return Ok(Found::Blank);
     }
-    let not_ours = || StoreError::Damaged(format!("{} is a database of another program", path.display()));
+    let not_ours = || StoreError::NotAStore(format!("`{}` is a database of another program", path.display()));
     if application != APPLICATION_ID {
         return Err(not_ours());
     }
@@ -181,17 +196,15 @@ fn judge(db: &Connection, path: &Path) -> Result<Found, StoreError> {
     Ok(Found::Ours { version: found })
 }
 
-/// Brings the schema up to date, each migration in a transaction of its own.
-fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    for (version, migration) in (1_u32..).zip(MIGRATIONS) {
-        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found = match judge(&transaction, path)? {
-            Found::Blank => 0,
-            Found::Ours { version } => version,
-        };
-        if found >= version {
-            continue;
-        }
+/// Brings the schema up to date, all of it or nothing: whoever is killed in the middle leaves the schema that was there.
+fn migrate(db: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = match judge(&transaction, path)? {
+        Found::Blank => 0,
+        Found::Ours { version } => version,
+    };
+    let missing = (1_u32..).zip(migrations).filter(|(version, _)| *version > found);
+    for (version, migration) in missing {
         transaction.execute_batch(migration)?;
         if version == 1 {
             let id = process::random_hex()
@@ -200,8 +213,8 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreError> {
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", version)?;
-        transaction.commit()?;
     }
+    transaction.commit()?;
     Ok(())
 }
 
@@ -241,6 +254,25 @@ mod tests {
         assert!(can_be_immutable(&path));
         let db = reader(&path, Reading::Immutable).unwrap();
         assert!(matches!(judge(&db, &path), Ok(Found::Ours { version: VERSION })));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_schema_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let mut db = writer(&path, Open::CreateIfMissing).unwrap();
+        let tables = |db: &Connection| -> i64 {
+            db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap()
+        };
+        let before = tables(&db);
+        let migrations = [MIGRATIONS.as_slice(), &["CREATE TABLE later (a ANY) STRICT", "CREATE"]].concat();
+        assert!(migrate(&mut db, &path, &migrations).is_err());
+        assert_eq!(tables(&db), before);
+        assert!(matches!(judge(&db, &path), Ok(Found::Ours { version: VERSION })));
+        migrate(&mut db, &path, &migrations[..migrations.len() - 1]).unwrap();
+        assert_eq!(tables(&db), before + 1);
+        // The program that made it is newer than this one.
+        assert!(matches!(judge(&db, &path), Err(StoreError::TooNew { .. })));
     }
 
     #[test]

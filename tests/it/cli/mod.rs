@@ -8,6 +8,7 @@ mod masks;
 mod office;
 mod person;
 mod refusals;
+mod robust;
 mod search;
 mod story;
 mod terminal;

@@ -99,7 +99,7 @@ fn what_is_not_our_database_is_left_as_it_is() {
     for path in [&text, &foreign] {
         let before = std::fs::read(path).unwrap();
         for mode in [Open::Existing, Open::CreateIfMissing, Open::ReadOnly] {
-            assert!(matches!(refused(path, mode), StoreError::Damaged(_)), "{mode:?}");
+            assert!(matches!(refused(path, mode), StoreError::NotAStore(_)), "{mode:?}");
         }
         assert_eq!(std::fs::read(path).unwrap(), before);
     }
@@ -112,7 +112,7 @@ fn a_newer_schema_is_left_alone() {
     drop(create(&path));
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     for mode in [Open::Existing, Open::CreateIfMissing, Open::ReadOnly] {
-        assert!(matches!(refused(&path, mode), StoreError::TooNew { found: 99, known: 1 }));
+        assert!(matches!(refused(&path, mode), StoreError::TooNew { found: 99, .. }));
     }
 }
 

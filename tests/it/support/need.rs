@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -16,6 +17,10 @@ pub enum Need {
     Age,
     /// The schemas that mail vendors publish.
     Schemas,
+    /// The vendor's pages from which the fields come.
+    Pages,
+    /// The right to mount a small file system where nobody else sees it.
+    SmallDisks,
 }
 
 impl Need {
@@ -23,7 +28,8 @@ impl Need {
     fn group(self) -> &'static str {
         match self {
             Self::Servers | Self::Submission | Self::Age => "servers",
-            Self::Schemas => "schemas",
+            Self::Schemas | Self::Pages => "schemas",
+            Self::SmallDisks => "disks",
         }
     }
 
@@ -42,6 +48,17 @@ impl Need {
                 Some(_) => None,
                 None => Some("MAILPLUMB_VENDOR_DATA names no folder".to_owned()),
             },
+            Self::Pages => match vendor_data().filter(|folder| folder.join("seeds").is_dir()) {
+                Some(_) => None,
+                None => Some("MAILPLUMB_VENDOR_DATA names no folder with seeds".to_owned()),
+            },
+            Self::SmallDisks => {
+                // In a namespace of its own, which ends with the command.
+                let tried =
+                    Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/tmp"]).output();
+                let may = tried.is_ok_and(|output| output.status.success());
+                (!may).then(|| "a file system cannot be mounted in a namespace (unshare)".to_owned())
+            }
         }
     }
 }

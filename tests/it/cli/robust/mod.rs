@@ -1,0 +1,8 @@
+//! What happens to a store when the disk is full, the program is new, or processes die and compete.
+
+mod disk;
+mod processes;
+mod upgrade;
+
+/// Where the state of a manifest in `mail` is.
+const STATE: &str = "mail/.mailplumb/state.db";
