@@ -19,7 +19,7 @@ macro_rules! with_settings {
         $(#[$meta])*
         pub struct $name {
             $($(#[$field_meta])* pub $field: $type,)*
-            /// Vendor: "Server Profile".
+            /// Vendor: "Server Profile". The name of an `EmailServerProfile`.
             pub profile: Option<Spanned<Name>>,
             /// Vendor: "Incoming Email". ("Server-Side Synchronization or Email Router" is `server-side-sync`; Outlook
             /// is `none`.)
@@ -28,11 +28,11 @@ macro_rules! with_settings {
             pub outgoing: Option<Spanned<Method>>,
             /// Vendor: "Appointments, Contacts, and Tasks". Exchange types only.
             pub appointments_contacts_tasks: Option<Spanned<Method>>,
-            /// Vendor: "Track incoming emails": which mail becomes a record.
+            /// Vendor: "Track incoming emails": which mail becomes a record. Default `all`.
             pub accept: Option<Spanned<Accept>>,
             /// Vendor: "Owner"; receives alerts about the mailbox.
             pub owner: Option<Spanned<Address>>,
-            /// Vendor: "Status". `false` stops all processing.
+            /// Vendor: "Status". `false` stops all processing. Default `true`.
             pub active: Option<Spanned<bool>>,
             /// Vendor: "Process Email Received After"; wins over the profile's date either way.
             pub process_from: Option<Spanned<Moment>>,
@@ -110,10 +110,12 @@ with_settings! {
         pub approved: Option<Spanned<Address>>,
         /// Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
+        /// What protects it, and what it was called before.
         pub lifecycle: Option<Lifecycle>,
     }
 }
 
+/// The mailbox of a person.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UserMailbox {
@@ -124,6 +126,7 @@ pub struct UserMailbox {
     pub address: Spanned<Address>,
 }
 
+/// The mailbox of a queue, or a forward mailbox.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SharedMailbox {
@@ -136,22 +139,29 @@ pub struct SharedMailbox {
     pub delete_after_processing: Option<Spanned<bool>>,
 }
 
+/// How mail comes in. Vendor: "Incoming Email".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IncomingMethod {
+    /// Not by mailplumb; also for whoever lets Outlook do it.
     None,
+    /// Read from the mail server. Vendor: "Server-Side Synchronization", and also "Email Router".
     ServerSideSync,
-    /// The mail arrives in a forward mailbox.
+    /// The mail arrives in a forward mailbox. Vendor: "Forward Mailbox".
     ForwardMailbox,
 }
 
+/// Whether mail goes out, or appointments, contacts and tasks are kept equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
+    /// Not by mailplumb; also for whoever lets Outlook do it.
     None,
+    /// Through the mail server. Vendor: "Server-Side Synchronization", and also "Email Router".
     ServerSideSync,
 }
 
+/// Which incoming mail becomes a record. Vendor: "Track incoming emails".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Accept {
@@ -167,6 +177,7 @@ pub enum Accept {
     None,
 }
 
+/// The login of one mailbox, for profiles whose credentials are `mailbox`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MailboxCredentials {
@@ -185,10 +196,11 @@ pub struct Claim {
     pub take_over_from: String,
 }
 
+/// What protects a resource, and what it was called before.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Lifecycle {
-    /// A plan that would delete it is refused.
+    /// A plan that would delete it is refused, also when its document is gone. Default `false`.
     pub prevent_destroy: Option<bool>,
     /// Names it had before: a rename keeps its state.
     #[serde(default)]
@@ -201,12 +213,15 @@ pub struct Lifecycle {
 pub struct MailboxListSpec {
     /// Settings of every mailbox of the list that does not say otherwise.
     pub common: Option<ListCommon>,
+    /// Mailboxes of people.
     #[serde(default)]
     #[schemars(with = "Vec<UserEntry>")]
     pub users: Vec<Raw>,
+    /// Mailboxes of queues.
     #[serde(default)]
     #[schemars(with = "Vec<SharedEntry>")]
     pub queues: Vec<Raw>,
+    /// Forward mailboxes.
     #[serde(default)]
     #[schemars(with = "Vec<SharedEntry>")]
     pub forwards: Vec<Raw>,
@@ -225,9 +240,11 @@ with_settings! {
 with_settings! {
     /// The mailbox of a person.
     pub struct UserEntry {
+        /// A slug, as in `metadata.name`.
         pub name: Spanned<Name>,
         /// Vendor: "Email Address".
         pub address: Spanned<Address>,
+        /// Vendor: "Name"; up to 100 characters.
         #[schemars(length(max = 100))]
         pub display_name: Option<Spanned<String>>,
         /// Added to the list's labels.
@@ -235,7 +252,9 @@ with_settings! {
         pub labels: BTreeMap<String, String>,
         /// Vendor: "Approve Email": this very address and no other.
         pub approved: Option<Spanned<Address>>,
+        /// Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
+        /// What protects it, and what it was called before.
         pub lifecycle: Option<Lifecycle>,
     }
 }
@@ -243,9 +262,11 @@ with_settings! {
 with_settings! {
     /// The mailbox of a queue, or a forward mailbox.
     pub struct SharedEntry {
+        /// A slug, as in `metadata.name`.
         pub name: Spanned<Name>,
         /// Vendor: "Email Address".
         pub address: Spanned<Address>,
+        /// Vendor: "Name"; up to 100 characters.
         #[schemars(length(max = 100))]
         pub display_name: Option<Spanned<String>>,
         /// Added to the list's labels.
@@ -255,7 +276,9 @@ with_settings! {
         pub approved: Option<Spanned<Address>>,
         /// Vendor: "Delete Emails after Processing". Default `false`.
         pub delete_after_processing: Option<Spanned<bool>>,
+        /// Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
+        /// What protects it, and what it was called before.
         pub lifecycle: Option<Lifecycle>,
     }
 }
@@ -266,10 +289,12 @@ with_settings! {
 pub struct CsvList {
     /// Relative to this file.
     pub file: Spanned<String>,
+    /// What the mailboxes in the file are.
     #[serde(rename = "type")]
     pub kind: MailboxType,
 }
 
+/// Whose mailbox it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MailboxType {
@@ -282,6 +307,7 @@ with_settings! {
     /// The bulk edit: values for every mailbox that it selects. There is no `approved` here: approving by selector
     /// would defeat approval.
     pub struct AssignmentSpec {
+        /// Which mailboxes get these values.
         pub select: Spanned<Select>,
     }
 }

@@ -15,11 +15,17 @@ pub struct OrganizationSpec {
     /// A name for people, up to 100 characters.
     #[schemars(length(max = 100))]
     pub display_name: Option<Spanned<String>>,
+    /// What mailboxes get that say nothing else.
     pub defaults: Option<Defaults>,
+    /// Whose mail is processed only once its address is approved.
     pub approval: Option<Approval>,
+    /// How messages are matched with each other and with records.
     pub tracking: Option<Spanned<Tracking>>,
+    /// Which alerts are kept, for how long, and who is told.
     pub alerts: Option<Alerts>,
+    /// How often and how long after a failure something is tried again.
     pub retry: Option<Retry>,
+    /// What a plan must not do without an explicit word.
     pub guards: Option<Guards>,
     /// Who can open the secrets: a name and an age recipient (`age1…`) each.
     pub recipients: Option<Entries<Spanned<String>>>,
@@ -29,13 +35,14 @@ pub struct OrganizationSpec {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Defaults {
-    /// Vendor: "Server Profile".
+    /// Vendor: "Server Profile". The name of an `EmailServerProfile`.
     pub profile: Option<Spanned<Name>>,
-    /// Vendor: "Incoming Email".
+    /// Vendor: "Incoming Email". Default `none`.
     pub incoming: Option<Spanned<IncomingMethod>>,
-    /// Vendor: "Outgoing Email".
+    /// Vendor: "Outgoing Email". Default `none`; becomes `none` for a forward mailbox.
     pub outgoing: Option<Spanned<Method>>,
-    /// Vendor: "Appointments, Contacts, and Tasks". Becomes `none` where the profile has no calendar.
+    /// Vendor: "Appointments, Contacts, and Tasks". Default `none`; becomes `none` where the
+    /// profile has no calendar.
     pub appointments_contacts_tasks: Option<Spanned<Method>>,
     /// Which incoming mail becomes a record; left out: all of it.
     pub accept: Option<Spanned<Accept>>,
@@ -45,27 +52,33 @@ pub struct Defaults {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approval {
-    /// Whether addresses are approved in the manifest or by a command; the other one is refused.
+    /// Whether addresses are approved in the manifest or by a command; the other one is refused. Default `manifest`.
     pub source: Option<Spanned<ApprovalSource>>,
-    /// Vendor: "Process emails only for approved users".
+    /// Vendor: "Process emails only for approved users". Default `required`.
     pub users: Option<Requirement>,
-    /// Vendor: "Process emails only for approved queues".
+    /// Vendor: "Process emails only for approved queues". Default `required`.
     pub queues: Option<Requirement>,
-    /// The same for forward mailboxes.
+    /// The same for forward mailboxes. Default `required`.
     pub forward: Option<Requirement>,
 }
 
+/// Where addresses are approved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ApprovalSource {
+    /// `approved` on a mailbox, or an `ApprovalList`.
     Manifest,
+    /// Outside of git.
     Command,
 }
 
+/// Whether an address has to be approved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Requirement {
+    /// Nothing is processed before the address is approved.
     Required,
+    /// Mail is processed without approval.
     NotRequired,
 }
 
@@ -75,7 +88,7 @@ pub enum Requirement {
 pub struct Tracking {
     /// Vendor: "Use correlation to track email conversations". Default `true`.
     pub correlation: Option<bool>,
-    /// Vendor: "Use tracking tokens".
+    /// Vendor: "Use tracking tokens". Left out: tokens with the prefix `CRM:`.
     pub token: Option<TrackingToken>,
     /// Vendor: "Use smart matching". Default `false`.
     pub smart_matching: Option<bool>,
@@ -83,6 +96,7 @@ pub struct Tracking {
     pub internal_mail: Option<InternalMail>,
     /// Vendor: "Allow messages with unresolved email recipients to be sent". Default `refuse`.
     pub unresolved_recipients: Option<UnresolvedRecipients>,
+    /// What is kept of attachments.
     pub attachments: Option<Attachments>,
 }
 
@@ -100,20 +114,27 @@ pub struct TrackingToken {
     pub former_prefixes: Vec<String>,
 }
 
+/// What a message from one user to another becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InternalMail {
+    /// One record that both share.
     OneActivity,
+    /// A record for the sender and one for the recipient.
     TwoActivities,
 }
 
+/// What happens to a message for somebody who is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnresolvedRecipients {
+    /// It is not sent.
     Refuse,
+    /// It is sent all the same.
     Send,
 }
 
+/// Limits of what is kept of attachments.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Attachments {
@@ -124,6 +145,7 @@ pub struct Attachments {
     pub blocked_types: Vec<String>,
 }
 
+/// What a person is told. Vendor: "Alerts".
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alerts {
@@ -135,14 +157,19 @@ pub struct Alerts {
     pub keep: Option<Spanned<Period>>,
 }
 
+/// How much an alert matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlertLevel {
+    /// Something stopped working, or a message is not sent.
     Error,
+    /// It is tried again by itself.
     Warning,
+    /// Good news, such as a passed test.
     Information,
 }
 
+/// How often something that failed is tried again.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retry {
@@ -160,7 +187,9 @@ pub struct Retry {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Guards {
+    /// Deleting more mailboxes and profiles than this.
     pub deletions: Option<DeletionGuard>,
+    /// Changing more mailboxes and profiles than this.
     pub updates: Option<UpdateGuard>,
     /// A manifest without profiles and mailboxes. Default `refuse`.
     pub empty_manifest: Option<GuardAction>,
@@ -168,28 +197,33 @@ pub struct Guards {
     pub claim_take_over: Option<GuardAction>,
 }
 
+/// Exceeding either limit blocks the plan until `--override-guard deletions` is given.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeletionGuard {
-    /// Default 10.
+    /// How many may be deleted at once, whatever their share. Default 10.
     pub count: Option<u32>,
-    /// Default 30.
+    /// The share in percent that may be deleted at once. Default 30.
     #[schemars(range(min = 0, max = 100))]
     pub percent: Option<Spanned<u32>>,
 }
 
+/// Exceeding the limit blocks the plan until `--override-guard updates` is given.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateGuard {
-    /// Default 30.
+    /// The share in percent that may be changed at once. Default 30.
     #[schemars(range(min = 0, max = 100))]
     pub percent: Option<Spanned<u32>>,
 }
 
+/// What a plan does when it meets this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GuardAction {
+    /// It is blocked until the guard is overridden by name.
     Refuse,
+    /// It goes on.
     Allow,
 }
 

@@ -33,6 +33,7 @@ pub struct ProfileSpec {
     pub imap_smtp: Option<Spanned<ImapSmtp>>,
     /// Vendor: "Additional Settings".
     pub processing: Option<Processing>,
+    /// Who is told about trouble with the whole profile.
     pub alerts: Option<ProfileAlerts>,
 }
 
@@ -42,6 +43,7 @@ pub struct ProfileSpec {
 pub struct Pop3Smtp {
     /// A CA bundle that the host file names; left out: the system's roots.
     pub trust: Option<Spanned<Name>>,
+    /// Where mail comes from.
     pub incoming: IncomingServer,
     /// Left out: the profile cannot send.
     pub outgoing: Option<OutgoingServer>,
@@ -53,6 +55,7 @@ pub struct Pop3Smtp {
 pub struct ImapSmtp {
     /// A CA bundle that the host file names; left out: the system's roots.
     pub trust: Option<Spanned<Name>>,
+    /// Where mail comes from.
     pub incoming: IncomingServer,
     /// Left out: the profile cannot send.
     pub outgoing: Option<OutgoingServer>,
@@ -98,6 +101,7 @@ pub struct OutgoingServer {
     pub timeout: Option<Spanned<Period>>,
 }
 
+/// When TLS begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tls {
@@ -109,12 +113,15 @@ pub enum Tls {
     None,
 }
 
+/// How a login to a POP3, IMAP or SMTP server is made (a SASL mechanism).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MailAuthentication {
     /// The strongest that both sides know. Vendor: "Auto Detect".
     Auto,
+    /// Shows the password to the server; TLS keeps it from everybody else.
     Plain,
+    /// As `plain`, for servers that know nothing else.
     Login,
     CramMd5,
     #[serde(rename = "scram-sha-1")]
@@ -145,6 +152,7 @@ pub struct Credentials {
     pub oauth2: Option<Oauth2>,
 }
 
+/// One login for all mailboxes of the profile.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProfileCredentials {
@@ -157,6 +165,7 @@ pub struct ProfileCredentials {
     pub access: Option<Spanned<Access>>,
 }
 
+/// The identity that the host file gives to the service.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WindowsIntegrated {
@@ -174,6 +183,7 @@ pub enum Access {
     Delegation,
 }
 
+/// An OAuth 2.0 client that asks for tokens with its own secret (RFC 6749 section 4.4).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Oauth2 {
@@ -183,6 +193,7 @@ pub struct Oauth2 {
     pub client_id: String,
     /// Vendor: "Client Secret".
     pub client_secret: SecretReference,
+    /// What the token is asked for, as the provider names it.
     pub scope: String,
 }
 
@@ -194,6 +205,7 @@ pub struct Exchange {
     pub trust: Option<Spanned<Name>>,
     /// Where the web service is. TLS and port are those of the URL.
     pub location: Spanned<ExchangeLocation>,
+    /// Who reads, and how it logs in.
     pub incoming: ExchangeLogin,
     /// Left out: as `incoming` ("Use same settings for Outgoing").
     pub outgoing: Option<ExchangeOutgoing>,
@@ -203,7 +215,7 @@ pub struct Exchange {
     pub timeout: Option<Spanned<Period>>,
 }
 
-/// Exactly one key.
+/// Where Exchange Web Services are. Exactly one key.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
@@ -214,6 +226,7 @@ pub struct ExchangeLocation {
     pub autodiscover: Option<Autodiscover>,
 }
 
+/// URLs of the web service, for incoming and outgoing.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FixedLocation {
@@ -223,6 +236,7 @@ pub struct FixedLocation {
     pub outgoing: Option<Spanned<String>>,
 }
 
+/// The URL is looked up for each mailbox.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Autodiscover {
@@ -231,6 +245,7 @@ pub struct Autodiscover {
     pub allowed_hosts: Spanned<Vec<Spanned<String>>>,
 }
 
+/// Who logs in to Exchange, and how.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExchangeLogin {
@@ -240,6 +255,7 @@ pub struct ExchangeLogin {
     pub credentials: Spanned<Credentials>,
 }
 
+/// Who sends through Exchange, where that is somebody else than who reads.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExchangeOutgoing {
@@ -249,12 +265,16 @@ pub struct ExchangeOutgoing {
     pub credentials: Option<Spanned<Credentials>>,
 }
 
+/// Vendor: "Authentication Protocol": how a login over HTTP is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExchangeAuthentication {
+    /// The strongest that the server offers. Vendor: "Auto Detect".
     Auto,
+    /// Kerberos, or NTLM where there is none.
     Negotiate,
     Ntlm,
+    /// Shows the password to the server; TLS keeps it from everybody else.
     Basic,
     Oauth,
 }
@@ -277,6 +297,7 @@ pub struct ExchangeOnline {
     pub timeout: Option<Spanned<Period>>,
 }
 
+/// Which cloud of Microsoft: the hosts of sign-in, web service and permissions together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cloud {
@@ -286,10 +307,13 @@ pub enum Cloud {
     China,
 }
 
+/// By which interface Exchange Online is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
+    /// Microsoft Graph.
     Graph,
+    /// Exchange Web Services.
     Ews,
 }
 
@@ -305,14 +329,17 @@ pub struct ServerToServer {
     pub certificate: Option<Certificate>,
 }
 
+/// A certificate by which an application proves who it is.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Certificate {
     /// A PEM file beside the manifest: the certificate and those that signed it.
     pub chain_file: Spanned<String>,
+    /// The key of the first certificate, as PEM, in a secret.
     pub private_key: SecretReference,
 }
 
+/// Which mail is processed, how often, and over how many connections. Vendor: "Additional Settings".
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Processing {
@@ -325,6 +352,7 @@ pub struct Processing {
     pub min_polling_interval: Option<Spanned<Period>>,
 }
 
+/// Alerts about the profile as a whole.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProfileAlerts {

@@ -12,8 +12,10 @@ use crate::model::name::Name;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct SecretSpec {
+    /// Values by their keys.
     #[schemars(with = "Option<std::collections::BTreeMap<String, SecretValue>>")]
     pub values: Option<Entries<Raw>>,
+    /// A whole file with many values.
     pub bundle: Option<Spanned<Bundle>>,
 }
 
@@ -47,6 +49,7 @@ pub struct Bundle {
     /// The keys of the values inside.
     #[schemars(length(min = 1))]
     pub keys: Vec<Spanned<String>>,
+    /// The day on which the values stop working at the server.
     pub expires: Option<Spanned<Day>>,
 }
 

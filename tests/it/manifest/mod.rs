@@ -6,6 +6,8 @@ mod cases;
 mod documents;
 mod examples;
 mod properties;
+mod reference;
+mod vendor;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
