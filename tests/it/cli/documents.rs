@@ -14,6 +14,7 @@ fn documents() -> BTreeMap<String, String> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         (name, std::fs::read_to_string(path).unwrap())
     };
+    let pages = pages.filter(|path| !path.ends_with("README.md"));
     pages.chain([root.join("README.md")]).map(named).collect()
 }
 
@@ -170,4 +171,120 @@ fn the_exit_codes_of_the_guide_are_those_of_the_program() {
     let code = |line: &str| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok();
     let documented: Vec<u8> = page.lines().filter_map(code).collect();
     assert_eq!(documented, [0, 1, 2, 10, 11, 12, 14, 15, 16, 64, 130]);
+}
+
+/// All texts below a key of this name, wherever it stands.
+fn texts(node: &serde_yaml::Value, key: &str, found: &mut Vec<String>) {
+    let lines = |value: &serde_yaml::Value| match value {
+        serde_yaml::Value::Sequence(items) => {
+            items.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect()
+        }
+        other => other.as_str().map(str::to_owned).into_iter().collect::<Vec<_>>(),
+    };
+    match node {
+        serde_yaml::Value::Mapping(map) => {
+            for (name, value) in map {
+                if name.as_str() == Some(key) {
+                    found.extend(lines(value));
+                }
+                texts(value, key, found);
+            }
+        }
+        serde_yaml::Value::Sequence(items) => items.iter().for_each(|item| texts(item, key, found)),
+        _ => {}
+    }
+}
+
+/// The commands of each pipeline, in their order, as its runner would run them.
+#[test]
+fn the_pipelines_of_the_guide_are_yaml_and_their_commands_work() {
+    let page = documents().remove("pipelines.md").unwrap();
+    let pipelines = blocks(&page, "yaml");
+    let office = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/office/mailplumb.yaml");
+    let manifest = std::fs::read_to_string(office).unwrap();
+    let mut commands = 0;
+    for pipeline in pipelines.iter().chain(&[blocks(&page, "sh").join("\n")]) {
+        let mut person = Person::new();
+        person.export("GITHUB_STEP_SUMMARY", "summary.md");
+        person.write("mail/mailplumb.yaml", &manifest);
+        let mut scripts = Vec::new();
+        match pipeline.starts_with("#!") {
+            true => scripts.extend(pipeline.lines().map(|line| line.trim_start_matches("exec ").to_owned())),
+            false => {
+                let parsed: serde_yaml::Value = serde_yaml::from_str(pipeline).unwrap();
+                for key in ["run", "script", "entry"] {
+                    texts(&parsed, key, &mut scripts);
+                }
+            }
+        }
+        for script in scripts.iter().filter(|script| script.contains("mailplumb")) {
+            let heard = person.shell(&format!("set -e\n{script}"));
+            let is_fine =
+                heard.code == Some(0) || script.contains("--detailed-exitcode") && heard.code == Some(2);
+            // The last lines ask for the state, which only the pipelines have applied.
+            assert!(is_fine || script.contains("mailplumb status"), "{heard}");
+            commands += 1;
+        }
+    }
+    assert_eq!((pipelines.len(), commands), (3, 11));
+}
+
+/// Headings as GitHub turns them into anchors.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings =
+        page.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#'));
+    let kept = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || c == ' ';
+    headings
+        .map(|text| {
+            text.trim().to_lowercase().chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-")
+        })
+        .collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<_> = documents()
+        .into_keys()
+        .filter(|name| name != "README.md")
+        .map(|name| root.join("docs").join(name))
+        .collect();
+    pages.extend([
+        root.join("README.md"),
+        root.join("docs/README.md"),
+        root.join("examples/README.md"),
+        root.join("CONTRIBUTING.md"),
+    ]);
+    let mut seen = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {link}", page.display());
+            if !anchor.is_empty() {
+                let headings = anchors(&std::fs::read_to_string(&target).unwrap());
+                assert!(headings.contains(anchor), "{}: {link}", page.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "{seen}");
+}
+
+#[test]
+fn every_page_and_every_example_is_in_its_index() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["docs", "examples"] {
+        let index = std::fs::read_to_string(root.join(folder).join("README.md")).unwrap();
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let link = |end: &str| index.contains(&format!("]({name}{end}"));
+            assert!(
+                name == "README.md" || link(")") || link("/"),
+                "{folder}/README.md does not mention {name}"
+            );
+        }
+    }
 }

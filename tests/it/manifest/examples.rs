@@ -1,10 +1,15 @@
 //! The examples are complete manifests, and the JSON Schema is that of this version and fits them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use mailplumb::manifest::{self};
 use mailplumb::model::host::HostSettings;
+use mailplumb::model::plan::Policy;
 use mailplumb::model::problem::SourceFile;
+use mailplumb::model::stored::Stored;
+use mailplumb::plan::render;
+use mailplumb::remote::connectors::Connectors;
 use serde_json::Value;
 
 use super::{blessing, errors, files_at, here};
@@ -30,11 +35,17 @@ fn documents(file: &SourceFile) -> Vec<Value> {
 #[test]
 fn every_example_is_read_without_errors() {
     let examples = examples();
-    assert!(examples.len() >= 6, "{}", examples.len());
+    assert!(examples.len() >= 9, "{}", examples.len());
     for files in examples {
         let reading = manifest::read(&files, &HostSettings::default());
         assert_eq!(errors(&reading.problems), Vec::<&_>::new(), "{}", files[0].path.display());
-        assert!(!reading.desired.unwrap().mailboxes.is_empty());
+        let desired = reading.desired.unwrap();
+        assert!(!desired.mailboxes.is_empty());
+        // Planned, applied to nothing: something to do, nothing in the way, and the same each time.
+        let policy = Policy { connectors: Connectors::kinds(), overrides: BTreeMap::new() };
+        let plan = || mailplumb::plan::plan(&desired, &Stored::empty(), &policy);
+        assert!(plan().blocked.is_empty() && plan().steps.len() > 3, "{}", files[0].path.display());
+        assert_eq!(render::text(&plan(), render::Style::Plain), render::text(&plan(), render::Style::Plain));
     }
 }
 

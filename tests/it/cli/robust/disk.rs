@@ -134,6 +134,7 @@ fn watch_waits_for_space_and_goes_on() {
     office.person.replace("mail/mailplumb.yaml", "processing: { from: 2026-01-01T00:00:00Z }", often);
     let mut disk = SmallDisk::mounts(&office.person, "2m");
     disk.types("mailplumb apply --auto-approve").ends(0);
+    office.person.write("watch.err", "");
     disk.types("mailplumb watch >watch.out 2>watch.err & echo $! >watch.pid").ends(0);
     let heard = || office.person.read("watch.err");
     scratch::wait_until("the first cycle", || heard().contains(&format!("{WAITING} recorded")), heard);
