@@ -28,6 +28,7 @@ pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;
 pub const IDENTITY_BYTES_MAX: u64 = 64 * 1024;
 /// A plan that creates a hundred thousand mailboxes has some hundred megabytes.
 pub const SAVED_PLAN_BYTES_MAX: usize = 1024 * 1024 * 1024;
+pub const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 // --- conversations ---
 /// One line of a reply. RFC 2449 and RFC 5321 say 512; servers in the wild send more.

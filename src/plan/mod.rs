@@ -12,6 +12,7 @@ pub mod connection;
 pub mod model;
 pub mod render;
 pub mod saved;
+pub mod snapshot;
 
 mod cause;
 mod fields;

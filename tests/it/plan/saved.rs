@@ -3,6 +3,7 @@
 use mailplumb::model::plan::Plan;
 use mailplumb::model::stored::Stored;
 use mailplumb::plan::saved::{self, SavedError};
+use mailplumb::plan::snapshot::{self, SnapshotError};
 use mailplumb::plan::{self, fingerprint, render};
 
 use super::generate::*;
@@ -88,4 +89,16 @@ fn the_json_form_is_what_its_schema_says() {
     let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(value["format_version"], "1.0");
+}
+
+#[test]
+fn a_snapshot_comes_back_as_the_state_it_was_taken_of() {
+    let stored = settled(&small(&["anna", "ben"]));
+    assert_eq!(snapshot::parse(&snapshot::to_text(&stored)).unwrap(), stored);
+    let error = snapshot::parse(r#"{ "formatVersion": 9 }"#).unwrap_err();
+    assert!(error.to_string().contains("has format 9 and this version reads format 1"), "{error}");
+    for bad in ["", "{}", "[]", r#"{ "formatVersion": 1, "stored": 1 }"#] {
+        let error = snapshot::parse(bad).unwrap_err();
+        assert!(matches!(error, SnapshotError::NotASnapshot { .. }), "{error}");
+    }
 }
