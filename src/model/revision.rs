@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::desired::ManifestDigest;
 
 /// Counts the applies of one store, from 1. 0 is a store to which nothing was applied yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Revision(pub u64);
 
 impl std::fmt::Display for Revision {

@@ -22,7 +22,7 @@ mod mailboxes;
 mod notes;
 mod profiles;
 mod readiness;
-mod references;
+pub mod references;
 mod rename;
 
 use std::collections::BTreeMap;

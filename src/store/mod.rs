@@ -1,7 +1,9 @@
 //! The door of the stores: what the engine may ask of one. Each call that writes is one transaction.
 
 mod process;
+pub mod report;
 pub mod sqlite;
+pub mod upkeep;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -103,6 +105,8 @@ pub struct MessageQuery {
     /// Newest first, at most this many.
     pub limit: Option<u64>,
     pub quarantined_only: bool,
+    /// Only those recorded before this one: the next page.
+    pub before: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -110,6 +114,8 @@ pub struct OutboxQuery {
     pub mailbox: Option<Name>,
     pub state: Option<OutgoingState>,
     pub limit: Option<u64>,
+    /// Only those queued before this one: the next page.
+    pub before: Option<u64>,
 }
 
 /// Figures of one mailbox for `status`.

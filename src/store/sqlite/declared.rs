@@ -56,11 +56,17 @@ pub(super) fn sealed(db: &Connection, secret: &SecretRef) -> Result<Option<Seale
 
 /// Newest first.
 pub(super) fn revisions(db: &Connection, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT revision, applied_at, holder, manifest, created, updated, deleted
-         FROM revisions ORDER BY revision DESC LIMIT ?1",
-    )?;
-    let mut rows = statement.query([whole(limit)])?;
+    revision_rows(db, "ORDER BY revision DESC LIMIT ?1", limit)
+}
+
+pub(super) fn revision(db: &Connection, revision: Revision) -> Result<Option<RevisionEntry>, StoreError> {
+    Ok(revision_rows(db, "WHERE revision = ?1", revision.0)?.pop())
+}
+
+fn revision_rows(db: &Connection, which: &str, value: u64) -> Result<Vec<RevisionEntry>, StoreError> {
+    let columns = "revision, applied_at, holder, manifest, created, updated, deleted";
+    let mut statement = db.prepare_cached(&format!("SELECT {columns} FROM revisions {which}"))?;
+    let mut rows = statement.query([whole(value)])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         entries.push(RevisionEntry {
