@@ -64,6 +64,9 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::Missing(_) => "run `mailplumb apply` first, or name the store with --state",
+            StoreError::Busy { holder, .. } if holder.is_person() => {
+                "ask them; `mailplumb state unlock` shows how to end it"
+            }
             StoreError::Busy { .. } => "wait for it to end; the lease of a process that died is taken over",
             StoreError::Fenced(_) => "run the command again",
             StoreError::Stale { .. } | StoreError::OtherStore { .. } => "make a new plan",

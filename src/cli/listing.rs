@@ -13,23 +13,35 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Entries that are read and written at a time.
 pub const PAGE_ENTRIES: u64 = 1000;
 
-/// A list on its way out. Whoever begins one also ends it.
+/// A list on its way out. Nothing is written before the first page is there, so that a command that fails at once leaves
+/// stdout empty.
 pub struct JsonList {
-    is_first: bool,
+    name: &'static str,
+    written: Written,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Nothing,
+    Head,
+    Entries,
 }
 
 impl JsonList {
     /// `name` is the list's member of the document.
-    pub fn begin(name: &str) -> Result<Self, Failure> {
-        output::bytes(format!("{{\n  \"formatVersion\": {FORMAT_VERSION},\n  \"{name}\": [").as_bytes())?;
-        Ok(Self { is_first: true })
+    pub fn new(name: &'static str) -> Self {
+        Self { name, written: Written::Nothing }
     }
 
     pub fn extend<T: Serialize>(&mut self, entries: &[T]) -> Result<(), Failure> {
         let mut text = String::new();
+        if self.written == Written::Nothing {
+            text = format!("{{\n  \"formatVersion\": {FORMAT_VERSION},\n  \"{}\": [", self.name);
+            self.written = Written::Head;
+        }
         for entry in entries {
-            text.push_str(if self.is_first { "\n    " } else { ",\n    " });
-            self.is_first = false;
+            text.push_str(if self.written == Written::Entries { ",\n    " } else { "\n    " });
+            self.written = Written::Entries;
             let entry = serde_json::to_string(entry)
                 .map_err(|error| Failure::new("the output cannot be written as JSON").cause(error))?;
             text.push_str(&entry);
@@ -37,8 +49,10 @@ impl JsonList {
         output::bytes(text.as_bytes())
     }
 
-    pub fn end(self) -> Result<(), Failure> {
-        output::bytes(if self.is_first { b"]\n}\n" } else { b"\n  ]\n}\n" })
+    /// Ends the list and the document.
+    pub fn end(mut self) -> Result<(), Failure> {
+        self.extend::<()>(&[])?;
+        output::bytes(if self.written == Written::Entries { b"\n  ]\n}\n" } else { b"]\n}\n" })
     }
 }
 

@@ -79,7 +79,7 @@ impl Messages {
     async fn list(&self, store: &dyn Store) -> Outcome {
         match self.output {
             Format::Json => {
-                let mut list = JsonList::begin("messages")?;
+                let mut list = JsonList::new("messages");
                 self.each_page(store, |page| list.extend(page)).await?;
                 list.end()?;
             }

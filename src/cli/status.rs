@@ -148,8 +148,8 @@ fn print(report: &Document) -> Result<(), Failure> {
         ]
     };
     let header = ["mailbox", "profile", "incoming", "outgoing", "act", "records", "outbox", "last read"];
-    output::data("")?;
-    output::data(&output::table(&header, report.mailboxes.iter().map(row).collect()))?;
+    let table = output::table(&header, report.mailboxes.iter().map(row).collect());
+    output::data(&format!("\n{table}"))?;
     print_failures(&report.mailboxes)
 }
 

@@ -1,6 +1,7 @@
 //! `mailplumb describe`
 
 mod mailbox;
+mod organization;
 mod profile;
 mod secret;
 
@@ -104,8 +105,7 @@ fn print(document: &Document) -> Result<(), Failure> {
         output::data(&secret::words(secret))?;
     }
     if let Some(organization) = &document.organization {
-        // Nothing but settings, which are read best as the manifest writes them.
-        output::yaml(organization)?;
+        output::data(&organization::words(organization))?;
     }
     Ok(())
 }

@@ -154,7 +154,7 @@ fn settings(told: &ProfileTold) -> Vec<(&'static str, String)> {
         "polling",
         match processing.min_polling_interval_minutes {
             0 => "no floor".to_owned(),
-            minutes => format!("every {minutes} min at most"),
+            minutes => format!("at least {minutes} min apart"),
         },
     ));
     let from = processing.from.map_or_else(|| "the moment of enabling".to_owned(), output::moment);

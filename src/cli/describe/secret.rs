@@ -23,7 +23,7 @@ pub fn words(secret: &SecretView) -> String {
         users.push(format!("and {more} more"));
     }
     let users = if users.is_empty() { "nobody".to_owned() } else { users.join(", ") };
-    let expires = secret.expires.map_or_else(|| "never, as far as is declared".to_owned(), |d| d.to_string());
+    let expires = secret.expires.map_or_else(|| "no date is declared".to_owned(), |d| d.to_string());
     let pairs = [
         ("value from", source),
         ("sealed to", sealed_to),

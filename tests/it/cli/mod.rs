@@ -3,8 +3,10 @@
 mod documents;
 mod exit_codes;
 mod leaks;
+mod listings;
 mod office;
 mod person;
+mod reference;
 mod refusals;
 mod search;
 mod story;
