@@ -1,18 +1,29 @@
 //! `mailplumb alerts`
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::context::run;
+use super::context::read;
 use super::exit::{DONE, Failure, Outcome};
-use super::{Format, Global, output};
+use super::listing::FORMAT_VERSION;
+use super::messages::parse_name;
+use super::{Format, Global, mailboxes, output};
+use crate::model::alert::Alert;
+use crate::model::name::Name;
 use crate::store::Store;
+use crate::store::report::Report;
+use crate::store::sqlite::SqliteStore;
 
 /// List what a person should know
 ///
 /// Newest first: operations that began to fail, were disabled or work again, and messages that a person has to look at.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mailplumb alerts --limit 20")]
+#[command(after_help = "Examples:\n  mailplumb alerts --limit 20\n  mailplumb alerts --mailbox support")]
 pub struct Alerts {
+    /// Only those about this mailbox
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    mailbox: Option<Name>,
     /// Print at most this many
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     limit: u64,
@@ -21,36 +32,54 @@ pub struct Alerts {
     output: Format,
 }
 
+/// `mailplumb alerts --output json`
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Alerts")]
+pub struct Document {
+    format_version: u32,
+    /// Newest first.
+    alerts: Vec<Alert>,
+}
+
 impl Alerts {
     pub fn run(self, global: &Global) -> Outcome {
-        let Some(store) = global.store_to_read()? else {
-            return Err(Failure::new("nothing was applied yet").hint("run `mailplumb apply`"));
-        };
-        let alerts =
-            run(tokio_util::sync::CancellationToken::new(), async { Ok(store.alerts(self.limit).await?) })?;
+        let store = global.store_to_list()?;
+        let alerts = read(self.found(&store))?;
         match self.output {
-            Format::Json => output::json(&alerts)?,
+            Format::Json => output::json(&Document { format_version: FORMAT_VERSION, alerts })?,
             Format::Text => {
-                for alert in &alerts {
-                    let subject = match (&alert.mailbox, &alert.operation) {
-                        (Some(mailbox), Some(operation)) => format!("mailbox/{mailbox} {operation}"),
-                        (Some(mailbox), None) => format!("mailbox/{mailbox}"),
-                        (None, _) => {
-                            alert.profile.as_ref().map_or_else(String::new, |name| format!("profile/{name}"))
-                        }
-                    };
-                    output::data(&format!(
-                        "{}  {:<11}  {:<22}  {subject}: {}\n    do: {}",
-                        output::moment(alert.at),
-                        alert.level.key(),
-                        alert.code,
-                        alert.cause,
-                        alert.remedy
-                    ))?;
-                }
-                output::talk(&format!("{} alerts", alerts.len()));
+                output::data(&alerts.iter().map(words).collect::<Vec<_>>().join("\n"))?;
+                output::talk(&format!("{} shown", output::counted(alerts.len(), "alert", "alerts")));
             }
         }
         Ok(DONE)
     }
+
+    async fn found(&self, store: &SqliteStore) -> Result<Vec<Alert>, Failure> {
+        let Some(mailbox) = &self.mailbox else { return Ok(store.alerts(self.limit).await?) };
+        let alerts = store.alerts_about(mailbox, self.limit).await?;
+        // Of a mailbox that was deleted, alerts may be left.
+        if alerts.is_empty() && store.mailbox(mailbox).await?.is_none() {
+            return Err(mailboxes::unknown(mailbox.as_str(), &store.mailboxes().await?));
+        }
+        Ok(alerts)
+    }
+}
+
+/// Two lines: what, and what to do.
+pub fn words(alert: &Alert) -> String {
+    let subject = match (&alert.mailbox, &alert.operation) {
+        (Some(mailbox), Some(operation)) => format!("mailbox/{mailbox} {operation}"),
+        (Some(mailbox), None) => format!("mailbox/{mailbox}"),
+        (None, _) => alert.profile.as_ref().map_or_else(String::new, |name| format!("profile/{name}")),
+    };
+    format!(
+        "{}  {:<11}  {:<22}  {subject}: {}\n    do: {}",
+        output::moment(alert.at),
+        alert.level.key(),
+        alert.code,
+        output::shown(&alert.cause),
+        output::shown(&alert.remedy)
+    )
 }

@@ -109,6 +109,14 @@ impl Global {
         }
     }
 
+    /// The store, for a command that lists what is in it.
+    pub fn store_to_list(&self) -> Result<SqliteStore, Failure> {
+        self.store_to_read()?.ok_or_else(|| {
+            Failure::new(format!("nothing was applied yet: no store at `{}`", shown(&self.state_path())))
+                .hint("run `mailplumb apply`, or name the store with --state")
+        })
+    }
+
     /// The store, for a command that only makes sense with one.
     pub fn existing_store(&self, open: Open) -> Result<SqliteStore, Failure> {
         open_store(&self.state_path(), open)
@@ -190,6 +198,11 @@ pub fn policy() -> Policy {
 /// A path as people write it.
 pub fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Runs work that ends by itself, as reading does.
+pub fn read<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    run(CancellationToken::new(), work)
 }
 
 /// Runs asynchronous work. The first Ctrl-C or SIGTERM asks it to stop at a safe place, the second ends it at once.

@@ -66,6 +66,9 @@ impl From<StoreError> for Failure {
             StoreError::Missing(_) => {
                 "run `mailplumb apply` first (with --create where --state names a new store), or name another with --state"
             }
+            StoreError::Busy { holder, .. } if holder.is_person() => {
+                "ask them; `mailplumb state unlock` shows how to end it"
+            }
             StoreError::Busy { .. } => "wait for it to end; the lease of a process that died is taken over",
             StoreError::Fenced(_) => "run the command again",
             StoreError::Stale { .. } | StoreError::OtherStore { .. } | StoreError::AlreadyApplied { .. } => {

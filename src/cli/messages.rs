@@ -2,8 +2,12 @@
 
 use clap::Args;
 
-use super::context::run;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::context::read;
 use super::exit::{DONE, Failure, Outcome};
+use super::listing::{self, FORMAT_VERSION, JsonList};
 use super::{Format, Global, output};
 use crate::model::name::Name;
 use crate::model::record::{Correspondent, MessageRecord};
@@ -38,16 +42,33 @@ pub struct Messages {
     output: Format,
 }
 
+/// `mailplumb messages --output json`
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Messages")]
+pub struct ListDocument {
+    format_version: u32,
+    /// Newest first.
+    messages: Vec<MessageRecord>,
+}
+
+/// `mailplumb messages ID --output json`
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Message")]
+pub struct OneDocument {
+    format_version: u32,
+    message: MessageRecord,
+}
+
 pub fn parse_name(text: &str) -> Result<Name, String> {
     Name::parse(text).map_err(str::to_owned)
 }
 
 impl Messages {
     pub fn run(self, global: &Global) -> Outcome {
-        let Some(store) = global.store_to_read()? else {
-            return Err(Failure::new("nothing was applied yet").hint("run `mailplumb apply`"));
-        };
-        run(tokio_util::sync::CancellationToken::new(), async {
+        let store = global.store_to_list()?;
+        read(async {
             match self.id {
                 Some(id) => self.one(&store, id).await,
                 None => self.list(&store).await,
@@ -56,22 +77,49 @@ impl Messages {
     }
 
     async fn list(&self, store: &dyn Store) -> Outcome {
-        let query = MessageQuery {
-            mailbox: self.mailbox.clone(),
-            limit: Some(self.limit),
-            quarantined_only: self.quarantined,
-        };
-        let messages = store.messages(&query).await?;
         match self.output {
-            Format::Json => output::json(&messages)?,
+            Format::Json => {
+                let mut list = JsonList::new("messages");
+                self.each_page(store, |page| list.extend(page)).await?;
+                list.end()?;
+            }
             Format::Text => {
-                let rows = messages.iter().map(row).collect();
                 let header = ["id", "mailbox", "received", "from", "subject", "bytes", ""];
-                output::data(&output::table(&header, rows))?;
-                output::talk(&format!("{} messages shown", messages.len()));
+                let print = |page: &[MessageRecord]| {
+                    output::data(&output::table(&header, page.iter().map(row).collect()))
+                };
+                let shown = self.each_page(store, print).await?;
+                output::talk(&format!("{} shown", output::counted(shown, "message", "messages")));
             }
         }
         Ok(DONE)
+    }
+
+    /// Hands out the messages page by page, newest first, an empty page when there are none; returns how many there were.
+    async fn each_page(
+        &self,
+        store: &dyn Store,
+        mut show: impl FnMut(&[MessageRecord]) -> Result<(), Failure>,
+    ) -> Result<usize, Failure> {
+        let (mut shown, mut before) = (0, None);
+        loop {
+            let limit = listing::next_page(self.limit, shown as u64);
+            let query = MessageQuery {
+                mailbox: self.mailbox.clone(),
+                limit: Some(limit),
+                quarantined_only: self.quarantined,
+                before,
+            };
+            let page = if limit == 0 { Vec::new() } else { store.messages(&query).await? };
+            if shown == 0 || !page.is_empty() {
+                show(&page)?;
+            }
+            shown += page.len();
+            match page.last() {
+                Some(last) if page.len() as u64 == limit && !output::is_closed() => before = Some(last.id),
+                Some(_) | None => return Ok(shown),
+            }
+        }
     }
 
     async fn one(&self, store: &dyn Store, id: u64) -> Outcome {
@@ -88,7 +136,7 @@ impl Messages {
             return Ok(DONE);
         }
         match self.output {
-            Format::Json => output::json(&record)?,
+            Format::Json => output::json(&OneDocument { format_version: FORMAT_VERSION, message: record })?,
             Format::Text => output::data(&details(&record))?,
         }
         Ok(DONE)
@@ -152,7 +200,7 @@ fn details(record: &MessageRecord) -> String {
     if let Some(reason) = &record.quarantine {
         lines.push(format!("quarantine  {reason}"));
     }
-    lines.join("\n")
+    lines.iter().map(|line| output::shown(line)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

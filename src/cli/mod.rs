@@ -2,25 +2,36 @@
 
 mod alerts;
 mod apply;
+mod completions;
 mod context;
 #[cfg(feature = "demo")]
 mod demo;
+mod describe;
 mod events;
 mod exit;
+mod get;
+mod history;
 mod init;
 mod layers;
+mod listing;
 mod mailboxes;
+mod man;
 mod messages;
 mod outbox;
 mod output;
 mod plan;
 pub mod problems;
+mod resource;
 mod schema;
 mod secrets;
+mod selectors;
+mod state;
 mod status;
 mod sync;
 mod test;
+mod uses;
 mod validate;
+mod view;
 mod watch;
 
 use std::ffi::OsString;
@@ -68,6 +79,9 @@ pub struct Global {
     /// Open secrets with this age identity file and no other; may be given several times
     #[arg(long, global = true, value_name = "FILE", env = "MAILPLUMB_IDENTITY")]
     identity: Vec<PathBuf>,
+    /// Work in this directory: other paths are relative to it
+    #[arg(short = 'C', long, global = true, value_name = "DIR", env = "MAILPLUMB_CHDIR")]
+    chdir: Option<PathBuf>,
     /// Colour the output
     #[arg(long, global = true, value_name = "WHEN", env = "MAILPLUMB_COLOR", default_value = "auto")]
     color: Colour,
@@ -111,16 +125,40 @@ enum Command {
     Watch(watch::WatchCommand),
     /// Show the state of every mailbox
     Status(status::Status),
+    /// List what is stored: profiles, mailboxes, secrets, the organization
+    Get(get::Get),
+    /// Tell everything about one mailbox, profile or secret
+    Describe(describe::Describe),
     /// List the received messages, or print one
     Messages(messages::Messages),
     /// Queue outgoing messages and list them
     Outbox(outbox::Outbox),
     /// List what a person should know
     Alerts(alerts::Alerts),
+    /// List the applies, newest first, or show one
+    History(history::History),
+    /// Look after the stored state: list it, back it up, keep applies away
+    State(state::State),
     /// Make keys, and encrypt values into the manifest
     Secrets(secrets::Secrets),
-    /// Print the JSON Schema of the manifest, for editors
+    /// Print a JSON Schema: of the manifest, or of what a command prints
     Schema(schema::Schema),
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Completions),
+    /// Print the manual page, or write the pages of all commands
+    Man(man::ManPages),
+}
+
+/// The whole command line, for whatever is made of it: completions, manual pages, the reference.
+pub fn commands() -> clap::Command {
+    Arguments::command()
+}
+
+/// Goes to the directory that `--chdir` names, before any path is looked at.
+fn enter(global: &Global) -> Result<(), exit::Failure> {
+    let Some(directory) = &global.chdir else { return Ok(()) };
+    std::env::set_current_dir(directory)
+        .map_err(|error| exit::Failure::new(format!("cannot work in `{}`", directory.display())).cause(error))
 }
 
 /// Runs the program; the exit codes are in `exit.rs`.
@@ -142,6 +180,9 @@ pub fn main() -> ExitCode {
         return ExitCode::from(exit::conclude(Err(failure)));
     }
     let global = &arguments.global;
+    if let Err(failure) = enter(global) {
+        return ExitCode::from(exit::conclude(Err(failure)));
+    }
     let result = match arguments.command {
         #[cfg(feature = "demo")]
         Command::Demo(command) => command.run(global),
@@ -153,6 +194,12 @@ pub fn main() -> ExitCode {
         Command::Sync(command) => command.run(global),
         Command::Watch(command) => command.run(global),
         Command::Status(command) => command.run(global),
+        Command::Get(command) => command.run(global),
+        Command::Describe(command) => command.run(global),
+        Command::History(command) => command.run(global),
+        Command::State(command) => command.run(global),
+        Command::Completions(command) => command.run(global),
+        Command::Man(command) => command.run(global),
         Command::Messages(command) => command.run(global),
         Command::Outbox(command) => command.run(global),
         Command::Alerts(command) => command.run(global),

@@ -4,9 +4,12 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome};
+use super::listing::{self, JsonList};
 use super::messages::parse_name;
 use super::{Format, Global, mailboxes, output};
 use crate::engine::clock::SystemClock;
@@ -97,6 +100,16 @@ struct List {
     output: Format,
 }
 
+/// `mailplumb outbox list --output json`
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Outbox")]
+pub struct Document {
+    format_version: u32,
+    /// Newest first.
+    messages: Vec<OutgoingMessage>,
+}
+
 fn parse_address(text: &str) -> Result<Address, String> {
     Address::parse(text).map_err(str::to_owned)
 }
@@ -116,10 +129,7 @@ impl Outbox {
                 let store = global.existing_store(Open::Existing)?;
                 run(stopping, add.run(&store))
             }
-            Command::List(list) => match global.store_to_read()? {
-                Some(store) => run(stopping, list.run(&store)),
-                None => Err(Failure::new("nothing was applied yet").hint("run `mailplumb apply`")),
-            },
+            Command::List(list) => run(stopping, list.run(&global.store_to_list()?)),
             Command::Retry { id } => {
                 let store = global.existing_store(Open::Existing)?;
                 run(stopping, async {
@@ -227,19 +237,49 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
 
 impl List {
     async fn run(self, store: &dyn Store) -> Outcome {
-        let query =
-            OutboxQuery { mailbox: self.mailbox.clone(), state: self.in_state, limit: Some(self.limit) };
-        let messages = store.outbox(&query).await?;
         match self.output {
-            Format::Json => output::json(&messages)?,
+            Format::Json => {
+                let mut list = JsonList::new("messages");
+                self.each_page(store, |page| list.extend(page)).await?;
+                list.end()?;
+            }
             Format::Text => {
-                let rows = messages.iter().map(row).collect();
                 let header = ["id", "mailbox", "state", "to", "subject", "attempts", "changed", "words"];
-                output::data(&output::table(&header, rows))?;
-                output::talk(&format!("{} messages shown", messages.len()));
+                let print = |page: &[OutgoingMessage]| {
+                    output::data(&output::table(&header, page.iter().map(row).collect()))
+                };
+                let shown = self.each_page(store, print).await?;
+                output::talk(&format!("{} shown", output::counted(shown, "message", "messages")));
             }
         }
         Ok(DONE)
+    }
+
+    /// Hands out the messages page by page, newest first, an empty page when there are none; returns how many there were.
+    async fn each_page(
+        &self,
+        store: &dyn Store,
+        mut show: impl FnMut(&[OutgoingMessage]) -> Result<(), Failure>,
+    ) -> Result<usize, Failure> {
+        let (mut shown, mut before) = (0, None);
+        loop {
+            let limit = listing::next_page(self.limit, shown as u64);
+            let query = OutboxQuery {
+                mailbox: self.mailbox.clone(),
+                state: self.in_state,
+                limit: Some(limit),
+                before,
+            };
+            let page = if limit == 0 { Vec::new() } else { store.outbox(&query).await? };
+            if shown == 0 || !page.is_empty() {
+                show(&page)?;
+            }
+            shown += page.len();
+            match page.last() {
+                Some(last) if page.len() as u64 == limit && !output::is_closed() => before = Some(last.id),
+                Some(_) | None => return Ok(shown),
+            }
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Writing to stdout and stderr: colour only where it belongs, and a closed pipe is no error.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ContentArrangement, Row, Table};
 use serde::Serialize;
 
 use super::Colour;
@@ -31,13 +32,24 @@ pub fn data(text: &str) -> Result<(), Failure> {
     if text.ends_with('\n') || text.is_empty() { Ok(()) } else { bytes(b"\n") }
 }
 
+/// Set once whoever read stdout has gone away.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether nobody reads stdout any more: whoever prints a long list may stop.
+pub fn is_closed() -> bool {
+    CLOSED.load(Ordering::Relaxed)
+}
+
 /// Raw octets to stdout.
 pub fn bytes(octets: &[u8]) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(octets).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
         // `mailplumb plan | head` is done when head is.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            CLOSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         Err(error) => Err(Failure::new("the output cannot be written").cause(error)),
     }
 }
@@ -67,19 +79,40 @@ pub fn hint(text: &str) {
     talk(&format!("{GOOD}hint{GOOD:#}: {text}"));
 }
 
-/// A table without lines, for people.
+/// A table without lines, for people. On a terminal, long cells are cut so that each row is one line.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_truncation_indicator("…");
+    table.set_content_arrangement(if io::stdout().is_terminal() {
+        ContentArrangement::Dynamic
+    } else {
+        ContentArrangement::Disabled
+    });
     table.set_header(header.iter().map(|title| title.to_uppercase()));
-    table.add_rows(rows);
+    for cells in rows {
+        let mut row = Row::from(cells.iter().map(|cell| shown(cell)));
+        row.max_height(1);
+        table.add_row(row);
+    }
     // The style pads every line with one blank in front.
     table
         .lines()
         .map(|line| line.trim_end().strip_prefix(' ').unwrap_or_default().to_owned())
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// A text of somebody else's making on one line, without anything that moves a terminal's cursor.
+pub fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Data as YAML.
+pub fn yaml(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_yaml::to_string(value)
+        .map_err(|error| Failure::new("the output cannot be written as YAML").cause(error))?;
+    data(&text)
 }
 
 /// `1 mailbox`, `2 mailboxes`.

@@ -1,22 +1,85 @@
 //! `mailplumb schema`
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
 
 use super::exit::{DONE, Outcome};
-use super::output;
+use super::{alerts, describe, get, history, messages, outbox, output, state, status};
 use crate::manifest;
 
-/// Print the JSON Schema of the manifest, for editors
+/// Print a JSON Schema: of the manifest, for editors, or of what a command prints as JSON
 ///
-/// Editors with a YAML language server complete and check manifests with it.
+/// Editors with a YAML language server complete and check manifests with the first one; programs that read this program's output
+/// are checked with the others.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  mailplumb schema > mailplumb.schema.json\n  \
-                        # first line of a manifest: # yaml-language-server: $schema=mailplumb.schema.json")]
-pub struct Schema {}
+#[command(
+    after_help = "Examples:\n  mailplumb schema > mailplumb.schema.json\n  mailplumb schema status\n  \
+                        # first line of a manifest: # yaml-language-server: $schema=mailplumb.schema.json"
+)]
+pub struct Schema {
+    /// Of what
+    #[arg(value_name = "DOCUMENT", default_value = "manifest")]
+    of: Described,
+}
+
+/// Every document with a schema, in `schema/<name>.schema.json` too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Described {
+    /// A document of a manifest
+    Manifest,
+    /// `plan --output json`
+    Plan,
+    /// `status --output json`
+    Status,
+    /// `get --output json`
+    Get,
+    /// `describe --output json`
+    Describe,
+    /// `history --output json`
+    History,
+    /// `state list --output json`
+    StateList,
+    /// `state show --output json`
+    StateShow,
+    /// `messages --output json`
+    Messages,
+    /// `messages ID --output json`
+    Message,
+    /// `outbox list --output json`
+    Outbox,
+    /// `alerts --output json`
+    Alerts,
+}
+
+impl Described {
+    fn schema(self) -> Value {
+        match self {
+            Self::Manifest => manifest::schema(),
+            Self::Plan => crate::plan::render::schema().to_value(),
+            Self::Status => of::<status::Document>(),
+            Self::Get => of::<get::Document>(),
+            Self::Describe => of::<describe::Document>(),
+            Self::History => of::<history::Document>(),
+            Self::StateList => of::<state::ListDocument>(),
+            Self::StateShow => of::<state::ShowDocument>(),
+            Self::Messages => of::<messages::ListDocument>(),
+            Self::Message => of::<messages::OneDocument>(),
+            Self::Outbox => of::<outbox::Document>(),
+            Self::Alerts => of::<alerts::Document>(),
+        }
+    }
+}
+
+/// Draft 2020-12, of what is written: every member is always there unless the schema says otherwise.
+fn of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
+}
 
 impl Schema {
     pub fn run(self) -> Outcome {
-        output::json(&manifest::schema())?;
+        output::json(&self.of.schema())?;
         Ok(DONE)
     }
 }

@@ -3,78 +3,80 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::run;
+use super::context::read;
 use super::exit::{DONE, Failure, Outcome};
+use super::listing::FORMAT_VERSION;
+use super::selectors::Selectors;
+use super::view::{self, Operations, OutboxFigures, StateCode};
 use super::{Format, Global, output};
-use crate::engine::drive::state_of;
-use crate::model::operation::{Operation, OperationState};
+use crate::model::operation::Operation;
+use crate::store::report::Report as _;
+use crate::store::sqlite::SqliteStore;
 use crate::store::{MailboxFigures, MailboxRow, Store};
 
 /// Show the state of every mailbox
 ///
-/// One line for each mailbox: the state of its operations, how many messages were recorded, what waits in the outbox.
+/// A sum first, then one line for each mailbox: the state of its operations, how many messages were recorded, what waits in the
+/// outbox. Then what does not work, why, and what to do.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mailplumb status\n  mailplumb status --output json")]
+#[command(
+    after_help = "Examples:\n  mailplumb status\n  mailplumb status --in-state disabled --in-state retrying\n  \
+                        mailplumb status --label team=sales --output json"
+)]
 pub struct Status {
+    #[command(flatten)]
+    selectors: Selectors,
     /// Print the state in this form
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 }
 
-#[derive(Debug, Serialize)]
+/// `mailplumb status --output json`
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+#[schemars(rename = "Status")]
+pub struct Document {
     format_version: u32,
+    /// Of the last apply; 0: nothing was applied yet.
     revision: u64,
+    /// Of the mailboxes that are listed.
+    summary: Summary,
+    /// By name.
     mailboxes: Vec<Line>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    mailboxes: usize,
+    /// How many mailboxes have each operation in each state; states that none is in are left out.
+    operations: BTreeMap<Operation, BTreeMap<StateCode, usize>>,
+    records: u64,
+    quarantined: u64,
+    outbox: OutboxFigures,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Line {
     name: String,
     address: String,
     profile: Option<String>,
-    operations: BTreeMap<&'static str, OperationLine>,
+    operations: Operations,
+    /// Messages that were received and recorded.
     records: u64,
+    /// Those of them that were not understood.
     quarantined: u64,
-    outbox: OutboxLine,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OperationLine {
-    /// As in the text form.
-    state: String,
-    tested_at: Option<Timestamp>,
-    cycle_at: Option<Timestamp>,
-    /// Why it does not work, and what to do.
-    cause: Option<String>,
-    remedy: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OutboxLine {
-    pending: u64,
-    unsure: u64,
-    failed: u64,
-    oldest_pending_at: Option<Timestamp>,
+    outbox: OutboxFigures,
 }
 
 impl Status {
     pub fn run(self, global: &Global) -> Outcome {
-        let Some(store) = global.store_to_read()? else {
-            return Err(Failure::new(format!(
-                "nothing was applied yet: no store at `{}`",
-                global.state_path().display()
-            ))
-            .hint("run `mailplumb apply`"));
-        };
-        let report = run(tokio_util::sync::CancellationToken::new(), report(&store))?;
+        let store = global.store_to_list()?;
+        let report = read(report(&store, &self.selectors))?;
         match self.output {
             Format::Json => output::json(&report)?,
             Format::Text => print(&report)?,
@@ -83,14 +85,14 @@ impl Status {
     }
 }
 
-async fn report(store: &dyn Store) -> Result<Report, Failure> {
+async fn report(store: &SqliteStore, selectors: &Selectors) -> Result<Document, Failure> {
     let revision = store.revisions(1).await?.first().map_or(0, |entry| entry.revision.0);
-    let mut mailboxes = Vec::new();
-    for row in store.mailboxes().await? {
-        let figures = store.figures(&row.stored.declared.name).await?;
-        mailboxes.push(line(&row, &figures));
-    }
-    Ok(Report { format_version: 1, revision, mailboxes })
+    let chosen = selectors.choose(store.mailboxes().await?)?;
+    let figures = store.all_figures().await?;
+    let none = MailboxFigures::default();
+    let figures_of = |row: &MailboxRow| figures.get(&row.stored.declared.name).unwrap_or(&none);
+    let mailboxes: Vec<Line> = chosen.iter().map(|row| line(row, figures_of(row))).collect();
+    Ok(Document { format_version: FORMAT_VERSION, revision, summary: sum(&mailboxes), mailboxes })
 }
 
 fn line(row: &MailboxRow, figures: &MailboxFigures) -> Line {
@@ -99,81 +101,102 @@ fn line(row: &MailboxRow, figures: &MailboxFigures) -> Line {
         name: declared.name.to_string(),
         address: declared.address.to_string(),
         profile: declared.profile.as_ref().map(ToString::to_string),
-        operations: Operation::ALL
-            .into_iter()
-            .map(|operation| (operation.key(), operation_line(row, operation)))
-            .collect(),
+        operations: view::operations(&row.stored.operations),
         records: figures.records,
         quarantined: figures.quarantined,
-        outbox: OutboxLine {
-            pending: figures.outbox_pending,
-            unsure: figures.outbox_unsure,
-            failed: figures.outbox_failed,
-            oldest_pending_at: figures.oldest_pending_at,
-        },
+        outbox: OutboxFigures::of(figures),
     }
 }
 
-fn operation_line(row: &MailboxRow, operation: Operation) -> OperationLine {
-    let state = state_of(&row.stored.operations, operation);
-    let stored = row.stored.operations.get(&operation);
-    let failure = match &state {
-        OperationState::Retrying { failure, .. } | OperationState::Disabled(failure) => Some(failure),
-        OperationState::Off(_)
-        | OperationState::AwaitingTest(_)
-        | OperationState::Testing
-        | OperationState::Enabled => None,
+fn sum(lines: &[Line]) -> Summary {
+    let mut summary = Summary {
+        mailboxes: lines.len(),
+        operations: BTreeMap::new(),
+        records: 0,
+        quarantined: 0,
+        outbox: OutboxFigures::default(),
     };
-    OperationLine {
-        tested_at: stored.and_then(|stored| stored.tested_at),
-        cycle_at: stored.and_then(|stored| stored.cycle_at),
-        cause: failure.map(|failure| format!("{}: {}", failure.step, failure.cause)),
-        remedy: failure.map(|failure| failure.remedy.clone()),
-        state: state.to_string(),
+    for line in lines {
+        for (operation, of) in &line.operations {
+            *summary.operations.entry(*operation).or_default().entry(of.state).or_default() += 1;
+        }
+        summary.records += line.records;
+        summary.quarantined += line.quarantined;
+        summary.outbox.add(&line.outbox);
     }
+    summary
 }
 
-fn print(report: &Report) -> Result<(), Failure> {
-    let state = |line: &Line, operation: Operation| {
-        line.operations.get(operation.key()).map_or_else(String::new, |of| of.state.clone())
+fn print(report: &Document) -> Result<(), Failure> {
+    output::data(&summary_words(report))?;
+    if report.mailboxes.is_empty() {
+        return Ok(());
+    }
+    let state = |line: &Line, operation| {
+        line.operations.get(&operation).map_or_else(String::new, |of| of.text.clone())
     };
-    let rows = report
-        .mailboxes
-        .iter()
-        .map(|line| {
-            vec![
-                line.name.clone(),
-                line.profile.clone().unwrap_or_else(|| "-".to_owned()),
-                state(line, Operation::Incoming),
-                state(line, Operation::Outgoing),
-                state(line, Operation::Act),
-                line.records.to_string(),
-                outbox_words(&line.outbox),
-                output::moment_or_dash(
-                    line.operations.get(Operation::Incoming.key()).and_then(|of| of.cycle_at),
-                ),
-            ]
-        })
-        .collect();
+    let row = |line: &Line| {
+        vec![
+            line.name.clone(),
+            line.profile.clone().unwrap_or_else(|| "-".to_owned()),
+            state(line, Operation::Incoming),
+            state(line, Operation::Outgoing),
+            state(line, Operation::Act),
+            line.records.to_string(),
+            line.outbox.words(),
+            output::moment_or_dash(line.operations.get(&Operation::Incoming).and_then(|of| of.cycle_at)),
+        ]
+    };
     let header = ["mailbox", "profile", "incoming", "outgoing", "act", "records", "outbox", "last read"];
-    output::data(&output::table(&header, rows))?;
-    for line in &report.mailboxes {
+    let table = output::table(&header, report.mailboxes.iter().map(row).collect());
+    output::data(&format!("\n{table}"))?;
+    print_failures(&report.mailboxes)
+}
+
+/// `3 mailboxes at revision 12. Incoming: 2 enabled, 1 disabled. …`
+fn summary_words(report: &Document) -> String {
+    let summary = &report.summary;
+    let count = output::counted(summary.mailboxes, "mailbox", "mailboxes");
+    let mut words = format!("{count} at revision {}", report.revision);
+    for (operation, states) in &summary.operations {
+        let states: Vec<String> =
+            states.iter().map(|(state, count)| format!("{count} {}", state.key())).collect();
+        words.push_str(&format!("\n{:<9} {}", format!("{operation}:"), states.join(", ")));
+    }
+    words.push_str(&format!("\n{:<9} {}", "outbox:", summary.outbox.words()));
+    if let Some(oldest) = summary.outbox.oldest_pending_at {
+        words.push_str(&format!(" (the oldest waits since {})", output::moment(oldest)));
+    }
+    if summary.quarantined > 0 {
+        let quarantined = output::counted(
+            usize::try_from(summary.quarantined).unwrap_or(usize::MAX),
+            "message was not understood",
+            "messages were not understood",
+        );
+        words.push_str(&format!("\nrecords:  {quarantined}; `mailplumb messages --quarantined` lists them"));
+    }
+    words
+}
+
+/// The same trouble of many mailboxes is told once.
+fn print_failures(lines: &[Line]) -> Result<(), Failure> {
+    let mut troubles: BTreeMap<(&Operation, &String, &String), Vec<&str>> = BTreeMap::new();
+    for line in lines {
         for (operation, of) in &line.operations {
             if let (Some(cause), Some(remedy)) = (&of.cause, &of.remedy) {
-                output::data(&format!("\n{} {operation}: {cause}\n  do: {remedy}", line.name))?;
+                troubles.entry((operation, cause, remedy)).or_default().push(&line.name);
             }
         }
     }
-    output::talk(&format!("revision {}, {} mailboxes", report.revision, report.mailboxes.len()));
+    for ((operation, cause, remedy), names) in troubles {
+        let shown = names.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+        let more = match names.len().saturating_sub(NAMES_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        output::data(&format!("\n{shown}{more}, {operation}: {}\n  do: {remedy}", output::shown(cause)))?;
+    }
     Ok(())
 }
 
-fn outbox_words(outbox: &OutboxLine) -> String {
-    let counts = [(outbox.pending, "pending"), (outbox.unsure, "unsure"), (outbox.failed, "failed")];
-    let words: Vec<String> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    if words.is_empty() { "empty".to_owned() } else { words.join(", ") }
-}
+const NAMES_SHOWN: usize = 5;

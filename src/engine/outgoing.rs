@@ -69,7 +69,7 @@ async fn recover(
     cycle: &mut Cycle,
 ) -> Result<(), WorkError> {
     let mailbox = Some(route.mailbox.name.clone());
-    let query = OutboxQuery { mailbox, state: Some(OutgoingState::Sending), limit: None };
+    let query = OutboxQuery { mailbox, state: Some(OutgoingState::Sending), ..OutboxQuery::default() };
     for message in engine.store.outbox(&query).await? {
         let outcome = outgoing::lost(&message, engine.clock.now());
         Sending { engine, lease, route, settings, cycle }.finish(message, outcome).await?;

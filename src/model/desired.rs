@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mailbox::Mailbox;
@@ -41,5 +42,5 @@ pub struct DesiredNote {
 }
 
 /// Hex BLAKE3 over the names and contents of all files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestDigest(pub String);

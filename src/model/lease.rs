@@ -29,6 +29,7 @@ pub struct Holder {
     /// The command: `apply`, `watch`.
     pub purpose: String,
     pub host: String,
+    /// 0: a person holds it, and no process.
     pub pid: u32,
     /// When that process began, in the unit of its operating system; tells it from a later one with the same pid.
     pub process_started: u64,
@@ -36,9 +37,20 @@ pub struct Holder {
     pub nonce: String,
 }
 
+impl Holder {
+    /// Whether it is held until a person lets go, or until it expires, whatever process runs.
+    pub fn is_person(&self) -> bool {
+        self.pid == 0
+    }
+}
+
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` on {} (process {})", self.purpose, self.host, self.pid)
+        if self.is_person() {
+            write!(f, "{}, on {}", self.purpose, self.host)
+        } else {
+            write!(f, "`{}` on {} (process {})", self.purpose, self.host, self.pid)
+        }
     }
 }
 

@@ -93,6 +93,9 @@ pub const SCRAM_ITERATIONS_MIN: u32 = 4096;
 
 // --- leases ---
 pub const LEASE_TTL: Duration = Duration::from_secs(60);
+/// How long a person may keep applies away.
+pub const HOLD_MAX: Duration = Duration::from_secs(30 * 86_400);
+pub const HOLD_REASON_CHARACTERS_MAX: usize = 200;
 
 // --- scheduling ---
 pub const CONNECTIONS_DEFAULT: u16 = 10;

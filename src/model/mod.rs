@@ -8,6 +8,7 @@ pub mod cursor;
 pub mod desired;
 pub mod event;
 pub mod failure;
+pub mod glob;
 pub mod host;
 pub mod lease;
 pub mod ledger;

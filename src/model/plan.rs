@@ -17,7 +17,7 @@ use super::secret::{SecretDigest, SecretRef};
 use super::selection::Selection;
 
 /// What a plan depends on beside the two states.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The kinds of server that this build can speak to.
     pub connectors: BTreeSet<ServerKind>,

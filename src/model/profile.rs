@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits;
@@ -10,7 +11,7 @@ use super::name::{Address, Labels, Name};
 use super::secret::SecretRef;
 
 /// An e-mail server profile with every default filled in that does not depend on a server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Profile {
     pub name: Name,
@@ -27,7 +28,7 @@ pub struct Profile {
 }
 
 /// The vendor's "e-mail server type".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Server {
     Exchange(Exchange),
@@ -37,7 +38,7 @@ pub enum Server {
 }
 
 /// [`Server`] without its settings: what decides which connector serves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerKind {
     Exchange,
@@ -78,7 +79,7 @@ impl ServerKind {
 }
 
 /// A POP3 or IMAP server for incoming and an SMTP server for outgoing mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MailServers {
     /// A CA bundle that the host file names; left out: the system's roots.
@@ -89,7 +90,7 @@ pub struct MailServers {
 }
 
 /// One server as one direction reaches it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Endpoint {
     pub host: String,
@@ -103,7 +104,7 @@ pub struct Endpoint {
 }
 
 /// Which wire protocol an [`Endpoint`] speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     Pop3,
@@ -129,7 +130,7 @@ impl Endpoint {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TlsMode {
     Implicit,
@@ -138,7 +139,7 @@ pub enum TlsMode {
 }
 
 /// How a login is proved. `Auto` takes the strongest mechanism that both sides offer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Authentication {
     Auto,
@@ -159,7 +160,7 @@ pub enum Authentication {
 }
 
 /// The vendor's "authenticate using": where user name and password come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Credentials {
     /// Those of each mailbox.
@@ -177,7 +178,7 @@ pub enum Credentials {
 }
 
 /// How one identity reads many Exchange mailboxes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     Impersonation,
@@ -185,7 +186,7 @@ pub enum Access {
 }
 
 /// Exchange Server (EWS). TLS and port are those of the URL.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Exchange {
     pub trust: Option<Name>,
@@ -197,7 +198,7 @@ pub struct Exchange {
     pub timeout_seconds: Option<u32>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum ExchangeLocation {
     #[serde(rename_all = "camelCase")]
@@ -206,7 +207,7 @@ pub enum ExchangeLocation {
     Autodiscover { allowed_hosts: Vec<String> },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExchangeLogin {
     pub authentication: Authentication,
@@ -214,7 +215,7 @@ pub struct ExchangeLogin {
 }
 
 /// Exchange Online, server-to-server only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExchangeOnline {
     pub tenant: String,
@@ -226,7 +227,7 @@ pub struct ExchangeOnline {
     pub timeout_seconds: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cloud {
     Global,
@@ -235,7 +236,7 @@ pub enum Cloud {
     China,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     Graph,
@@ -243,7 +244,7 @@ pub enum Transport {
 }
 
 /// How the application proves itself to the tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum AppProof {
     ClientSecret(SecretRef),
@@ -254,7 +255,7 @@ pub enum AppProof {
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Processing {
     /// Only mail received at or after this moment is processed. Left out: the moment at which a mailbox is first
@@ -276,7 +277,7 @@ impl Default for Processing {
 }
 
 /// 1 to 300 (rule P-13). Counted per mailbox when the credentials are the mailbox's, per profile otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct ConnectionLimit(u16);
 

@@ -1,13 +1,14 @@
 //! Records: what incoming sync produces.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::{CursorAdvance, RemoteId};
 use super::name::Name;
 
 /// BLAKE3 of a message's raw octets, hex: its identity and the name of its blob.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ContentHash(pub String);
 
 impl ContentHash {
@@ -17,7 +18,7 @@ impl ContentHash {
 }
 
 /// A received message as listed by `mailplumb messages`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageRecord {
     /// Ascends with the order of recording; never reused.
@@ -35,7 +36,7 @@ pub struct MessageRecord {
 }
 
 /// What the headers and the structure of a message say. Header texts are decoded and cut to sane lengths.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MessageFacts {
     /// Without the angle brackets.
@@ -55,14 +56,14 @@ pub struct MessageFacts {
     pub self_test_nonce: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Correspondent {
     pub name: Option<String>,
     pub address: String,
 }
 
 /// A part of the raw message. `start..end` are its encoded octets there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attachment {
     pub name: Option<String>,

@@ -1,6 +1,7 @@
 //! Revisions: one per apply.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::desired::ManifestDigest;
@@ -8,7 +9,9 @@ use super::plan::Overridden;
 use super::selection::Selection;
 
 /// Counts the applies of one store, from 1. 0 is a store to which nothing was applied yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Revision(pub u64);
 
 impl std::fmt::Display for Revision {
@@ -18,7 +21,7 @@ impl std::fmt::Display for Revision {
 }
 
 /// A store's identity: 32 hex digits, drawn when it is created.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct StoreId(pub String);
 
 /// One line of the history.

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
@@ -36,7 +37,7 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 }
 
 /// Names a value of a `Secret` document: `provider/support`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretRef {
     pub secret: Name,
@@ -91,7 +92,7 @@ impl SealedValue {
 }
 
 /// Hex BLAKE3 of what a [`SealedValue`] stores.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct SecretDigest(pub String);
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ mod mailboxes;
 mod notes;
 mod profiles;
 mod readiness;
-mod references;
+pub mod references;
 mod rename;
 mod scope;
 mod selected;

@@ -86,7 +86,8 @@ fn missing_profile(estate: &Estate<'_>, target: Target, profile: &Name, origin: 
 }
 
 /// Every secret that a profile names, each once.
-pub(super) fn secrets_of(profile: &Profile) -> BTreeSet<&SecretRef> {
+/// The secrets that a profile itself names.
+pub fn secrets_of(profile: &Profile) -> BTreeSet<&SecretRef> {
     let credentials: Vec<&Credentials> = match &profile.server {
         Server::Pop3Smtp(servers) | Server::ImapSmtp(servers) => {
             let outgoing = servers.outgoing.iter().map(|endpoint| &endpoint.credentials);

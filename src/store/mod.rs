@@ -2,7 +2,9 @@
 
 mod ledger;
 mod process;
+pub mod report;
 pub mod sqlite;
+pub mod upkeep;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -133,6 +135,8 @@ pub struct MessageQuery {
     /// Newest first, at most this many.
     pub limit: Option<u64>,
     pub quarantined_only: bool,
+    /// Only those recorded before this one: the next page.
+    pub before: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -140,6 +144,8 @@ pub struct OutboxQuery {
     pub mailbox: Option<Name>,
     pub state: Option<OutgoingState>,
     pub limit: Option<u64>,
+    /// Only those queued before this one: the next page.
+    pub before: Option<u64>,
 }
 
 /// Figures of one mailbox for `status`.

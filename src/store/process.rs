@@ -23,8 +23,18 @@ pub fn holder(purpose: &str) -> Holder {
     Holder { purpose: purpose.to_owned(), host, pid, process_started, nonce: nonce.clone() }
 }
 
+/// A person at this host. A hold of its own each time, so that ending one never ends another.
+pub fn person(purpose: &str) -> Holder {
+    let process = holder(purpose);
+    let nonce = random_hex().unwrap_or_else(|| format!("{}/{}", process.nonce, process.pid));
+    Holder { pid: 0, process_started: 0, nonce, ..process }
+}
+
 /// Whether the holder was a process of this host and is gone. `false` when that cannot be known.
 pub(super) fn is_dead(holder: &Holder) -> bool {
+    if holder.is_person() {
+        return false;
+    }
     // Without a `/proc` that shows ourselves, the absence of somebody else in it says nothing.
     if holder.host != host() || started("self").is_none() {
         return false;

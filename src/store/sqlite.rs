@@ -4,6 +4,7 @@
 //! between them, SQLite's write lock and the leases keep order.
 
 mod alerts;
+mod backup;
 mod blobs;
 mod columns;
 mod declared;
@@ -17,22 +18,26 @@ mod open;
 mod outbox;
 mod outgoing;
 mod readers;
+mod report;
 mod revision;
 mod runs;
+mod upkeep;
 mod writer;
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 pub use self::open::Open;
-pub use super::process::holder;
+pub use super::process::{holder, person};
 
 use self::blobs::Appender;
 use self::open::Reading;
 use self::readers::Readers;
 use self::writer::{Work, Writer};
 use super::StoreError;
+use super::upkeep::Copied;
 
 /// A store in one file, `state.db` by default, and the folder `blobs` beside it.
 pub struct SqliteStore {
@@ -63,6 +68,11 @@ impl SqliteStore {
             }
         };
         Ok(Self { blobs, readers: Readers::new(path.to_owned(), reading), access })
+    }
+
+    /// Puts the copy that [`crate::store::upkeep::Upkeep::back_up`] wrote into `folder` in the place of a store that is gone.
+    pub fn restore(folder: &Path, path: &Path, now: Timestamp) -> Result<Copied, StoreError> {
+        backup::restore(folder, path, now)
     }
 
     async fn read<T, F>(&self, body: F) -> Result<T, StoreError>

@@ -190,7 +190,7 @@ fn find(db: &Connection, content: &ContentHash) -> Result<Option<Extent>, StoreE
     Ok(Some(Extent { segment, start: count(start)?, length: count(length)? }))
 }
 
-fn segment_path(folder: &Path, segment: i64) -> PathBuf {
+pub(super) fn segment_path(folder: &Path, segment: i64) -> PathBuf {
     folder.join(format!("{segment:06}.seg"))
 }
 
@@ -207,6 +207,12 @@ fn read_owner(path: &Path) -> io::Result<String> {
         Err(error) => return Err(error),
     };
     Ok(text.trim().to_owned())
+}
+
+/// Says in a folder of copied segments which store they belong to.
+pub(super) fn mark_owner(folder: &Path, store: &str) -> Result<(), StoreError> {
+    let path = folder.join(OWNER_FILE);
+    write_owner(&path, store).map_err(|error| at_file(&path, &error))
 }
 
 fn write_owner(path: &Path, store: &str) -> io::Result<()> {

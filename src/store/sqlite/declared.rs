@@ -60,9 +60,16 @@ const REVISIONS: &str = "SELECT revisions.revision, applied_at, holder, manifest
 
 /// Newest first.
 pub(super) fn revisions(db: &Connection, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {
-    let mut statement =
-        db.prepare_cached(&format!("{REVISIONS} ORDER BY revisions.revision DESC LIMIT ?1"))?;
-    let mut rows = statement.query([whole(limit)])?;
+    revision_rows(db, "ORDER BY revisions.revision DESC LIMIT ?1", limit)
+}
+
+pub(super) fn revision(db: &Connection, revision: Revision) -> Result<Option<RevisionEntry>, StoreError> {
+    Ok(revision_rows(db, "WHERE revisions.revision = ?1", revision.0)?.pop())
+}
+
+fn revision_rows(db: &Connection, which: &str, value: u64) -> Result<Vec<RevisionEntry>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("{REVISIONS} {which}"))?;
+    let mut rows = statement.query([whole(value)])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         entries.push(entry(row)?);

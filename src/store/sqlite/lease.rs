@@ -7,22 +7,8 @@ use super::columns::{count, from_json, micros, timestamp, timestamp_opt, to_json
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::limits;
 use crate::model::name::Name;
+use crate::store::report::{LeaseRow, Standing};
 use crate::store::{StoreError, process};
-
-/// A lease as the table has it.
-struct Held {
-    holder: Holder,
-    fence: u64,
-    expires_at: Timestamp,
-    /// `None`: not noted.
-    since: Option<Timestamp>,
-    status: Status,
-}
-
-enum Status {
-    Held,
-    Released,
-}
 
 pub(super) fn acquire(
     db: &Connection,
@@ -30,28 +16,46 @@ pub(super) fn acquire(
     holder: &Holder,
     now: Timestamp,
 ) -> Result<Lease, StoreError> {
+    acquire_until(db, scope, holder, (now, expiry(now)?))
+}
+
+/// The same, until a moment of the caller's choice.
+pub(super) fn acquire_until(
+    db: &Connection,
+    scope: &LeaseScope,
+    holder: &Holder,
+    (now, until): (Timestamp, Timestamp),
+) -> Result<Lease, StoreError> {
     let (fence, since) = match find(db, scope)? {
         None => (1, now),
-        Some(held) => match held.status {
-            Status::Held if held.holder.nonce == holder.nonce => (held.fence, held.since.unwrap_or(now)),
-            Status::Held if held.expires_at > now && !process::is_dead(&held.holder) => {
-                let holder = Box::new(held.holder);
-                let (since, until) = (held.since, held.expires_at);
+        Some(found) => match found.standing {
+            Standing::Held if found.holder.nonce == holder.nonce => (found.fence, found.since.unwrap_or(now)),
+            Standing::Held if found.expires_at > now => {
+                let holder = Box::new(found.holder);
+                let (since, until) = (found.since, found.expires_at);
                 return Err(StoreError::Busy { scope: scope.clone(), holder, since, until });
             }
-            Status::Held | Status::Released => (held.fence + 1, now),
+            Standing::Held | Standing::HolderDied | Standing::Released => (found.fence + 1, now),
         },
     };
-    let lease = Lease { scope: scope.clone(), holder: holder.clone(), fence, expires_at: expiry(now)? };
+    // As precise as it is stored.
+    let expires_at = timestamp(micros(until))?;
+    let lease = Lease { scope: scope.clone(), holder: holder.clone(), fence, expires_at };
     write(db, &lease)?;
     db.prepare_cached("UPDATE leases SET since = ?2 WHERE scope = ?1")?
         .execute(params![scope.to_string(), micros(since)])?;
     Ok(lease)
 }
 
+/// Ends whichever lease has this nonce.
+pub(super) fn end(db: &Connection, scope: &LeaseScope, nonce: &str) -> Result<bool, StoreError> {
+    let sql = "UPDATE leases SET status = 'released' WHERE scope = ?1 AND nonce = ?2 AND status = 'held'";
+    Ok(db.prepare_cached(sql)?.execute([scope.to_string().as_str(), nonce])? > 0)
+}
+
 pub(super) fn renew(db: &Connection, lease: &Lease, now: Timestamp) -> Result<Lease, StoreError> {
     check(db, lease)?;
-    let renewed = Lease { expires_at: expiry(now)?, ..lease.clone() };
+    let renewed = Lease { expires_at: timestamp(micros(expiry(now)?))?, ..lease.clone() };
     write(db, &renewed)?;
     Ok(renewed)
 }
@@ -105,14 +109,11 @@ fn covers(lease: &Lease, scope: &LeaseScope) -> Result<(), StoreError> {
 }
 
 fn expiry(now: Timestamp) -> Result<Timestamp, StoreError> {
-    let expires_at = now
-        .checked_add(limits::LEASE_TTL)
-        .map_err(|error| StoreError::Failed(format!("the lease's expiry is out of range: {error}")))?;
-    // As precise as it is stored.
-    timestamp(micros(expires_at))
+    now.checked_add(limits::LEASE_TTL)
+        .map_err(|error| StoreError::Failed(format!("the lease's expiry is out of range: {error}")))
 }
 
-fn find(db: &Connection, scope: &LeaseScope) -> Result<Option<Held>, StoreError> {
+pub(super) fn find(db: &Connection, scope: &LeaseScope) -> Result<Option<LeaseRow>, StoreError> {
     let sql = "SELECT holder, fence, expires_at, status, since FROM leases WHERE scope = ?1";
     let row = db
         .prepare_cached(sql)?
@@ -123,13 +124,14 @@ fn find(db: &Connection, scope: &LeaseScope) -> Result<Option<Held>, StoreError>
         })
         .optional()?;
     let Some((holder, fence, expires_at, status, since)) = row else { return Ok(None) };
-    Ok(Some(Held {
-        holder: from_json("the holder of a lease", &holder)?,
-        fence: count(fence)?,
-        expires_at: timestamp(expires_at)?,
-        since: timestamp_opt(since)?,
-        status: if status == "held" { Status::Held } else { Status::Released },
-    }))
+    let holder: Holder = from_json("the holder of a lease", &holder)?;
+    let standing = match status.as_str() {
+        "held" if process::is_dead(&holder) => Standing::HolderDied,
+        "held" => Standing::Held,
+        _released => Standing::Released,
+    };
+    let (expires_at, since) = (timestamp(expires_at)?, timestamp_opt(since)?);
+    Ok(Some(LeaseRow { holder, fence: count(fence)?, since, expires_at, standing }))
 }
 
 fn write(db: &Connection, lease: &Lease) -> Result<(), StoreError> {

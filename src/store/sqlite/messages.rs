@@ -18,15 +18,20 @@ const SELECT: &str =
 pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<MessageRecord>, StoreError> {
     let limit = query.limit.unwrap_or(limits::LISTED_ROWS_DEFAULT);
     let and = if query.quarantined_only { "AND quarantine IS NOT NULL" } else { "" };
+    let before = query.before.map_or(i64::MAX, whole);
     let Some(name) = &query.mailbox else {
-        let sql = format!("{SELECT} WHERE messages.id > ?1 {and} ORDER BY messages.id DESC LIMIT ?2");
-        return list(db, &sql, 0, limit);
+        let sql = format!(
+            "{SELECT} WHERE messages.id > ?1 AND messages.id < ?3 {and} ORDER BY messages.id DESC LIMIT ?2"
+        );
+        return list(db, &sql, (0, limit, before));
     };
     // Nearly always one; more when deleted mailboxes had the same name.
     let mut found = Vec::new();
     for mailbox in mailbox_ids_ever(db, name)? {
-        let sql = format!("{SELECT} WHERE messages.mailbox = ?1 {and} ORDER BY messages.id DESC LIMIT ?2");
-        found.extend(list(db, &sql, mailbox, limit)?);
+        let sql = format!(
+            "{SELECT} WHERE messages.mailbox = ?1 AND messages.id < ?3 {and} ORDER BY messages.id DESC LIMIT ?2"
+        );
+        found.extend(list(db, &sql, (mailbox, limit, before))?);
     }
     found.sort_by_key(|record| std::cmp::Reverse(record.id));
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -34,13 +39,17 @@ pub(super) fn messages(db: &Connection, query: &MessageQuery) -> Result<Vec<Mess
 }
 
 pub(super) fn message(db: &Connection, id: u64) -> Result<Option<MessageRecord>, StoreError> {
-    let sql = format!("{SELECT} WHERE messages.id = ?1 LIMIT ?2");
-    Ok(list(db, &sql, whole(id), 1)?.pop())
+    let sql = format!("{SELECT} WHERE messages.id = ?1 AND messages.id < ?3 LIMIT ?2");
+    Ok(list(db, &sql, (whole(id), 1, i64::MAX))?.pop())
 }
 
-fn list(db: &Connection, sql: &str, key: i64, limit: u64) -> Result<Vec<MessageRecord>, StoreError> {
+fn list(
+    db: &Connection,
+    sql: &str,
+    (key, limit, before): (i64, u64, i64),
+) -> Result<Vec<MessageRecord>, StoreError> {
     let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([key, whole(limit)])?;
+    let mut rows = statement.query([key, whole(limit), before])?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
         records.push(record(row)?);

@@ -22,11 +22,11 @@ const SELECT: &str =
 pub(super) fn outbox(db: &Connection, query: &OutboxQuery) -> Result<Vec<OutgoingMessage>, StoreError> {
     let limit = query.limit.unwrap_or(limits::LISTED_ROWS_DEFAULT);
     let Some(name) = &query.mailbox else {
-        return newest(db, None, query.state, limit);
+        return newest(db, None, query, limit);
     };
     let mut found = Vec::new();
     for mailbox in mailbox_ids_ever(db, name)? {
-        found.extend(newest(db, Some(mailbox), query.state, limit)?);
+        found.extend(newest(db, Some(mailbox), query, limit)?);
     }
     found.sort_by_key(|message| std::cmp::Reverse(message.id));
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -36,7 +36,7 @@ pub(super) fn outbox(db: &Connection, query: &OutboxQuery) -> Result<Vec<Outgoin
 fn newest(
     db: &Connection,
     mailbox: Option<i64>,
-    state: Option<OutgoingState>,
+    query: &OutboxQuery,
     limit: u64,
 ) -> Result<Vec<OutgoingMessage>, StoreError> {
     let mut sql = format!("{SELECT} WHERE outbox.id > 0");
@@ -45,7 +45,11 @@ fn newest(
         sql.push_str(" AND outbox.mailbox = ?");
         values.push(Value::Integer(mailbox));
     }
-    if let Some(state) = state {
+    if let Some(before) = query.before {
+        sql.push_str(" AND outbox.id < ?");
+        values.push(Value::Integer(whole(before)));
+    }
+    if let Some(state) = query.state {
         sql.push_str(" AND state = ?");
         values.push(Value::Text(state.key().to_owned()));
     }

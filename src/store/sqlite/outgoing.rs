@@ -79,6 +79,24 @@ fn leave_unsure(message: &mut OutgoingMessage, now: Timestamp) {
     move_open(&mut message.recipients, OutgoingState::Unsure);
 }
 
+/// Leaves everything `unsure` that is still to be sent, because it may have been sent by now. Returns how much that was.
+pub(super) fn doubt_all(db: &Connection, now: Timestamp) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for state in [OutgoingState::Pending, OutgoingState::Sending] {
+        let mut statement = db.prepare("SELECT DISTINCT mailbox FROM outbox WHERE state = ?1")?;
+        let mailboxes = statement.query_map([state.key()], |row| row.get(0))?;
+        let mailboxes: Vec<i64> = mailboxes.collect::<Result<_, _>>()?;
+        for mailbox in mailboxes {
+            for mut message in in_state(db, mailbox, state)? {
+                leave_unsure(&mut message, now);
+                write(db, &message)?;
+                count += 1;
+            }
+        }
+    }
+    Ok(count)
+}
+
 /// Moves every recipient on whom nothing is decided yet.
 fn move_open(recipients: &mut [Recipient], to: OutgoingState) {
     for recipient in recipients {

@@ -29,7 +29,7 @@ fn json_is_all_that_standard_output_holds() {
     assert_eq!(person.types("validate --output json").json(), serde_json::json!([]));
     assert_eq!(person.types("status --output json").json()["mailboxes"][0]["name"], "sales");
     assert_eq!(person.types("plan --output json").json()["resource_changes"], serde_json::json!([]));
-    assert_eq!(person.types("outbox list --output json").json()[0]["state"], "pending");
+    assert_eq!(person.types("outbox list --output json").json()["messages"][0]["state"], "pending");
     person.replace("mail/mailplumb.yaml", "kind: Mailbox\n", "kind: Mailboxx\n");
     let problems = person.types("validate --output json").ends(1).json();
     assert_eq!((&problems[0]["severity"], &problems[0]["file"]), (&"error".into(), &"mailplumb.yaml".into()));
@@ -99,6 +99,11 @@ fn a_reader_that_had_enough_is_no_error() {
         "mailplumb messages --limit 1000000 --output json | head -1",
         "mailplumb --state none.db plan 2>&1 | head -1",
         "mailplumb --help | head -1",
+        "mailplumb status | head -1",
+        "mailplumb get --output yaml | head -1",
+        "mailplumb state snapshot | head -c 1",
+        "mailplumb completions bash | head -1",
+        "mailplumb man | head -1",
         "mailplumb messages 1 --raw | true",
         "mailplumb plan 2>&1 >/dev/full | true",
     ] {

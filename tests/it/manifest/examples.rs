@@ -1,6 +1,5 @@
 //! The examples are complete manifests, and the JSON Schema is that of this version and fits them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use mailplumb::manifest::{self};
@@ -42,7 +41,7 @@ fn every_example_is_read_without_errors() {
         let desired = reading.desired.unwrap();
         assert!(!desired.mailboxes.is_empty());
         // Planned, applied to nothing: something to do, nothing in the way, and the same each time.
-        let policy = Policy { connectors: Connectors::kinds(), overrides: BTreeMap::new() };
+        let policy = Policy { connectors: Connectors::kinds(), ..Policy::default() };
         let plan = || mailplumb::plan::plan(&desired, &Stored::empty(), &policy);
         assert!(plan().blocked.is_empty() && plan().steps.len() > 3, "{}", files[0].path.display());
         assert_eq!(render::text(&plan(), render::Style::Plain), render::text(&plan(), render::Style::Plain));

@@ -6,3 +6,4 @@ mod conformance;
 mod killed;
 mod samples;
 mod sqlite;
+mod upkeep;

@@ -192,7 +192,7 @@ pub async fn lists_are_newest_first_and_bounded(world: &World) {
     assert_eq!(subjects, ["message 1199", "message 1198", "message 1197"]);
     let query = MessageQuery { quarantined_only: true, ..Default::default() };
     assert_eq!(store.messages(&query).await.unwrap().len(), 3);
-    let query = MessageQuery { mailbox: Some(name("anna")), quarantined_only: true, limit: None };
+    let query = MessageQuery { mailbox: Some(name("anna")), quarantined_only: true, ..Default::default() };
     assert_eq!(store.messages(&query).await.unwrap().len(), 2);
     let query = MessageQuery { mailbox: Some(name("nobody")), ..Default::default() };
     assert!(store.messages(&query).await.unwrap().is_empty());

@@ -42,7 +42,7 @@ pub async fn the_same_key_queues_once_for_each_mailbox(world: &World) {
     assert!(!store.enqueue(&outgoing("ben", Some("key"))).await.unwrap().already_there);
     assert!(!store.enqueue(&outgoing("anna", None)).await.unwrap().already_there);
     assert!(!store.enqueue(&outgoing("anna", None)).await.unwrap().already_there);
-    let query = OutboxQuery { mailbox: Some(name("anna")), state: None, limit: Some(2) };
+    let query = OutboxQuery { mailbox: Some(name("anna")), limit: Some(2), ..OutboxQuery::default() };
     let listed = store.outbox(&query).await.unwrap();
     assert_eq!(listed.len(), 2);
     assert!(listed[0].id > listed[1].id);
@@ -200,7 +200,11 @@ pub async fn a_deleted_mailbox_gives_up_its_outbox(world: &World) {
     assert_eq!(find(store, begun).await.state, OutgoingState::Unsure);
     assert!(store.outgoing_due(at(1000)).await.unwrap().is_empty());
     assert!(matches!(store.requeue(waiting, at(20)).await, Err(StoreError::NotFound(_))));
-    let query = OutboxQuery { mailbox: Some(name("anna")), state: Some(OutgoingState::Failed), limit: None };
+    let query = OutboxQuery {
+        mailbox: Some(name("anna")),
+        state: Some(OutgoingState::Failed),
+        ..OutboxQuery::default()
+    };
     assert_eq!(store.outbox(&query).await.unwrap().len(), 1);
     set_up_again_is_another_mailbox(store, waiting).await;
 }
