@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::context::run;
 use super::exit::{DONE, Failure, Outcome};
 use super::{Format, Global, output};
-use crate::engine::drive::state_of;
+use crate::engine::drive::standing_of;
 use crate::model::operation::{Operation, OperationState};
+use crate::model::pending::Pending;
 use crate::store::{MailboxFigures, MailboxRow, Store};
 
 /// Show the state of every mailbox
@@ -52,6 +53,21 @@ struct OperationLine {
     tested_at: Option<Timestamp>,
     cycle_at: Option<Timestamp>,
     /// Why it does not work, and what to do.
+    cause: Option<String>,
+    remedy: Option<String>,
+    /// The declared change that waits for its test, while the operation works on as before.
+    pending: Option<PendingLine>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PendingLine {
+    /// The code of its failure, or what it waits for.
+    reason: String,
+    /// Tests that failed in a row.
+    attempts: u16,
+    /// When the last one failed, or since when it waits.
+    at: Timestamp,
     cause: Option<String>,
     remedy: Option<String>,
 }
@@ -115,9 +131,9 @@ fn line(row: &MailboxRow, figures: &MailboxFigures) -> Line {
 }
 
 fn operation_line(row: &MailboxRow, operation: Operation) -> OperationLine {
-    let state = state_of(&row.stored.operations, operation);
+    let standing = standing_of(&row.stored.operations, operation);
     let stored = row.stored.operations.get(&operation);
-    let failure = match &state {
+    let failure = match &standing.state {
         OperationState::Retrying { failure, .. } | OperationState::Disabled(failure) => Some(failure),
         OperationState::Off(_)
         | OperationState::AwaitingTest(_)
@@ -129,7 +145,23 @@ fn operation_line(row: &MailboxRow, operation: Operation) -> OperationLine {
         cycle_at: stored.and_then(|stored| stored.cycle_at),
         cause: failure.map(|failure| format!("{}: {}", failure.step, failure.cause)),
         remedy: failure.map(|failure| failure.remedy.clone()),
-        state: state.to_string(),
+        state: standing.to_string(),
+        pending: standing.pending.as_ref().map(pending_line),
+    }
+}
+
+fn pending_line(pending: &Pending) -> PendingLine {
+    let (attempts, at) = match pending {
+        Pending::Waiting { awaiting: _, since } => (0, *since),
+        Pending::Failed { failure: _, attempts, at } => (*attempts, *at),
+    };
+    let failure = pending.failure();
+    PendingLine {
+        reason: pending.to_string(),
+        attempts,
+        at,
+        cause: failure.map(|failure| format!("{}: {}", failure.step, failure.cause)),
+        remedy: failure.map(|failure| failure.remedy.clone()),
     }
 }
 
@@ -162,10 +194,34 @@ fn print(report: &Report) -> Result<(), Failure> {
             if let (Some(cause), Some(remedy)) = (&of.cause, &of.remedy) {
                 output::data(&format!("\n{} {operation}: {cause}\n  do: {remedy}", line.name))?;
             }
+            if let Some(pending) = &of.pending {
+                output::data(&format!("\n{} {operation}: {}", line.name, pending_words(pending)))?;
+            }
         }
     }
     output::talk(&format!("revision {}, {} mailboxes", report.revision, report.mailboxes.len()));
     Ok(())
+}
+
+fn pending_words(pending: &PendingLine) -> String {
+    let at = output::moment(pending.at);
+    match (&pending.cause, &pending.remedy) {
+        (Some(cause), Some(remedy)) => {
+            let times = match pending.attempts {
+                1 => "its test".to_owned(),
+                attempts => format!("{attempts} tests"),
+            };
+            format!(
+                "its change failed {times} and is not in use, last at {at}; the former version works on\n  \
+                 {cause}\n  do: {remedy}"
+            )
+        }
+        (None | Some(_), None | Some(_)) => format!(
+            "its change waits for its test since {at} ({}); the former version works on\n  \
+             do: run `mailplumb test`, or leave it to `mailplumb watch`",
+            pending.reason
+        ),
+    }
 }
 
 fn outbox_words(outbox: &OutboxLine) -> String {

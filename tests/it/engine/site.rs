@@ -23,6 +23,7 @@ use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::Name;
 use mailplumb::model::operation::Operation;
 use mailplumb::model::plan::{Plan, Policy};
+use mailplumb::model::stored::StoredOperation;
 use mailplumb::net::Network;
 use mailplumb::plan;
 use mailplumb::remote::Remotes;
@@ -212,7 +213,7 @@ impl Desk {
     pub async fn test_waiting(&self) -> Tested {
         let mut tested = Tested::default();
         for row in self.engine.store.mailboxes().await.unwrap() {
-            if row.stored.operations.values().any(|operation| operation.state.needs_test()) {
+            if row.stored.operations.values().any(StoredOperation::needs_test) {
                 tested += self.test(row.stored.declared.name.as_str()).await;
             }
         }
@@ -247,7 +248,7 @@ impl Desk {
     /// The state of one operation, in words.
     pub async fn state(&self, mailbox: &str, operation: Operation) -> String {
         let row = self.engine.store.mailbox(&name(mailbox)).await.unwrap().unwrap();
-        drive::state_of(&row.stored.operations, operation).to_string()
+        drive::standing_of(&row.stored.operations, operation).to_string()
     }
 }
 

@@ -194,7 +194,7 @@ proptest! {
             let known = &stored.mailboxes[name];
             prop_assert_eq!(&known.declared, &declared.value);
             for operation in known.operations.values() {
-                prop_assert!(!operation.state.needs_test(), "{name} is left untested");
+                prop_assert!(!operation.needs_test(), "{name} is left untested");
                 if operation.state == OperationState::AwaitingTest(Awaiting::NoConnector) {
                     prop_assert!(plan.notes.iter().any(|note| note.message.contains("a connector for")));
                 }
