@@ -55,9 +55,10 @@ impl Site {
 
     pub fn host(&self) -> HostSettings {
         let ports = std::fs::read_to_string(self.path("ports")).unwrap();
+        let host = std::fs::read_to_string(self.path("host-name")).unwrap_or_else(|_| HOST.to_owned());
         let connect = ports.lines().map(|line| {
             let (port, address) = line.split_once(' ').unwrap();
-            ((HOST.to_owned(), port.parse().unwrap()), address.parse().unwrap())
+            ((host.clone(), port.parse().unwrap()), address.parse().unwrap())
         });
         HostSettings {
             trust: BTreeMap::from([(Name::parse("playground").unwrap(), self.path("ca.pem"))]),
