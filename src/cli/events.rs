@@ -9,7 +9,8 @@ use crate::model::clock::Clock;
 use crate::model::event::{Cycle, Event, Listener, TestResult};
 use crate::model::failure::{Failure, StepTaken};
 use crate::model::name::Name;
-use crate::model::operation::{Operation, OperationState};
+use crate::model::operation::Operation;
+use crate::model::pending::Standing;
 
 /// Prints events for people.
 pub struct Printer {
@@ -82,7 +83,7 @@ fn test_ended(
     mailbox: &Name,
     operation: Operation,
     steps: &[StepTaken],
-    state: &OperationState,
+    state: &Standing,
     result: &TestResult,
 ) -> String {
     let subject = format!("mailbox/{mailbox} {operation}");
@@ -116,7 +117,7 @@ fn milliseconds(took: Duration) -> String {
     }
 }
 
-fn failure_words(failure: &Failure, state: &OperationState) -> String {
+fn failure_words(failure: &Failure, state: &Standing) -> String {
     format!(
         "{BAD}failed{BAD:#} at step {}: {}\n  meaning: {}\n  do: {}\n  now: {state}",
         failure.error.step, failure.error.cause, failure.meaning, failure.remedy

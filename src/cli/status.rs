@@ -181,22 +181,33 @@ fn summary_words(report: &Document) -> String {
 /// The same trouble of many mailboxes is told once.
 fn print_failures(lines: &[Line]) -> Result<(), Failure> {
     let mut troubles: BTreeMap<(&Operation, &String, &String), Vec<&str>> = BTreeMap::new();
+    let mut changes: BTreeMap<(&Operation, String), Vec<&str>> = BTreeMap::new();
     for line in lines {
         for (operation, of) in &line.operations {
             if let (Some(cause), Some(remedy)) = (&of.cause, &of.remedy) {
                 troubles.entry((operation, cause, remedy)).or_default().push(&line.name);
             }
+            if let Some(pending) = &of.pending {
+                changes.entry((operation, pending.words())).or_default().push(&line.name);
+            }
         }
     }
     for ((operation, cause, remedy), names) in troubles {
-        let shown = names.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
-        let more = match names.len().saturating_sub(NAMES_SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        output::data(&format!("\n{shown}{more}, {operation}: {}\n  do: {remedy}", output::shown(cause)))?;
+        let shown = some_names(&names);
+        output::data(&format!("\n{shown}, {operation}: {}\n  do: {remedy}", output::shown(cause)))?;
+    }
+    for ((operation, words), names) in changes {
+        output::data(&format!("\n{}, {operation}: {words}", some_names(&names)))?;
     }
     Ok(())
+}
+
+fn some_names(names: &[&str]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 const NAMES_SHOWN: usize = 5;

@@ -11,12 +11,14 @@ use super::{Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::test_and_enable::{self, Tested, Which};
 use crate::model::name::Name;
+use crate::model::stored::StoredOperation;
 use crate::store::sqlite::Open;
 
 /// Test and enable mailboxes again
 ///
 /// Connects, logs in and reads; sends a message from the mailbox to itself where outgoing mail is not enabled yet. What passes
-/// is enabled; what fails says at which step, what the server said, what it means and what to do.
+/// is enabled; what fails says at which step, what the server said, what it means and what to do. The test of a changed
+/// connection switches to it when it passes; until then the former one works on.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb test\n  mailplumb test support sales@contoso.example\n  \
                         mailplumb test --profile provider-pop")]
@@ -36,12 +38,11 @@ impl Test {
     }
 }
 
-/// The mailboxes with an operation that waits for a test.
+/// The mailboxes with an operation, or a change of one, that waits for a test.
 pub async fn waiting(engine: &Engine) -> Result<Vec<Name>, Failure> {
     let rows = engine.store.mailboxes().await?;
-    let needs_test = |row: &crate::store::MailboxRow| {
-        row.stored.operations.values().any(|operation| operation.state.needs_test())
-    };
+    let needs_test =
+        |row: &crate::store::MailboxRow| row.stored.operations.values().any(StoredOperation::needs_test);
     Ok(rows.into_iter().filter(needs_test).map(|row| row.stored.declared.name).collect())
 }
 

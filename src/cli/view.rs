@@ -8,9 +8,11 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::drive::state_of;
+use super::output;
+use crate::engine::drive::standing_of;
 use crate::model::failure::FailureSummary;
 use crate::model::operation::{Awaiting, OffReason, Operation, OperationState};
+use crate::model::pending::Pending;
 use crate::model::stored::StoredOperation;
 use crate::store::MailboxFigures;
 use crate::store::report::{SecretOrigin, StoredSecret};
@@ -76,8 +78,63 @@ pub struct OperationView {
     pub cause: Option<String>,
     /// What to do, for people.
     pub remedy: Option<String>,
+    /// The declared change that waits for its test, while the operation works on as before.
+    pub pending: Option<PendingView>,
     /// The state as the text form shows it.
     pub text: String,
+}
+
+/// A declared change that is not in use yet.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingView {
+    /// The code of its failure, or what it waits for.
+    pub reason: String,
+    /// Tests that failed in a row.
+    pub attempts: u16,
+    /// When the last one failed, or since when it waits.
+    pub at: Timestamp,
+    /// The failure's step and cause, for people.
+    pub cause: Option<String>,
+    /// What to do, for people.
+    pub remedy: Option<String>,
+}
+
+impl PendingView {
+    fn of(pending: &Pending) -> Self {
+        let (attempts, at) = match pending {
+            Pending::Waiting { awaiting: _, since } => (0, *since),
+            Pending::Failed { failure: _, attempts, at } => (*attempts, *at),
+        };
+        let failure = pending.failure();
+        Self {
+            reason: pending.to_string(),
+            attempts,
+            at,
+            cause: failure.map(|failure| format!("{}: {}", failure.step, failure.cause)),
+            remedy: failure.map(|failure| failure.remedy.clone()),
+        }
+    }
+
+    pub fn words(&self) -> String {
+        let at = output::moment(self.at);
+        let (Some(cause), Some(remedy)) = (&self.cause, &self.remedy) else {
+            return format!(
+                "its change waits for its test since {at} ({}); the former version works on\n  \
+                 do: run `mailplumb test`, or leave it to `mailplumb watch`",
+                self.reason
+            );
+        };
+        let times = match self.attempts {
+            1 => "its test".to_owned(),
+            attempts => format!("{attempts} tests"),
+        };
+        format!(
+            "its change failed {times} and is not in use, last at {at}; the former version works on\n  \
+             {}\n  do: {remedy}",
+            output::shown(cause)
+        )
+    }
 }
 
 /// By operation: `incoming`, `outgoing`, `act`; all three are always there.
@@ -88,7 +145,8 @@ pub fn operations(stored: &BTreeMap<Operation, StoredOperation>) -> Operations {
 }
 
 fn operation(operations: &BTreeMap<Operation, StoredOperation>, operation: Operation) -> OperationView {
-    let state = state_of(operations, operation);
+    let standing = standing_of(operations, operation);
+    let (text, state) = (standing.to_string(), standing.state);
     let stored = operations.get(&operation);
     let mut view = OperationView {
         state: StateCode::of(&state),
@@ -102,7 +160,8 @@ fn operation(operations: &BTreeMap<Operation, StoredOperation>, operation: Opera
         failure: None,
         cause: None,
         remedy: None,
-        text: state.to_string(),
+        pending: standing.pending.as_ref().map(PendingView::of),
+        text,
     };
     match state {
         OperationState::Off(reason) => view.off = Some(reason),

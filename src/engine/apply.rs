@@ -5,11 +5,13 @@ use crate::model::event::Event;
 use crate::model::lease::LeaseScope;
 use crate::model::name::Name;
 use crate::model::operation::{Awaiting, Operation, OperationState};
+use crate::model::pending::Standing;
 use crate::model::plan::{Action, Blocked, Effect, Plan, PutMailbox, Target};
 use crate::model::revision::Revision;
 use crate::model::secret::{SealedValue, SecretRef};
-use crate::model::stored::Stored;
-use crate::store::{RevisionCommit, StoreError};
+use crate::model::stored::{Stored, StoredOperation};
+use crate::plan::connection;
+use crate::store::{Kept, RevisionCommit, StoreError};
 use crate::sync::transition::{StateEvent, transition};
 
 use super::Engine;
@@ -67,36 +69,55 @@ async fn commit(
     let at = engine.clock.now();
     let fingerprint = crate::plan::fingerprint(plan);
     let settings = engine.settings().await?;
-    let mut states = Vec::new();
+    let (mut states, mut kept) = (Vec::new(), Vec::new());
     for step in &plan.steps {
         if let Effect::PutMailbox(put) = &step.effect {
-            states.extend(states_after(put, &stored, |state, event| {
-                transition(state, &event, at, &settings.retry)
-            }));
+            let after =
+                states_after(put, &stored, |state, event| transition(state, &event, at, &settings.retry));
+            kept.extend(kept_by(put, &stored, &after));
+            states.extend(after);
         }
     }
     engine
         .store
-        .commit_revision(&held.lease, &RevisionCommit { plan, fingerprint, secrets, states, at })
+        .commit_revision(&held.lease, &RevisionCommit { plan, fingerprint, secrets, states, kept, at })
         .await
 }
 
-/// The state that each operation of a mailbox gets.
+/// The state that each operation of a mailbox gets. What stays is left out: a cycle or a test may change it meanwhile.
 fn states_after(
     put: &PutMailbox,
     stored: &Stored,
-    next: impl Fn(&OperationState, StateEvent) -> OperationState,
-) -> Vec<(Name, Operation, OperationState)> {
+    next: impl Fn(&Standing, StateEvent) -> Standing,
+) -> Vec<(Name, Operation, Standing)> {
     let before = stored.mailboxes.get(put.renamed_from.as_ref().unwrap_or(&put.mailbox.name));
     put.operations
         .iter()
-        .map(|(operation, planned)| {
-            let state = before.and_then(|mailbox| mailbox.operations.get(operation)).map_or(
-                // A new mailbox begins as one that waits for its test.
-                OperationState::AwaitingTest(Awaiting::Test),
-                |stored| stored.state.clone(),
-            );
-            (put.mailbox.name.clone(), *operation, next(&state, StateEvent::Declared(planned.readiness)))
+        .filter_map(|(operation, planned)| {
+            let known = before.and_then(|mailbox| mailbox.operations.get(operation));
+            // A new mailbox begins as one that waits for its test.
+            let new = || OperationState::AwaitingTest(Awaiting::Test).into();
+            let standing = known.map_or_else(new, StoredOperation::standing);
+            let after = next(&standing, StateEvent::Declared(planned.readiness));
+            let stays = known.is_some() && after == standing;
+            (!stays).then(|| (put.mailbox.name.clone(), *operation, after))
+        })
+        .collect()
+}
+
+/// Which operations of a mailbox go on with what is declared before the commit.
+fn kept_by(put: &PutMailbox, stored: &Stored, after: &[(Name, Operation, Standing)]) -> Vec<Kept> {
+    let name = put.renamed_from.as_ref().unwrap_or(&put.mailbox.name);
+    let Some(before) = stored.mailboxes.get(name).map(|known| &known.declared) else { return Vec::new() };
+    let profile = before.profile.as_ref().and_then(|profile| stored.profiles.get(profile));
+    let Some(profile) = profile else { return Vec::new() };
+    after
+        .iter()
+        .filter(|(_, _, standing)| standing.pending.is_some())
+        .map(|(_, operation, _)| Kept {
+            mailbox: name.clone(),
+            operation: *operation,
+            secrets: connection::secrets_used(profile, before, *operation).into_iter().cloned().collect(),
         })
         .collect()
 }

@@ -1,22 +1,80 @@
 //! From a stored mailbox to what a connector needs, with the secret opened for the length of one connection.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::cursor::InboxId;
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::mailbox::Mailbox;
 use crate::model::operation::Operation;
+use crate::model::pending::Version;
 use crate::model::profile::{Credentials, Endpoint, MailServers, Profile, Protocol, Server};
-use crate::model::secret::{Secret, SecretRef};
+use crate::model::secret::{SealedValue, Secret, SecretDigest, SecretRef};
 use crate::model::server::{Destination, Login};
 use crate::remote::Connector;
 use crate::secrets::UnsealError;
+use crate::store::{MailboxRow, StoreError};
 use crate::sync::classify::Setting;
 
 use super::{Engine, WorkError};
 
+/// Mailbox and profile in one of their versions.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    pub mailbox: Mailbox,
+    pub profile: Profile,
+    ciphertexts: Ciphertexts,
+}
+
+/// Which ciphertexts a version opens.
+#[derive(Debug, Clone)]
+enum Ciphertexts {
+    Declared,
+    Kept(BTreeMap<SecretRef, SecretDigest>),
+}
+
+impl Reach {
+    /// What the last apply declared: what tests are about. `None`: the mailbox has no profile.
+    pub fn declared(row: &MailboxRow) -> Option<Self> {
+        let profile = row.profile.clone()?;
+        Some(Self { mailbox: row.stored.declared.clone(), profile, ciphertexts: Ciphertexts::Declared })
+    }
+
+    /// What an operation works with: the declared version, or the former one while a change is pending.
+    pub fn effective(row: &MailboxRow, operation: Operation) -> Option<Self> {
+        match row.effective.get(&operation) {
+            None => Self::declared(row),
+            Some(version) => Some(Self::kept(row, version)),
+        }
+    }
+
+    /// Intervals and limits do not affect how a server is reached, and are as declared.
+    fn kept(row: &MailboxRow, version: &Version) -> Self {
+        let mut profile = version.profile.clone();
+        if let Some(declared) = row.profile.as_ref().filter(|declared| declared.name == profile.name) {
+            profile.processing = declared.processing.clone();
+        }
+        Self {
+            mailbox: version.of_mailbox(&row.stored.declared),
+            profile,
+            ciphertexts: Ciphertexts::Kept(version.secrets.clone()),
+        }
+    }
+
+    async fn sealed(&self, engine: &Engine, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
+        match &self.ciphertexts {
+            Ciphertexts::Declared => engine.store.sealed(secret).await,
+            Ciphertexts::Kept(digests) => match digests.get(secret) {
+                Some(digest) => engine.store.sealed_version(digest).await,
+                None => Ok(None),
+            },
+        }
+    }
+}
+
 /// How one operation of one mailbox reaches its server.
 pub struct Route<'a> {
+    reach: &'a Reach,
     pub mailbox: &'a Mailbox,
     pub profile: &'a Profile,
     servers: &'a MailServers,
@@ -27,12 +85,8 @@ pub struct Route<'a> {
 
 impl<'a> Route<'a> {
     /// `None`: this build has no connector for that operation on that kind of server.
-    pub fn find(
-        engine: &Engine,
-        mailbox: &'a Mailbox,
-        profile: &'a Profile,
-        operation: Operation,
-    ) -> Option<Self> {
+    pub fn find(engine: &Engine, reach: &'a Reach, operation: Operation) -> Option<Self> {
+        let Reach { mailbox, profile, ciphertexts: _ } = reach;
         let (servers, reading) = match &profile.server {
             Server::Pop3Smtp(servers) => (servers, Protocol::Pop3),
             Server::ImapSmtp(servers) => (servers, Protocol::Imap),
@@ -44,7 +98,7 @@ impl<'a> Route<'a> {
             Operation::Act => return None,
         };
         let connector = engine.remotes.connector(profile.server.kind())?;
-        Some(Self { mailbox, profile, servers, endpoint, protocol, connector })
+        Some(Self { reach, mailbox, profile, servers, endpoint, protocol, connector })
     }
 
     /// What `classify` needs to judge a failure on this route.
@@ -65,14 +119,15 @@ impl<'a> Route<'a> {
     }
 
     /// Which inbox that is: kind, host, port, user and address. A changed password or TLS mode leads to the same one.
-    pub fn inbox(&self, destination: &Destination) -> InboxId {
+    pub fn inbox(&self) -> InboxId {
         let port = self.endpoint.port_or_default(self.protocol).to_string();
-        let username = match &destination.login {
-            Login::Anonymous => "",
-            Login::Password { username, .. } => username,
+        let username = match &self.endpoint.credentials {
+            Credentials::Profile { username, .. } => username,
+            Credentials::Mailbox => self.mailbox.credentials.as_ref().map_or("", |own| &own.username),
+            Credentials::Anonymous | Credentials::WindowsIntegrated { .. } | Credentials::Oauth2 { .. } => "",
         };
         let host = self.endpoint.host.to_lowercase();
-        InboxId::of(&[destination.kind.key(), &host, &port, username, &destination.address.key()])
+        InboxId::of(&[self.profile.server.kind().key(), &host, &port, username, &self.mailbox.address.key()])
     }
 
     /// Opens the secret and puts everything together.
@@ -95,13 +150,14 @@ impl<'a> Route<'a> {
         };
         match &self.endpoint.credentials {
             Credentials::Anonymous => Ok(Login::Anonymous),
-            Credentials::Profile { username, password, access: _ } => {
-                Ok(Login::Password { username: username.clone(), password: open(engine, password).await? })
-            }
+            Credentials::Profile { username, password, access: _ } => Ok(Login::Password {
+                username: username.clone(),
+                password: self.open(engine, password).await?,
+            }),
             Credentials::Mailbox => match &self.mailbox.credentials {
                 Some(own) => Ok(Login::Password {
                     username: own.username.clone(),
-                    password: open(engine, &own.password).await?,
+                    password: self.open(engine, &own.password).await?,
                 }),
                 None => {
                     let cause = Cause::SecretUnavailable {
@@ -115,12 +171,21 @@ impl<'a> Route<'a> {
             Credentials::Oauth2 { .. } => Err(unsupported("credentials: { oauth2 }")),
         }
     }
+
+    async fn open(&self, engine: &Engine, secret: &SecretRef) -> Result<Secret<String>, WorkError> {
+        let sealed = self.reach.sealed(engine, secret).await?;
+        unseal(engine, secret, sealed).await
+    }
 }
 
-async fn open(engine: &Engine, secret: &SecretRef) -> Result<Secret<String>, WorkError> {
+async fn unseal(
+    engine: &Engine,
+    secret: &SecretRef,
+    sealed: Option<SealedValue>,
+) -> Result<Secret<String>, WorkError> {
     let unavailable = |detail: String| Cause::SecretUnavailable { secret: secret.to_string(), detail };
     let failed = |cause: Cause| WorkError::Remote(RemoteError::new(TestStep::Secret, cause));
-    let Some(sealed) = engine.store.sealed(secret).await? else {
+    let Some(sealed) = sealed else {
         return Err(failed(unavailable("it is not in the store; apply the manifest".to_owned())));
     };
     let secrets = Arc::clone(&engine.secrets);

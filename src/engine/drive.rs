@@ -5,12 +5,13 @@ use crate::model::failure::{Cause, Failure};
 use crate::model::lease::LeaseScope;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
-use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
+use crate::model::pending::Standing;
+use crate::store::{Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::classify;
 use crate::sync::transition::{StateEvent, transition};
 
-use super::destination::Route;
+use super::destination::{Reach, Route};
 use super::lease::Held;
 use super::{Engine, Settings, WorkError, incoming, outgoing};
 
@@ -28,10 +29,10 @@ pub async fn cycle(engine: &Engine, mailbox: &Name, operation: Operation) -> Res
     let Some(row) = engine.store.mailbox(mailbox).await? else {
         return Ok(skipped(engine, mailbox, "it is not in the store; apply the manifest".to_owned()));
     };
-    let Some(profile) = &row.profile else {
+    let Some(Reach { profile, .. }) = Reach::effective(&row, operation) else {
         return Ok(skipped(engine, mailbox, "it has no profile".to_owned()));
     };
-    let _permit = engine.permits.acquire(profile).await;
+    let _permit = engine.permits.acquire(&profile).await;
     // Whoever waited for a place while the process was asked to stop begins nothing any more.
     if engine.stopping.is_cancelled() {
         return Ok(Driven::Skipped("the process is stopping".to_owned()));
@@ -60,21 +61,23 @@ async fn under_lease(
     operation: Operation,
 ) -> Result<Driven, StoreError> {
     // Read again: it may have changed while we waited for the permit and the lease.
-    let Some(MailboxRow { stored, profile: Some(profile) }) = engine.store.mailbox(mailbox).await? else {
+    let row = engine.store.mailbox(mailbox).await?;
+    let Some((row, reach)) = row.and_then(|row| Reach::effective(&row, operation).map(|reach| (row, reach)))
+    else {
         return Ok(skipped(engine, mailbox, "it was removed meanwhile".to_owned()));
     };
-    let state = state_of(&stored.operations, operation);
-    if !state.is_driven() {
+    let state = standing_of(&row.stored.operations, operation);
+    if !state.state.is_driven() {
         return Ok(skipped(engine, mailbox, format!("{operation} is {state}")));
     }
-    let Some(route) = Route::find(engine, &stored.declared, &profile, operation) else {
+    let Some(route) = Route::find(engine, &reach, operation) else {
         return Ok(skipped(engine, mailbox, format!("{operation} has no connector")));
     };
     let settings = engine.settings().await?;
     let result = match operation {
         Operation::Incoming => {
             let attempts = settings.retry.attempts_per_message;
-            incoming::cycle(engine, &held.lease, &stored, &route, attempts).await
+            incoming::cycle(engine, &held.lease, &row.stored, &route, attempts).await
         }
         Operation::Outgoing => outgoing::cycle(engine, &held.lease, &route, &settings).await,
         Operation::Act => Ok(Cycle::default()),
@@ -102,6 +105,17 @@ pub fn state_of(
         })
 }
 
+/// The same with the change that waits.
+pub fn standing_of(
+    operations: &std::collections::BTreeMap<Operation, crate::model::stored::StoredOperation>,
+    operation: Operation,
+) -> Standing {
+    Standing {
+        state: state_of(operations, operation),
+        pending: operations.get(&operation).and_then(|stored| stored.pending.clone()),
+    }
+}
+
 /// A cycle that ended and is to be noted.
 struct Ended<'a> {
     engine: &'a Engine,
@@ -109,7 +123,7 @@ struct Ended<'a> {
     route: Route<'a>,
     settings: Settings,
     operation: Operation,
-    state: OperationState,
+    state: Standing,
 }
 
 impl Ended<'_> {
@@ -140,7 +154,7 @@ impl Ended<'_> {
         Ok(Driven::Failed(Box::new(failure)))
     }
 
-    async fn note(&self, event: StateEvent) -> Result<OperationState, StoreError> {
+    async fn note(&self, event: StateEvent) -> Result<Standing, StoreError> {
         let now = self.engine.clock.now();
         let state = transition(&self.state, &event, now, &self.settings.retry);
         let subject = Subject {
@@ -148,11 +162,23 @@ impl Ended<'_> {
             profile: Some(&self.route.profile.name),
             operation: self.operation,
         };
-        let alert = alerts::on_change(subject, &self.state, &state, now);
+        let alert = match &event {
+            StateEvent::CycleFailed(failure) if self.state.pending.is_some() && state.pending.is_none() => {
+                Some(alerts::on_given_way(subject, failure, now))
+            }
+            StateEvent::CycleFailed(_)
+            | StateEvent::CycleSucceeded
+            | StateEvent::Declared(_)
+            | StateEvent::TestBegun
+            | StateEvent::TestPassed
+            | StateEvent::TestFailed(_)
+            | StateEvent::TestDeferred(_) => alerts::on_change(subject, &self.state, &state, now),
+        };
         let change = StateChange {
             mailbox: self.route.mailbox.name.clone(),
             operation: self.operation,
             state: state.clone(),
+            enters: None,
             alerts: self.engine.raise(alert, &self.settings.alerts),
             at: now,
             occasion: Occasion::Cycle,

@@ -82,7 +82,7 @@ impl Incoming<'_> {
         let destination = self.route.destination(self.engine).await?;
         let session =
             bounded(TestStep::Connect, self.route.connector.receive(&destination, &mut trace)).await?;
-        self.engine.store.enter_inbox(self.lease, self.mailbox, &self.route.inbox(&destination)).await?;
+        self.engine.store.enter_inbox(self.lease, self.mailbox, &self.route.inbox()).await?;
         Ok(session)
     }
 

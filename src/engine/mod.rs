@@ -11,6 +11,7 @@ pub mod lease;
 pub mod outgoing;
 pub mod permits;
 pub mod queue;
+mod receive_back;
 pub mod reconcile;
 pub mod test_and_enable;
 pub mod watch;

@@ -87,7 +87,11 @@ fn is_scheduled(step: &Step, stored: &Stored) -> bool {
     put.operations.iter().all(|(operation, planned)| {
         let Some(known) = mailbox.operations.get(operation) else { return false };
         match planned.readiness {
-            Readiness::NeedsTest => known.connection == planned.connection && known.state.needs_test(),
+            Readiness::NeedsTest | Readiness::StillPending => {
+                known.connection == planned.connection && known.needs_test()
+            }
+            // It drops the change that waited.
+            Readiness::Proved => false,
             Readiness::Off(_) | Readiness::NoConnector | Readiness::Unchanged => true,
         }
     })

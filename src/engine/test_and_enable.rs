@@ -1,29 +1,29 @@
 //! Test and enable: named steps with their times, a real message from the mailbox to itself, and the state that follows.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::cursor::{Content, Cursor, Listing, Part};
+use crate::model::cursor::{Cursor, InboxId, Listing, Part};
 use crate::model::event::{Event, TestResult};
 use crate::model::failure::{Cause, Failure, RemoteError, StepTaken, TestStep};
 use crate::model::lease::LeaseScope;
-use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::{Awaiting, Operation, OperationState};
 use crate::model::outbox::RecipientResult;
-use crate::model::profile::Profile;
-use crate::model::stored::StoredMailbox;
+use crate::model::pending::Standing;
+use crate::model::stored::StoredOperation;
+use crate::plan::connection;
 use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::transition::{StateEvent, transition};
-use crate::sync::{classify, incoming, message, schedule, self_message};
+use crate::sync::{classify, incoming, schedule, self_message};
 
-use super::destination::Route;
-use super::drive::state_of;
+use super::destination::{Reach, Route};
+use super::drive::standing_of;
 use super::lease::Held;
+use super::receive_back::{Arrivals, nonce};
 use super::{Engine, Settings, WorkError, bounded};
 
 /// Which operations of a mailbox are tested.
@@ -31,7 +31,7 @@ use super::{Engine, Settings, WorkError, bounded};
 pub enum Which {
     /// All that are declared, working ones too: the command `test`.
     All,
-    /// Those whose state asks for it: after an apply.
+    /// Those whose state, or whose pending change, asks for it: after an apply.
     Needed,
     /// Those whose schedule says so: in `watch`. A failure of one operation does not hurry the test of another.
     Due,
@@ -78,40 +78,46 @@ pub async fn mailbox(engine: &Engine, name: &Name, which: Which) -> Result<Teste
 }
 
 async fn under_lease(engine: &Engine, held: &Held, name: &Name, which: Which) -> Result<Tested, StoreError> {
-    let Some(MailboxRow { stored, profile: Some(profile) }) = engine.store.mailbox(name).await? else {
-        return Ok(Tested::default());
-    };
     let settings = engine.settings().await?;
-    let mut test =
-        Test { engine, held, stored: &stored, profile: &profile, settings, tested: Tested::default() };
+    let mut tested = Tested::default();
+    let mut current = engine.store.mailbox(name).await?;
     // Incoming first: outgoing waits for its own message to come back through it.
     for operation in Operation::ALL {
-        let state = state_of(&stored.operations, operation);
-        let is_chosen = match which {
-            Which::All => !matches!(state, OperationState::Off(_)),
-            Which::Needed => state.needs_test(),
-            Which::Due => is_due(engine, &stored, operation, &test.settings),
+        let Some((row, declared)) = current.as_ref().and_then(|row| Some((row, Reach::declared(row)?)))
+        else {
+            break;
         };
-        if is_chosen && !engine.stopping.is_cancelled() {
-            test.operation(operation, state).await?;
+        let known = row.stored.operations.get(&operation);
+        let is_chosen = match which {
+            Which::All => known.is_none_or(|known| !matches!(known.state, OperationState::Off(_))),
+            Which::Needed => known.is_none_or(StoredOperation::needs_test),
+            Which::Due => known.is_some_and(|known| is_due(engine, known, &settings)),
+        };
+        if !is_chosen || engine.stopping.is_cancelled() {
+            continue;
         }
+        let before = standing_of(&row.stored.operations, operation);
+        let mut test = Test { engine, held, row, declared: &declared, settings: &settings, tested };
+        test.operation(operation, before).await?;
+        tested = test.tested;
+        // A passed test may have switched what the next one reads its message back with.
+        current = engine.store.mailbox(name).await?;
     }
-    Ok(test.tested)
+    Ok(tested)
 }
 
-fn is_due(engine: &Engine, stored: &StoredMailbox, operation: Operation, settings: &Settings) -> bool {
+fn is_due(engine: &Engine, known: &StoredOperation, settings: &Settings) -> bool {
     let now = engine.clock.now();
-    let known = stored.operations.get(&operation);
-    known.and_then(|known| schedule::next_test(known, now, &settings.retry)).is_some_and(|due| due <= now)
+    schedule::next_test(known, now, &settings.retry).is_some_and(|due| due <= now)
 }
 
-/// One mailbox under test.
+/// One mailbox under test, always in its declared version.
 struct Test<'a> {
     engine: &'a Engine,
     held: &'a Held,
-    stored: &'a StoredMailbox,
-    profile: &'a Profile,
-    settings: Settings,
+    row: &'a MailboxRow,
+    declared: &'a Reach,
+    settings: &'a Settings,
     tested: Tested,
 }
 
@@ -119,18 +125,34 @@ struct Test<'a> {
 struct Passed {
     steps: Vec<StepTaken>,
     warning: Option<String>,
+    /// The inbox that a change leads to, entered when it takes effect.
+    enters: Option<InboxId>,
+}
+
+/// What is noted of a test.
+struct Noted {
+    event: StateEvent,
+    occasion: Occasion,
+    enters: Option<InboxId>,
+}
+
+impl Noted {
+    fn of(event: StateEvent, occasion: Occasion) -> Self {
+        Self { event, occasion, enters: None }
+    }
 }
 
 impl Test<'_> {
-    async fn operation(&mut self, operation: Operation, before: OperationState) -> Result<(), StoreError> {
-        let (engine, mailbox) = (self.engine, &self.stored.declared);
-        let Some(route) = Route::find(engine, mailbox, self.profile, operation) else {
+    async fn operation(&mut self, operation: Operation, before: Standing) -> Result<(), StoreError> {
+        let (engine, mailbox) = (self.engine, &self.declared.mailbox);
+        let Some(route) = Route::find(engine, self.declared, operation) else {
             return self.deferred(operation, &before, Awaiting::NoConnector).await;
         };
         engine.tell(Event::TestBegun { mailbox: mailbox.name.clone(), operation });
-        let begun = self.note(operation, &before, StateEvent::TestBegun, Occasion::TestBegun).await?;
+        let begun =
+            self.note(operation, &before, Noted::of(StateEvent::TestBegun, Occasion::TestBegun)).await?;
         let result = match operation {
-            Operation::Incoming => self.incoming(&route).await,
+            Operation::Incoming => self.incoming(&route, &before).await,
             Operation::Outgoing => self.outgoing(&route, &before).await,
             Operation::Act => return Ok(()),
         };
@@ -148,14 +170,12 @@ impl Test<'_> {
     }
 
     /// Connect, log in, open the inbox, read the newest message's headers.
-    async fn incoming(&self, route: &Route<'_>) -> Result<Passed, WorkError> {
+    async fn incoming(&self, route: &Route<'_>, before: &Standing) -> Result<Passed, WorkError> {
         let mut trace = Trace::new(self.engine.clock.clone());
         let destination = route.destination(self.engine).await?;
         let mut session =
             bounded(TestStep::Connect, route.connector.receive(&destination, &mut trace)).await?;
-        let name = &self.stored.declared.name;
-        self.engine.store.enter_inbox(&self.held.lease, name, &route.inbox(&destination)).await?;
-        let cursor = self.engine.store.cursor(name).await?;
+        let (cursor, enters) = self.cursor(route, before).await?;
         let listing = trace.step(TestStep::Read, async {
             let listing = session.list(&cursor).await.map_err(|error| error.cause)?;
             if let Some(newest) = listing.messages().last() {
@@ -169,24 +189,44 @@ impl Test<'_> {
         let listing = listing.await?;
         trace.detail(words(&listing, &cursor));
         let _ = session.delete_and_close(&[]).await;
-        Ok(Passed { steps: trace.into_steps(), warning: None })
+        Ok(Passed { steps: trace.into_steps(), warning: None, enters })
+    }
+
+    /// From where to read, and the inbox to enter when the test has passed. While a former version works, its cursor is not
+    /// touched.
+    async fn cursor(
+        &self,
+        route: &Route<'_>,
+        before: &Standing,
+    ) -> Result<(Cursor, Option<InboxId>), StoreError> {
+        let (store, name, inbox) = (&self.engine.store, &route.mailbox.name, route.inbox());
+        if before.pending.is_none() {
+            store.enter_inbox(&self.held.lease, name, &inbox).await?;
+            return Ok((store.cursor(name).await?, None));
+        }
+        let effective = Reach::effective(self.row, Operation::Incoming);
+        let former = effective.as_ref().and_then(|it| Route::find(self.engine, it, Operation::Incoming));
+        match former {
+            Some(former) if former.inbox() == inbox => Ok((store.cursor(name).await?, Some(inbox))),
+            Some(_) | None => Ok((Cursor::Start, Some(inbox))),
+        }
     }
 
     /// Connect and log in; unless this very connection has proved itself before, send a message from the mailbox to
     /// itself, and wait for it to come back if incoming mail can be read.
-    async fn outgoing(&self, route: &Route<'_>, before: &OperationState) -> Result<Passed, WorkError> {
+    async fn outgoing(&self, route: &Route<'_>, before: &Standing) -> Result<Passed, WorkError> {
         let mut trace = Trace::new(self.engine.clock.clone());
         let destination = route.destination(self.engine).await?;
         let mut session = route.connector.submit(&destination, &mut trace).await?;
-        if before.is_driven() || self.has_proved(Operation::Outgoing) {
+        if self.has_sent(before) {
             session.close().await;
-            return Ok(Passed { steps: trace.into_steps(), warning: None });
+            return Ok(Passed { steps: trace.into_steps(), warning: None, enters: None });
         }
-        let mailbox = &self.stored.declared;
+        let mailbox = &self.declared.mailbox;
         let nonce = nonce()?;
         self.engine.store.expect_self_message(&self.held.lease, &mailbox.name, &nonce).await?;
         // Known before sending, so that only what arrives later is looked at.
-        let mut arrivals = Arrivals::open(self).await;
+        let mut arrivals = Arrivals::open(self.engine, self.row, &mailbox.address).await;
         let raw = self_message::compose(&mailbox.address, &nonce, self.engine.clock.now());
         let sent = trace.step(TestStep::Send, async {
             let recipients = std::slice::from_ref(&mailbox.address);
@@ -204,29 +244,41 @@ impl Test<'_> {
             },
             None => None,
         };
-        Ok(Passed { steps: trace.into_steps(), warning })
+        Ok(Passed { steps: trace.into_steps(), warning, enters: None })
     }
 
-    /// Whether a test of this very connection has passed before: then its owner is not sent another message.
-    fn has_proved(&self, operation: Operation) -> bool {
-        self.stored
-            .operations
-            .get(&operation)
-            .is_some_and(|stored| stored.proved.is_some() && stored.proved == stored.connection)
+    /// Whether a message was sent before by the same sender through the same server: then its owner is not sent another one.
+    /// A changed password alone is proved by logging in.
+    fn has_sent(&self, before: &Standing) -> bool {
+        if before.pending.is_none() {
+            let known = self.row.stored.operations.get(&Operation::Outgoing);
+            let has_proved =
+                known.is_some_and(|known| known.proved.is_some() && known.proved == known.connection);
+            return before.state.is_driven() || has_proved;
+        }
+        let without_secrets = |reach: &Reach| {
+            connection::digest(&reach.profile, &reach.mailbox, &BTreeMap::new(), Operation::Outgoing)
+        };
+        let former = Reach::effective(self.row, Operation::Outgoing);
+        former.is_some_and(|former| without_secrets(&former) == without_secrets(self.declared))
     }
 
     async fn passed(
         &mut self,
         operation: Operation,
-        begun: &OperationState,
+        begun: &Standing,
         passed: Passed,
     ) -> Result<(), StoreError> {
         let process_from = match operation {
             Operation::Incoming => Some(self.process_from()),
             Operation::Outgoing | Operation::Act => None,
         };
-        let occasion = Occasion::TestEnded { process_from };
-        let state = self.note(operation, begun, StateEvent::TestPassed, occasion).await?;
+        let noted = Noted {
+            event: StateEvent::TestPassed,
+            occasion: Occasion::TestEnded { process_from },
+            enters: passed.enters,
+        };
+        let state = self.note(operation, begun, noted).await?;
         self.tested.passed += 1;
         self.tell(operation, passed.steps, state, TestResult::Passed { warning: passed.warning });
         Ok(())
@@ -240,17 +292,22 @@ impl Test<'_> {
             let now = self.engine.clock.now();
             Timestamp::from_second(now.as_second()).unwrap_or(now)
         };
-        self.stored.declared.process_from.or(self.profile.processing.from).unwrap_or_else(this_second)
+        self.declared
+            .mailbox
+            .process_from
+            .or(self.declared.profile.processing.from)
+            .unwrap_or_else(this_second)
     }
 
     async fn failed(
         &mut self,
         operation: Operation,
-        begun: &OperationState,
+        begun: &Standing,
         failure: Failure,
     ) -> Result<(), StoreError> {
         let event = StateEvent::TestFailed(failure.summary());
-        let state = self.note(operation, begun, event, Occasion::TestEnded { process_from: None }).await?;
+        let noted = Noted::of(event, Occasion::TestEnded { process_from: None });
+        let state = self.note(operation, begun, noted).await?;
         self.tested.failed += 1;
         self.tell(operation, Vec::new(), state, TestResult::Failed(failure));
         Ok(())
@@ -259,11 +316,11 @@ impl Test<'_> {
     async fn deferred(
         &mut self,
         operation: Operation,
-        before: &OperationState,
+        before: &Standing,
         awaiting: Awaiting,
     ) -> Result<(), StoreError> {
-        let event = StateEvent::TestDeferred(awaiting);
-        let state = self.note(operation, before, event, Occasion::TestBegun).await?;
+        let noted = Noted::of(StateEvent::TestDeferred(awaiting), Occasion::TestBegun);
+        let state = self.note(operation, before, noted).await?;
         self.tested.deferred += 1;
         let reason = match awaiting {
             Awaiting::NoConnector => "this version has no connector for it yet".to_owned(),
@@ -274,26 +331,27 @@ impl Test<'_> {
         Ok(())
     }
 
-    fn tell(&self, operation: Operation, steps: Vec<StepTaken>, state: OperationState, result: TestResult) {
-        let mailbox = self.stored.declared.name.clone();
+    fn tell(&self, operation: Operation, steps: Vec<StepTaken>, state: Standing, result: TestResult) {
+        let mailbox = self.declared.mailbox.name.clone();
         self.engine.tell(Event::TestEnded { mailbox, operation, steps, state, result });
     }
 
     async fn note(
         &self,
         operation: Operation,
-        before: &OperationState,
-        event: StateEvent,
-        occasion: Occasion,
-    ) -> Result<OperationState, StoreError> {
+        before: &Standing,
+        noted: Noted,
+    ) -> Result<Standing, StoreError> {
         let now = self.engine.clock.now();
+        let Noted { event, occasion, enters } = noted;
         let state = transition(before, &event, now, &self.settings.retry);
-        let subject =
-            Subject { mailbox: &self.stored.declared.name, profile: Some(&self.profile.name), operation };
+        let Reach { mailbox, profile, .. } = self.declared;
+        let subject = Subject { mailbox: &mailbox.name, profile: Some(&profile.name), operation };
         let change = StateChange {
-            mailbox: self.stored.declared.name.clone(),
+            mailbox: mailbox.name.clone(),
             operation,
             state: state.clone(),
+            enters,
             alerts: self.engine.raise(alerts::on_change(subject, before, &state, now), &self.settings.alerts),
             at: now,
             occasion,
@@ -314,78 +372,5 @@ fn accepted(result: Option<RecipientResult>) -> Result<String, Cause> {
         Some(RecipientResult::Refused { said }) => Err(Cause::Refused { said }),
         Some(RecipientResult::Unsure { detail }) => Err(Cause::ConnectionLost { detail }),
         None => Err(Cause::Internal { detail: "no result for the only recipient".to_owned() }),
-    }
-}
-
-/// 128 random bits in hex.
-fn nonce() -> Result<String, RemoteError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        RemoteError::new(TestStep::Send, Cause::Internal { detail: format!("no randomness: {error}") })
-    })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// The inbox, watched for what arrives after a moment.
-struct Arrivals<'a> {
-    engine: &'a Engine,
-    route: Route<'a>,
-    known: BTreeSet<crate::model::cursor::RemoteId>,
-    cursor: Cursor,
-}
-
-impl<'a> Arrivals<'a> {
-    /// Notes what is there now. `None`: incoming mail is not declared, or cannot be read just now.
-    async fn open(test: &'a Test<'_>) -> Option<Self> {
-        let mailbox = &test.stored.declared;
-        if !mailbox.wants(Operation::Incoming) {
-            return None;
-        }
-        let route = Route::find(test.engine, mailbox, test.profile, Operation::Incoming)?;
-        let cursor = test.engine.store.cursor(&mailbox.name).await.ok()?;
-        let mut arrivals = Self { engine: test.engine, route, known: BTreeSet::new(), cursor };
-        arrivals.unseen(&[]).await.ok()?;
-        Some(arrivals)
-    }
-
-    /// Looks again and again until the message with that nonce is there. Connections of the user are few, so each look is
-    /// a session of its own.
-    async fn wait_for(&mut self, nonce: &str) -> Result<(), Cause> {
-        let begun = self.engine.clock.elapsed();
-        let mut pause = Duration::from_millis(100);
-        loop {
-            // A look that fails is not the answer: the server may be busy delivering.
-            if self.unseen(std::slice::from_ref(&nonce)).await.unwrap_or(false) {
-                return Ok(());
-            }
-            let waited = self.engine.clock.elapsed().saturating_sub(begun);
-            if waited >= limits::RECEIVE_BACK_TIMEOUT || self.engine.stopping.is_cancelled() {
-                return Err(Cause::NotReceivedBack { seconds: waited.as_secs() });
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(3));
-        }
-    }
-
-    /// One look: whether one of the nonces is among the messages that were not there before. All are known afterwards.
-    async fn unseen(&mut self, nonces: &[&str]) -> Result<bool, WorkError> {
-        let destination = self.route.destination(self.engine).await?;
-        let mut trace = Trace::new(self.engine.clock.clone());
-        let mut session = self.route.connector.receive(&destination, &mut trace).await?;
-        let listing = session.list(&self.cursor).await?;
-        let new: Vec<_> =
-            listing.messages().iter().filter(|message| !self.known.contains(&message.id)).cloned().collect();
-        let mut found = false;
-        if !nonces.is_empty() && !new.is_empty() {
-            for fetched in session.fetch(&new, Part::Headers).await? {
-                if let Content::Bytes(raw) = &fetched.content {
-                    let nonce = message::parse_headers(raw).ok().and_then(|facts| facts.self_test_nonce);
-                    found |= nonce.is_some_and(|nonce| nonces.contains(&nonce.as_str()));
-                }
-            }
-        }
-        self.known.extend(new.into_iter().map(|message| message.id));
-        let _ = session.delete_and_close(&[]).await;
-        Ok(found)
     }
 }

@@ -148,7 +148,10 @@ impl Round {
     fn queue_mailbox(&mut self, row: &MailboxRow) {
         let Some(profile) = &row.profile else { return };
         let name = &row.stored.declared.name;
-        let places = Places { profile: profile.name.clone(), limit: permits::places(profile) };
+        // Of the profile that is worked with, and of that one as it is declared now, if it still is the mailbox's.
+        let worked_with = row.effective.get(&Operation::Incoming).map(|version| &version.profile);
+        let worked_with = worked_with.filter(|former| former.name != profile.name).unwrap_or(profile);
+        let places = Places { profile: worked_with.name.clone(), limit: permits::places(worked_with) };
         self.queue.set_places(name.clone(), places);
         let now = self.watch.engine.clock.now();
         for (operation, stored) in &row.stored.operations {

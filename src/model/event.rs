@@ -3,7 +3,8 @@
 use super::alert::Alert;
 use super::failure::{Failure, StepTaken};
 use super::name::Name;
-use super::operation::{Operation, OperationState};
+use super::operation::Operation;
+use super::pending::Standing;
 use super::problem::Problem;
 use super::revision::Revision;
 
@@ -23,7 +24,7 @@ pub enum Event {
         mailbox: Name,
         operation: Operation,
         steps: Vec<StepTaken>,
-        state: OperationState,
+        state: Standing,
         result: TestResult,
     },
     CycleEnded {
@@ -35,7 +36,7 @@ pub enum Event {
         mailbox: Name,
         operation: Operation,
         failure: Failure,
-        state: OperationState,
+        state: Standing,
     },
     /// Somebody else works on it.
     Skipped {

@@ -18,6 +18,7 @@ pub mod name;
 pub mod operation;
 pub mod organization;
 pub mod outbox;
+pub mod pending;
 pub mod plan;
 pub mod problem;
 pub mod profile;

@@ -146,6 +146,10 @@ pub enum Readiness {
     /// Nothing that a test depends on has changed.
     Unchanged,
     NeedsTest,
+    /// Unchanged: a change that an earlier apply declared still waits for its test.
+    StillPending,
+    /// What is declared is again what the operation works with; a change that waited is dropped.
+    Proved,
 }
 
 /// A digest of all that a test of one operation proved: location, TLS, login, address, ciphertext. When it changes,

@@ -130,6 +130,8 @@ pub enum Consequence {
     /// No effect on traffic.
     NoEffectOnTraffic,
     NeedsRetest(BTreeSet<Operation>),
+    /// Works on with the former version until the new one has passed its test.
+    KeepsWorking(BTreeSet<Operation>),
     NeedsReapproval,
     ReplaysMail {
         from: Timestamp,

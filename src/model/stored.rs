@@ -9,6 +9,7 @@ use super::mailbox::Mailbox;
 use super::name::Name;
 use super::operation::{ConnectionDigest, Operation, OperationState};
 use super::organization::Organization;
+use super::pending::{Pending, Standing};
 use super::profile::Profile;
 use super::revision::{Revision, StoreId};
 use super::secret::{SecretDigest, SecretRef};
@@ -57,11 +58,28 @@ pub struct StoredOperation {
     pub state: OperationState,
     /// What the last apply declared; a differing one needs a test.
     pub connection: Option<ConnectionDigest>,
-    /// What the last passed test proved.
+    /// What the last passed test proved: while a change waits, what the operation works with.
     pub proved: Option<ConnectionDigest>,
+    /// `None`: what is declared is what the operation works with.
+    #[serde(default)]
+    pub pending: Option<Pending>,
     pub changed_at: Timestamp,
     pub tested_at: Option<Timestamp>,
     pub cycle_at: Option<Timestamp>,
+}
+
+impl StoredOperation {
+    pub fn standing(&self) -> Standing {
+        Standing { state: self.state.clone(), pending: self.pending.clone() }
+    }
+
+    /// Whether a test of what is declared would be useful now.
+    pub fn needs_test(&self) -> bool {
+        match &self.pending {
+            Some(pending) => pending.needs_test(),
+            None => self.state.needs_test(),
+        }
+    }
 }
 
 /// Maps with structured keys become lists in JSON.

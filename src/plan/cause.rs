@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::failure::FailureSummary;
 use crate::model::name::Name;
 use crate::model::operation::{Awaiting, OffReason, OperationState};
+use crate::model::pending::Pending;
 use crate::model::plan::Target;
 use crate::model::profile::ServerKind;
 use crate::model::secret::SecretRef;
@@ -21,6 +22,15 @@ pub(super) enum Cause {
     NoIdentity,
     Interrupted,
     Failed(Box<FailureSummary>),
+    /// A change that was declared before waits for its test, while the former version works on.
+    Waits,
+    WaitsForIdentity,
+    ChangeFailed {
+        failure: Box<FailureSummary>,
+        attempts: u16,
+    },
+    /// What is declared is again what works.
+    ChangedBack,
     /// It was off for this reason and is not any more; the profile is the mailbox's.
     TurnedOn(OffReason, Option<Name>),
     TurnedOff(OffReason, Option<Name>),
@@ -44,6 +54,18 @@ impl Cause {
         }
     }
 
+    /// Why a change that an earlier apply declared calls for a test.
+    pub fn of_pending(pending: &Pending, kind: ServerKind) -> Self {
+        match pending {
+            Pending::Waiting { awaiting: Awaiting::Test, since: _ } => Self::Waits,
+            Pending::Waiting { awaiting: Awaiting::NoIdentity, since: _ } => Self::WaitsForIdentity,
+            Pending::Waiting { awaiting: Awaiting::NoConnector, since: _ } => Self::ConnectorAvailable(kind),
+            Pending::Failed { failure, attempts, at: _ } => {
+                Self::ChangeFailed { failure: Box::new(failure.clone()), attempts: *attempts }
+            }
+        }
+    }
+
     fn words(&self) -> String {
         match self {
             Self::Profile(name) => format!("profile `{name}` changed"),
@@ -54,6 +76,15 @@ impl Cause {
             Self::NoIdentity => "no identity was at hand for the last test".to_owned(),
             Self::Interrupted => "the last test was interrupted".to_owned(),
             Self::Failed(failure) => format!("last test failed at {}: {}", failure.step, failure.cause),
+            Self::Waits => "its change is applied and waits for its test".to_owned(),
+            Self::WaitsForIdentity => {
+                "its change is applied, and no identity was at hand for its test".to_owned()
+            }
+            Self::ChangeFailed { failure, attempts } => {
+                let times = if *attempts > 1 { format!(" {attempts} times, last") } else { String::new() };
+                format!("its change failed its test{times} at {}: {}", failure.step, failure.cause)
+            }
+            Self::ChangedBack => "it is again what works; the change that waited is dropped".to_owned(),
             Self::TurnedOn(reason, profile) => turned_on(*reason, profile.as_ref()),
             Self::TurnedOff(reason, profile) => turned_off(*reason, profile.as_ref()),
             Self::ConnectorAvailable(kind) => format!("this version can speak to {}", kind.key()),
@@ -80,6 +111,10 @@ impl Cause {
             | Self::NoIdentity
             | Self::Interrupted
             | Self::Failed(_)
+            | Self::Waits
+            | Self::WaitsForIdentity
+            | Self::ChangeFailed { .. }
+            | Self::ChangedBack
             | Self::ConnectorAvailable(_)
             | Self::NoConnector(_) => None,
         }

@@ -27,7 +27,7 @@ pub fn digest(
 }
 
 /// The secrets that a test of this operation opens.
-pub(super) fn secrets_used<'a>(
+pub fn secrets_used<'a>(
     profile: &'a Profile,
     mailbox: &'a Mailbox,
     operation: Operation,

@@ -190,6 +190,7 @@ fn claim(step: &Step) -> Option<Found> {
         }
         Consequence::NoEffectOnTraffic
         | Consequence::NeedsRetest(_)
+        | Consequence::KeepsWorking(_)
         | Consequence::NeedsReapproval
         | Consequence::ReplaysMail { .. }
         | Consequence::StopsTraffic(_)

@@ -30,6 +30,7 @@ pub(super) struct Mailboxes {
 #[derive(Default)]
 pub(super) struct Impact {
     retests: BTreeSet<Operation>,
+    keeps: BTreeSet<Operation>,
     stops: BTreeSet<Operation>,
 }
 
@@ -41,10 +42,34 @@ impl Mailboxes {
 }
 
 impl Impact {
+    /// What a change means to an operation, given whether it works at present.
+    fn note(&mut self, operation: Operation, readiness: Readiness, works: Works) {
+        match (readiness, works) {
+            (Readiness::NeedsTest | Readiness::StillPending, Works::Yes) => {
+                self.retests.insert(operation);
+                self.keeps.insert(operation);
+            }
+            (Readiness::NeedsTest | Readiness::StillPending, Works::No) => {
+                self.retests.insert(operation);
+            }
+            (Readiness::NoConnector, Works::Yes) => {
+                self.keeps.insert(operation);
+            }
+            (Readiness::Off(_), Works::Yes) => {
+                self.stops.insert(operation);
+            }
+            (Readiness::Off(_) | Readiness::NoConnector, Works::No)
+            | (Readiness::Unchanged | Readiness::Proved, Works::Yes | Works::No) => {}
+        }
+    }
+
     fn consequences(&self) -> Vec<Consequence> {
         let mut consequences = Vec::new();
         if !self.retests.is_empty() {
             consequences.push(Consequence::NeedsRetest(self.retests.clone()));
+        }
+        if !self.keeps.is_empty() {
+            consequences.push(Consequence::KeepsWorking(self.keeps.clone()));
         }
         if !self.stops.is_empty() {
             consequences.push(Consequence::StopsTraffic(self.stops.clone()));
@@ -191,22 +216,23 @@ fn note_impacts(
             let is_exact = matches!(cause, Cause::Profile(_) | Cause::Secret(_)) || action == Action::Retest;
             let Some(culprit) = cause.culprit().filter(|_| is_exact) else { continue };
             let impact = impacts.entry(culprit).or_default();
-            match verdict.plan.readiness {
-                Readiness::NeedsTest => {
-                    impact.retests.insert(operation);
-                }
-                Readiness::Off(_) | Readiness::NoConnector if is_driven(stored, operation) => {
-                    impact.stops.insert(operation);
-                }
-                Readiness::Off(_) | Readiness::NoConnector | Readiness::Unchanged => {}
-            }
+            impact.note(operation, verdict.plan.readiness, works(stored, operation));
         }
     }
 }
 
-fn is_driven(stored: Option<&StoredMailbox>, operation: Operation) -> bool {
-    let known = stored.and_then(|stored| stored.operations.get(&operation));
-    known.is_some_and(|known| known.state.is_driven())
+/// Whether an operation works before the plan is applied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Works {
+    Yes,
+    No,
+}
+
+fn works(stored: Option<&StoredMailbox>, operation: Operation) -> Works {
+    match stored.and_then(|stored| stored.operations.get(&operation)) {
+        Some(known) if known.state.is_driven() => Works::Yes,
+        Some(_) | None => Works::No,
+    }
 }
 
 /// The start date that the change sets. The mailbox's own date holds, else the one that was copied when it was enabled on
@@ -231,15 +257,7 @@ fn consequences(
     let mailbox = &change.declared.value;
     let mut impact = Impact::default();
     for (&operation, plan) in operations {
-        match plan.readiness {
-            Readiness::NeedsTest => {
-                impact.retests.insert(operation);
-            }
-            Readiness::Off(_) | Readiness::NoConnector if is_driven(change.stored, operation) => {
-                impact.stops.insert(operation);
-            }
-            Readiness::Off(_) | Readiness::NoConnector | Readiness::Unchanged => {}
-        }
+        impact.note(operation, plan.readiness, works(change.stored, operation));
     }
     let mut others = Vec::new();
     let approval = &estate.desired.organization.value.approval;
@@ -275,8 +293,7 @@ fn takes_over_from(change: &Change<'_>) -> Option<String> {
 
 fn delete(name: &Name, stored: &StoredMailbox) -> Step {
     let mut step = super::deletion(Target::Mailbox(name.clone()), Effect::DeleteMailbox(name.clone()));
-    let stops: BTreeSet<Operation> =
-        Operation::ALL.into_iter().filter(|operation| is_driven(Some(stored), *operation)).collect();
-    step.consequences = Impact { retests: BTreeSet::new(), stops }.consequences();
+    let working = Operation::ALL.into_iter().filter(|it| works(Some(stored), *it) == Works::Yes);
+    step.consequences = Impact { stops: working.collect(), ..Impact::default() }.consequences();
     step
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::operation::{Awaiting, Operation, OperationState, Readiness};
+use crate::model::pending::{Pending, Standing};
 use crate::model::plan::{Effect, OperationPlan, Plan, PutMailbox, Step};
 use crate::model::revision::Revision;
 use crate::model::stored::{Stored, StoredMailbox, StoredOperation};
@@ -29,10 +30,12 @@ pub fn apply_and_pass(plan: &Plan, stored: &Stored) -> Stored {
     let mut after = apply(plan, stored);
     for mailbox in after.mailboxes.values_mut() {
         for (operation, known) in &mut mailbox.operations {
-            if !known.state.needs_test() {
+            if !known.needs_test() {
                 continue;
             }
             known.state = OperationState::Enabled;
+            known.pending = None;
+            known.proved = known.connection.clone();
             known.tested_at = Some(Timestamp::UNIX_EPOCH);
             if *operation == Operation::Incoming {
                 let first = mailbox.declared.process_from.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -80,19 +83,43 @@ fn put_mailbox(put: &PutMailbox, after: &mut Stored) {
 }
 
 fn switched(before: Option<&StoredOperation>, plan: &OperationPlan) -> StoredOperation {
-    let awaiting_test = OperationState::AwaitingTest(Awaiting::Test);
-    let state = match plan.readiness {
-        Readiness::Off(reason) => OperationState::Off(reason),
-        Readiness::NoConnector => OperationState::AwaitingTest(Awaiting::NoConnector),
-        Readiness::NeedsTest => awaiting_test,
-        Readiness::Unchanged => before.map_or(awaiting_test, |before| before.state.clone()),
-    };
+    let Standing { state, pending } = standing(before, plan.readiness);
     StoredOperation {
         state,
+        pending,
         connection: plan.connection.clone(),
         proved: before.and_then(|before| before.proved.clone()),
         changed_at: before.map_or(Timestamp::UNIX_EPOCH, |before| before.changed_at),
         tested_at: before.and_then(|before| before.tested_at),
         cycle_at: before.and_then(|before| before.cycle_at),
+    }
+}
+
+/// What works is kept until the test of its change; all else waits, or is off, at once.
+fn standing(before: Option<&StoredOperation>, readiness: Readiness) -> Standing {
+    let works = before.filter(|before| before.state.is_driven());
+    let changed = |awaiting: Awaiting| match works {
+        Some(before) => Standing {
+            state: before.state.clone(),
+            pending: Some(Pending::Waiting { awaiting, since: Timestamp::UNIX_EPOCH }),
+        },
+        None => OperationState::AwaitingTest(awaiting).into(),
+    };
+    match (readiness, before) {
+        (Readiness::Off(reason), _) => OperationState::Off(reason).into(),
+        (Readiness::NoConnector, _) => changed(Awaiting::NoConnector),
+        (Readiness::NeedsTest, _) => changed(Awaiting::Test),
+        (Readiness::Proved, Some(before)) if before.state.is_driven() => before.state.clone().into(),
+        (Readiness::Unchanged, Some(before)) => before.standing(),
+        (Readiness::StillPending, Some(before)) => {
+            let pending = before.pending.clone().map(|pending| match pending {
+                Pending::Failed { .. } => pending,
+                Pending::Waiting { .. } => {
+                    Pending::Waiting { awaiting: Awaiting::Test, since: Timestamp::UNIX_EPOCH }
+                }
+            });
+            Standing { state: before.state.clone(), pending }
+        }
+        (Readiness::Unchanged | Readiness::StillPending | Readiness::Proved, _) => changed(Awaiting::Test),
     }
 }

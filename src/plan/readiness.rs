@@ -1,10 +1,12 @@
 //! What the declared configuration says of one operation, and why it has to be written anew when it has.
 
 use crate::model::mailbox::{IncomingMethod, Mailbox, MailboxKind};
+use crate::model::name::Name;
 use crate::model::operation::{Awaiting, ConnectionDigest, OffReason, Operation, OperationState, Readiness};
 use crate::model::organization::{Approval, ApprovalSource, Requirement};
+use crate::model::pending::Pending;
 use crate::model::plan::OperationPlan;
-use crate::model::profile::Profile;
+use crate::model::profile::{Profile, ServerKind};
 use crate::model::stored::{StoredMailbox, StoredOperation};
 
 use super::cause::Cause;
@@ -35,28 +37,57 @@ pub(super) fn judge(
     let kind = profile.server.kind();
     // No connector of this version does appointments, contacts and tasks.
     if operation == Operation::Act || !estate.policy.connectors.contains(&kind) {
-        let plan = OperationPlan { readiness: Readiness::NoConnector, connection: Some(connection) };
-        let is_told = known.is_some_and(|k| k.state == OperationState::AwaitingTest(Awaiting::NoConnector));
-        let causes = if is_told { Vec::new() } else { vec![Cause::NoConnector(kind)] };
-        return Verdict { plan, causes };
+        return no_connector(kind, connection, known);
     }
-    let causes = match (stored, known) {
-        (None, _) => vec![Cause::NeverTested],
-        (Some(_), None) => vec![Cause::NeverTested],
-        (Some(_), Some(known)) if known.connection.as_ref() != Some(&connection) => match &known.state {
-            OperationState::Off(reason) => vec![Cause::TurnedOn(*reason, mailbox.profile.clone())],
-            OperationState::AwaitingTest(_)
-            | OperationState::Testing
-            | OperationState::Enabled
-            | OperationState::Retrying { .. }
-            | OperationState::Disabled(_) => changed_connection(estate, mailbox, profile, operation, known),
-        },
-        (Some(_), Some(known)) => {
-            Cause::of_state(known, mailbox.profile.as_ref(), kind).into_iter().collect()
+    let (readiness, causes) = match known {
+        None => (Readiness::NeedsTest, vec![Cause::NeverTested]),
+        Some(known) if known.connection.as_ref() == Some(&connection) => {
+            unchanged(known, mailbox.profile.as_ref(), kind)
+        }
+        // What works has been proved: nothing is to be tested before it is declared again.
+        Some(known) if known.state.is_driven() && known.proved.as_ref() == Some(&connection) => {
+            (Readiness::Proved, vec![Cause::ChangedBack])
+        }
+        Some(known) => {
+            let causes = match &known.state {
+                OperationState::Off(reason) => vec![Cause::TurnedOn(*reason, mailbox.profile.clone())],
+                OperationState::AwaitingTest(_)
+                | OperationState::Testing
+                | OperationState::Enabled
+                | OperationState::Retrying { .. }
+                | OperationState::Disabled(_) => {
+                    changed_connection(estate, mailbox, profile, operation, known)
+                }
+            };
+            (Readiness::NeedsTest, causes)
         }
     };
-    let readiness = if causes.is_empty() { Readiness::Unchanged } else { Readiness::NeedsTest };
     Verdict { plan: OperationPlan { readiness, connection: Some(connection) }, causes }
+}
+
+/// What the stored operation still needs when it declares this very connection already.
+fn unchanged(known: &StoredOperation, profile: Option<&Name>, kind: ServerKind) -> (Readiness, Vec<Cause>) {
+    if let Some(pending) = &known.pending {
+        return (Readiness::StillPending, vec![Cause::of_pending(pending, kind)]);
+    }
+    match Cause::of_state(known, profile, kind) {
+        None => (Readiness::Unchanged, Vec::new()),
+        Some(cause) => (Readiness::NeedsTest, vec![cause]),
+    }
+}
+
+/// Told once: in the state, or in the change that waits while the former version works on.
+fn no_connector(kind: ServerKind, connection: ConnectionDigest, known: Option<&StoredOperation>) -> Verdict {
+    let is_told = known.is_some_and(|known| match &known.pending {
+        Some(Pending::Waiting { awaiting, since: _ }) => *awaiting == Awaiting::NoConnector,
+        Some(Pending::Failed { .. }) => false,
+        None => known.state == OperationState::AwaitingTest(Awaiting::NoConnector),
+    });
+    let causes = if is_told { Vec::new() } else { vec![Cause::NoConnector(kind)] };
+    Verdict {
+        plan: OperationPlan { readiness: Readiness::NoConnector, connection: Some(connection) },
+        causes,
+    }
 }
 
 /// What is to be reached, or why nothing is. A method that is not asked for comes first: then nothing else matters.

@@ -6,6 +6,8 @@ pub mod report;
 pub mod sqlite;
 pub mod upkeep;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -14,14 +16,15 @@ use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
-use crate::model::operation::{Operation, OperationState};
+use crate::model::operation::Operation;
 use crate::model::organization::Organization;
 use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState};
+use crate::model::pending::{Standing, Version};
 use crate::model::plan::{Plan, Step};
 use crate::model::profile::Profile;
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
-use crate::model::secret::{SealedValue, SecretRef};
+use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
 use crate::model::stored::{Stored, StoredMailbox};
 
 pub use ledger::{Ledger, RunQuery};
@@ -88,9 +91,22 @@ pub struct RevisionCommit<'a> {
     pub fingerprint: String,
     /// One for each `Effect::PutSecret`.
     pub secrets: Vec<(SecretRef, SealedValue)>,
-    /// The state each operation of each put mailbox gets.
-    pub states: Vec<(Name, Operation, OperationState)>,
+    /// What each operation of each put mailbox gets; one that is left out keeps what it has.
+    pub states: Vec<(Name, Operation, Standing)>,
+    /// One for each of these whose change is pending.
+    pub kept: Vec<Kept>,
     pub at: Timestamp,
+}
+
+/// An operation that goes on working with what is declared before the commit, while its change waits for a test. Where a
+/// former version is kept already, that one stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// As it is named before the commit.
+    pub mailbox: Name,
+    pub operation: Operation,
+    /// What it opens.
+    pub secrets: Vec<SecretRef>,
 }
 
 impl RevisionCommit<'_> {
@@ -104,7 +120,11 @@ impl RevisionCommit<'_> {
 pub struct StateChange {
     pub mailbox: Name,
     pub operation: Operation,
-    pub state: OperationState,
+    /// Without a pending change, the operation works with what is declared from now on.
+    pub state: Standing,
+    /// The inbox that a passed test leads incoming mail to, when that may be another one: entered in the same
+    /// transaction, see [`Store::enter_inbox`].
+    pub enters: Option<InboxId>,
     pub alerts: Vec<Alert>,
     pub at: Timestamp,
     pub occasion: Occasion,
@@ -127,6 +147,8 @@ pub struct MailboxRow {
     pub stored: StoredMailbox,
     /// `None` only when the mailbox has no profile.
     pub profile: Option<Profile>,
+    /// What those operations work with whose declared change is pending.
+    pub effective: BTreeMap<Operation, Version>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -179,6 +201,9 @@ pub trait Store: Ledger + Send + Sync {
     async fn organization(&self) -> Result<Option<Organization>, StoreError>;
     async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError>;
 
+    /// A ciphertext that a [`Version`] opens. `None`: no operation works with it any more.
+    async fn sealed_version(&self, digest: &SecretDigest) -> Result<Option<SealedValue>, StoreError>;
+
     // --- leases ---
     /// Grants the lease, takes it over from an expired or dead holder, or says who is busy.
     async fn acquire(&self, scope: &LeaseScope, holder: &Holder, now: Timestamp)
@@ -190,6 +215,7 @@ pub trait Store: Ledger + Send + Sync {
     // --- mailboxes ---
     async fn mailbox(&self, name: &Name) -> Result<Option<MailboxRow>, StoreError>;
     async fn mailboxes(&self) -> Result<Vec<MailboxRow>, StoreError>;
+    /// Refused for a change that is pending without a version that works: only a commit begins one.
     async fn change_state(&self, lease: &Lease, change: &StateChange) -> Result<(), StoreError>;
     async fn figures(&self, mailbox: &Name) -> Result<MailboxFigures, StoreError>;
     /// Remembers the nonce of a test message, so that it never becomes a record.

@@ -22,6 +22,7 @@ mod report;
 mod revision;
 mod runs;
 mod upkeep;
+mod versions;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::AlertSettings;
 use crate::model::outbox::{OutgoingMessage, OutgoingState};
+use crate::model::pending::{Pending, Standing};
 
 /// Whom an alert is about.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +34,45 @@ impl Subject<'_> {
     }
 }
 
-/// The alert for a change of state: when an operation becomes enabled, begins to fail, or is disabled. A failure that
-/// goes on is not told again.
-pub fn on_change(
+/// The alert for a change: when an operation becomes enabled, begins to fail, is disabled; when a change that waited
+/// fails its test or takes effect. A failure that goes on is not told again.
+pub fn on_change(subject: Subject<'_>, before: &Standing, after: &Standing, now: Timestamp) -> Option<Alert> {
+    let of_state = || on_state(subject, &before.state, &after.state, now);
+    match (&before.pending, &after.pending) {
+        (Some(_), None) if after.state == OperationState::Enabled => {
+            let cause = "the change passed its test and is in use".to_owned();
+            Some(subject.alert(now, AlertLevel::Information, ("switched", cause, "nothing to do".to_owned())))
+        }
+        (Some(Pending::Failed { failure: old, .. }), Some(Pending::Failed { failure: new, .. }))
+            if old.code == new.code =>
+        {
+            of_state()
+        }
+        (before, Some(after @ Pending::Failed { failure, .. })) if before.as_ref() != Some(after) => {
+            let cause = format!(
+                "the change failed its test, and the former version works on: {}",
+                what_failed(failure)
+            );
+            Some(subject.alert(now, AlertLevel::Warning, (&failure.code, cause, failure.remedy.clone())))
+        }
+        (None | Some(_), None | Some(_)) => of_state(),
+    }
+}
+
+/// The alert for a former version that stopped working while a change waited for its test.
+pub fn on_given_way(subject: Subject<'_>, failure: &FailureSummary, now: Timestamp) -> Alert {
+    let cause = format!(
+        "the former version stopped working while a change of it waited; the change is tested now: {}",
+        what_failed(failure)
+    );
+    subject.alert(
+        now,
+        AlertLevel::Error,
+        (&failure.code, cause, "run `mailplumb test`, or leave it to `watch`".to_owned()),
+    )
+}
+
+fn on_state(
     subject: Subject<'_>,
     before: &OperationState,
     after: &OperationState,
@@ -68,7 +105,11 @@ pub fn on_change(
 }
 
 fn of_failure<'a>(failure: &'a FailureSummary, remedy: &str) -> (&'a str, String, String) {
-    (&failure.code, format!("{}: {}", failure.step, failure.cause), remedy.to_owned())
+    (&failure.code, what_failed(failure), remedy.to_owned())
+}
+
+fn what_failed(failure: &FailureSummary) -> String {
+    format!("{}: {}", failure.step, failure.cause)
 }
 
 /// The alert for a message that a person has to look at.
@@ -118,7 +159,34 @@ mod tests {
     fn code(before: &OperationState, after: &OperationState) -> Option<String> {
         let mailbox = Name::parse("m").unwrap();
         let subject = Subject { mailbox: &mailbox, profile: None, operation: Operation::Incoming };
-        on_change(subject, before, after, Timestamp::UNIX_EPOCH).map(|alert| alert.code)
+        let (before, after) = (before.clone().into(), after.clone().into());
+        on_change(subject, &before, &after, Timestamp::UNIX_EPOCH).map(|alert| alert.code)
+    }
+
+    #[test]
+    fn a_change_that_fails_is_told_once_and_so_is_its_taking_effect() {
+        let mailbox = Name::parse("m").unwrap();
+        let subject = Subject { mailbox: &mailbox, profile: None, operation: Operation::Incoming };
+        let told = |before: &Standing, after: &Standing| {
+            on_change(subject, before, after, Timestamp::UNIX_EPOCH).map(|alert| (alert.level, alert.code))
+        };
+        let enabled = |pending| Standing { state: OperationState::Enabled, pending };
+        let at = Timestamp::UNIX_EPOCH;
+        let waits = enabled(Some(Pending::Waiting { awaiting: Awaiting::Test, since: at }));
+        let failed =
+            |code: &str, attempts| enabled(Some(Pending::Failed { failure: failure(code), attempts, at }));
+        assert_eq!(told(&enabled(None), &waits), None);
+        let warning = |code: &str| Some((AlertLevel::Warning, code.to_owned()));
+        assert_eq!(told(&waits, &failed("lost", 1)), warning("lost"));
+        assert_eq!(told(&failed("lost", 1), &failed("lost", 2)), None);
+        assert_eq!(told(&failed("lost", 2), &failed("refused", 3)), warning("refused"));
+        assert_eq!(told(&failed("lost", 1), &failed("lost", 1)), None);
+        let switched = Some((AlertLevel::Information, "switched".to_owned()));
+        assert_eq!(told(&failed("lost", 1), &enabled(None)), switched);
+        assert_eq!(told(&waits, &enabled(None)), switched);
+        // What happens to the former version meanwhile is told as ever.
+        let still = Standing { state: retrying("away", 1), ..failed("lost", 1) };
+        assert_eq!(told(&failed("lost", 1), &still), warning("away"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::model::failure::Nature;
 use crate::model::limits;
 use crate::model::operation::{Awaiting, OperationState};
 use crate::model::organization::Retry;
+use crate::model::pending::Pending;
 use crate::model::stored::StoredOperation;
 
 /// How often a mailbox is read.
@@ -50,10 +51,13 @@ pub fn next_try(until: Timestamp, now: Timestamp, wait: Duration) -> Timestamp {
     until.min(later(now, wait))
 }
 
-/// When an operation that is not enabled is tested again without anybody asking: at once when it waits for its first
-/// test, after the retry's wait when waiting may have helped, once an hour otherwise. Counted from its last change, so that
-/// asking again does not put it off.
+/// When an operation that is not enabled, or a change that waits, is tested again without anybody asking: at once when it
+/// waits for its first test, after the retry's wait when waiting may have helped, once an hour otherwise. Counted from its
+/// last change, so that asking again does not put it off.
 pub fn next_test(operation: &StoredOperation, now: Timestamp, retry: &Retry) -> Option<Timestamp> {
+    if let Some(pending) = &operation.pending {
+        return next_test_of_change(pending, now, retry);
+    }
     let after = |wait: Duration| Some(later(operation.changed_at.min(now), wait).max(now));
     match &operation.state {
         OperationState::AwaitingTest(Awaiting::Test) | OperationState::Testing => Some(now),
@@ -69,9 +73,25 @@ pub fn next_test(operation: &StoredOperation, now: Timestamp, retry: &Retry) -> 
     }
 }
 
+fn next_test_of_change(pending: &Pending, now: Timestamp, retry: &Retry) -> Option<Timestamp> {
+    let after = |from: Timestamp, wait: Duration| Some(later(from.min(now), wait).max(now));
+    match pending {
+        Pending::Waiting { awaiting: Awaiting::Test, since: _ } => Some(now),
+        Pending::Waiting { awaiting: Awaiting::NoIdentity, since } => {
+            after(*since, limits::RETEST_WITHOUT_IDENTITY)
+        }
+        Pending::Waiting { awaiting: Awaiting::NoConnector, since: _ } => None,
+        Pending::Failed { failure, attempts: _, at } => match failure.nature {
+            Nature::Transient => after(*at, retry.wait),
+            Nature::Permanent => after(*at, limits::RETEST_DISABLED),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::failure::{FailureSummary, Scope, TestStep};
 
     fn pace(interval_minutes: u16, jitter: f64) -> Pace {
         Pace { interval_minutes, jitter, retry_wait: Duration::from_secs(300) }
@@ -113,6 +133,7 @@ mod tests {
             state: OperationState::AwaitingTest(Awaiting::NoIdentity),
             connection: None,
             proved: None,
+            pending: None,
             changed_at: Timestamp::UNIX_EPOCH,
             tested_at: None,
             cycle_at: None,
@@ -122,5 +143,41 @@ mod tests {
             next_test(&operation, now, &Retry::default()).unwrap().as_second()
         };
         assert_eq!([0, 59, 60, 61, 1000].map(ask), [60, 60, 60, 61, 1000]);
+    }
+
+    #[test]
+    fn a_change_that_waits_is_tested_at_once_and_one_that_failed_in_its_time() {
+        let failed = |nature| Pending::Failed {
+            failure: FailureSummary {
+                code: "x".into(),
+                step: TestStep::Connect,
+                nature,
+                scope: Scope::Profile,
+                cause: "c".into(),
+                remedy: "r".into(),
+            },
+            attempts: 1,
+            at: at(100),
+        };
+        let waits = |awaiting| Pending::Waiting { awaiting, since: at(100) };
+        let retry = Retry::default();
+        for (pending, due) in [
+            (waits(Awaiting::Test), Some(at(101))),
+            (waits(Awaiting::NoIdentity), Some(later(at(100), limits::RETEST_WITHOUT_IDENTITY))),
+            (waits(Awaiting::NoConnector), None),
+            (failed(Nature::Transient), Some(later(at(100), retry.wait))),
+            (failed(Nature::Permanent), Some(later(at(100), limits::RETEST_DISABLED))),
+        ] {
+            let operation = StoredOperation {
+                state: OperationState::Enabled,
+                connection: None,
+                proved: None,
+                pending: Some(pending.clone()),
+                changed_at: at(0),
+                tested_at: None,
+                cycle_at: None,
+            };
+            assert_eq!(next_test(&operation, at(101), &retry), due, "{pending}");
+        }
     }
 }

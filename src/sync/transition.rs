@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::failure::{FailureSummary, Nature, Scope};
 use crate::model::operation::{Awaiting, OperationState, Readiness};
 use crate::model::organization::Retry;
+use crate::model::pending::{Pending, Standing};
 
 /// What may happen to an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,46 +13,124 @@ pub enum StateEvent {
     /// An apply declared it.
     Declared(Readiness),
     TestBegun,
+    /// The test of what is declared passed.
     TestPassed,
     TestFailed(FailureSummary),
     /// The test could not be run, and nobody's configuration is to blame.
     TestDeferred(Awaiting),
+    /// A cycle with the version that works ended.
     CycleSucceeded,
     CycleFailed(FailureSummary),
 }
 
-/// The state after the event.
-pub fn transition(
-    state: &OperationState,
-    event: &StateEvent,
-    now: Timestamp,
-    retry: &Retry,
-) -> OperationState {
-    match event {
-        StateEvent::Declared(readiness) => declared(state, *readiness),
-        StateEvent::TestBegun => test_begun(state),
-        StateEvent::TestPassed => test_passed(state),
-        StateEvent::TestFailed(failure) => test_failed(state, failure, now, retry),
-        StateEvent::TestDeferred(awaiting) => test_deferred(state, *awaiting),
-        StateEvent::CycleSucceeded => cycle_succeeded(state),
-        StateEvent::CycleFailed(failure) => cycle_failed(state, failure, now, retry),
+/// What holds after the event. Cycles speak of the version that works, tests of the declared one; the two differ while a
+/// change is pending.
+pub fn transition(standing: &Standing, event: &StateEvent, now: Timestamp, retry: &Retry) -> Standing {
+    let Standing { state, pending } = standing;
+    match (event, pending) {
+        (StateEvent::Declared(readiness), _) => declared(standing, *readiness, now),
+        (StateEvent::TestBegun, None) => test_begun(state).into(),
+        (StateEvent::TestBegun, Some(_)) => standing.clone(),
+        (StateEvent::TestPassed, _) => test_passed(state).into(),
+        (StateEvent::TestFailed(failure), None) => test_failed(state, failure, now, retry).into(),
+        (StateEvent::TestFailed(failure), Some(pending)) => with(state, change_failed(pending, failure, now)),
+        (StateEvent::TestDeferred(awaiting), None) => test_deferred(state, *awaiting).into(),
+        (StateEvent::TestDeferred(awaiting), Some(pending)) => {
+            with(state, change_deferred(pending, *awaiting, now))
+        }
+        (StateEvent::CycleSucceeded, _) => {
+            Standing { state: cycle_succeeded(state), pending: pending.clone() }
+        }
+        (StateEvent::CycleFailed(failure), None) => cycle_failed(state, failure, now, retry).into(),
+        (StateEvent::CycleFailed(failure), Some(pending)) => {
+            give_way(cycle_failed(state, failure, now, retry), pending)
+        }
     }
 }
 
-fn declared(state: &OperationState, readiness: Readiness) -> OperationState {
+fn with(state: &OperationState, pending: Pending) -> Standing {
+    Standing { state: state.clone(), pending: Some(pending) }
+}
+
+fn waiting(awaiting: Awaiting, since: Timestamp) -> Pending {
+    Pending::Waiting { awaiting, since }
+}
+
+fn declared(standing: &Standing, readiness: Readiness, now: Timestamp) -> Standing {
+    let Standing { state, pending } = standing;
+    // What works goes on until the test of the change has passed; where nothing works, there is nothing to keep.
+    let changed = |awaiting: Awaiting| match state.is_driven() {
+        true => with(state, waiting(awaiting, now)),
+        false => OperationState::AwaitingTest(awaiting).into(),
+    };
     match readiness {
-        Readiness::Off(reason) => OperationState::Off(reason),
-        Readiness::NoConnector => OperationState::AwaitingTest(Awaiting::NoConnector),
-        Readiness::NeedsTest => OperationState::AwaitingTest(Awaiting::Test),
-        Readiness::Unchanged => match state {
-            // A test that died with its process.
-            OperationState::Testing => OperationState::AwaitingTest(Awaiting::Test),
-            OperationState::Off(_)
-            | OperationState::AwaitingTest(_)
-            | OperationState::Enabled
-            | OperationState::Retrying { .. }
-            | OperationState::Disabled(_) => state.clone(),
+        Readiness::Off(reason) => OperationState::Off(reason).into(),
+        Readiness::NoConnector => changed(Awaiting::NoConnector),
+        Readiness::NeedsTest => changed(Awaiting::Test),
+        Readiness::Unchanged => Standing { state: taken_up(state), pending: pending.clone() },
+        Readiness::StillPending => match pending {
+            Some(pending) => with(state, due_again(pending, now)),
+            None => taken_up(state).into(),
         },
+        Readiness::Proved => match state.is_driven() {
+            true => state.clone().into(),
+            false => OperationState::AwaitingTest(Awaiting::Test).into(),
+        },
+    }
+}
+
+/// A test that died with its process waits again.
+fn taken_up(state: &OperationState) -> OperationState {
+    match state {
+        OperationState::Testing => OperationState::AwaitingTest(Awaiting::Test),
+        OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Enabled
+        | OperationState::Retrying { .. }
+        | OperationState::Disabled(_) => state.clone(),
+    }
+}
+
+/// Whatever it waited for may be there by now. Failures are remembered until the change is another one.
+fn due_again(pending: &Pending, now: Timestamp) -> Pending {
+    match pending {
+        Pending::Waiting { awaiting: Awaiting::NoIdentity | Awaiting::NoConnector, since: _ } => {
+            waiting(Awaiting::Test, now)
+        }
+        Pending::Waiting { awaiting: Awaiting::Test, since: _ } | Pending::Failed { .. } => pending.clone(),
+    }
+}
+
+fn change_failed(pending: &Pending, failure: &FailureSummary, at: Timestamp) -> Pending {
+    let before = match pending {
+        Pending::Waiting { .. } => 0,
+        Pending::Failed { attempts, .. } => *attempts,
+    };
+    Pending::Failed { failure: failure.clone(), attempts: before.saturating_add(1), at }
+}
+
+/// No failed attempt: what failed before stays what is known of it.
+fn change_deferred(pending: &Pending, reason: Awaiting, now: Timestamp) -> Pending {
+    match pending {
+        Pending::Waiting { awaiting, since: _ } if *awaiting == reason => pending.clone(),
+        Pending::Waiting { .. } => waiting(reason, now),
+        Pending::Failed { .. } => pending.clone(),
+    }
+}
+
+/// Once the former version stopped working for good, nothing is kept: the declared one takes over and is tested at once.
+fn give_way(after: OperationState, pending: &Pending) -> Standing {
+    match after {
+        OperationState::Disabled(_) => OperationState::AwaitingTest(match pending {
+            Pending::Waiting { awaiting, .. } => *awaiting,
+            Pending::Failed { .. } => Awaiting::Test,
+        })
+        .into(),
+        OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled
+        | OperationState::Retrying { .. } => with(&after, pending.clone()),
     }
 }
 
@@ -186,20 +265,133 @@ mod tests {
     }
 
     fn next(state: &OperationState, event: StateEvent) -> OperationState {
-        transition(state, &event, Timestamp::UNIX_EPOCH, &Retry::default())
+        transition(&state.clone().into(), &event, Timestamp::UNIX_EPOCH, &Retry::default()).state
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn after(standing: &Standing, event: &StateEvent, second: i64) -> Standing {
+        transition(standing, event, at(second), &Retry::default())
+    }
+
+    fn every_event() -> Vec<StateEvent> {
+        let failures = [Nature::Transient, Nature::Permanent]
+            .into_iter()
+            .flat_map(|nature| [Scope::Message, Scope::Mailbox, Scope::Profile].map(|s| failure(nature, s)));
+        let declared = [
+            Readiness::Off(OffReason::NotApproved),
+            Readiness::NoConnector,
+            Readiness::Unchanged,
+            Readiness::NeedsTest,
+            Readiness::StillPending,
+            Readiness::Proved,
+        ];
+        let deferred = [Awaiting::Test, Awaiting::NoConnector, Awaiting::NoIdentity];
+        let mut events = vec![StateEvent::TestBegun, StateEvent::TestPassed, StateEvent::CycleSucceeded];
+        events.extend(declared.map(StateEvent::Declared));
+        events.extend(deferred.map(StateEvent::TestDeferred));
+        events.extend(failures.flat_map(|f| [StateEvent::TestFailed(f.clone()), StateEvent::CycleFailed(f)]));
+        events
+    }
+
+    fn all_pendings() -> Vec<Pending> {
+        let mut all: Vec<Pending> = [Awaiting::Test, Awaiting::NoConnector, Awaiting::NoIdentity]
+            .map(|awaiting| waiting(awaiting, at(0)))
+            .into();
+        let failure = failure(Nature::Permanent, Scope::Mailbox);
+        all.push(Pending::Failed { failure, attempts: 2, at: at(0) });
+        all
+    }
+
+    /// Every state, and every pending where there may be one.
+    fn all_standings() -> Vec<Standing> {
+        let mut all = Vec::new();
+        for state in all_states() {
+            if state.is_driven() {
+                all.extend(all_pendings().into_iter().map(|pending| with(&state, pending)));
+            }
+            all.push(state.into());
+        }
+        all
+    }
+
+    #[test]
+    fn only_what_is_driven_has_a_change_that_waits() {
+        for standing in all_standings() {
+            for event in every_event() {
+                let after = after(&standing, &event, 1);
+                assert!(
+                    after.pending.is_none() || after.state.is_driven(),
+                    "{standing} after {event:?} is {after}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_waits_or_takes_effect_and_is_never_forgotten() {
+        for standing in all_standings().into_iter().filter(|standing| standing.pending.is_some()) {
+            for event in every_event() {
+                let after = after(&standing, &event, 1);
+                let is_settled = match &event {
+                    StateEvent::Declared(Readiness::Off(_) | Readiness::Proved) | StateEvent::TestPassed => {
+                        true
+                    }
+                    // The former version is given up, and the change is what is tested next.
+                    StateEvent::CycleFailed(_) => matches!(after.state, OperationState::AwaitingTest(_)),
+                    StateEvent::Declared(_)
+                    | StateEvent::TestBegun
+                    | StateEvent::TestFailed(_)
+                    | StateEvent::TestDeferred(_)
+                    | StateEvent::CycleSucceeded => false,
+                };
+                assert_eq!(after.pending.is_none(), is_settled, "{standing} after {event:?} is {after}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_test_of_a_change_leaves_what_works_alone_and_is_counted() {
+        let permanent = StateEvent::TestFailed(failure(Nature::Permanent, Scope::Mailbox));
+        let mut standing =
+            after(&OperationState::Enabled.into(), &StateEvent::Declared(Readiness::NeedsTest), 1);
+        assert_eq!(standing, with(&OperationState::Enabled, waiting(Awaiting::Test, at(1))));
+        for attempt in 1..=20 {
+            standing = after(&standing, &permanent, i64::from(attempt));
+            assert_eq!(standing.state, OperationState::Enabled);
+            let Some(Pending::Failed { attempts, at: failed_at, .. }) = &standing.pending else { panic!() };
+            assert_eq!((*attempts, *failed_at), (attempt, at(i64::from(attempt))));
+            let retested = after(&standing, &StateEvent::Declared(Readiness::StillPending), 99);
+            assert_eq!(retested, standing, "asking for the test again forgets nothing");
+        }
+        let other = after(&standing, &StateEvent::Declared(Readiness::NeedsTest), 30);
+        assert_eq!(other.pending, Some(waiting(Awaiting::Test, at(30))), "another change has not failed yet");
+    }
+
+    #[test]
+    fn a_version_that_stops_working_gives_way_to_the_one_that_waits() {
+        let permanent = StateEvent::CycleFailed(failure(Nature::Permanent, Scope::Mailbox));
+        let transient = StateEvent::CycleFailed(failure(Nature::Transient, Scope::Profile));
+        for pending in all_pendings() {
+            let standing = with(&OperationState::Enabled, pending.clone());
+            let given_way = after(&standing, &permanent, 5);
+            assert!(matches!(given_way.state, OperationState::AwaitingTest(_)), "{given_way}");
+            let mut patient = standing;
+            for _ in 0..10 {
+                patient = after(&patient, &transient, 5);
+                assert!(matches!(patient.state, OperationState::Retrying { .. }));
+                assert_eq!(patient.pending.as_ref(), Some(&pending));
+            }
+            assert_eq!(after(&patient, &transient, 5), given_way);
+        }
     }
 
     #[test]
     fn only_a_test_enables_what_is_not_enabled() {
-        let events = [
-            StateEvent::Declared(Readiness::NeedsTest),
-            StateEvent::Declared(Readiness::Unchanged),
-            StateEvent::TestBegun,
-            StateEvent::CycleSucceeded,
-            StateEvent::TestDeferred(Awaiting::NoIdentity),
-        ];
         for state in all_states().iter().filter(|state| !state.is_driven()) {
-            for event in &events {
+            for event in every_event().iter().filter(|event| **event != StateEvent::TestPassed) {
                 assert!(!next(state, event.clone()).is_driven(), "{state} after {event:?}");
             }
         }

@@ -145,6 +145,7 @@ fn outcome(consequence: &Consequence, action: Action) -> Outcome {
     let (kind, operations) = match consequence {
         Consequence::NoEffectOnTraffic => ("no-effect-on-traffic", &none),
         Consequence::NeedsRetest(operations) => ("needs-retest", operations),
+        Consequence::KeepsWorking(operations) => ("keeps-working", operations),
         Consequence::NeedsReapproval => ("needs-reapproval", &none),
         Consequence::ReplaysMail { .. } => ("replays-mail", &none),
         Consequence::StopsTraffic(operations) => ("stops-traffic", operations),

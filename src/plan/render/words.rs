@@ -17,6 +17,9 @@ pub(super) fn consequence(consequence: &Consequence, action: Action) -> String {
             Consequence::NeedsRetest(operations),
             Action::Update | Action::Rename | Action::Delete | Action::Retest,
         ) => format!("needs re-test: {}", list(operations)),
+        (Consequence::KeepsWorking(operations), _) => {
+            format!("works on as before until the test passes: {}", list(operations))
+        }
         (Consequence::NeedsReapproval, _) => "needs re-approval: the new address is not approved".to_owned(),
         (Consequence::ReplaysMail { from }, _) => format!("replays mail received since {from}"),
         (Consequence::StopsTraffic(operations), _) => format!("stops traffic: {}", list(operations)),

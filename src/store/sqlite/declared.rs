@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{count, damaged, from_json, parse_name, timestamp, timestamp_opt, whole};
+use super::versions;
 use crate::model::desired::ManifestDigest;
 use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
@@ -111,7 +112,7 @@ pub(super) fn mailbox_row(db: &Connection, name: &Name) -> Result<Option<Mailbox
     let Some(row) = rows.next()? else { return Ok(None) };
     let (id, mut stored) = mailbox(row)?;
     let mut statement = db.prepare_cached(
-        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending
          FROM operations WHERE mailbox = ?1",
     )?;
     let mut rows = statement.query([id])?;
@@ -123,21 +124,21 @@ pub(super) fn mailbox_row(db: &Connection, name: &Name) -> Result<Option<Mailbox
         Some(profile) => Some(find_profile(db, profile)?),
         None => None,
     };
-    Ok(Some(MailboxRow { stored, profile }))
+    Ok(Some(MailboxRow { stored, profile, effective: versions::of_mailbox(db, id)? }))
 }
 
 /// By name.
 pub(super) fn mailbox_rows(db: &Connection) -> Result<Vec<MailboxRow>, StoreError> {
-    let profiles = profiles(db)?;
-    let with_profile = |stored: StoredMailbox| {
+    let (profiles, mut versions) = (profiles(db)?, versions::all(db)?);
+    let with_profile = |(id, stored): (i64, StoredMailbox)| {
         let profile = match &stored.declared.profile {
             Some(name) => Some(profiles.get(name).cloned().ok_or_else(|| no_profile(name))?),
             None => None,
         };
-        Ok(MailboxRow { stored, profile })
+        Ok(MailboxRow { stored, profile, effective: versions.remove(&id).unwrap_or_default() })
     };
-    let mut mailboxes: Vec<_> = mailboxes(db)?.into_values().collect();
-    mailboxes.sort_by(|a, b| a.declared.name.cmp(&b.declared.name));
+    let mut mailboxes: Vec<_> = mailboxes(db)?.into_iter().collect();
+    mailboxes.sort_by(|(_, a), (_, b)| a.declared.name.cmp(&b.declared.name));
     mailboxes.into_iter().map(with_profile).collect()
 }
 
@@ -187,7 +188,8 @@ fn mailboxes(db: &Connection) -> Result<BTreeMap<i64, StoredMailbox>, StoreError
         mailboxes.insert(id, stored);
     }
     let mut statement = db.prepare_cached(
-        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved FROM operations",
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending
+         FROM operations",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -216,6 +218,10 @@ fn operation(row: &Row<'_>) -> Result<(i64, Operation, StoredOperation), StoreEr
         tested_at: timestamp_opt(row.get(5)?)?,
         cycle_at: timestamp_opt(row.get(6)?)?,
         proved: row.get::<_, Option<String>>(7)?.map(ConnectionDigest),
+        pending: row
+            .get::<_, Option<String>>(8)?
+            .map(|text| from_json("the pending change of an operation", &text))
+            .transpose()?,
     };
     Ok((row.get(0)?, operation, stored))
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     SqliteStore, alerts, blobs, declared, incoming, lease, mailbox, messages, outbox, outgoing, revision,
-    runs,
+    runs, versions,
 };
 use crate::model::alert::Alert;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
@@ -18,7 +18,7 @@ use crate::model::organization::Organization;
 use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
-use crate::model::secret::{SealedValue, SecretRef};
+use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
 use crate::model::stored::Stored;
 use crate::store::{
     Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, StateChange,
@@ -60,6 +60,11 @@ impl Store for SqliteStore {
     async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
         let secret = secret.clone();
         self.read(move |db| declared::sealed(db, &secret)).await
+    }
+
+    async fn sealed_version(&self, digest: &SecretDigest) -> Result<Option<SealedValue>, StoreError> {
+        let digest = digest.clone();
+        self.read(move |db| versions::sealed(db, &digest)).await
     }
 
     async fn acquire(

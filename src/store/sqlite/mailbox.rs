@@ -6,16 +6,17 @@ use jiff::Timestamp;
 
 use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, timestamp_opt, to_json};
 use super::revision::Commit;
-use super::{alerts, incoming, lease, outgoing};
+use super::{alerts, incoming, lease, outgoing, versions};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
+use crate::model::pending::{Pending, Standing};
 use crate::model::plan::PutMailbox;
 use crate::store::{MailboxFigures, Occasion, StateChange, StoreError};
 
 /// What an operation looks like before it is put.
 struct Before {
-    state: OperationState,
+    standing: Standing,
     connection: Option<String>,
     changed_at: i64,
 }
@@ -84,7 +85,7 @@ fn put_operation(
     let connection = connection.map(|digest| digest.0.clone());
     let state = match (commit.state(name, operation), &before) {
         (Some(state), _) => state.clone(),
-        (None, Some(before)) => before.state.clone(),
+        (None, Some(before)) => before.standing.clone(),
         (None, None) => {
             return Err(StoreError::Failed(format!(
                 "no state was given for {operation} of mailbox `{name}`"
@@ -92,20 +93,24 @@ fn put_operation(
         }
     };
     let changed_at = match &before {
-        Some(before) if before.state == state => before.changed_at,
+        Some(before) if before.standing.state == state.state => before.changed_at,
         Some(_) | None => micros(commit.at()),
     };
-    let sql = "INSERT INTO operations (mailbox, operation, state, connection, changed_at)
-               VALUES (?1, ?2, ?3, ?4, ?5)
+    let sql = "INSERT INTO operations (mailbox, operation, state, connection, changed_at, pending)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                ON CONFLICT (mailbox, operation) DO UPDATE SET state = excluded.state,
-                   connection = excluded.connection, changed_at = excluded.changed_at";
+                   connection = excluded.connection, changed_at = excluded.changed_at, pending = excluded.pending";
     db.prepare_cached(sql)?.execute(params![
         id,
         operation.key(),
-        to_json(&state)?,
+        to_json(&state.state)?,
         connection,
-        changed_at
+        changed_at,
+        pending_text(&state)?
     ])?;
+    if state.pending.is_some() || before.as_ref().is_some_and(|before| before.standing.pending.is_some()) {
+        settle_version(db, (id, operation), &state)?;
+    }
     match before {
         Some(before) if before.connection == connection => Ok(Reach::Same),
         Some(_) | None => Ok(Reach::Changed),
@@ -113,20 +118,49 @@ fn put_operation(
 }
 
 fn find_operation(db: &Connection, id: i64, operation: Operation) -> Result<Option<Before>, StoreError> {
-    let sql = "SELECT state, connection, changed_at FROM operations WHERE mailbox = ?1 AND operation = ?2";
-    let row: Option<(String, Option<String>, i64)> = db
+    let sql =
+        "SELECT state, connection, changed_at, pending FROM operations WHERE mailbox = ?1 AND operation = ?2";
+    type Columns = (String, Option<String>, i64, Option<String>);
+    let row: Option<Columns> = db
         .prepare_cached(sql)?
-        .query_row(params![id, operation.key()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row(params![id, operation.key()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
-    let Some((state, connection, changed_at)) = row else { return Ok(None) };
-    let state = from_json("the state of an operation", &state)?;
-    Ok(Some(Before { state, connection, changed_at }))
+    let Some((state, connection, changed_at, pending)) = row else { return Ok(None) };
+    let pending: Option<Pending> =
+        pending.map(|text| from_json("the pending change of an operation", &text)).transpose()?;
+    let standing = Standing { state: from_json("the state of an operation", &state)?, pending };
+    Ok(Some(Before { standing, connection, changed_at }))
+}
+
+fn pending_text(standing: &Standing) -> Result<Option<String>, StoreError> {
+    standing.pending.as_ref().map(to_json).transpose()
+}
+
+/// A pending change has a version that works meanwhile; without one, nothing is kept.
+fn settle_version(
+    db: &Connection,
+    operation: (i64, Operation),
+    standing: &Standing,
+) -> Result<(), StoreError> {
+    match &standing.pending {
+        None => versions::release(db, operation),
+        Some(_) if versions::is_kept(db, operation)? => Ok(()),
+        Some(_) => Err(StoreError::Failed(format!(
+            "the change of {} is pending, and no version is kept that works",
+            operation.1
+        ))),
+    }
 }
 
 /// Leaves a tombstone with the name, for the records; all that could still be done for the mailbox goes away.
 pub(super) fn delete(db: &Connection, id: i64, name: &Name, at: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE mailboxes SET name = ?2, declared = NULL, process_from = NULL WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![id, name.as_str()])?;
+    for operation in Operation::ALL {
+        versions::release(db, (id, operation))?;
+    }
     db.prepare_cached("DELETE FROM operations WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("DELETE FROM deletions WHERE mailbox = ?1")?.execute([id])?;
     incoming::forget_cursor(db, id)?;
@@ -140,25 +174,36 @@ pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange)
         StoreError::Damaged(format!("mailbox `{}` has no {}", change.mailbox, change.operation))
     })?;
     let at = micros(change.at);
-    let changed_at = if before.state == change.state { before.changed_at } else { at };
+    let is_same = before.standing.state == change.state.state;
+    let changed_at = if is_same { before.changed_at } else { at };
     let (tested_at, cycle_at) = match change.occasion {
         Occasion::TestBegun => (None, None),
         Occasion::TestEnded { .. } => (Some(at), None),
         Occasion::Cycle => (None, Some(at)),
     };
-    let has_passed = tested_at.is_some() && change.state == OperationState::Enabled;
+    let has_passed = tested_at.is_some() && change.state == OperationState::Enabled.into();
     let sql = "UPDATE operations SET state = ?3, changed_at = ?4, tested_at = coalesce(?5, tested_at),
-                   cycle_at = coalesce(?6, cycle_at), proved = CASE WHEN ?7 THEN connection ELSE proved END
+                   cycle_at = coalesce(?6, cycle_at), proved = CASE WHEN ?7 THEN connection ELSE proved END,
+                   pending = ?8
                WHERE mailbox = ?1 AND operation = ?2";
     db.prepare_cached(sql)?.execute(params![
         id,
         change.operation.key(),
-        to_json(&change.state)?,
+        to_json(&change.state.state)?,
         changed_at,
         tested_at,
         cycle_at,
-        has_passed
+        has_passed,
+        pending_text(&change.state)?
     ])?;
+    if before.standing.pending != change.state.pending {
+        settle_version(db, (id, change.operation), &change.state)?;
+    }
+    if let Some(inbox) = &change.enters
+        && !incoming::is_inbox(db, &change.mailbox, inbox)?
+    {
+        incoming::enter_inbox(db, lease, &change.mailbox, inbox)?;
+    }
     if let (Operation::Incoming, Occasion::TestEnded { process_from: Some(from) }) =
         (change.operation, change.occasion)
     {

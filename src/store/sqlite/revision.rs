@@ -6,21 +6,23 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
-use super::{declared, lease, mailbox, runs};
+use super::{declared, lease, mailbox, runs, versions};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
-use crate::model::operation::{Operation, OperationState};
+use crate::model::operation::Operation;
+use crate::model::pending::Standing;
 use crate::model::plan::{Action, Effect, Plan, Step};
 use crate::model::revision::Revision;
 use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
-use crate::store::{RevisionCommit, StoreError};
+use crate::store::{Kept, RevisionCommit, StoreError};
 
 /// A commit that does not borrow, so that it can be handed to the writer.
 pub(super) struct Commit {
     plan: Plan,
     fingerprint: String,
     secrets: BTreeMap<SecretRef, SealedValue>,
-    states: BTreeMap<(Name, Operation), OperationState>,
+    states: BTreeMap<(Name, Operation), Standing>,
+    kept: Vec<Kept>,
     at: Timestamp,
 }
 
@@ -32,12 +34,13 @@ impl Commit {
             fingerprint: commit.fingerprint.clone(),
             secrets: commit.secrets.iter().cloned().collect(),
             states: states.map(|(name, operation, state)| ((name, operation), state)).collect(),
+            kept: commit.kept.clone(),
             at: commit.at,
         }
     }
 
     /// The state that this commit gives to an operation.
-    pub(super) fn state(&self, mailbox: &Name, operation: Operation) -> Option<&OperationState> {
+    pub(super) fn state(&self, mailbox: &Name, operation: Operation) -> Option<&Standing> {
         self.states.get(&(mailbox.clone(), operation))
     }
 
@@ -50,6 +53,8 @@ pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<
     lease::check_state(db, lease)?;
     check_unused(db, &commit.fingerprint)?;
     check_origin(db, &commit.plan)?;
+    // Before any step changes what they work with.
+    keep(db, &commit.kept)?;
     let ids = park(db, &commit.plan)?;
     for step in &commit.plan.steps {
         execute(db, commit, &ids, step)?;
@@ -88,6 +93,14 @@ fn check_origin(db: &Connection, plan: &Plan) -> Result<(), StoreError> {
     }
     let latest = declared::revision_entry(db, found)?.map(Box::new);
     Err(StoreError::Stale { planned: plan.revision, found, latest })
+}
+
+fn keep(db: &Connection, kept: &[Kept]) -> Result<(), StoreError> {
+    for Kept { mailbox, operation, secrets } in kept {
+        let id = mailbox_id_opt(db, mailbox)?.ok_or_else(|| not_found("mailbox", mailbox))?;
+        versions::keep(db, (id, *operation), secrets)?;
+    }
+    Ok(())
 }
 
 /// Takes the names away from all mailboxes that are renamed or deleted, and returns their ids: the names in a plan

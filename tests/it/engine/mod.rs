@@ -2,6 +2,7 @@
 //! every call.
 
 mod crash;
+mod real;
 mod rules;
 mod site;
 mod watch;

@@ -23,6 +23,7 @@ use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::Name;
 use mailplumb::model::operation::Operation;
 use mailplumb::model::plan::{Plan, Policy};
+use mailplumb::model::stored::StoredOperation;
 use mailplumb::net::Network;
 use mailplumb::plan;
 use mailplumb::remote::Remotes;
@@ -54,9 +55,10 @@ impl Site {
 
     pub fn host(&self) -> HostSettings {
         let ports = std::fs::read_to_string(self.path("ports")).unwrap();
+        let host = std::fs::read_to_string(self.path("host-name")).unwrap_or_else(|_| HOST.to_owned());
         let connect = ports.lines().map(|line| {
             let (port, address) = line.split_once(' ').unwrap();
-            ((HOST.to_owned(), port.parse().unwrap()), address.parse().unwrap())
+            ((host.clone(), port.parse().unwrap()), address.parse().unwrap())
         });
         HostSettings {
             trust: BTreeMap::from([(Name::parse("playground").unwrap(), self.path("ca.pem"))]),
@@ -212,7 +214,7 @@ impl Desk {
     pub async fn test_waiting(&self) -> Tested {
         let mut tested = Tested::default();
         for row in self.engine.store.mailboxes().await.unwrap() {
-            if row.stored.operations.values().any(|operation| operation.state.needs_test()) {
+            if row.stored.operations.values().any(StoredOperation::needs_test) {
                 tested += self.test(row.stored.declared.name.as_str()).await;
             }
         }
@@ -247,7 +249,7 @@ impl Desk {
     /// The state of one operation, in words.
     pub async fn state(&self, mailbox: &str, operation: Operation) -> String {
         let row = self.engine.store.mailbox(&name(mailbox)).await.unwrap().unwrap();
-        drive::state_of(&row.stored.operations, operation).to_string()
+        drive::standing_of(&row.stored.operations, operation).to_string()
     }
 }
 

@@ -11,11 +11,12 @@ use mailplumb::model::mailbox::{
     Accept, ActMethod, IncomingMethod, Lifecycle, Mailbox, MailboxCredentials, MailboxKind, OutgoingMethod,
 };
 use mailplumb::model::name::{Address, Name};
-use mailplumb::model::operation::{Awaiting, OffReason, OperationState};
+use mailplumb::model::operation::{Awaiting, ConnectionDigest, OffReason, OperationState};
 use mailplumb::model::organization::{
     AlertSettings, Approval, ApprovalSource, Defaults, GuardAction, Guards, Organization, Requirement, Retry,
     Tracking,
 };
+use mailplumb::model::pending::Pending;
 use mailplumb::model::plan::{Guard, Policy};
 use mailplumb::model::problem::Origin;
 use mailplumb::model::profile::{
@@ -456,40 +457,85 @@ fn states() -> impl Strategy<Value = OperationState> {
     ])
 }
 
-/// What a store may hold after this manifest was applied and time went by: operations in any state.
+fn pendings() -> impl Strategy<Value = Pending> {
+    let OperationState::Disabled(failure) = failed() else { unreachable!("see `failed`") };
+    select(vec![
+        Pending::Waiting { awaiting: Awaiting::Test, since: time(5) },
+        Pending::Waiting { awaiting: Awaiting::NoConnector, since: time(5) },
+        Pending::Waiting { awaiting: Awaiting::NoIdentity, since: time(5) },
+        Pending::Failed { failure, attempts: 2, at: time(6) },
+    ])
+}
+
+/// What a store may hold after this manifest was applied and time went by: operations in any state, those that work also
+/// with a change that waits.
 pub fn worn(stored: Stored) -> impl Strategy<Value = Stored> {
     let count = stored.mailboxes.len() * 3;
-    proptest::collection::vec((option::weighted(0.3, states()), option::of(0..3_i64)), count).prop_map(
-        move |marks| {
-            let mut stored = stored.clone();
-            let mut marks = marks.into_iter();
-            for mailbox in stored.mailboxes.values_mut() {
-                for known in mailbox.operations.values_mut() {
-                    let Some((state, process_from)) = marks.next() else { break };
-                    known.state = state.unwrap_or_else(|| known.state.clone());
-                    mailbox.process_from = process_from.map(time);
+    let marks = (option::weighted(0.3, states()), option::of(0..3_i64), option::weighted(0.2, pendings()));
+    proptest::collection::vec(marks, count).prop_map(move |marks| {
+        let mut stored = stored.clone();
+        let mut marks = marks.into_iter();
+        for mailbox in stored.mailboxes.values_mut() {
+            for known in mailbox.operations.values_mut() {
+                let Some((state, process_from, pending)) = marks.next() else { break };
+                known.state = state.unwrap_or_else(|| known.state.clone());
+                if !known.state.is_driven() {
+                    known.pending = None;
+                } else if pending.is_some() {
+                    known.pending = pending;
+                    known.proved = Some(ConnectionDigest("former".to_owned()));
                 }
+                mailbox.process_from = process_from.map(time);
             }
-            stored
-        },
-    )
+        }
+        stored
+    })
+}
+
+/// How it goes on after a first manifest was applied and tested.
+#[derive(Debug, Clone, Copy)]
+pub enum Goes {
+    /// The second one is planned.
+    Forward,
+    /// The second one is applied, its tests have not run yet, and the first one is planned again.
+    BackUntested,
+}
+
+impl Arbitrary for Goes {
+    type Parameters = ();
+    type Strategy = BoxedStrategy<Self>;
+
+    fn arbitrary_with((): ()) -> Self::Strategy {
+        prop_oneof![2 => Just(Self::Forward), 1 => Just(Self::BackUntested)].boxed()
+    }
+}
+
+impl Goes {
+    fn on(self, first: Desired, second: Desired, policy: &Policy) -> (Desired, Stored) {
+        let empty = Stored::empty();
+        let stored = plan::model::apply_and_pass(&plan::plan(&first, &empty, policy), &empty);
+        match self {
+            Self::Forward => (second, stored),
+            Self::BackUntested => {
+                let stored = plan::model::apply(&plan::plan(&second, &stored, policy), &stored);
+                (first, stored)
+            }
+        }
+    }
 }
 
 /// A manifest, a store that an earlier version of it left behind, and a policy; references may lead nowhere.
 pub fn any_case() -> impl Strategy<Value = (Desired, Stored, Policy)> {
-    (any_edit(), any_policy()).prop_flat_map(|((before, after), policy)| {
-        let empty = Stored::empty();
-        let stored = plan::model::apply_and_pass(&plan::plan(&before, &empty, &policy), &empty);
-        (Just(after), worn(stored), Just(policy))
+    (any_edit(), any_policy(), any::<Goes>()).prop_flat_map(|((before, after), policy, goes)| {
+        let (wanted, stored) = goes.on(before, after, &policy);
+        (Just(wanted), worn(stored), Just(policy))
     })
 }
 
 /// The same with every reference resolved, as a manifest without errors has it.
 pub fn valid_case() -> impl Strategy<Value = (Desired, Stored, Policy)> {
-    (any_edit(), any_policy()).prop_flat_map(|((before, after), policy)| {
-        let empty = Stored::empty();
-        let before = resolved(before);
-        let stored = plan::model::apply_and_pass(&plan::plan(&before, &empty, &policy), &empty);
-        (Just(resolved(after)), worn(stored), Just(policy))
+    (any_edit(), any_policy(), any::<Goes>()).prop_flat_map(|((before, after), policy, goes)| {
+        let (wanted, stored) = goes.on(resolved(before), resolved(after), &policy);
+        (Just(wanted), worn(stored), Just(policy))
     })
 }

@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use mailplumb::model::desired::Desired;
 use mailplumb::model::mailbox::Mailbox;
 use mailplumb::model::name::Name;
-use mailplumb::model::operation::{Awaiting, OperationState};
+use mailplumb::model::operation::{Awaiting, OperationState, Readiness};
+use mailplumb::model::organization::Retry;
+use mailplumb::model::pending::Standing;
 use mailplumb::model::plan::{Action, Effect, Plan, PutMailbox, Target};
 use mailplumb::model::secret::SecretRef;
-use mailplumb::model::stored::Stored;
+use mailplumb::model::stored::{Stored, StoredOperation};
 use mailplumb::plan::render::{self, Style};
 use mailplumb::plan::{self, fingerprint, saved};
+use mailplumb::sync::transition::{StateEvent, transition};
 use proptest::prelude::*;
 
 use super::generate::{any_case, valid_case};
@@ -116,6 +120,45 @@ proptest! {
         prop_assert_eq!(second.steps, vec![]);
     }
 
+    /// What the model does to an operation is what `sync::transition` does, which an apply follows.
+    #[test]
+    fn the_model_does_what_an_apply_does((desired, stored, policy) in any_case()) {
+        let plan = plan::plan(&desired, &stored, &policy);
+        let after = plan::model::apply(&plan, &stored);
+        for put in plan.steps.iter().filter_map(|step| put_of(&step.effect)) {
+            let before = stored.mailboxes.get(put.renamed_from.as_ref().unwrap_or(&put.mailbox.name));
+            for (operation, planned) in &put.operations {
+                let known = before.and_then(|before| before.operations.get(operation));
+                let new = || OperationState::AwaitingTest(Awaiting::Test).into();
+                let standing = known.map_or_else(new, StoredOperation::standing);
+                let event = StateEvent::Declared(planned.readiness);
+                let moved = transition(&standing, &event, Timestamp::UNIX_EPOCH, &Retry::default());
+                let modelled = after.mailboxes[&put.mailbox.name].operations[operation].standing();
+                let without_moments = |standing: Standing| {
+                    (standing.state, standing.pending.map(|pending| pending.to_string()))
+                };
+                prop_assert_eq!(without_moments(modelled), without_moments(moved), "{:?} of {:?}", event, standing);
+            }
+        }
+    }
+
+    /// Traffic that works is stopped by nothing but the wish to stop it.
+    #[test]
+    fn what_works_and_is_still_wanted_goes_on((desired, stored, policy) in valid_case()) {
+        let plan = plan::plan(&desired, &stored, &policy);
+        let after = plan::model::apply(&plan, &stored);
+        for put in plan.steps.iter().filter_map(|step| put_of(&step.effect)) {
+            let before = stored.mailboxes.get(put.renamed_from.as_ref().unwrap_or(&put.mailbox.name));
+            for (operation, planned) in &put.operations {
+                let worked = before.and_then(|before| before.operations.get(operation));
+                let worked = worked.is_some_and(|known| known.state.is_driven());
+                let works = after.mailboxes[&put.mailbox.name].operations[operation].state.is_driven();
+                let is_off = matches!(planned.readiness, Readiness::Off(_));
+                prop_assert_eq!(works, worked && !is_off, "{} {}", put.mailbox.name, operation);
+            }
+        }
+    }
+
     /// Before the tests have run, a second plan only tests.
     #[test]
     fn an_apply_leaves_nothing_to_declare((desired, stored, policy) in any_case()) {
@@ -194,7 +237,7 @@ proptest! {
             let known = &stored.mailboxes[name];
             prop_assert_eq!(&known.declared, &declared.value);
             for operation in known.operations.values() {
-                prop_assert!(!operation.state.needs_test(), "{name} is left untested");
+                prop_assert!(!operation.needs_test(), "{name} is left untested");
                 if operation.state == OperationState::AwaitingTest(Awaiting::NoConnector) {
                     prop_assert!(plan.notes.iter().any(|note| note.message.contains("a connector for")));
                 }

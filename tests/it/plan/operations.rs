@@ -7,6 +7,7 @@ use mailplumb::model::desired::Desired;
 use mailplumb::model::mailbox::{ActMethod, IncomingMethod, Mailbox, MailboxKind, OutgoingMethod};
 use mailplumb::model::operation::{Awaiting, OffReason, Operation, OperationState, Readiness};
 use mailplumb::model::organization::{ApprovalSource, Requirement};
+use mailplumb::model::pending::Pending;
 use mailplumb::model::plan::{Action, Consequence, Effect, Plan, PutMailbox, Step, Target};
 use mailplumb::model::profile::{
     Authentication, Credentials, MailServers, Profile, Server, ServerKind, TlsMode,
@@ -202,11 +203,12 @@ fn a_changed_profile_is_blamed_for_the_tests_of_its_mailboxes() {
     let plan = plan::plan(&after, &settled(&before), &policy());
     let (step, put) = put(&plan, "anna");
     assert_eq!((step.action, step.reason.as_str()), (Action::Retest, "profile `provider-pop` changed"));
-    assert_eq!(step.consequences, [Consequence::NeedsRetest([Operation::Incoming].into())]);
+    let retest = Consequence::NeedsRetest([Operation::Incoming].into());
+    let keeps = Consequence::KeepsWorking([Operation::Incoming].into());
+    assert_eq!(step.consequences, [retest.clone(), keeps.clone()]);
     assert_eq!(put.operations[&Operation::Outgoing].readiness, Readiness::Unchanged);
     let shares = Consequence::SharesMailWith { host: "new.example".to_owned() };
-    let expected = [Consequence::NeedsRetest([Operation::Incoming].into()), shares];
-    assert_eq!(plan.steps[0].consequences, expected);
+    assert_eq!(plan.steps[0].consequences, [retest, keeps, shares]);
 }
 
 #[test]
@@ -369,4 +371,129 @@ fn a_mailbox_takes_over_the_date_of_its_new_profile_and_keeps_its_own_where_ther
         let is_replay = |it: &Consequence| matches!(it, Consequence::ReplaysMail { .. });
         assert_eq!(step.consequences.iter().any(is_replay), of_other == Some(500), "{of_other:?}");
     }
+}
+
+fn moved(desired: Desired, host: &str) -> Desired {
+    with_profile(desired, |p| servers(p).incoming.host = host.to_owned())
+}
+
+/// The change is applied, and its test of incoming mail stands like this.
+fn changed(before: &Desired, after: &Desired, pending: Pending) -> Stored {
+    let stored = settled(before);
+    let mut stored = plan::model::apply(&plan::plan(after, &stored, &policy()), &stored);
+    for mailbox in stored.mailboxes.values_mut() {
+        mailbox.operations.get_mut(&Operation::Incoming).unwrap().pending = Some(pending.clone());
+    }
+    stored
+}
+
+fn failed_change() -> Pending {
+    let OperationState::Disabled(failure) = failed() else { panic!("see `failed`") };
+    Pending::Failed { failure, attempts: 3, at: time(7) }
+}
+
+fn waits(awaiting: Awaiting) -> Pending {
+    Pending::Waiting { awaiting, since: time(7) }
+}
+
+#[test]
+fn what_works_goes_on_until_its_change_has_passed_a_test() {
+    let before = small(&["anna"]);
+    let after = moved(before.clone(), "new.example");
+    let stored = settled(&before);
+    let applied = plan::model::apply(&plan::plan(&after, &stored, &policy()), &stored);
+    let incoming = &applied.mailboxes[&name("anna")].operations[&Operation::Incoming];
+    assert_eq!(incoming.state, OperationState::Enabled);
+    assert!(matches!(incoming.pending, Some(Pending::Waiting { awaiting: Awaiting::Test, .. })));
+    let passed = plan::model::apply_and_pass(&plan::plan(&after, &stored, &policy()), &stored);
+    assert!(plan::plan(&after, &passed, &policy()).is_empty());
+}
+
+#[test]
+fn a_change_that_waits_is_a_test_that_says_why() {
+    let before = small(&["anna"]);
+    let after = moved(before.clone(), "new.example");
+    for (pending, reason) in [
+        (waits(Awaiting::Test), "its change is applied and waits for its test"),
+        (waits(Awaiting::NoIdentity), "its change is applied, and no identity was at hand for its test"),
+        (
+            failed_change(),
+            "its change failed its test 3 times, last at authenticate: the server refused the login: no",
+        ),
+    ] {
+        let plan = plan::plan(&after, &changed(&before, &after, pending), &policy());
+        assert_eq!(plan.steps.len(), 1);
+        let (step, put) = put(&plan, "anna");
+        assert_eq!((step.action, step.reason.as_str()), (Action::Retest, reason));
+        assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::StillPending);
+        let keeps = Consequence::KeepsWorking([Operation::Incoming].into());
+        assert!(step.consequences.contains(&keeps), "{:?}", step.consequences);
+    }
+}
+
+#[test]
+fn another_change_takes_the_place_of_the_one_that_waits() {
+    let before = small(&["anna"]);
+    let stored = changed(&before, &moved(before.clone(), "new.example"), failed_change());
+    let third = moved(before, "third.example");
+    let plan = plan::plan(&third, &stored, &policy());
+    let (step, put) = put(&plan, "anna");
+    assert_eq!(step.reason, "profile `provider-pop` changed");
+    assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::NeedsTest);
+    let after = plan::model::apply(&plan, &stored);
+    let incoming = &after.mailboxes[&name("anna")].operations[&Operation::Incoming];
+    assert!(matches!(incoming.pending, Some(Pending::Waiting { awaiting: Awaiting::Test, .. })));
+    assert_eq!(
+        incoming.proved,
+        settled(&small(&["anna"])).mailboxes[&name("anna")].operations[&Operation::Incoming].proved
+    );
+}
+
+#[test]
+fn changing_back_to_what_works_tests_nothing() {
+    let before = small(&["anna"]);
+    for pending in [failed_change(), waits(Awaiting::Test), waits(Awaiting::NoConnector)] {
+        let stored = changed(&before, &moved(before.clone(), "new.example"), pending);
+        let plan = plan::plan(&before, &stored, &policy());
+        let (step, put) = put(&plan, "anna");
+        assert_eq!(step.reason, "it is again what works; the change that waited is dropped");
+        assert_eq!(step.consequences, [Consequence::NoEffectOnTraffic]);
+        assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::Proved);
+        let after = plan::model::apply(&plan, &stored);
+        assert!(plan::plan(&before, &after, &policy()).is_empty());
+    }
+}
+
+#[test]
+fn what_works_goes_on_when_its_change_leads_to_a_server_without_connector() {
+    let before = small(&["anna"]);
+    let after = with_profile(before.clone(), |p| {
+        let Server::Pop3Smtp(servers) = p.server.clone() else { panic!("see `pop`") };
+        p.server = Server::ImapSmtp(servers);
+    });
+    let mut narrow = policy();
+    narrow.connectors = [ServerKind::Pop3Smtp].into();
+    let stored = settled(&before);
+    let first = plan::plan(&after, &stored, &narrow);
+    let keeps = Consequence::KeepsWorking([Operation::Incoming, Operation::Outgoing].into());
+    assert!(put(&first, "anna").0.consequences.contains(&keeps));
+    let stored = plan::model::apply(&first, &stored);
+    assert_eq!(
+        stored.mailboxes[&name("anna")].operations[&Operation::Incoming].state,
+        OperationState::Enabled
+    );
+    assert!(plan::plan(&after, &stored, &narrow).is_empty());
+    let with_connector = plan::plan(&after, &stored, &policy());
+    assert_eq!(put(&with_connector, "anna").0.reason, "this version can speak to imapSmtp");
+}
+
+#[test]
+fn turning_off_acts_at_once_on_a_change_that_waits() {
+    let before = small(&["anna"]);
+    let after = moved(before.clone(), "new.example");
+    let stored = changed(&before, &after, failed_change());
+    let off = with(after, |m| m.active = false);
+    let stored = plan::model::apply(&plan::plan(&off, &stored, &policy()), &stored);
+    let incoming = &stored.mailboxes[&name("anna")].operations[&Operation::Incoming];
+    assert_eq!(incoming.standing(), OperationState::Off(OffReason::MailboxInactive).into());
 }

@@ -206,7 +206,7 @@ pub fn commit_of(plan: &Plan, second: i64) -> RevisionCommit<'_> {
                     Some(_) => OperationState::AwaitingTest(Awaiting::Test),
                     None => OperationState::Off(OffReason::MethodNone),
                 };
-                states.push((put.mailbox.name.clone(), *operation, state));
+                states.push((put.mailbox.name.clone(), *operation, state.into()));
             }
         }
     }
@@ -216,6 +216,7 @@ pub fn commit_of(plan: &Plan, second: i64) -> RevisionCommit<'_> {
         fingerprint,
         secrets: vec![(secret_ref(), sealed("ciphertext"))],
         states,
+        kept: Vec::new(),
         at: at(second),
     }
 }

@@ -4,11 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mailplumb::model::operation::{Awaiting, Operation, OperationState};
+use mailplumb::model::plan::Effect;
 use mailplumb::store::sqlite::{Open, SqliteStore};
 use mailplumb::store::{MessageQuery, Store, StoreError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::conformance::versions::{pend, set_up_working};
 use super::conformance::{World, conformance_suite};
 use super::samples::*;
 
@@ -246,4 +249,64 @@ async fn a_full_disk_under_the_blobs_is_reported_and_survived() {
     std::fs::remove_file(&segment).unwrap();
     assert_eq!(store.record(&lease, &batch).await.unwrap().new, 1);
     assert!(store.raw(&record(1, "first").content).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_many_mailboxes_work_with_is_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = create(&path);
+    let names: Vec<String> = (0..40).map(|number| format!("m{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    set_up_working(&store, &names).await;
+    let puts = names.iter().map(|name| put_effect(name, "c2")).collect();
+    pend(&store, puts, &sealed("ciphertext")).await.unwrap();
+    let db = Connection::open(&path).unwrap();
+    let rows = |table: &str| -> i64 {
+        db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((rows("versions"), rows("profile_versions"), rows("secret_versions")), (40, 1, 1));
+    let deleted = names.iter().map(|text| Effect::DeleteMailbox(name(text))).collect();
+    apply(&store, deleted).await.unwrap();
+    assert_eq!((rows("versions"), rows("profile_versions"), rows("secret_versions")), (0, 0, 0));
+}
+
+/// Of what an operation that works was enabled by, the first schema may not tell.
+#[tokio::test]
+async fn a_store_of_the_first_schema_goes_on_with_what_was_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch(include_str!("../../../schema/sql/sqlite/0001_initial.sql")).unwrap();
+    db.pragma_update(None, "application_id", 0x6d70_6c62).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    let declared = serde_json::to_string(&mailbox("anna")).unwrap();
+    let profile = serde_json::to_string(&profile()).unwrap();
+    let ciphertext = serde_json::to_string(&sealed("ciphertext")).unwrap();
+    db.execute("INSERT INTO store (one, id) VALUES (1, '0123')", []).unwrap();
+    db.execute("INSERT INTO profiles VALUES ('provider', ?1)", [&profile]).unwrap();
+    db.execute("INSERT INTO secrets VALUES ('provider', 'support', ?1, 'd')", [&ciphertext]).unwrap();
+    db.execute("INSERT INTO mailboxes (id, name, declared) VALUES (1, 'anna', ?1)", [&declared]).unwrap();
+    let retrying = OperationState::Retrying { attempts: 1, until: at(9), failure: failure() };
+    for (operation, state) in [
+        ("incoming", OperationState::Enabled),
+        ("outgoing", retrying),
+        ("act", OperationState::AwaitingTest(Awaiting::Test)),
+    ] {
+        let state = serde_json::to_string(&state).unwrap();
+        let sql = "INSERT INTO operations (mailbox, operation, state, connection, changed_at)
+                   VALUES (1, ?1, ?2, 'c1', 7)";
+        db.execute(sql, [operation, &state]).unwrap();
+    }
+    drop(db);
+    let store = open(&path, Open::Existing).unwrap();
+    let row = store.mailbox(&name("anna")).await.unwrap().unwrap();
+    let proved = |operation| row.stored.operations[&operation].proved.clone().map(|digest| digest.0);
+    let c1 = Some("c1".to_owned());
+    assert_eq!(Operation::ALL.map(proved), [c1.clone(), c1, None]);
+    assert!(row.stored.operations.values().all(|operation| operation.pending.is_none()));
+    pend(&store, vec![put_effect("anna", "c2")], &sealed("ciphertext")).await.unwrap();
+    assert!(
+        store.mailbox(&name("anna")).await.unwrap().unwrap().effective.contains_key(&Operation::Incoming)
+    );
 }

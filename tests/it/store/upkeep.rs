@@ -108,10 +108,11 @@ async fn one_revision_and_the_alerts_of_one_mailbox_are_found() {
         let change = StateChange {
             mailbox: name(mailbox),
             operation: Operation::Incoming,
-            state: OperationState::Disabled(failure()),
+            state: OperationState::Disabled(failure()).into(),
             alerts: vec![alert],
             at: at(20),
             occasion: Occasion::TestEnded { process_from: None },
+            enters: None,
         };
         store.change_state(&lease_mailbox(&store, mailbox).await, &change).await.unwrap();
     }

@@ -1,5 +1,6 @@
 //! The process is killed at every call of store and servers, and everything is as if it had not been.
 
+mod always_working;
 mod inside;
 mod ledger;
 mod nothing_is_lost;
@@ -86,8 +87,10 @@ async fn die_everywhere(scenario: Scenario, share: usize, shares: usize) {
         let status = die(scenario, point, &world);
         assert_eq!(status.signal(), Some(SIGABRT), "point {point}, {name}: {status}");
         let _place = Place(format!("{} point {point}: death before {name}", scenario.key()));
-        if scenario == Scenario::Incoming {
-            nothing_is_lost::check(&world, &before).await;
+        match scenario {
+            Scenario::Apply | Scenario::Outgoing => {}
+            Scenario::Switch => always_working::check(&world).await,
+            Scenario::Incoming => nothing_is_lost::check(&world, &before).await,
         }
         work_until_quiet(scenario, &world).await.judge(scenario, &expected, name);
     }
@@ -126,6 +129,16 @@ async fn a_process_that_dies_while_it_applies_and_tests_second_half() {
 }
 
 #[tokio::test]
+async fn a_process_that_dies_while_it_switches_first_half() {
+    die_everywhere(Scenario::Switch, 0, 2).await;
+}
+
+#[tokio::test]
+async fn a_process_that_dies_while_it_switches_second_half() {
+    die_everywhere(Scenario::Switch, 1, 2).await;
+}
+
+#[tokio::test]
 async fn a_process_that_dies_while_it_reads_first_half() {
     die_everywhere(Scenario::Incoming, 0, 2).await;
 }
@@ -150,7 +163,7 @@ async fn a_process_that_dies_while_it_sends_second_half() {
 async fn there_are_as_many_points_to_die_at_as_there_were() {
     let recorded = include_str!("../crash_points.txt");
     let mut counted = String::new();
-    for scenario in [Scenario::Apply, Scenario::Incoming, Scenario::Outgoing] {
+    for scenario in [Scenario::Apply, Scenario::Switch, Scenario::Incoming, Scenario::Outgoing] {
         let (names, outcome) = uninterrupted(scenario, &scenario.template().await).await;
         counted.push_str(&format!("{} {}\n", scenario.key(), names.len()));
         check_uninterrupted(scenario, &outcome);
@@ -161,7 +174,7 @@ async fn there_are_as_many_points_to_die_at_as_there_were() {
     };
     let (recorded, counted) = (count(recorded), count(&counted));
     assert!(
-        recorded.len() == 3 && recorded.iter().zip(&counted).all(|(recorded, counted)| recorded <= counted),
+        recorded.len() == 4 && recorded.iter().zip(&counted).all(|(recorded, counted)| recorded <= counted),
         "recorded {recorded:?}, counted {counted:?}; if that is meant, change crash_points.txt"
     );
 }
@@ -170,6 +183,11 @@ async fn there_are_as_many_points_to_die_at_as_there_were() {
 fn check_uninterrupted(scenario: Scenario, outcome: &Outcome) {
     match scenario {
         Scenario::Apply => assert!(outcome.records.is_empty(), "a test's message is no record"),
+        Scenario::Switch => {
+            assert_eq!(outcome.records.len(), 3, "one letter each, and no test's message");
+            let switched = outcome.declared.iter().filter(|words| words.contains(" enabled Some"));
+            assert_eq!(switched.count(), 6, "{:#?}", outcome.declared);
+        }
         Scenario::Incoming => {
             assert_eq!(outcome.records.len(), scenario::records_expected());
             assert_eq!(outcome.records.iter().filter(|(_, _, quarantined)| *quarantined).count(), 4);

@@ -93,7 +93,7 @@ fn declared(stored: &Stored) -> Vec<String> {
     for mailbox in stored.mailboxes.values() {
         words.push(format!("{:?} {:?}", mailbox.declared, mailbox.process_from));
         for (operation, stored) in &mailbox.operations {
-            words.push(format!("{operation} {} {:?}", stored.state, stored.connection));
+            words.push(format!("{operation} {} {:?}", stored.standing(), stored.connection));
         }
     }
     words
@@ -145,11 +145,13 @@ impl Outcome {
         let revisions = self.revision - uninterrupted.revision;
         match scenario {
             // A test that was interrupted is planned once more, and that is a revision.
-            Scenario::Apply => assert!(revisions <= 1, "{revisions} more revisions"),
+            Scenario::Apply | Scenario::Switch => assert!(revisions <= 1, "{revisions} more revisions"),
             Scenario::Incoming | Scenario::Outgoing => assert_eq!(revisions, 0),
         }
         match scenario {
-            Scenario::Apply | Scenario::Incoming => assert_eq!(self.inboxes, uninterrupted.inboxes),
+            Scenario::Apply | Scenario::Switch | Scenario::Incoming => {
+                assert_eq!(self.inboxes, uninterrupted.inboxes)
+            }
             Scenario::Outgoing => self.judge_outbox(uninterrupted, died_before),
         }
     }

@@ -13,6 +13,8 @@ use crate::engine::world::{Variant, World, dated_letter, letter};
 pub enum Scenario {
     /// Plan, apply to a new store, test and enable all mailboxes.
     Apply,
+    /// Apply changed connections of mailboxes that work, test them and switch, and read.
+    Switch,
     /// Read all mailboxes, in several batches each; remove what was read from two of them.
     Incoming,
     /// Queue messages and send them; some recipients are refused.
@@ -23,13 +25,14 @@ impl Scenario {
     pub fn key(self) -> &'static str {
         match self {
             Self::Apply => "apply",
+            Self::Switch => "switch",
             Self::Incoming => "incoming",
             Self::Outgoing => "outgoing",
         }
     }
 
     pub fn parse(key: &str) -> Self {
-        let all = [Self::Apply, Self::Incoming, Self::Outgoing];
+        let all = [Self::Apply, Self::Switch, Self::Incoming, Self::Outgoing];
         all.into_iter().find(|scenario| scenario.key() == key).unwrap()
     }
 
@@ -37,18 +40,32 @@ impl Scenario {
     pub async fn template(self) -> Template {
         let world = match self {
             // Two queues and a user are enough, one of them read by POP3.
-            Self::Apply => World::varied(&Variant::default().with(BEN, ""), Options::default()),
+            Self::Apply | Self::Switch => {
+                World::varied(&Variant::default().with(BEN, ""), Options::default())
+            }
             Self::Incoming | Self::Outgoing => World::start(),
         };
         match self {
             Self::Apply => {}
-            Self::Incoming | Self::Outgoing => {
+            Self::Switch | Self::Incoming | Self::Outgoing => {
                 let desk = world.site.desk();
                 assert_eq!(desk.apply().await.failed, 0);
                 drop(desk);
                 // The task that renewed a lease lets go of the store.
                 tokio::task::yield_now().await;
             }
+        }
+        if self == Self::Switch {
+            // Other connections that work as well: the inboxes' by POP3 and IMAP, and the way out of one profile.
+            world.edit(
+                "implicit, credentials: { mailbox",
+                "implicit, authentication: plain, credentials: { mailbox",
+            );
+            world.edit(
+                "starttls, credentials: { mailbox",
+                "starttls, authentication: plain, credentials: { mailbox",
+            );
+            world.edit("port: 587, tls: starttls }", "port: 587, tls: starttls, authentication: plain }");
         }
         Template { world, scenario: self }
     }
@@ -57,6 +74,10 @@ impl Scenario {
         match self {
             Self::Apply => {
                 desk.apply().await;
+            }
+            Self::Switch => {
+                desk.apply().await;
+                desk.sync(Operation::Incoming).await;
             }
             Self::Incoming => desk.sync(Operation::Incoming).await,
             Self::Outgoing => {
@@ -85,6 +106,12 @@ impl Template {
         let world = World::copy_of(&self.world.site);
         match self.scenario {
             Scenario::Apply | Scenario::Outgoing => {}
+            Scenario::Switch => {
+                for user in ["anna", "sales", "support"] {
+                    self.world.inbox(user).iter().for_each(|raw| world.deliver(user, raw));
+                    world.deliver(user, &letter(&format!("{user}-0")));
+                }
+            }
             Scenario::Incoming => {
                 for (user, count) in LETTERS {
                     // What the tests sent comes first, as it did in the template.

@@ -13,7 +13,7 @@ use mailplumb::model::organization::Organization;
 use mailplumb::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
 use mailplumb::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use mailplumb::model::revision::{Revision, RevisionEntry, StoreId};
-use mailplumb::model::secret::{SealedValue, SecretRef};
+use mailplumb::model::secret::{SealedValue, SecretDigest, SecretRef};
 use mailplumb::model::stored::Stored;
 use mailplumb::store::{
     MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, StateChange, Store, StoreError,
@@ -67,6 +67,11 @@ impl Store for CrashingStore {
     async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
         self.points.reach("Store::sealed");
         self.real.sealed(secret).await
+    }
+
+    async fn sealed_version(&self, digest: &SecretDigest) -> Result<Option<SealedValue>, StoreError> {
+        self.points.reach("Store::sealed_version");
+        self.real.sealed_version(digest).await
     }
 
     async fn acquire(

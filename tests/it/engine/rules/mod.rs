@@ -5,6 +5,7 @@ mod failing;
 mod incoming;
 pub mod outgoing;
 mod panicking;
+mod switching;
 mod together;
 
 use mailplumb::engine::drive::Driven;
@@ -15,7 +16,7 @@ use super::site::Desk;
 
 /// The figures of a cycle that has to succeed.
 #[track_caller]
-fn done(driven: Driven) -> Cycle {
+pub fn done(driven: Driven) -> Cycle {
     match driven {
         Driven::Done(cycle) => cycle,
         Driven::Failed(failure) => panic!("{}: {}", failure.code, failure.error),
@@ -33,7 +34,7 @@ fn failed(driven: Driven) -> String {
 }
 
 /// The subjects of all records, quarantined ones as `(quarantined)`, in the order of recording.
-async fn subjects(desk: &Desk) -> Vec<String> {
+pub async fn subjects(desk: &Desk) -> Vec<String> {
     let all = MessageQuery { limit: Some(u64::MAX), ..MessageQuery::default() };
     let mut records = desk.engine.store.messages(&all).await.unwrap();
     records.sort_by_key(|record| record.id);

@@ -6,6 +6,7 @@ pub mod leases;
 pub mod outgoing;
 pub mod revisions;
 pub mod states;
+pub mod versions;
 
 use std::sync::Arc;
 
@@ -60,6 +61,16 @@ macro_rules! conformance_suite {
             alerts_are_listed_newest_first,
             a_self_message_is_recognised_by_its_nonce,
             figures_count_what_is_there,
+        );
+        conformance_suite!(@ $factory, versions:
+            a_pending_change_keeps_what_works,
+            a_second_change_keeps_the_version_that_works_and_not_the_one_that_waited,
+            a_switch_is_one_write_with_its_inbox,
+            a_failed_test_of_a_change_is_read_back_and_proves_nothing,
+            what_two_work_with_is_kept_until_neither_does,
+            what_works_outlives_the_deletion_of_its_profile_and_secret,
+            what_is_switched_off_or_deleted_keeps_no_version,
+            a_change_is_not_pending_without_a_version_that_works,
         );
         conformance_suite!(@ $factory, incoming:
             records_and_cursor_are_written_together,

@@ -241,7 +241,8 @@ pub async fn a_state_that_the_commit_leaves_out_stays(world: &World) {
     let change = StateChange {
         mailbox: name("anna"),
         operation: Operation::Incoming,
-        state: OperationState::Enabled,
+        state: OperationState::Enabled.into(),
+        enters: None,
         alerts: Vec::new(),
         at: at(3),
         occasion: Occasion::TestEnded { process_from: Some(at(3)) },

@@ -13,7 +13,8 @@ fn change(state: OperationState, second: i64, occasion: Occasion) -> StateChange
     StateChange {
         mailbox: name("anna"),
         operation: Operation::Incoming,
-        state,
+        state: state.into(),
+        enters: None,
         alerts: Vec::new(),
         at: at(second),
         occasion,

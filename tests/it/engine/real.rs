@@ -1,0 +1,87 @@
+//! The engine with a mail server that is not ours.
+
+use mailplumb::model::operation::Operation;
+
+use super::rules::{done, subjects};
+use super::site::Desk;
+use super::world::{World, letter};
+use crate::support::certificates::HOST;
+use crate::support::dovecot::{Dovecot, DovecotOptions};
+use crate::support::need::{Need, require};
+
+const ANNA: &str = "anna@example.test";
+
+/// A site of one mailbox that Dovecot holds.
+fn site_at(dovecot: &Dovecot) -> World {
+    let world = World::start();
+    let site = &world.site;
+    let recipient = std::fs::read_to_string(site.path("recipient")).unwrap();
+    site.write("mail/mailplumb.yaml", &MANIFEST.replace("RECIPIENT", &recipient).replace("HOST", HOST));
+    site.write("host-name", HOST);
+    site.write_ports(&[(993, dovecot.imaps)]);
+    std::fs::copy(&dovecot.certificate.authority, site.path("ca.pem")).unwrap();
+    world
+}
+
+async fn read(desk: &Desk) -> u64 {
+    done(desk.incoming("anna").await).recorded
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_dovecot_a_wrong_password_stops_nothing_and_the_right_one_loses_and_doubles_nothing() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut dovecot = Dovecot::start(DovecotOptions::with_users([(ANNA, "one")]));
+    let world = site_at(&dovecot);
+    let desk = world.site.desk();
+    world.write_secrets(&[("anna", "one".to_owned())]);
+    assert_eq!(desk.apply().await.passed, 1, "{:#?}", desk.heard.take());
+    dovecot.deliver(ANNA, letter("one"));
+    assert_eq!(read(&desk).await, 1);
+
+    world.write_secrets(&[("anna", "wrong".to_owned())]);
+    assert_eq!(desk.apply().await.failed, 1);
+    assert_eq!(desk.state("anna", Operation::Incoming).await, "enabled, pending: login-refused");
+    dovecot.deliver(ANNA, letter("two"));
+    assert_eq!(read(&desk).await, 1, "it goes on with the former password");
+    let (_, plan) = desk.plan().await;
+    assert!(plan.steps[0].reason.contains("the server refused the login"), "{}", plan.steps[0].reason);
+
+    dovecot.deliver(ANNA, letter("three"));
+    dovecot.set_password(ANNA, "two");
+    world.write_secrets(&[("anna", "two".to_owned())]);
+    assert_eq!(desk.apply().await.passed, 1, "{:#?}", desk.heard.take());
+    assert_eq!(desk.state("anna", Operation::Incoming).await, "enabled");
+    assert!(desk.plan().await.1.is_empty());
+    assert_eq!(read(&desk).await, 1);
+    assert_eq!(read(&desk).await, 0);
+    assert_eq!(subjects(&desk).await, ["letter one", "letter two", "letter three"]);
+}
+
+const MANIFEST: &str = "\
+apiVersion: mailplumb/v1
+kind: Organization
+metadata: { name: example }
+spec:
+  recipients: { ops: RECIPIENT }
+---
+apiVersion: mailplumb/v1
+kind: EmailServerProfile
+metadata: { name: dovecot }
+spec:
+  displayName: Dovecot
+  owner: postmaster@example.test
+  imapSmtp:
+    trust: playground
+    incoming: { host: HOST, port: 993, tls: implicit, credentials: { mailbox: {} } }
+  processing: { from: 2020-01-01T00:00:00Z, minPollingInterval: 0 }
+---
+apiVersion: mailplumb/v1
+kind: MailboxList
+metadata: { name: people }
+spec:
+  common:
+    profile: dovecot
+    incoming: server-side-sync
+    credentials: { password: { secret: passwords } }
+  users: [{ name: anna, address: anna@example.test, approved: anna@example.test }]
+";
