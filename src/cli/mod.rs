@@ -2,6 +2,7 @@
 
 mod alerts;
 mod apply;
+mod compare;
 mod context;
 #[cfg(feature = "demo")]
 mod demo;
@@ -117,7 +118,7 @@ enum Command {
     Outbox(outbox::Outbox),
     /// List what a person should know
     Alerts(alerts::Alerts),
-    /// Make keys, and encrypt values into the manifest
+    /// Make keys, encrypt values into the manifest, edit and check them
     Secrets(secrets::Secrets),
     /// Print the JSON Schema of the manifest, for editors
     Schema(schema::Schema),

@@ -19,6 +19,7 @@ mod outgoing;
 mod readers;
 mod revision;
 mod runs;
+mod secrets;
 mod writer;
 
 use std::path::{Path, PathBuf};

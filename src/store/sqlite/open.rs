@@ -29,9 +29,10 @@ pub enum Open {
 const APPLICATION_ID: i32 = 0x6d70_6c62;
 
 /// In order; the position from 1 is the schema version, kept in `PRAGMA user_version`.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../schema/sql/sqlite/0001_initial.sql"),
     include_str!("../../../schema/sql/sqlite/0004_runs.sql"),
+    include_str!("../../../schema/sql/sqlite/0005_secrets.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;

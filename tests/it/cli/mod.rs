@@ -10,5 +10,6 @@ mod person;
 mod refusals;
 mod robust;
 mod search;
+mod secrets;
 mod story;
 mod terminal;
