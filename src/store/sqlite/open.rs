@@ -277,6 +277,29 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_the_first_schema_is_brought_up_to_date_with_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(MIGRATIONS[0]).unwrap();
+        db.execute_batch(
+            r#"INSERT INTO store (one, id) VALUES (1, 'x');
+               INSERT INTO secrets VALUES ('team', 'a', '{"sealed":{"bundle":{"file":"t.age","key":"a"}}}', 'd')"#,
+        )
+        .unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        drop(db);
+        let db = writer(&path, Open::Existing).unwrap();
+        let (digests, proofs) = super::super::secrets::digests(&db).unwrap();
+        assert_eq!((digests.len(), proofs.len()), (1, 0));
+        let secret = digests.into_keys().next().unwrap();
+        // The version before kept no bundle; the next apply does.
+        let sealed = super::super::secrets::sealed(&db, &secret).unwrap().unwrap();
+        assert_eq!(sealed.bundle().unwrap().0, "");
+    }
+
+    #[test]
     fn a_store_with_a_log_is_not_read_without_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
