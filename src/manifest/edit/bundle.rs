@@ -116,7 +116,12 @@ mod tests {
     use super::*;
 
     fn put(text: &str, sealed_to: &[&str], keys: &[&str]) -> String {
-        let file = SourceFile { name: "a.yaml".into(), path: "a.yaml".into(), bytes: text.as_bytes().into(), layer: None };
+        let file = SourceFile {
+            name: "a.yaml".into(),
+            path: "a.yaml".into(),
+            bytes: text.as_bytes().into(),
+            layer: None,
+        };
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         put_bundle(&file, &Name::parse("team").unwrap(), &owned(sealed_to), &owned(keys)).unwrap()
     }

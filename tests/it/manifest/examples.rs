@@ -42,7 +42,12 @@ fn every_example_is_read_without_errors() {
         let desired = reading.desired.unwrap();
         assert!(!desired.mailboxes.is_empty());
         // Planned, applied to nothing: something to do, nothing in the way, and the same each time.
-        let policy = Policy { connectors: Connectors::kinds(), overrides: BTreeMap::new() };
+        let policy = Policy {
+            connectors: Connectors::kinds(),
+            overrides: BTreeMap::new(),
+            selection: mailplumb::model::selection::Selection::default(),
+            compared: BTreeMap::new(),
+        };
         let plan = || mailplumb::plan::plan(&desired, &Stored::empty(), &policy);
         assert!(plan().blocked.is_empty() && plan().steps.len() > 3, "{}", files[0].path.display());
         assert_eq!(render::text(&plan(), render::Style::Plain), render::text(&plan(), render::Style::Plain));

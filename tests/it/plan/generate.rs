@@ -436,13 +436,9 @@ pub fn any_policy() -> impl Strategy<Value = Policy> {
     let kinds =
         vec![ServerKind::Exchange, ServerKind::ExchangeOnline, ServerKind::Pop3Smtp, ServerKind::ImapSmtp];
     let overrides = btree_map(select(Guard::ALL.to_vec()), Just("a reason".to_owned()), 0..3);
-    (btree_set(select(kinds), 0..5), overrides, compared())
-        .prop_map(|(connectors, overrides, compared)| Policy {
-            connectors,
-            overrides,
-            selection: Selection::default(),
-            compared,
-        })
+    (btree_set(select(kinds), 0..5), overrides, compared()).prop_map(|(connectors, overrides, compared)| {
+        Policy { connectors, overrides, selection: Selection::default(), compared }
+    })
 }
 
 /// What opening some of the secrets told, right or wrong.

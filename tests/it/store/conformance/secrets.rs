@@ -41,7 +41,9 @@ async fn commit(store: &dyn Store, effects: Vec<Effect>, puts: &[(&str, SealedVa
     let plan: Plan = plan(store, effects).await;
     let secrets = puts.iter().map(|(key, sealed)| (reference(key), sealed.clone())).collect();
     let lease = lease_state(store).await;
-    let commit = RevisionCommit { plan: &plan, secrets, openings, states: Vec::new(), at: at(1) };
+    let fingerprint = mailplumb::plan::fingerprint(&plan);
+    let commit =
+        RevisionCommit { plan: &plan, fingerprint, secrets, openings, states: Vec::new(), at: at(1) };
     store.commit_revision(&lease, &commit).await.unwrap();
     store.release(&lease).await.unwrap();
 }
