@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::compare::Comparing;
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome, STALE};
 use super::plan::{Creation, Overrides, stored};
@@ -14,7 +15,7 @@ use super::{Global, output};
 use crate::engine::test_and_enable::Which;
 use crate::engine::{Engine, apply};
 use crate::model::desired::Desired;
-use crate::model::plan::Plan;
+use crate::model::plan::{Plan, Policy};
 use crate::plan::render;
 use crate::store::sqlite::Open;
 
@@ -38,6 +39,8 @@ pub struct Apply {
     #[command(flatten)]
     creation: Creation,
     #[command(flatten)]
+    comparing: Comparing,
+    #[command(flatten)]
     overrides: Overrides,
 }
 
@@ -52,7 +55,7 @@ impl Apply {
         let (desired, _) = global.desired(&global.acting_host()?)?;
         let plan = match &self.plan {
             Some(path) => saved(path, &desired)?,
-            None => crate::plan::plan(&desired, &stored(global, &self.creation)?, &self.overrides.policy()),
+            None => self.made_now(global, &desired)?,
         };
         match &self.plan {
             // It was shown, and perhaps reviewed, when it was saved.
@@ -70,6 +73,13 @@ impl Apply {
         }
         let engine = Arc::new(global.engine("apply", Open::CreateIfMissing)?);
         run(engine.stopping.clone(), self.execute(engine.clone(), &plan, &desired))
+    }
+
+    fn made_now(&self, global: &Global, desired: &Desired) -> Result<Plan, Failure> {
+        let stored = stored(global, &self.creation)?;
+        let compared = self.comparing.compared(global, desired, &stored)?;
+        let policy = Policy { compared, ..self.overrides.policy() };
+        Ok(crate::plan::plan(desired, &stored, &policy))
     }
 
     async fn execute(&self, engine: Arc<Engine>, plan: &Plan, desired: &Desired) -> Outcome {

@@ -86,7 +86,10 @@ impl Global {
         let Loaded { files, desired, problems } = reconcile::load(&self.source(), host)?;
         problems::print(&problems, &files);
         match desired {
-            Some(desired) => Ok((desired, files)),
+            Some(desired) => {
+                problems::print(&manifest::expiry::check(&desired, today()), &files);
+                Ok((desired, files))
+            }
             None => Err(invalid(&problems)),
         }
     }
@@ -136,6 +139,20 @@ impl Global {
             output::warning(&warning.to_string());
         }
         Ok(keyring)
+    }
+
+    /// The identities that open without anybody being asked for anything.
+    pub fn unattended_keyring(&self) -> Keyring {
+        Keyring::discover_unattended(&Discovery {
+            named: &self.identity,
+            environment: Environment::Process,
+            ask_passphrase: &|_| None,
+        })
+    }
+
+    /// No identity at all.
+    pub fn no_keyring(&self) -> Keyring {
+        Keyring::empty(Environment::Process)
     }
 
     /// An engine on an existing or new store.
@@ -192,7 +209,13 @@ pub fn policy() -> Policy {
         connectors: Connectors::kinds(),
         overrides: std::collections::BTreeMap::new(),
         selection: Selection::default(),
+        compared: std::collections::BTreeMap::new(),
     }
+}
+
+/// This day, in UTC.
+pub fn today() -> jiff::civil::Date {
+    SystemClock::new().now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// A path as people write it.

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod apply;
+mod compare;
 mod completions;
 mod context;
 #[cfg(feature = "demo")]
@@ -139,7 +140,7 @@ enum Command {
     History(history::History),
     /// Look after the stored state: list it, back it up, keep applies away
     State(state::State),
-    /// Make keys, and encrypt values into the manifest
+    /// Make keys, encrypt values into the manifest, edit and check them
     Secrets(secrets::Secrets),
     /// Print a JSON Schema: of the manifest, or of what a command prints
     Schema(schema::Schema),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::compare::Comparing;
 use super::context::{policy, shown};
 use super::exit::{CHANGES, DONE, Failure, Outcome};
 use super::{Global, output};
@@ -15,7 +16,8 @@ use crate::store::Store;
 /// Show what would change in the stored state
 ///
 /// Compares the manifest with what earlier applies stored and prints the steps, each with its reason and its consequence.
-/// Changes nothing, contacts nobody, and needs no key.
+/// Changes nothing, contacts nobody, and needs no key. Where an identity is at hand that opens without asking, secrets whose
+/// ciphertext changed are opened to tell whether their values did.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mailplumb plan\n  mailplumb plan --out change.plan && mailplumb apply change.plan\n  \
@@ -33,6 +35,8 @@ pub struct PlanCommand {
     detailed_exitcode: bool,
     #[command(flatten)]
     creation: Creation,
+    #[command(flatten)]
+    comparing: Comparing,
     #[command(flatten)]
     overrides: Overrides,
 }
@@ -83,7 +87,9 @@ impl PlanCommand {
     pub fn run(self, global: &Global) -> Outcome {
         let (desired, _) = global.desired(&global.host()?)?;
         let stored = stored(global, &self.creation)?;
-        let plan = crate::plan::plan(&desired, &stored, &self.overrides.policy());
+        let compared = self.comparing.compared(global, &desired, &stored)?;
+        let policy = Policy { compared, ..self.overrides.policy() };
+        let plan = crate::plan::plan(&desired, &stored, &policy);
         match self.output {
             PlanFormat::Text => output::data(&render::text(&plan, render::Style::Coloured))?,
             PlanFormat::Json => output::data(&render::json(&plan))?,

@@ -1,31 +1,34 @@
 //! `mailplumb secrets`
 
+mod check;
+mod edit;
+mod manuscript;
+mod rekey;
+mod scratch;
+
 use std::io::{IsTerminal, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
 use super::context::shown;
 use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE};
-use super::{Global, output, problems};
-use crate::manifest;
+use super::{Global, output};
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::problem::SourceFile;
 use crate::model::secret::{Secret, SecretRef};
 use crate::secrets::place::Place;
-use crate::secrets::seal;
-use crate::source::Source;
+use crate::secrets::{bundle, seal};
+use manuscript::Manuscript;
 
-/// Make keys, and encrypt values into the manifest
+/// Make keys, encrypt values into the manifest, edit and check them
 ///
 /// Values are encrypted with age to the organization's recipients; what is committed to git is ciphertext. A value is never
 /// taken from the command line, because other users of the machine could read it there.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mailplumb secrets keygen --out age.key\n  mailplumb secrets set provider/support"
+    after_help = "Examples:\n  mailplumb secrets keygen --out age.key\n  mailplumb secrets set provider/support\n  mailplumb secrets check"
 )]
 pub struct Secrets {
     #[command(subcommand)]
@@ -44,10 +47,14 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    Edit(edit::Edit),
+    Check(check::Check),
+    Rekey(rekey::Rekey),
     /// Encrypt a value into the manifest
     ///
     /// Asks for the value on a terminal, or reads it from stdin; one line end at its end is not part of it. The rest of the file
-    /// keeps its layout and comments. A Secret that is not there yet is added in `secrets.yaml`.
+    /// keeps its layout and comments. A Secret that is not there yet is added in `secrets.yaml`; a value of a bundle is
+    /// put into its file, which takes an identity.
     #[command(after_help = "Examples:\n  mailplumb secrets set provider/support\n  \
                             printf %s \"$PASSWORD\" | mailplumb secrets set provider/support")]
     Set {
@@ -78,6 +85,9 @@ impl Secrets {
             }
             // Whatever the reason, the value is not in the manifest.
             Command::Set { secret } => set(global, &secret).map_err(|failure| failure.code(UNDECRYPTABLE))?,
+            Command::Edit(command) => return command.run(global),
+            Command::Check(command) => return command.run(global),
+            Command::Rekey(command) => return command.run(global),
         }
         Ok(DONE)
     }
@@ -103,61 +113,28 @@ pub fn write_identity(path: &Path) -> Result<String, Failure> {
 }
 
 fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
-    let files = global.source().load()?;
-    let recipients = manifest::outline::recipients(&files);
-    if recipients.is_empty() {
-        return Err(Failure::new("the manifest names no recipients to encrypt to")
-            .hint("make a key with `mailplumb secrets keygen` and put its recipient under `recipients:` of the Organization"));
-    }
-    let value = read_value(secret)?;
-    let armoured = seal::seal(&value, &recipients)
-        .map_err(|error| Failure::new("the value cannot be encrypted").cause(error))?;
-    let sealed_to: Vec<String> = recipients.keys().cloned().collect();
-    let file = holder(global, &files, secret);
-    let text = manifest::edit::put_secret_value(&file, secret, &armoured, &sealed_to).map_err(|problem| {
-        problems::print(std::slice::from_ref(&problem), std::slice::from_ref(&file));
-        Failure::new(format!("`{}` cannot be edited", shown(&file.path)))
-    })?;
-    replace(&file.path, &text)?;
-    output::talk(&format!("encrypted {secret} to {} in {}", sealed_to.join(", "), shown(&file.path)));
+    let mut manuscript = Manuscript::load_to_write(global)?;
+    let is_bundle = manuscript.of(&secret.secret).iter().any(|it| it.reference().is_none());
+    let path = if is_bundle {
+        // Before the value is asked for: without the identity it would be asked for in vain.
+        let opened = manuscript.open_bundle(&secret.secret, &global.keyring()?)?;
+        let value = read_value(secret)?;
+        let Some(opened) = opened else { return Err(Failure::new("the bundle is gone")) };
+        let plain = bundle::put(&opened.plain, &secret.key, &value).map_err(|fault| {
+            Failure::new("the value cannot be put into the bundle")
+                .cause(fault)
+                .hint(format!("edit the whole bundle: `mailplumb secrets edit {}`", secret.secret))
+        })?;
+        manuscript.put_bundle(&opened, plain.expose().as_bytes())?;
+        manuscript.path(opened.found)
+    } else {
+        manuscript.put_value(secret, &read_value(secret)?)?;
+        let holder = manuscript.holder(secret);
+        manuscript.path(holder)
+    };
+    manuscript.save()?;
+    output::talk(&format!("encrypted {secret} to {} in {path}", manuscript.recipient_names().join(", ")));
     Ok(())
-}
-
-/// The file that declares the value, else the one that declares the Secret, else `secrets.yaml` beside the manifest; of
-/// several layers that of the last one that has it, because that one wins.
-fn holder(global: &Global, files: &[SourceFile], secret: &SecretRef) -> SourceFile {
-    let declaring = manifest::outline::value_file(files, secret)
-        .or_else(|| manifest::outline::declaring_file(files, &secret.secret));
-    if let Some(file) = declaring {
-        return file.clone();
-    }
-    let path = global.last_directory().join("secrets.yaml");
-    let known = files.iter().find(|file| {
-        let is_top = file.layer.is_none() && file.name.as_ref() == "secrets.yaml";
-        file.path == path || is_top
-    });
-    known.cloned().unwrap_or_else(|| SourceFile {
-        name: Arc::from("secrets.yaml"),
-        path,
-        bytes: Arc::from(Vec::new()),
-        layer: None,
-    })
-}
-
-/// Writes beside the file and renames, so that a crash leaves the old or the new text.
-pub fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error);
-    // A link is followed: the file that it names is what is replaced.
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = target.with_file_name(name);
-    std::fs::write(&beside, text).map_err(failed)?;
-    if let Ok(metadata) = std::fs::metadata(&target) {
-        std::fs::set_permissions(&beside, metadata.permissions()).map_err(failed)?;
-    }
-    std::fs::rename(&beside, &target).map_err(failed)
 }
 
 /// The value: typed twice on a terminal, else all of stdin.

@@ -2,9 +2,11 @@
 
 use clap::Args;
 
+use super::context::today;
 use super::exit::{DONE, ERROR, Outcome};
 use super::{Format, Global, output, problems};
 use crate::engine::reconcile::{self, Loaded};
+use crate::manifest;
 use crate::model::problem::Severity;
 
 /// Report every problem of the manifest at once
@@ -21,7 +23,9 @@ pub struct Validate {
 
 impl Validate {
     pub fn run(self, global: &Global) -> Outcome {
-        let Loaded { files, desired, problems: found } = reconcile::load(&global.source(), &global.host()?)?;
+        let Loaded { files, desired, problems: mut found } =
+            reconcile::load(&global.source(), &global.host()?)?;
+        found.extend(desired.iter().flat_map(|desired| manifest::expiry::check(desired, today())));
         let count = |severity: Severity| found.iter().filter(|problem| problem.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         match self.output {

@@ -13,9 +13,9 @@ use super::exit::{DONE, Failure, Outcome};
 use super::{Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::watch::{self, Watch};
-use crate::model::secret::{SealedValue, Secret, SecretRef};
+use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, Secret, SecretRef};
 use crate::secrets::identity::Keyring;
-use crate::secrets::{Unseal, UnsealError};
+use crate::secrets::{Presence, Unseal, UnsealError};
 use crate::source::watch::Watcher;
 use crate::store::sqlite::Open;
 
@@ -112,9 +112,31 @@ impl Identities {
     }
 }
 
+impl Identities {
+    fn current(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Unseal for Identities {
     fn open(&self, name: &SecretRef, sealed: &SealedValue) -> Result<Secret<String>, UnsealError> {
-        let keyring = Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner));
-        keyring.open(name, sealed)
+        self.current().open(name, sealed)
+    }
+
+    fn open_unattended(&self, name: &SecretRef, sealed: &SealedValue) -> Result<Secret<String>, UnsealError> {
+        self.current().open_unattended(name, sealed)
+    }
+
+    fn holds(&self, bundle: &BundleDigest) -> bool {
+        self.current().holds(bundle)
+    }
+
+    fn open_bundle(
+        &self,
+        bundle: &BundleDigest,
+        sealed: &SealedBundle,
+        presence: Presence,
+    ) -> Result<(), UnsealError> {
+        self.current().open_bundle(bundle, sealed, presence)
     }
 }

@@ -14,8 +14,8 @@ use crate::plan::connection;
 use crate::store::{Kept, RevisionCommit, StoreError};
 use crate::sync::transition::{StateEvent, transition};
 
-use super::Engine;
 use super::lease::Held;
+use super::{Engine, opening};
 
 /// Why a plan was not applied. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub async fn apply(engine: &Engine, plan: &Plan, desired: &Desired) -> Result<Re
     }
     let secrets = sealed_values(plan, desired)?;
     let held = Held::acquire(engine, &LeaseScope::State).await?;
-    let revision = commit(engine, &held, plan, secrets).await;
+    let revision = commit(engine, &held, plan, desired, secrets).await;
     held.release(engine).await;
     let revision = revision?;
     let count = |action: Action| {
@@ -63,6 +63,7 @@ async fn commit(
     engine: &Engine,
     held: &Held,
     plan: &Plan,
+    desired: &Desired,
     secrets: Vec<(SecretRef, SealedValue)>,
 ) -> Result<Revision, StoreError> {
     let stored = engine.store.stored().await?;
@@ -78,10 +79,9 @@ async fn commit(
             states.extend(after);
         }
     }
-    engine
-        .store
-        .commit_revision(&held.lease, &RevisionCommit { plan, fingerprint, secrets, states, kept, at })
-        .await
+    let openings = opening::openings(engine.store.as_ref(), &engine.secrets, desired, &secrets).await?;
+    let commit = RevisionCommit { plan, fingerprint, secrets, openings, states, kept, at };
+    engine.store.commit_revision(&held.lease, &commit).await
 }
 
 /// The state that each operation of a mailbox gets. What stays is left out: a cycle or a test may change it meanwhile.
@@ -126,7 +126,7 @@ fn sealed_values(plan: &Plan, desired: &Desired) -> Result<Vec<(SecretRef, Seale
     plan.steps
         .iter()
         .filter_map(|step| match &step.effect {
-            Effect::PutSecret { secret, digest } => Some((secret, digest)),
+            Effect::PutSecret { secret, digest, proof: _ } => Some((secret, digest)),
             Effect::PutOrganization(_)
             | Effect::DeleteSecret(_)
             | Effect::PutProfile(_)

@@ -16,7 +16,7 @@ use crate::secrets::UnsealError;
 use crate::store::{MailboxRow, StoreError};
 use crate::sync::classify::Setting;
 
-use super::{Engine, WorkError};
+use super::{Engine, WorkError, opening};
 
 /// Mailbox and profile in one of their versions.
 #[derive(Debug, Clone)]
@@ -188,14 +188,9 @@ async fn unseal(
     let Some(sealed) = sealed else {
         return Err(failed(unavailable("it is not in the store; apply the manifest".to_owned())));
     };
-    let secrets = Arc::clone(&engine.secrets);
-    let name = secret.clone();
-    // Reading a file or running a plugin blocks.
-    let opened = tokio::task::spawn_blocking(move || secrets.open(&name, &sealed)).await;
-    match opened {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(UnsealError::NoIdentity)) => Err(failed(Cause::NoIdentity { secret: secret.to_string() })),
-        Ok(Err(error)) => Err(failed(unavailable(error.to_string()))),
-        Err(_) => Err(failed(Cause::Internal { detail: "opening a secret panicked".to_owned() })),
+    match opening::stored_value(engine.store.as_ref(), &engine.secrets, secret, sealed).await? {
+        Ok(value) => Ok(value),
+        Err(UnsealError::NoIdentity) => Err(failed(Cause::NoIdentity { secret: secret.to_string() })),
+        Err(error) => Err(failed(unavailable(error.to_string()))),
     }
 }

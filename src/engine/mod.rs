@@ -4,10 +4,12 @@
 
 pub mod apply;
 pub mod clock;
+pub mod compare;
 pub mod destination;
 pub mod drive;
 pub mod incoming;
 pub mod lease;
+pub mod opening;
 pub mod outgoing;
 pub mod permits;
 pub mod queue;

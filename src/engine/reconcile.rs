@@ -9,11 +9,12 @@ use crate::model::problem::{Problem, Severity, SourceFile};
 use crate::model::revision::Revision;
 use crate::model::stored::Stored;
 use crate::plan;
+use crate::secrets::Presence;
 use crate::source::{Source, SourceError};
 use crate::store::StoreError;
 
-use super::Engine;
 use super::apply::{self, ApplyError};
+use super::{Engine, compare};
 
 /// What reading a manifest came to.
 pub struct Loaded {
@@ -62,7 +63,11 @@ pub async fn once(
         return Ok(Reconciled::Invalid(errors.collect()));
     };
     let stored = engine.store.stored().await?;
-    let mut plan = plan::plan(&desired, &stored, policy);
+    let changed = compare::changed(&desired, &stored);
+    let compared =
+        compare::compare(engine.store.as_ref(), &engine.secrets, &desired, &changed, Presence::Unattended);
+    let policy = Policy { compared: compared.await?, ..policy.clone() };
+    let mut plan = plan::plan(&desired, &stored, &policy);
     // Failed tests are repeated when the schedule says so, not whenever somebody looks at the files.
     plan.steps.retain(|step| !is_scheduled(step, &stored));
     if !plan.blocked.is_empty() {

@@ -32,6 +32,15 @@ pub fn find(name: &Spanned<String>, report: &mut Report<'_>) -> Option<u32> {
     found.map(|(_, index)| index)
 }
 
+/// The same, where nobody is told what is wrong.
+pub fn index_of(from: &SourceFile, name: &str, files: &[SourceFile]) -> Option<usize> {
+    let wanted = join(from.name_in_layer(), name)?;
+    let is_it = |file: &SourceFile| {
+        file.layer_number() == from.layer_number() && normal(file.name_in_layer()) == wanted
+    };
+    files.iter().position(is_it)
+}
+
 /// The name of the found file as the manifest's files are named.
 pub fn name_of(index: u32, report: &Report<'_>) -> String {
     report.files.files.get(index as usize).map_or_else(String::new, |file| normal(&file.name).to_owned())

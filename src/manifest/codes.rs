@@ -52,6 +52,11 @@ codes! {
     RECIPIENT = "MP0051" "a recipient that is no age recipient";
     PRIVATE_KEY = "MP0052" "a private age identity in the manifest";
     EMPTY_SECRET = "MP0053" "a Secret without values";
+    SEALED_TO_NOBODY = "MP0054" "a ciphertext that no recipient of the organization can read, or that names none";
+    BUNDLE_NOT_AGE = "MP0055" "a bundle's file is not an age file";
+    SEALED_TO_DIFFERS = "MP0056" "a ciphertext for fewer recipients than `sealedTo` names";
+    EXPIRES = "MP0057" "a secret that expires soon, or has expired";
+    SSH_RECIPIENT = "MP0058" "an SSH key as recipient, which this build does not read";
     // profiles (P-01 to P-17)
     LOCATION = "MP0060" "P-01, P-02: a location is a host name, or for Exchange the URL of its web service";
     CREDENTIALS_OVER_HTTP = "MP0062" "P-04: a secret would travel over HTTP, and the host forbids it";

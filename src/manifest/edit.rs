@@ -1,5 +1,9 @@
 //! Writing a ciphertext into a file by splicing bytes, so that comments and layout stay as they are.
 
+mod bundle;
+
+pub use bundle::put_bundle;
+
 use serde::Serialize;
 
 use super::arena::{self, Kind, Tree};

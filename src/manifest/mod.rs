@@ -16,6 +16,7 @@ mod decode;
 mod documents;
 pub mod edit;
 mod entries;
+pub mod expiry;
 pub mod host;
 mod layers;
 mod merge;
@@ -27,6 +28,7 @@ mod report;
 mod resolve;
 mod schema;
 mod text;
+pub mod written;
 
 use self::place::Files;
 pub use self::place::LineIndex;
@@ -62,6 +64,7 @@ pub fn read(files: &[SourceFile], host: &HostSettings) -> Reading {
         profiles: resolved.profiles,
         mailboxes: resolved.mailboxes,
         secrets: resolved.secrets,
+        bundles: resolved.bundles,
         notes,
         digest: digest(files),
     });

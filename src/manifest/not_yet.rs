@@ -8,7 +8,6 @@ use super::entries::Entry;
 use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
 use super::mirror::organization::{ApprovalSource, OrganizationSpec};
 use super::mirror::profile::{Credentials, MailAuthentication, ProfileSpec};
-use super::mirror::values::Day;
 use super::place::Place;
 use super::report::{Draft, Report};
 use crate::model::limits;
@@ -113,16 +112,6 @@ fn mail_server(
             say(subject, credentials.place, "`windowsIntegrated` credentials", report);
         }
     }
-}
-
-pub fn expires(name: &Name, day: Option<&Spanned<Day>>, report: &mut Report<'_>) {
-    if let Some(day) = day {
-        say(&format!("secret/{name}"), day.place, "`expires`: nobody is told before that day", report);
-    }
-}
-
-pub fn bundle(name: &Spanned<Name>, report: &mut Report<'_>) {
-    say(&format!("secret/{}", name.value), name.place, "a `bundle`: its values cannot be opened yet", report);
 }
 
 /// A mailbox: its own settings, and what it is.

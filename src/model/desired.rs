@@ -10,7 +10,7 @@ use super::name::Name;
 use super::organization::Organization;
 use super::problem::Origin;
 use super::profile::Profile;
-use super::secret::{SealedValue, SecretRef};
+use super::secret::{BundleDigest, SealedBundle, SealedValue, SecretRef};
 
 /// The desired state. Keys are the names of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Desired {
     pub mailboxes: BTreeMap<Name, Declared<Mailbox>>,
     /// Only ciphertexts and references; a value never enters.
     pub secrets: BTreeMap<SecretRef, Declared<SealedValue>>,
+    /// The bundles that `secrets` refers to.
+    pub bundles: BTreeMap<BundleDigest, SealedBundle>,
     /// Remarks of the resolution that belong into a plan: computed defaults, settings this version does not act on.
     pub notes: Vec<DesiredNote>,
     /// Digest of all files, in order.

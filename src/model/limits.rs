@@ -26,6 +26,13 @@ pub const MANIFEST_NODES_MAX: usize = 20_000_000;
 /// Problems that are printed before the rest is only counted.
 pub const PROBLEMS_SHOWN_MAX: usize = 1000;
 pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;
+/// A bundle's ciphertext, and its plaintext.
+pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const BUNDLE_KEYS_MAX: usize = 200_000;
+/// Bundles that one process keeps open; the one that was opened first makes room.
+pub const BUNDLES_OPEN_MAX: usize = 64;
+/// `expires` is warned about from so many days before.
+pub const EXPIRY_WARNING_DAYS: i64 = 30;
 /// Everything that one place holds, comments and all keys.
 pub const IDENTITY_BYTES_MAX: u64 = 64 * 1024;
 /// A plan that creates a hundred thousand mailboxes has some hundred megabytes.

@@ -13,7 +13,7 @@ use super::organization::Organization;
 use super::problem::Origin;
 use super::profile::{Profile, ServerKind};
 use super::revision::{Revision, StoreId};
-use super::secret::{SecretDigest, SecretRef};
+use super::secret::{Comparison, SecretDigest, SecretRef};
 use super::selection::Selection;
 
 /// What a plan depends on beside the two states.
@@ -25,6 +25,8 @@ pub struct Policy {
     pub overrides: BTreeMap<Guard, String>,
     /// The part of the manifest that the plan is about.
     pub selection: Selection,
+    /// Of the secrets whose ciphertext changed: what opening them told. What is not in it was not compared.
+    pub compared: BTreeMap<SecretRef, Comparison>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +157,9 @@ pub enum Effect {
     PutSecret {
         secret: SecretRef,
         digest: SecretDigest,
+        /// The same value in a new ciphertext: connections stay proved under this digest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<SecretDigest>,
     },
     DeleteSecret(SecretRef),
     PutProfile(Box<Profile>),

@@ -1,7 +1,9 @@
 //! Secrets: the value that never shows itself, the reference that may be shown, and the sealed form that is
 //! stored.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -60,8 +62,40 @@ pub enum Sealed {
     File(String),
     /// An environment variable of the process that makes the connection.
     Env(String),
-    /// A value inside a whole-file age bundle: the bundle's armoured or binary ciphertext is in the named file.
-    Bundle { file: String, key: String },
+    /// A value inside a whole-file age bundle, see [`SealedBundle`].
+    Bundle {
+        /// The file's name when it was declared, for people.
+        file: String,
+        /// Which ciphertext. Empty in a store of a version that did not keep any.
+        #[serde(default)]
+        bundle: BundleDigest,
+        key: String,
+    },
+}
+
+/// A file that is one age ciphertext, armoured or binary, and holds many values. It is kept once, whatever the number
+/// of its values.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedBundle {
+    /// As the manifest's files are named.
+    pub file: String,
+    pub ciphertext: Arc<[u8]>,
+}
+
+impl fmt::Debug for SealedBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedBundle({}, {} bytes)", self.file, self.ciphertext.len())
+    }
+}
+
+/// Hex BLAKE3 of a bundle's ciphertext.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BundleDigest(pub String);
+
+impl BundleDigest {
+    pub fn of(ciphertext: &[u8]) -> Self {
+        Self(blake3::hash(ciphertext).to_hex().to_string())
+    }
 }
 
 /// One declared value, with what may be known about it without a key.
@@ -77,23 +111,63 @@ pub struct SealedValue {
 }
 
 impl SealedValue {
-    /// Recognises a changed ciphertext (or a changed file or variable name). It says nothing about the value.
+    /// Recognises a changed ciphertext (or a changed file or variable name). It says nothing about the value. That of a
+    /// bundle's value covers the whole ciphertext by its digest, so that thousands of values cost one look at the file.
     pub fn digest(&self) -> SecretDigest {
-        let (kind, text) = match &self.sealed {
-            Sealed::Age(armoured) => ("age", armoured.trim().to_owned()),
-            Sealed::File(path) => ("file", path.clone()),
-            Sealed::Env(variable) => ("env", variable.clone()),
-            Sealed::Bundle { file, key } => ("bundle", format!("{file}\0{key}")),
-        };
         let mut hasher = blake3::Hasher::new();
-        hasher.update(kind.as_bytes()).update(b"\0").update(text.as_bytes());
+        match &self.sealed {
+            Sealed::Age(armoured) => hasher.update(b"age\0").update(armoured.trim().as_bytes()),
+            Sealed::File(path) => hasher.update(b"file\0").update(path.as_bytes()),
+            Sealed::Env(variable) => hasher.update(b"env\0").update(variable.as_bytes()),
+            Sealed::Bundle { file: _, bundle, key } => {
+                hasher.update(b"bundle\0").update(bundle.0.as_bytes()).update(b"\0").update(key.as_bytes())
+            }
+        };
         SecretDigest(hasher.finalize().to_hex().to_string())
+    }
+
+    /// The bundle that the value is in.
+    pub fn bundle(&self) -> Option<&BundleDigest> {
+        match &self.sealed {
+            Sealed::Bundle { bundle, .. } => Some(bundle),
+            Sealed::Age(_) | Sealed::File(_) | Sealed::Env(_) => None,
+        }
     }
 }
 
 /// Hex BLAKE3 of what a [`SealedValue`] stores.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct SecretDigest(pub String);
+
+/// Hex BLAKE3 of a value under the organization's digest key and its reference: tells whether a value changed to
+/// whoever holds the key, and nothing at all to others. Equal values of two references have different ones.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ValueDigest(pub String);
+
+/// The digest key as it is stored: an armoured age ciphertext, and to whom (name → public recipient).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SealedDigestKey {
+    pub age: String,
+    pub recipients: BTreeMap<String, String>,
+}
+
+/// What is known of a value whose ciphertext is not the stored one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    pub verdict: Verdict,
+    /// To whom the stored ciphertext was encrypted. `None`: not known.
+    pub sealed_to_before: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The value is the stored one: it was only encrypted again.
+    Same,
+    Different,
+    /// There was no identity, or it did not open one of the two.
+    Unknown,
+}
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,10 @@ pub struct Stored {
     pub mailboxes: BTreeMap<Name, StoredMailbox>,
     #[serde(with = "secret_map")]
     pub secrets: BTreeMap<SecretRef, SecretDigest>,
+    /// Of those that were encrypted again with the same value: the digest of the ciphertext with which connections were
+    /// proved. All others were proved with the digest in `secrets`.
+    #[serde(with = "secret_map", default)]
+    pub proofs: BTreeMap<SecretRef, SecretDigest>,
 }
 
 impl Stored {
@@ -38,6 +42,7 @@ impl Stored {
             profiles: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            proofs: BTreeMap::new(),
         }
     }
 }

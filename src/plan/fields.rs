@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::model::mailbox::{Mailbox, MailboxKind};
 use crate::model::organization::Organization;
-use crate::model::plan::{Action, FieldChange};
+use crate::model::plan::FieldChange;
 use crate::model::profile::{Endpoint, Profile, Protocol, Server};
 
 /// Dotted path → value, for people. What is left out or empty has no entry.
@@ -27,16 +27,6 @@ pub(super) fn profile_changes(before: Option<&Profile>, after: &Profile) -> Vec<
 /// Nothing where both are the same, without looking at their fields.
 pub(super) fn mailbox_changes(before: Option<&Mailbox>, after: &Mailbox) -> Vec<FieldChange> {
     if before == Some(after) { Vec::new() } else { changes(before.map(mailbox), mailbox(after)) }
-}
-
-/// A ciphertext is never shown, not even to say which one it was.
-pub(super) fn secret_change(action: Action) -> FieldChange {
-    let before = match action {
-        Action::Create => None,
-        Action::Update | Action::Rename | Action::Delete | Action::Retest => Some("(sealed)".to_owned()),
-    };
-    let after = if before.is_some() { "(changed)" } else { "(sealed)" };
-    FieldChange { field: "value".to_owned(), before, after: Some(after.to_owned()) }
 }
 
 fn changes(before: Option<Fields>, mut after: Fields) -> Vec<FieldChange> {

@@ -26,18 +26,19 @@ mod readiness;
 pub mod references;
 mod rename;
 mod scope;
+mod secrets;
 mod selected;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
-use crate::model::desired::{Declared, Desired};
+use crate::model::desired::Desired;
 use crate::model::plan::{Action, Effect, Plan, Policy, Step, Target};
-use crate::model::secret::{SecretDigest, SecretRef};
 use crate::model::selection::Selection;
 use crate::model::stored::Stored;
 
 use mailboxes::Mailboxes;
 use scope::Scope;
+use secrets::Digests;
 
 pub use saved::fingerprint;
 
@@ -55,13 +56,13 @@ fn whole(estate: &Estate<'_>) -> Plan {
     let mailboxes = mailboxes::diff(estate);
     let mut steps = Vec::new();
     steps.extend(profiles::organization_step(estate, &mailboxes));
-    steps.extend(secret_puts(estate, &mailboxes));
+    steps.extend(secrets::puts(estate, &mailboxes));
     steps.extend(profiles::puts(estate, &mailboxes));
     let Mailboxes { puts, deletes, awaiting, conflicts, impacts: _ } = mailboxes;
     steps.extend(puts);
     steps.extend(deletes);
     steps.extend(profiles::deletes(estate));
-    steps.extend(secret_deletes(estate));
+    steps.extend(secrets::deletes(estate));
 
     let verdict = guards::check(estate, &steps);
     let mut blocked = references::unresolved(estate);
@@ -88,41 +89,30 @@ struct Estate<'a> {
     desired: &'a Desired,
     stored: &'a Stored,
     policy: &'a Policy,
-    /// Of the declared secrets.
-    secrets: BTreeMap<SecretRef, SecretDigest>,
+    /// Of the declared secrets' ciphertexts.
+    secrets: Digests,
+    /// Of the declared secrets as connections use them, where that differs.
+    kept: Option<Digests>,
+    /// Of the stored secrets as connections use them.
+    stored_proofs: Cow<'a, Digests>,
     scope: Scope<'a>,
 }
 
-fn secret_puts(estate: &Estate<'_>, mailboxes: &Mailboxes) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for (secret, Declared { origin, .. }) in &estate.desired.secrets {
-        let Some(digest) = estate.secrets.get(secret) else { continue };
-        let before = estate.stored.secrets.get(secret);
-        if before == Some(digest) {
-            continue;
-        }
-        let target = Target::Secret(secret.clone());
-        let (action, reason) = match before {
-            None => (Action::Create, REASON_CREATE),
-            Some(_) => (Action::Update, "the ciphertext changed; its value was not compared"),
-        };
-        steps.push(Step {
-            action,
-            changes: vec![fields::secret_change(action)],
-            consequences: mailboxes.consequences_of(&target),
-            target,
-            reason: reason.to_owned(),
-            origin: Some(origin.clone()),
-            effect: Effect::PutSecret { secret: secret.clone(), digest: digest.clone() },
-        });
+impl<'a> Estate<'a> {
+    fn new(
+        (desired, stored, policy): (&'a Desired, &'a Stored, &'a Policy),
+        secrets: Digests,
+        scope: Scope<'a>,
+    ) -> Self {
+        let kept = secrets::kept_proofs(&secrets, stored, policy);
+        let stored_proofs = secrets::stored_proofs(stored);
+        Self { desired, stored, policy, secrets, kept, stored_proofs, scope }
     }
-    steps
-}
 
-fn secret_deletes(estate: &Estate<'_>) -> Vec<Step> {
-    let gone = estate.stored.secrets.keys().filter(|secret| !estate.secrets.contains_key(secret));
-    gone.map(|secret| deletion(Target::Secret(secret.clone()), Effect::DeleteSecret(secret.clone())))
-        .collect()
+    /// Under which digests the declared connections are, or have to be, proved.
+    fn proofs(&self) -> &Digests {
+        self.kept.as_ref().unwrap_or(&self.secrets)
+    }
 }
 
 const REASON_CREATE: &str = "declared, not stored yet";

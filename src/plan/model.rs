@@ -49,11 +49,16 @@ pub fn apply_and_pass(plan: &Plan, stored: &Stored) -> Stored {
 fn execute(effect: &Effect, after: &mut Stored) {
     match effect {
         Effect::PutOrganization(organization) => after.organization = Some((**organization).clone()),
-        Effect::PutSecret { secret, digest } => {
+        Effect::PutSecret { secret, digest, proof } => {
             after.secrets.insert(secret.clone(), digest.clone());
+            match proof {
+                Some(proof) => after.proofs.insert(secret.clone(), proof.clone()),
+                None => after.proofs.remove(secret),
+            };
         }
         Effect::DeleteSecret(secret) => {
             after.secrets.remove(secret);
+            after.proofs.remove(secret);
         }
         Effect::PutProfile(profile) => {
             after.profiles.insert(profile.name.clone(), (**profile).clone());

@@ -106,7 +106,7 @@ fn wanted<'a>(
     }
     let Some(profile) = profile else { return Err(OffReason::NoProfile) };
     // A server that cannot do it at all is as if it had not been asked for; the manifest's rules report it.
-    let connection = connection::digest(profile, mailbox, &estate.secrets, operation);
+    let connection = connection::digest(profile, mailbox, estate.proofs(), operation);
     let connection = connection.ok_or(OffReason::MethodNone)?;
     if !mailbox.active {
         Err(OffReason::MailboxInactive)
@@ -166,12 +166,12 @@ fn changed_connection(
 ) -> Vec<Cause> {
     let mut causes = Vec::new();
     let is_other_profile = estate.stored.profiles.get(&profile.name) != Some(profile);
-    let without_secrets = connection::digest(profile, mailbox, &estate.stored.secrets, operation);
+    let without_secrets = connection::digest(profile, mailbox, &estate.stored_proofs, operation);
     if is_other_profile && without_secrets != known.connection {
         causes.push(Cause::Profile(profile.name.clone()));
     }
     for secret in connection::secrets_used(profile, mailbox, operation) {
-        if estate.stored.secrets.get(secret) != estate.secrets.get(secret) {
+        if estate.stored_proofs.get(secret) != estate.proofs().get(secret) {
             causes.push(Cause::Secret(secret.clone()));
         }
     }

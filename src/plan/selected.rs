@@ -23,7 +23,7 @@ pub(super) fn plan(desired: &Desired, stored: &Stored, policy: &Policy) -> Plan 
     let mixed = mix(desired, stored, &chosen);
     let secrets = mixed_secrets(desired, stored, &chosen);
     let scope = Scope::Part { chosen: &chosen, declared: desired };
-    let mut plan = whole(&Estate { desired: &mixed, stored, policy, secrets, scope });
+    let mut plan = whole(&Estate::new((&mixed, stored, policy), secrets, scope));
     for step in &mut plan.steps {
         // What only the store knows has no place in the manifest.
         if !scope.contains(&step.target) && !scope.leaves_out(&step.target) {
@@ -40,7 +40,7 @@ pub(super) fn plan(desired: &Desired, stored: &Stored, policy: &Policy) -> Plan 
 /// The estate of a whole plan.
 pub(super) fn estate<'a>(desired: &'a Desired, stored: &'a Stored, policy: &'a Policy) -> Estate<'a> {
     let secrets = desired.secrets.iter().map(|(name, sealed)| (name.clone(), sealed.value.digest()));
-    Estate { desired, stored, policy, secrets: secrets.collect(), scope: Scope::Whole }
+    Estate::new((desired, stored, policy), secrets.collect(), Scope::Whole)
 }
 
 /// Adds what the chosen cannot do without and what is not stored yet, and says so. What was excluded by name is not
@@ -114,6 +114,7 @@ fn mix(desired: &Desired, stored: &Stored, chosen: &Chosen) -> Desired {
             somewhere,
         ),
         secrets: desired.secrets.clone(),
+        bundles: desired.bundles.clone(),
         notes: desired.notes.iter().filter(|note| is_about(note, chosen)).cloned().collect(),
         digest: desired.digest.clone(),
     }

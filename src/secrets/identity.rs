@@ -1,21 +1,19 @@
 //! Finds the age identities of this process and holds them, unlocked, for as long as the process needs them.
 //!
-//! What they open is in `open.rs`; where they are looked for is in `place.rs`.
+//! What they open is in `open.rs`; where they are looked for is in `place.rs`; what they look like in `parse.rs`.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use age::armor::ArmoredReader;
-use age::secrecy::SecretString;
-use age::{Decryptor, IdentityFile};
 use zeroize::Zeroizing;
 
+use super::Presence;
+use super::bundles::OpenBundles;
 use super::environment::Environment;
+use super::parse::{self, Held};
 use super::place::{Place, Weight, places};
-use crate::model::limits;
+use super::read;
 use crate::model::secret::Secret;
 
 /// Asks a person for the passphrase of the identity at a place; `None`: nobody is there to ask.
@@ -31,10 +29,20 @@ pub struct Discovery<'a> {
 
 /// The identities that were found, unlocked. It may hold none; values that need none still open.
 pub struct Keyring {
-    pub(super) identities: Vec<Box<dyn age::Identity + Send + Sync>>,
+    pub(super) identities: Vec<Held>,
     pub(super) environment: Environment,
+    pub(super) bundles: OpenBundles,
     places: Vec<Place>,
     warnings: Vec<Warning>,
+    left_out: Vec<LeftOut>,
+}
+
+/// A place that was not looked into, or not used, because a person might be asked for something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place} was left out: {reason}")]
+pub struct LeftOut {
+    pub place: Place,
+    pub reason: IdentityFault,
 }
 
 impl fmt::Debug for Keyring {
@@ -87,12 +95,22 @@ pub enum IdentityFault {
     Damaged(String),
     #[error("the age plugin `age-plugin-{0}` is not installed")]
     PluginMissing(String),
+    #[error(
+        "it is an SSH key, and this build reads none, because the code for RSA keys has an open advisory \
+         (RUSTSEC-2023-0071); use an age identity (`mailplumb secrets keygen`), or build with `--features ssh`"
+    )]
+    SshNotBuilt,
+    #[error("it is an SSH key that age cannot use: {0}; expected ed25519 or rsa")]
+    Ssh(String),
+    #[error("a plugin may ask for a touch or a PIN")]
+    Plugin,
+    #[error("it is locked with a passphrase")]
+    WouldAsk,
+    #[error("a command may ask for something")]
+    WouldRun,
     #[error("the command failed: {0}")]
     Command(String),
 }
-
-/// scrypt's cost of a locked identity, as log2; age writes 18. More would take minutes and gigabytes.
-const WORK_FACTOR_MAX: u8 = 22;
 
 impl Keyring {
     /// Looks at every place once and unlocks what it finds. A usual file that does not exist is no error, and neither
@@ -100,7 +118,7 @@ impl Keyring {
     pub fn discover(discovery: &Discovery<'_>) -> Result<Self, IdentityError> {
         let mut keyring = Self::empty(discovery.environment.clone());
         for (place, weight) in places(discovery.named, &discovery.environment) {
-            match (keyring.add(&place, discovery), weight) {
+            match (keyring.add(&place, discovery, Presence::Attended), weight) {
                 (Ok(()), Weight::Asked | Weight::Passing) => {}
                 (Err(fault), Weight::Asked) => return Err(IdentityError { place, fault }),
                 (Err(reason), Weight::Passing) => {
@@ -111,9 +129,36 @@ impl Keyring {
         Ok(keyring)
     }
 
+    /// The identities that open without anybody being asked for anything: no passphrase at a terminal, no command, no
+    /// plugin. Whatever cannot be used is left out and told by [`Self::left_out`].
+    pub fn discover_unattended(discovery: &Discovery<'_>) -> Self {
+        let mut keyring = Self::empty(discovery.environment.clone());
+        for (place, _) in places(discovery.named, &discovery.environment) {
+            if let Err(reason) = keyring.add(&place, discovery, Presence::Unattended) {
+                keyring.left_out.push(LeftOut { place, reason });
+            }
+        }
+        keyring
+    }
+
     /// A keyring without an identity.
     pub fn empty(environment: Environment) -> Self {
-        Self { identities: Vec::new(), environment, places: Vec::new(), warnings: Vec::new() }
+        let bundles = OpenBundles::default();
+        let (places, warnings, left_out) = (Vec::new(), Vec::new(), Vec::new());
+        Self { identities: Vec::new(), environment, bundles, places, warnings, left_out }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty()
+    }
+
+    /// The public halves of those identities that tell theirs: `age1…`.
+    pub fn recipients(&self) -> Vec<&str> {
+        self.identities.iter().filter_map(|held| held.recipient.as_deref()).collect()
+    }
+
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// Where identities were found, in the order in which they are tried.
@@ -125,17 +170,33 @@ impl Keyring {
         &self.warnings
     }
 
-    fn add(&mut self, place: &Place, discovery: &Discovery<'_>) -> Result<(), IdentityFault> {
-        let Some(bytes) = self.read(place)? else { return Ok(()) };
-        let bytes =
-            if is_age_file(&bytes) { unlock(&bytes, place, discovery.ask_passphrase)? } else { bytes };
-        self.identities.extend(parse(&bytes)?);
-        self.places.push(place.clone());
+    fn add(
+        &mut self,
+        place: &Place,
+        discovery: &Discovery<'_>,
+        presence: Presence,
+    ) -> Result<(), IdentityFault> {
+        let Some(bytes) = self.read(place, presence)? else { return Ok(()) };
+        let ask = || passphrase(place, discovery, presence);
+        let found = parse::identities(&bytes, &ask)?;
+        let usable = |held: &Held| presence == Presence::Attended || held.presence == Presence::Unattended;
+        let (usable, others): (Vec<Held>, Vec<Held>) = found.into_iter().partition(usable);
+        if !others.is_empty() {
+            self.left_out.push(LeftOut { place: place.clone(), reason: IdentityFault::Plugin });
+        }
+        if !usable.is_empty() {
+            self.identities.extend(usable);
+            self.places.push(place.clone());
+        }
         Ok(())
     }
 
     /// The bytes at a place; `None` where a usual file does not exist.
-    fn read(&mut self, place: &Place) -> Result<Option<Zeroizing<Vec<u8>>>, IdentityFault> {
+    fn read(
+        &mut self,
+        place: &Place,
+        presence: Presence,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, IdentityFault> {
         match place {
             Place::Argument(path) | Place::FileVariable(_, path) => self.read_file(place, path).map(Some),
             Place::UsualFile(path) if path.exists() => self.read_file(place, path).map(Some),
@@ -144,113 +205,54 @@ impl Keyring {
                 let value = self.environment.variable(name).ok_or(IdentityFault::Empty)?;
                 Ok(Some(Zeroizing::new(value.into_encoded_bytes())))
             }
-            Place::CommandVariable(_, command) => run(command).map(Some),
+            Place::CommandVariable(_, command) => match presence {
+                Presence::Attended => read::run(command).map(Some),
+                Presence::Unattended => Err(IdentityFault::WouldRun),
+            },
         }
     }
 
     fn read_file(&mut self, place: &Place, path: &Path) -> Result<Zeroizing<Vec<u8>>, IdentityFault> {
         let file = File::open(path).map_err(|error| IdentityFault::Unreadable(error.to_string()))?;
-        if let Some(mode) = mode_for_others(&file) {
+        if let Some(mode) = read::mode_for_others(&file) {
             self.warnings.push(Warning::ReadableByOthers { place: place.clone(), mode });
         }
-        read_limited(file)
+        read::limited(file)
     }
 }
 
-/// The permission bits of a regular file that other users can read.
-#[cfg(unix)]
-fn mode_for_others(file: &File) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    let mode = metadata.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-fn mode_for_others(_file: &File) -> Option<u32> {
-    None
-}
-
-/// Reads into a buffer that never moves, so that wiping it wipes all of it.
-fn read_limited(source: impl Read) -> Result<Zeroizing<Vec<u8>>, IdentityFault> {
-    let max = limits::IDENTITY_BYTES_MAX;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(max as usize + 64));
-    source
-        .take(max + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| IdentityFault::Unreadable(error.to_string()))?;
-    if bytes.len() as u64 > max { Err(IdentityFault::TooLarge(max)) } else { Ok(bytes) }
-}
-
-/// Runs a command with `sh` and returns what it prints. What it says goes to this process's standard error.
-fn run(command: &str) -> Result<Zeroizing<Vec<u8>>, IdentityFault> {
-    let failed = |error: io::Error| IdentityFault::Command(error.to_string());
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    let printed = child.stdout.take().map_or_else(|| Ok(Zeroizing::default()), read_limited);
-    // A command that prints more than the limit would wait for a reader for ever.
-    if printed.is_err() {
-        child.kill().map_err(failed)?;
+/// The passphrase of a locked identity: from a file or a command that a variable names, or from the service manager's
+/// credentials, and otherwise from a person.
+fn passphrase(
+    place: &Place,
+    discovery: &Discovery<'_>,
+    presence: Presence,
+) -> Result<Secret<String>, IdentityFault> {
+    let variable = |name: &str| discovery.environment.variable(name);
+    if let Some(path) = variable("MAILPLUMB_AGE_PASSPHRASE_FILE") {
+        return read::passphrase_file(Path::new(&path));
     }
-    let status = child.wait().map_err(failed)?;
-    let printed = printed?;
-    if status.success() { Ok(printed) } else { Err(IdentityFault::Command(status.to_string())) }
-}
-
-fn is_age_file(bytes: &[u8]) -> bool {
-    let text = bytes.trim_ascii_start();
-    text.starts_with(b"age-encryption.org/") || text.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
-}
-
-/// Decrypts a whole identity file, so that its lines are parsed, and complained about, in one place.
-fn unlock(bytes: &[u8], place: &Place, ask: AskPassphrase<'_>) -> Result<Zeroizing<Vec<u8>>, IdentityFault> {
-    let damaged = |error: age::DecryptError| IdentityFault::Damaged(error.to_string());
-    let decryptor = Decryptor::new_buffered(ArmoredReader::new(bytes)).map_err(damaged)?;
-    if !decryptor.is_scrypt() {
-        return Err(IdentityFault::NotLockedByPassphrase);
+    if let Some(command) = variable("MAILPLUMB_AGE_PASSPHRASE_CMD") {
+        return match presence {
+            Presence::Attended => read::passphrase_of(&read::run(&command.to_string_lossy())?),
+            Presence::Unattended => Err(IdentityFault::WouldRun),
+        };
     }
-    let passphrase = ask(place).ok_or(IdentityFault::Locked)?;
-    let mut key = age::scrypt::Identity::new(SecretString::from(passphrase.expose().clone()));
-    key.set_max_work_factor(WORK_FACTOR_MAX);
-    let plain = decryptor.decrypt(std::iter::once(&key as &dyn age::Identity));
-    match plain {
-        Ok(plain) => read_limited(plain),
-        // age says "decryption failed" or "no matching keys" for a wrong passphrase, depending on its version.
-        Err(age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed) => {
-            Err(IdentityFault::WrongPassphrase)
-        }
-        Err(error) => Err(damaged(error)),
+    let credential = variable("CREDENTIALS_DIRECTORY").map(|it| PathBuf::from(it).join("age.passphrase"));
+    if let Some(path) = credential.filter(|path| path.exists()) {
+        return read::passphrase_file(&path);
     }
-}
-
-fn parse(bytes: &[u8]) -> Result<Vec<Box<dyn age::Identity + Send + Sync>>, IdentityFault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| IdentityFault::NotText)?;
-    let mut identities = Vec::new();
-    for (index, line) in text.lines().map(str::trim).enumerate() {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let one = IdentityFile::from_buffer(BufReader::new(line.as_bytes()))
-            .map_err(|_| IdentityFault::NotAnIdentity(index + 1))?;
-        identities.extend(one.into_identities().map_err(|_| IdentityFault::PluginMissing(plugin(line)))?);
+    match presence {
+        Presence::Attended => (discovery.ask_passphrase)(place).ok_or(IdentityFault::Locked),
+        Presence::Unattended => Err(IdentityFault::WouldAsk),
     }
-    if identities.is_empty() { Err(IdentityFault::Empty) } else { Ok(identities) }
-}
-
-/// The name in `AGE-PLUGIN-NAME-1…`.
-fn plugin(line: &str) -> String {
-    let name = line.strip_prefix("AGE-PLUGIN-").and_then(|rest| rest.rsplit_once("-1"));
-    name.map_or_else(String::new, |(name, _)| name.to_lowercase())
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::seal::keygen;
     use super::*;
+    use crate::model::limits;
 
     const NOBODY: AskPassphrase<'static> = &|_| None;
 

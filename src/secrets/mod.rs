@@ -1,16 +1,47 @@
 //! age identities and ciphertexts.
 
+pub mod bundle;
+mod bundles;
+mod digest;
 pub mod environment;
 pub mod identity;
 mod open;
+mod parse;
 pub mod place;
+mod read;
 pub mod seal;
 
-use crate::model::secret::{SealedValue, Secret, SecretRef};
+pub use bundle::BundleFault;
+pub use digest::DigestKey;
+pub use seal::SealError;
+
+use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, Secret, SecretRef};
 
 /// Opens secrets. The engine knows this trait only.
 pub trait Unseal: Send + Sync {
+    /// Opens a value. That of a bundle needs the bundle opened before.
     fn open(&self, name: &SecretRef, sealed: &SealedValue) -> Result<Secret<String>, UnsealError>;
+
+    /// The same without an identity for which a person might be asked (those of plugins).
+    fn open_unattended(&self, name: &SecretRef, sealed: &SealedValue) -> Result<Secret<String>, UnsealError>;
+
+    /// Whether the values of a bundle are at hand.
+    fn holds(&self, bundle: &BundleDigest) -> bool;
+
+    /// Opens a bundle, once for all of its values, and keeps them in memory. Several calls at once open it once.
+    fn open_bundle(
+        &self,
+        bundle: &BundleDigest,
+        sealed: &SealedBundle,
+        presence: Presence,
+    ) -> Result<(), UnsealError>;
+}
+
+/// Whether a person may be asked for something while a ciphertext is opened: a touch, a PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Attended,
+    Unattended,
 }
 
 /// Why a secret did not open. Never holds the value.
@@ -26,6 +57,13 @@ pub enum UnsealError {
     /// It is sealed in a way that this version does not open.
     #[error("{0}")]
     Unsupported(String),
+    #[error("the bundle `{file}` is not usable: {fault}")]
+    Bundle { file: String, fault: BundleFault },
+    #[error("the bundle `{file}` holds no key `{key}`")]
+    NoSuchKey { file: String, key: String },
+    /// Its ciphertext is not where it should be.
+    #[error("the bundle `{0}` is not in the store; apply the manifest")]
+    BundleMissing(String),
     #[error("file `{path}` cannot be read: {detail}")]
     File { path: String, detail: String },
     #[error("environment variable `{0}` is not set")]

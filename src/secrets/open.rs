@@ -8,50 +8,118 @@ use age::{DecryptError, Decryptor};
 use zeroize::Zeroizing;
 
 use super::identity::Keyring;
-use super::{Unseal, UnsealError};
-use crate::model::limits::SECRET_VALUE_BYTES_MAX;
-use crate::model::secret::{Sealed, SealedValue, Secret, SecretRef};
+use super::{Presence, Unseal, UnsealError, bundle};
+use crate::model::limits::{BUNDLE_BYTES_MAX, SECRET_VALUE_BYTES_MAX};
+use crate::model::secret::{BundleDigest, Sealed, SealedBundle, SealedValue, Secret, SecretRef};
 
 impl Unseal for Keyring {
     fn open(&self, _name: &SecretRef, sealed: &SealedValue) -> Result<Secret<String>, UnsealError> {
+        self.open_value(sealed, Presence::Attended)
+    }
+
+    fn open_unattended(
+        &self,
+        _name: &SecretRef,
+        sealed: &SealedValue,
+    ) -> Result<Secret<String>, UnsealError> {
+        self.open_value(sealed, Presence::Unattended)
+    }
+
+    fn holds(&self, bundle: &BundleDigest) -> bool {
+        self.bundles.holds(bundle)
+    }
+
+    fn open_bundle(
+        &self,
+        digest: &BundleDigest,
+        sealed: &SealedBundle,
+        presence: Presence,
+    ) -> Result<(), UnsealError> {
+        self.bundles.open(digest, || {
+            let plain = self.open_file(&sealed.ciphertext, presence)?;
+            let unusable = |fault| UnsealError::Bundle { file: sealed.file.clone(), fault };
+            bundle::parse(&plain).map_err(unusable)
+        })
+    }
+}
+
+impl Keyring {
+    fn open_value(&self, sealed: &SealedValue, presence: Presence) -> Result<Secret<String>, UnsealError> {
         match &sealed.sealed {
-            Sealed::Age(armoured) => self.open_age(armoured, &sealed.sealed_to),
+            Sealed::Age(armoured) => {
+                let plain = self
+                    .decrypt(armoured.trim().as_bytes(), presence)
+                    .map_err(|error| with_recipients(error, &sealed.sealed_to))?;
+                text(&plain)
+            }
             Sealed::File(path) => open_file(path),
             Sealed::Env(variable) => {
                 let unset = || UnsealError::EnvironmentUnset(variable.clone());
                 let value = self.environment.variable(variable).ok_or_else(unset)?;
                 text(&Zeroizing::new(value.into_encoded_bytes()))
             }
-            Sealed::Bundle { file, .. } => Err(UnsealError::Unsupported(format!(
-                "`{file}` is a whole-file bundle, which this version cannot open; give the value as `age`"
-            ))),
+            Sealed::Bundle { file, bundle, key } => {
+                let missing = || UnsealError::BundleMissing(file.clone());
+                let values = self.bundles.find(bundle).ok_or_else(missing)?;
+                let no_such_key = || UnsealError::NoSuchKey { file: file.clone(), key: key.clone() };
+                let value = values.get(key).ok_or_else(no_such_key)?;
+                Ok(Secret::new(value.expose().clone()))
+            }
         }
     }
-}
 
-impl Keyring {
-    fn open_age(&self, armoured: &str, sealed_to: &[String]) -> Result<Secret<String>, UnsealError> {
-        if self.identities.is_empty() {
+    /// The plaintext of a whole `.age` file, armoured or binary.
+    pub fn open_file(
+        &self,
+        ciphertext: &[u8],
+        presence: Presence,
+    ) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+        self.decrypt(ciphertext, presence)
+    }
+
+    fn decrypt(&self, ciphertext: &[u8], presence: Presence) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+        let usable = |held: &&super::parse::Held| {
+            presence == Presence::Attended || held.presence == Presence::Unattended
+        };
+        let mut identities = self.identities.iter().filter(usable).peekable();
+        if identities.peek().is_none() {
             return Err(UnsealError::NoIdentity);
         }
         let damaged = |error: DecryptError| UnsealError::Damaged(words(&error));
-        let decryptor =
-            Decryptor::new_buffered(ArmoredReader::new(armoured.trim().as_bytes())).map_err(damaged)?;
+        let decryptor = Decryptor::new_buffered(ArmoredReader::new(ciphertext)).map_err(damaged)?;
         if decryptor.is_scrypt() {
             return Err(UnsealError::Unsupported(
                 "it is encrypted with a passphrase; encrypt it to the organization's recipients".to_owned(),
             ));
         }
-        let identities = self.identities.iter().map(|identity| identity.as_ref() as &dyn age::Identity);
+        let identities = identities.map(|held| held.identity.as_ref() as &dyn age::Identity);
         match decryptor.decrypt(identities) {
-            Ok(plain) => read_value(plain)
-                .map_err(|error| UnsealError::Damaged(error.to_string()))
-                .and_then(|bytes| text(&bytes)),
+            // A plaintext is shorter than its ciphertext.
+            Ok(plain) => read_limited(plain, ciphertext.len().min(BUNDLE_BYTES_MAX))
+                .map_err(|error| UnsealError::Damaged(error.to_string())),
             Err(DecryptError::NoMatchingKeys) => {
-                Err(UnsealError::NotForThisIdentity { sealed_to: sealed_to.to_vec() })
+                Err(UnsealError::NotForThisIdentity { sealed_to: Vec::new() })
             }
             Err(error) => Err(damaged(error)),
         }
+    }
+}
+
+fn with_recipients(error: UnsealError, names: &[String]) -> UnsealError {
+    match error {
+        UnsealError::NotForThisIdentity { .. } => {
+            UnsealError::NotForThisIdentity { sealed_to: names.to_vec() }
+        }
+        UnsealError::NoIdentity
+        | UnsealError::Damaged(_)
+        | UnsealError::Unsupported(_)
+        | UnsealError::Bundle { .. }
+        | UnsealError::NoSuchKey { .. }
+        | UnsealError::BundleMissing(_)
+        | UnsealError::File { .. }
+        | UnsealError::EnvironmentUnset(_)
+        | UnsealError::NotText
+        | UnsealError::TooLarge(_) => error,
     }
 }
 
@@ -69,10 +137,14 @@ fn open_file(path: &str) -> Result<Secret<String>, UnsealError> {
     text(value)
 }
 
-/// Reads one byte more than a value may have, into a buffer that never moves, so that wiping it wipes all of it.
+/// Reads one byte more than a value may have.
 fn read_value(source: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let line_end = 2;
-    let bytes_max = SECRET_VALUE_BYTES_MAX + line_end + 1;
+    read_limited(source, SECRET_VALUE_BYTES_MAX + line_end + 1)
+}
+
+/// Reads into a buffer that never moves, so that wiping it wipes all of it.
+fn read_limited(source: impl Read, bytes_max: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 64));
     source.take(bytes_max as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -184,9 +256,28 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_is_refused_with_the_way_out() {
-        let bundle = Sealed::Bundle { file: "hq.age".to_owned(), key: "imap".to_owned() };
-        let error = open(&keyring(&[]), bundle).unwrap_err();
-        assert!(matches!(&error, UnsealError::Unsupported(words) if words.contains("`hq.age`")), "{error}");
+    fn a_value_of_a_bundle_that_is_not_open_or_lacks_the_key_is_an_error() {
+        let (identity, recipient) = keygen();
+        let keyring = keyring(&[("MAILPLUMB_AGE_KEY", identity.expose())]);
+        let recipients = BTreeMap::from([("ops".to_owned(), recipient)]);
+        let ciphertext =
+            super::super::seal::seal_file(b"imap: x\n", &recipients, super::super::seal::Form::Binary);
+        let sealed = SealedBundle { file: "hq.age".to_owned(), ciphertext: ciphertext.unwrap().into() };
+        let digest = BundleDigest::of(&sealed.ciphertext);
+        let value = |key: &str| Sealed::Bundle {
+            file: "hq.age".to_owned(),
+            bundle: digest.clone(),
+            key: key.to_owned(),
+        };
+        assert_eq!(
+            open(&keyring, value("imap")).unwrap_err(),
+            UnsealError::BundleMissing("hq.age".to_owned())
+        );
+        assert!(!keyring.holds(&digest));
+        keyring.open_bundle(&digest, &sealed, Presence::Unattended).unwrap();
+        assert!(keyring.holds(&digest));
+        assert_eq!(open(&keyring, value("imap")).unwrap(), "x");
+        let error = open(&keyring, value("smtp")).unwrap_err();
+        assert_eq!(error.to_string(), "the bundle `hq.age` holds no key `smtp`");
     }
 }

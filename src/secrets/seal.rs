@@ -8,7 +8,7 @@ use age::armor::{ArmoredWriter, Format};
 use age::secrecy::ExposeSecret;
 use age::{Encryptor, NoCallbacks, plugin, tag, tagpq, x25519};
 
-use crate::model::limits::SECRET_VALUE_BYTES_MAX;
+use crate::model::limits::{BUNDLE_BYTES_MAX, SECRET_VALUE_BYTES_MAX};
 use crate::model::secret::Secret;
 
 /// A new X25519 identity, as the line of an identity file, and the recipient that belongs to it.
@@ -23,14 +23,42 @@ pub fn seal(value: &Secret<String>, recipients: &BTreeMap<String, String>) -> Re
     if value.expose().len() > SECRET_VALUE_BYTES_MAX {
         return Err(SealError::TooLarge(SECRET_VALUE_BYTES_MAX));
     }
+    let armoured = seal_file(value.expose().as_bytes(), recipients, Form::Armoured)?;
+    String::from_utf8(armoured).map_err(|error| SealError::Refused(error.to_string()))
+}
+
+/// The two forms of an age file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Armoured,
+    Binary,
+}
+
+impl Form {
+    /// Of a file that is there.
+    pub fn of(ciphertext: &[u8]) -> Self {
+        let is_armoured = ciphertext.trim_ascii_start().starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----");
+        if is_armoured { Self::Armoured } else { Self::Binary }
+    }
+}
+
+/// Encrypts a whole file.
+pub fn seal_file(
+    plain: &[u8],
+    recipients: &BTreeMap<String, String>,
+    form: Form,
+) -> Result<Vec<u8>, SealError> {
+    if plain.len() > BUNDLE_BYTES_MAX {
+        return Err(SealError::TooLarge(BUNDLE_BYTES_MAX));
+    }
     if recipients.is_empty() {
         return Err(SealError::NoRecipients);
     }
     let parsed = recipients.iter().map(|(name, text)| named(name, text)).collect::<Result<Vec<_>, _>>()?;
     let lent = parsed.iter().map(|recipient| &*recipient.0 as &dyn age::Recipient);
-    let encryptor =
-        Encryptor::with_recipients(lent).map_err(|error| SealError::Refused(error.to_string()))?;
-    write(encryptor, value.expose().as_bytes()).map_err(|error| SealError::Refused(error.to_string()))
+    let refused = |error: &dyn fmt::Display| SealError::Refused(error.to_string());
+    let encryptor = Encryptor::with_recipients(lent).map_err(|error| refused(&error))?;
+    write(encryptor, plain, form).map_err(|error| refused(&error))
 }
 
 /// Why a value was not encrypted. Never holds the value.
@@ -53,7 +81,12 @@ pub enum RecipientFault {
         "this is an identity, the private half; publish the recipient that `age-keygen -y` prints for it"
     )]
     Identity,
-    #[error("SSH keys are not supported; make an age identity with `mailplumb secrets keygen`")]
+    #[error(
+        "this build encrypts to no SSH keys, because the code for RSA keys has an open advisory \
+         (RUSTSEC-2023-0071); use an age recipient (`mailplumb secrets keygen`), or build with `--features ssh`"
+    )]
+    SshNotBuilt,
+    #[error("not an SSH key that age can encrypt to; expected `ssh-ed25519 …` or `ssh-rsa …`")]
     Ssh,
     #[error("not an age recipient; expected `age1…`")]
     NotARecipient,
@@ -82,6 +115,10 @@ pub fn parse_recipient(text: &str) -> Result<Recipient, RecipientFault> {
     if let Ok(recipient) = text.parse::<tagpq::Recipient>() {
         return Ok(Recipient(Box::new(recipient)));
     }
+    #[cfg(feature = "ssh")]
+    if let Ok(recipient) = text.parse::<age::ssh::Recipient>() {
+        return Ok(Recipient(Box::new(recipient)));
+    }
     let Ok(recipient) = text.parse::<plugin::Recipient>() else { return Err(fault_of(text)) };
     let name = recipient.plugin().to_owned();
     plugin::RecipientPluginV1::new(&name, &[recipient], &[], NoCallbacks)
@@ -97,20 +134,24 @@ fn fault_of(text: &str) -> RecipientFault {
     let upper = text.to_uppercase();
     if upper.starts_with("AGE-SECRET-KEY-") || upper.starts_with("AGE-PLUGIN-") {
         RecipientFault::Identity
-    } else if text.starts_with("ssh-") || text.starts_with("ecdsa-") {
-        RecipientFault::Ssh
+    } else if text.starts_with("ssh-") || text.starts_with("ecdsa-") || text.starts_with("sk-") {
+        if cfg!(feature = "ssh") { RecipientFault::Ssh } else { RecipientFault::SshNotBuilt }
     } else {
         RecipientFault::NotARecipient
     }
 }
 
-fn write(encryptor: Encryptor, value: &[u8]) -> std::io::Result<String> {
-    let mut armoured = Vec::new();
-    let armour = ArmoredWriter::wrap_output(&mut armoured, Format::AsciiArmor)?;
+fn write(encryptor: Encryptor, value: &[u8], form: Form) -> std::io::Result<Vec<u8>> {
+    let mut written = Vec::new();
+    let format = match form {
+        Form::Armoured => Format::AsciiArmor,
+        Form::Binary => Format::Binary,
+    };
+    let armour = ArmoredWriter::wrap_output(&mut written, format)?;
     let mut writer = encryptor.wrap_output(armour)?;
     writer.write_all(value)?;
     writer.finish()?.finish()?;
-    String::from_utf8(armoured).map_err(std::io::Error::other)
+    Ok(written)
 }
 
 #[cfg(test)]
@@ -133,7 +174,8 @@ mod tests {
 
     #[test]
     fn what_is_no_recipient_says_what_it_is() {
-        assert_eq!(parse_recipient("ssh-ed25519 AAAA").unwrap_err(), RecipientFault::Ssh);
+        let ssh = if cfg!(feature = "ssh") { RecipientFault::Ssh } else { RecipientFault::SshNotBuilt };
+        assert_eq!(parse_recipient("ssh-ed25519 AAAA").unwrap_err(), ssh);
         assert_eq!(parse_recipient("age1qqq").unwrap_err(), RecipientFault::NotARecipient);
         assert_eq!(parse_recipient("").unwrap_err(), RecipientFault::NotARecipient);
     }

@@ -24,7 +24,9 @@ use crate::model::plan::{Plan, Step};
 use crate::model::profile::Profile;
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
-use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
+use crate::model::secret::{
+    BundleDigest, SealedBundle, SealedDigestKey, SealedValue, SecretDigest, SecretRef, ValueDigest,
+};
 use crate::model::stored::{Stored, StoredMailbox};
 
 pub use ledger::{Ledger, RunQuery};
@@ -91,6 +93,8 @@ pub struct RevisionCommit<'a> {
     pub fingerprint: String,
     /// One for each `Effect::PutSecret`.
     pub secrets: Vec<(SecretRef, SealedValue)>,
+    /// What belongs to those ciphertexts.
+    pub openings: Openings,
     /// What each operation of each put mailbox gets; one that is left out keeps what it has.
     pub states: Vec<(Name, Operation, Standing)>,
     /// One for each of these whose change is pending.
@@ -107,6 +111,28 @@ pub struct Kept {
     pub operation: Operation,
     /// What it opens.
     pub secrets: Vec<SecretRef>,
+}
+
+/// What a commit keeps of its secrets beside each ciphertext: the bundles that they are in, and what their values are
+/// recognised by.
+#[derive(Debug, Clone, Default)]
+pub struct Openings {
+    /// Every bundle that one of the put secrets is in. Those that no secret is in any more are forgotten.
+    pub bundles: Vec<(BundleDigest, SealedBundle)>,
+    /// Of the put secrets that somebody could open.
+    pub values: Vec<(SecretRef, ValueDigest)>,
+    pub digest_key: DigestKeyChange,
+}
+
+/// What becomes of the key under which values are digested.
+#[derive(Debug, Clone, Default)]
+pub enum DigestKeyChange {
+    #[default]
+    Keep,
+    /// The same key, encrypted to other recipients.
+    Reseal(SealedDigestKey),
+    /// Another key: all digests under the former one are forgotten.
+    Replace(SealedDigestKey),
 }
 
 impl RevisionCommit<'_> {
@@ -200,6 +226,11 @@ pub trait Store: Ledger + Send + Sync {
     /// The organization of the last apply, for its retry and alert settings.
     async fn organization(&self) -> Result<Option<Organization>, StoreError>;
     async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError>;
+    /// The ciphertext that values are in whose `Sealed` names this digest.
+    async fn bundle(&self, digest: &BundleDigest) -> Result<Option<SealedBundle>, StoreError>;
+    async fn digest_key(&self) -> Result<Option<SealedDigestKey>, StoreError>;
+    /// Of all stored secrets that somebody could open when they were applied.
+    async fn value_digests(&self) -> Result<BTreeMap<SecretRef, ValueDigest>, StoreError>;
 
     /// A ciphertext that a [`Version`] opens. `None`: no operation works with it any more.
     async fn sealed_version(&self, digest: &SecretDigest) -> Result<Option<SealedValue>, StoreError>;

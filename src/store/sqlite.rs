@@ -21,6 +21,7 @@ mod readers;
 mod report;
 mod revision;
 mod runs;
+mod secrets;
 mod upkeep;
 mod versions;
 mod writer;

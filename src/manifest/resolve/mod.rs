@@ -1,6 +1,7 @@
 //! From documents to the nouns: references are followed, defaults applied, rules checked.
 
 mod approval;
+mod ciphertext;
 mod effective;
 mod endpoint;
 mod exchange;
@@ -25,7 +26,7 @@ use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
 use crate::model::organization::Organization;
 use crate::model::profile::Profile;
-use crate::model::secret::{SealedValue, SecretRef};
+use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, SecretRef};
 
 /// What `Desired` is made of.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub struct Resolved {
     pub profiles: BTreeMap<Name, Declared<Profile>>,
     pub mailboxes: BTreeMap<Name, Declared<Mailbox>>,
     pub secrets: BTreeMap<SecretRef, Declared<SealedValue>>,
+    pub bundles: BTreeMap<BundleDigest, SealedBundle>,
 }
 
 /// Resolves everything; what cannot be resolved is reported and left out.
@@ -53,6 +55,7 @@ pub fn resolve(documents: Documents, host: &HostSettings, report: &mut Report<'_
         profiles: profiles.declared,
         mailboxes,
         secrets: secrets.values,
+        bundles: secrets.bundles,
     }
 }
 

@@ -2,24 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-
+use super::ciphertext::{self, bundle_values};
 use super::organization::{self, check_sealed_to};
 use super::{Existence, exactly_one, unique};
+use crate::manifest::codes;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::documents::{Document, SecretContent};
-use crate::manifest::mirror::secret::{Bundle, SecretReference, SecretValue};
+use crate::manifest::mirror::secret::{SecretReference, SecretValue};
 use crate::manifest::report::{Draft, Report, did_you_mean};
-use crate::manifest::{attached, codes, not_yet};
 use crate::model::desired::Declared;
-use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::secret::{Sealed, SealedValue, SecretRef};
+use crate::model::secret::{BundleDigest, Sealed, SealedBundle, SealedValue, SecretRef};
 
 /// Every declared value, and which names exist.
 #[derive(Debug)]
 pub struct Secrets<'d> {
     pub values: BTreeMap<SecretRef, Declared<SealedValue>>,
+    /// The bundles that they are in.
+    pub bundles: BTreeMap<BundleDigest, SealedBundle>,
     /// All keys of each secret, also those whose value could not be read.
     keys: BTreeMap<Name, BTreeSet<String>>,
     existence: Existence<'d>,
@@ -31,19 +31,19 @@ pub fn resolve<'d>(
     existence: Existence<'d>,
     report: &mut Report<'_>,
 ) -> Secrets<'d> {
-    let mut secrets = Secrets { values: BTreeMap::new(), keys: BTreeMap::new(), existence };
+    let mut secrets =
+        Secrets { values: BTreeMap::new(), bundles: BTreeMap::new(), keys: BTreeMap::new(), existence };
     for document in unique(documents, "Secret", report) {
         let name = document.name.value.clone();
         secrets.keys.insert(name.clone(), BTreeSet::new());
         let values = match document.spec {
             SecretContent::Values(values) => values
                 .into_iter()
-                .map(|(key, value)| {
-                    not_yet::expires(&name, value.as_ref().and_then(|value| value.expires.as_ref()), report);
-                    (key, value.and_then(|value| sealed(value, organization, report)))
-                })
+                .map(|(key, value)| (key, value.and_then(|value| sealed(value, organization, report))))
                 .collect(),
-            SecretContent::Bundle(bundle) => self::bundle(&bundle, &document.name, organization, report),
+            SecretContent::Bundle(bundle) => {
+                bundle_values(&bundle, &mut secrets.bundles, organization, report)
+            }
         };
         for (key, value) in values {
             secrets.keys.entry(name.clone()).or_default().insert(key.value.clone());
@@ -66,7 +66,7 @@ fn sealed(
     let place =
         places.into_iter().flatten().next().or_else(|| value.sealed_to.first().map(|name| name.place));
     if let Some(age) = &value.age
-        && let Some(draft) = check_armour(age)
+        && let Some(draft) = ciphertext::check_armour(age, &value.sealed_to)
     {
         report.add(draft);
     }
@@ -86,33 +86,6 @@ fn sealed(
     )?;
     let sealed_to = value.sealed_to.into_iter().map(|name| name.value).collect();
     Some(SealedValue { sealed, sealed_to, expires: value.expires.map(|day| day.value.0) })
-}
-
-type BundleValues = Vec<(Spanned<String>, Option<SealedValue>)>;
-
-fn bundle(
-    bundle: &Bundle,
-    name: &Spanned<Name>,
-    organization: Option<&organization::Resolved>,
-    report: &mut Report<'_>,
-) -> BundleValues {
-    not_yet::bundle(name, report);
-    not_yet::expires(&name.value, bundle.expires.as_ref(), report);
-    check_sealed_to(&bundle.sealed_to, organization, report);
-    if bundle.keys.is_empty() {
-        report.add(Draft::error(codes::EMPTY_SECRET, bundle.file.place, "a bundle names at least one key"));
-    }
-    let file = attached::find(&bundle.file, report).map(|index| attached::name_of(index, report));
-    let sealed_to: Vec<String> = bundle.sealed_to.iter().map(|name| name.value.clone()).collect();
-    let value = |key: &Spanned<String>| {
-        let sealed = Sealed::Bundle { file: file.clone()?, key: key.value.clone() };
-        Some(SealedValue {
-            sealed,
-            sealed_to: sealed_to.clone(),
-            expires: bundle.expires.map(|day| day.value.0),
-        })
-    };
-    bundle.keys.iter().map(|key| (key.clone(), value(key))).collect()
 }
 
 impl Secrets<'_> {
@@ -152,27 +125,6 @@ impl Secrets<'_> {
     }
 }
 
-/// Whether a text is an armoured age file (age specification, "ASCII armor"): what it says is not looked at.
-fn check_armour(age: &Spanned<String>) -> Option<Draft> {
-    let text = age.value.trim();
-    let body = text
-        .strip_prefix("-----BEGIN AGE ENCRYPTED FILE-----")
-        .and_then(|rest| rest.strip_suffix("-----END AGE ENCRYPTED FILE-----"));
-    let body: Option<String> = body.map(|body| body.split_ascii_whitespace().collect());
-    let bytes = body.and_then(|body| base64::engine::general_purpose::STANDARD.decode(body).ok());
-    if bytes.is_some_and(|bytes| bytes.starts_with(b"age-encryption.org/v1\n")) {
-        let most = limits::SECRET_VALUE_BYTES_MAX * 2;
-        return (text.len() > most).then(|| {
-            Draft::error(codes::TOO_LARGE, age.place, format!("a ciphertext has at most {most} bytes"))
-        });
-    }
-    Some(
-        Draft::error(codes::NOT_ARMOURED, age.place, "this is not an armoured age ciphertext")
-            .label("expected `-----BEGIN AGE ENCRYPTED FILE-----` and what belongs to it")
-            .hint("`mailplumb secrets set NAME/KEY` writes it; if this is a value in plain text, change it at the server too"),
-    )
-}
-
 /// A text that can be no variable's name may well be the value itself, written in the wrong place.
 fn check_variable(variable: &Spanned<String>) -> Option<Draft> {
     let mut letters = variable.value.chars();
@@ -199,6 +151,15 @@ pub fn check_recipient(recipient: &Spanned<String>) -> Option<Draft> {
     }
     let native = text.parse::<age::x25519::Recipient>().is_ok();
     let plugin = text.parse::<age::plugin::Recipient>().is_ok();
+    #[cfg(feature = "ssh")]
+    let native = native || text.parse::<age::ssh::Recipient>().is_ok();
+    if !cfg!(feature = "ssh") && (text.starts_with("ssh-ed25519 ") || text.starts_with("ssh-rsa ")) {
+        return Some(
+            Draft::error(codes::SSH_RECIPIENT, recipient.place, "this build encrypts to no SSH keys")
+                .label("expected `age1…`")
+                .hint("the code for RSA keys has an open advisory (RUSTSEC-2023-0071), so it is built on demand only: use an age recipient (`mailplumb secrets keygen`), or a build with `--features ssh`"),
+        );
+    }
     (!native && !plugin).then(|| {
         Draft::error(codes::RECIPIENT, recipient.place, "this is not an age recipient")
             .label("expected `age1…`")

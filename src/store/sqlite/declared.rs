@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::columns::{count, damaged, from_json, parse_name, timestamp, timestamp_opt, whole};
-use super::versions;
+use super::columns::{count, damaged, from_json, timestamp, timestamp_opt, whole};
+use super::{secrets, versions};
 use crate::model::desired::ManifestDigest;
 use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
@@ -13,7 +13,6 @@ use crate::model::operation::{ConnectionDigest, Operation};
 use crate::model::organization::Organization;
 use crate::model::profile::Profile;
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
-use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
 use crate::model::stored::{Stored, StoredMailbox, StoredOperation};
 use crate::store::{MailboxRow, StoreError};
 
@@ -34,6 +33,7 @@ pub(super) fn organization(db: &Connection) -> Result<Option<Organization>, Stor
 }
 
 pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
+    let (secrets, proofs) = secrets::digests(db)?;
     Ok(Stored {
         store: Some(store_id(db)?),
         revision: current_revision(db)?,
@@ -43,16 +43,9 @@ pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
             .into_values()
             .map(|mailbox| (mailbox.declared.name.clone(), mailbox))
             .collect(),
-        secrets: secret_digests(db)?,
+        secrets,
+        proofs,
     })
-}
-
-pub(super) fn sealed(db: &Connection, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
-    let text: Option<String> = db
-        .prepare_cached("SELECT sealed FROM secrets WHERE secret = ?1 AND key = ?2")?
-        .query_row([secret.secret.as_str(), &secret.key], |row| row.get(0))
-        .optional()?;
-    text.map(|text| from_json("a secret", &text)).transpose()
 }
 
 const REVISIONS: &str = "SELECT revisions.revision, applied_at, holder, manifest, created, updated, deleted,
@@ -163,18 +156,6 @@ fn profiles(db: &Connection) -> Result<BTreeMap<Name, Profile>, StoreError> {
         profiles.insert(profile.name.clone(), profile);
     }
     Ok(profiles)
-}
-
-fn secret_digests(db: &Connection) -> Result<BTreeMap<SecretRef, SecretDigest>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT secret, key, digest FROM secrets")?;
-    let mut rows = statement.query([])?;
-    let mut digests = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let secret: String = row.get(0)?;
-        let reference = SecretRef { secret: parse_name(&secret)?, key: row.get(1)? };
-        digests.insert(reference, SecretDigest(row.get(2)?));
-    }
-    Ok(digests)
 }
 
 /// The declared mailboxes by their internal ids.

@@ -1,11 +1,13 @@
 //! The door's methods: each is one read or one write, handed to the thread that does it.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
     SqliteStore, alerts, blobs, declared, incoming, lease, mailbox, messages, outbox, outgoing, revision,
-    runs, versions,
+    runs, secrets, versions,
 };
 use crate::model::alert::Alert;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
@@ -18,7 +20,9 @@ use crate::model::organization::Organization;
 use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
-use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
+use crate::model::secret::{
+    BundleDigest, SealedBundle, SealedDigestKey, SealedValue, SecretDigest, SecretRef, ValueDigest,
+};
 use crate::model::stored::Stored;
 use crate::store::{
     Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, StateChange,
@@ -59,7 +63,20 @@ impl Store for SqliteStore {
 
     async fn sealed(&self, secret: &SecretRef) -> Result<Option<SealedValue>, StoreError> {
         let secret = secret.clone();
-        self.read(move |db| declared::sealed(db, &secret)).await
+        self.read(move |db| secrets::sealed(db, &secret)).await
+    }
+
+    async fn bundle(&self, digest: &BundleDigest) -> Result<Option<SealedBundle>, StoreError> {
+        let digest = digest.clone();
+        self.read(move |db| secrets::bundle(db, &digest)).await
+    }
+
+    async fn digest_key(&self) -> Result<Option<SealedDigestKey>, StoreError> {
+        self.read(secrets::digest_key).await
+    }
+
+    async fn value_digests(&self) -> Result<BTreeMap<SecretRef, ValueDigest>, StoreError> {
+        self.read(secrets::value_digests).await
     }
 
     async fn sealed_version(&self, digest: &SecretDigest) -> Result<Option<SealedValue>, StoreError> {

@@ -29,10 +29,11 @@ pub enum Open {
 const APPLICATION_ID: i32 = 0x6d70_6c62;
 
 /// In order; the position from 1 is the schema version, kept in `PRAGMA user_version`.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0001_initial.sql"),
     include_str!("../../../schema/sql/sqlite/0002_pending.sql"),
     include_str!("../../../schema/sql/sqlite/0004_runs.sql"),
+    include_str!("../../../schema/sql/sqlite/0005_secrets.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -82,7 +83,7 @@ pub(super) fn writer(path: &Path, mode: Open) -> Result<Connection, StoreError> 
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "foreign_keys", true)?;
-    migrate(&mut db, path, &MIGRATIONS)?;
+    migrate(&mut db, path, MIGRATIONS)?;
     Ok(db)
 }
 
@@ -266,7 +267,7 @@ mod tests {
             db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap()
         };
         let before = tables(&db);
-        let migrations = [MIGRATIONS.as_slice(), &["CREATE TABLE later (a ANY) STRICT", "CREATE"]].concat();
+        let migrations = [MIGRATIONS, &["CREATE TABLE later (a ANY) STRICT", "CREATE"]].concat();
         assert!(migrate(&mut db, &path, &migrations).is_err());
         assert_eq!(tables(&db), before);
         assert!(matches!(judge(&db, &path), Ok(Found::Ours { version: VERSION })));
@@ -274,6 +275,29 @@ mod tests {
         assert_eq!(tables(&db), before + 1);
         // The program that made it is newer than this one.
         assert!(matches!(judge(&db, &path), Err(StoreError::TooNew { .. })));
+    }
+
+    #[test]
+    fn a_store_of_the_first_schema_is_brought_up_to_date_with_its_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(MIGRATIONS[0]).unwrap();
+        db.execute_batch(
+            r#"INSERT INTO store (one, id) VALUES (1, 'x');
+               INSERT INTO secrets VALUES ('team', 'a', '{"sealed":{"bundle":{"file":"t.age","key":"a"}}}', 'd')"#,
+        )
+        .unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        drop(db);
+        let db = writer(&path, Open::Existing).unwrap();
+        let (digests, proofs) = super::super::secrets::digests(&db).unwrap();
+        assert_eq!((digests.len(), proofs.len()), (1, 0));
+        let secret = digests.into_keys().next().unwrap();
+        // The version before kept no bundle; the next apply does.
+        let sealed = super::super::secrets::sealed(&db, &secret).unwrap().unwrap();
+        assert_eq!(sealed.bundle().unwrap().0, "");
     }
 
     #[test]

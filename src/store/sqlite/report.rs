@@ -113,7 +113,7 @@ fn secrets(db: &Connection) -> Result<Vec<StoredSecret>, StoreError> {
             Sealed::Age(_ciphertext) => SecretOrigin::Ciphertext,
             Sealed::File(path) => SecretOrigin::File(path),
             Sealed::Env(variable) => SecretOrigin::Variable(variable),
-            Sealed::Bundle { file, key } => SecretOrigin::Bundle { file, key },
+            Sealed::Bundle { file, key, bundle: _ } => SecretOrigin::Bundle { file, key },
         };
         found.push(StoredSecret {
             secret: SecretRef { secret, key: row.get(1)? },

@@ -6,21 +6,24 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
-use super::{declared, lease, mailbox, runs, versions};
+use super::{declared, lease, mailbox, runs, secrets, versions};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::pending::Standing;
 use crate::model::plan::{Action, Effect, Plan, Step};
 use crate::model::revision::Revision;
-use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
-use crate::store::{Kept, RevisionCommit, StoreError};
+use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, SecretDigest, SecretRef, ValueDigest};
+use crate::store::{DigestKeyChange, Kept, RevisionCommit, StoreError};
 
 /// A commit that does not borrow, so that it can be handed to the writer.
 pub(super) struct Commit {
     plan: Plan,
     fingerprint: String,
     secrets: BTreeMap<SecretRef, SealedValue>,
+    bundles: Vec<(BundleDigest, SealedBundle)>,
+    values: BTreeMap<SecretRef, ValueDigest>,
+    digest_key: DigestKeyChange,
     states: BTreeMap<(Name, Operation), Standing>,
     kept: Vec<Kept>,
     at: Timestamp,
@@ -33,6 +36,9 @@ impl Commit {
             plan: commit.plan.clone(),
             fingerprint: commit.fingerprint.clone(),
             secrets: commit.secrets.iter().cloned().collect(),
+            bundles: commit.openings.bundles.clone(),
+            values: commit.openings.values.iter().cloned().collect(),
+            digest_key: commit.openings.digest_key.clone(),
             states: states.map(|(name, operation, state)| ((name, operation), state)).collect(),
             kept: commit.kept.clone(),
             at: commit.at,
@@ -56,9 +62,14 @@ pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<
     // Before any step changes what they work with.
     keep(db, &commit.kept)?;
     let ids = park(db, &commit.plan)?;
+    secrets::change_digest_key(db, &commit.digest_key)?;
+    for (digest, bundle) in &commit.bundles {
+        secrets::put_bundle(db, digest, bundle)?;
+    }
     for step in &commit.plan.steps {
         execute(db, commit, &ids, step)?;
     }
+    secrets::forget_unused_bundles(db)?;
     check_profiles(db)?;
     write_revision(db, lease, commit)
 }
@@ -140,10 +151,13 @@ fn execute(
             db.prepare_cached(sql)?.execute([to_json(organization)?])?;
             Ok(())
         }
-        Effect::PutSecret { secret, digest } => put_secret(db, commit, secret, digest),
+        Effect::PutSecret { secret, digest, proof } => {
+            let sealed = planned(commit, secret, digest)?;
+            let (proof, value) = (proof.as_ref(), commit.values.get(secret));
+            secrets::put(db, &secrets::Put { secret, sealed, digest, proof, value })
+        }
         Effect::DeleteSecret(secret) => {
-            let sql = "DELETE FROM secrets WHERE secret = ?1 AND key = ?2";
-            let rows = db.prepare_cached(sql)?.execute([secret.secret.as_str(), &secret.key])?;
+            let rows = secrets::delete(db, secret)?;
             one_row(rows, "secret", secret)
         }
         Effect::PutProfile(profile) => {
@@ -167,12 +181,12 @@ fn execute(
     }
 }
 
-fn put_secret(
-    db: &Connection,
-    commit: &Commit,
+/// The ciphertext that a step names by its digest.
+fn planned<'c>(
+    commit: &'c Commit,
     secret: &SecretRef,
     digest: &SecretDigest,
-) -> Result<(), StoreError> {
+) -> Result<&'c SealedValue, StoreError> {
     let sealed = commit
         .secrets
         .get(secret)
@@ -182,10 +196,7 @@ fn put_secret(
             "the ciphertext of secret `{secret}` is not the planned one; plan again"
         )));
     }
-    let sql = "INSERT INTO secrets (secret, key, sealed, digest) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT (secret, key) DO UPDATE SET sealed = excluded.sealed, digest = excluded.digest";
-    db.prepare_cached(sql)?.execute([secret.secret.as_str(), &secret.key, &to_json(sealed)?, &digest.0])?;
-    Ok(())
+    Ok(sealed)
 }
 
 /// A mailbox whose profile is not there could never be read again.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{damaged, from_json, parse_name};
+use super::secrets;
 use crate::model::name::Address;
 use crate::model::operation::Operation;
 use crate::model::pending::Version;
@@ -61,8 +62,8 @@ fn keep_secret(
     secret: &SecretRef,
 ) -> Result<(), StoreError> {
     let name = [secret.secret.as_str(), &secret.key];
-    let sql = "INSERT INTO secret_versions (digest, sealed)
-               SELECT digest, sealed FROM secrets WHERE secret = ?1 AND key = ?2 ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO secret_versions (digest, sealed, bundle)
+               SELECT digest, sealed, bundle FROM secrets WHERE secret = ?1 AND key = ?2 ON CONFLICT DO NOTHING";
     db.prepare_cached(sql)?.execute(name)?;
     let sql = "INSERT INTO version_secrets (mailbox, operation, secret, key, digest)
                SELECT ?3, ?4, secret, key, digest FROM secrets WHERE secret = ?1 AND key = ?2
@@ -79,8 +80,12 @@ pub(super) fn release(db: &Connection, (id, operation): (i64, Operation)) -> Res
         db.prepare_cached(sql)?.query_map(key, |row| row.get(0))?.collect::<Result<_, _>>()?;
     let sql = "DELETE FROM secret_versions
                WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM version_secrets WHERE digest = ?1)";
+    let mut removed = 0;
     for digest in digests {
-        db.prepare_cached(sql)?.execute([digest])?;
+        removed += db.prepare_cached(sql)?.execute([digest])?;
+    }
+    if removed > 0 {
+        secrets::forget_unused_bundles(db)?;
     }
     let sql = "DELETE FROM versions WHERE mailbox = ?1 AND operation = ?2 RETURNING profile";
     let profile: Option<String> = db.prepare_cached(sql)?.query_row(key, |row| row.get(0)).optional()?;

@@ -219,6 +219,56 @@ impl Scene {
         self.lists();
     }
 
+    /// Both passwords in a bundle; it is edited, checked, encrypted again, and broken in every way.
+    fn secrets_are_in_a_bundle(&mut self) {
+        let person = &mut self.office.person;
+        let manifest = person.read("mail/mailplumb.yaml");
+        let ops = manifest.lines().find_map(|line| line.trim().strip_prefix("ops: ")).unwrap().to_owned();
+        let recipients = std::collections::BTreeMap::from([("ops".to_owned(), ops)]);
+        let Secrets { password, wrong, .. } = &self.secrets;
+        let quoted = |text: &str| serde_json::to_string(text).unwrap();
+        let plain = format!("password: {}\nwrong: {}\n", quoted(password), quoted(wrong));
+        let bundles = [
+            plain.clone(),
+            format!("{}: {}\n", quoted(password), quoted(wrong)),
+            format!("password: [{}]\n", quoted(password)),
+            format!("{plain}{}: x\n", quoted(password)),
+            format!("password: {}\npassword: {}\n", quoted(password), quoted(wrong)),
+            password.clone(),
+        ];
+        let secret = "---\napiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: team }\nspec:\n  bundle: { file: team.age, sealedTo: [ops], keys: [password, wrong] }\n";
+        person.write("mail/mailplumb.yaml", &(manifest.replace("secret: mail", "secret: team") + secret));
+        std::fs::create_dir(person.at("runtime")).unwrap();
+        person.export("XDG_RUNTIME_DIR", &person.at("runtime").display().to_string());
+        let lines = [
+            "validate --output json",
+            "plan",
+            "plan --output json",
+            "secrets check",
+            "secrets check --output json",
+            "--identity other.key secrets check",
+            "secrets rekey --all",
+            "apply --auto-approve",
+        ];
+        // The last one, which is good, is what stays.
+        for text in bundles.iter().rev() {
+            let sealed = seal::seal_file(text.as_bytes(), &recipients, seal::Form::Armoured).unwrap();
+            std::fs::write(person.at("mail/team.age"), sealed).unwrap();
+            lines.iter().for_each(|line| drop(person.types(line)));
+            for editor in ["true", "false", "sh -c 'cp \"$1\" \"$1~\"; sed -i \"1s/$/ [x/\" \"$1\"' edit"] {
+                person.export("EDITOR", editor);
+                person.types("secrets edit team");
+                person.types("secrets edit team/password");
+            }
+        }
+        person.export("EDITOR", "true");
+        person.types("secrets check").ends(0);
+        person.pipes("secrets set team/wrong", wrong).ends(0);
+        person.types("apply --auto-approve").ends(0);
+        person.types("plan --detailed-exitcode").ends(0);
+        person.types("sync").ends(0);
+    }
+
     fn help_is_asked_for(&self) {
         for line in ["--help", "secrets set --help", "apply --help", "outbox add --help"] {
             self.office.person.types(line).ends(0);
@@ -314,6 +364,7 @@ fn no_secret_is_said_or_written_in_any_encoding_whatever_happens() {
     scene.servers_repeat_the_password();
     scene.servers_repeat_it_after_the_login();
     scene.keys_are_wrong();
+    scene.secrets_are_in_a_bundle();
     scene.help_is_asked_for();
 
     let planted = scene.secrets.planted();

@@ -12,5 +12,6 @@ mod reference;
 mod refusals;
 mod robust;
 mod search;
+mod secrets;
 mod story;
 mod terminal;

@@ -258,6 +258,7 @@ pub fn policy() -> Policy {
         connectors: Connectors::kinds(),
         overrides: BTreeMap::new(),
         selection: mailplumb::model::selection::Selection::default(),
+        compared: BTreeMap::new(),
     }
 }
 

@@ -95,6 +95,8 @@ fn every_code_is_produced_by_a_case() {
         paths.flat_map(|path| read_case(&path).1).map(|problem| problem.code).collect();
     // `put_secret_value` is not part of reading; its refusals are tested beside it.
     found.insert(codes::EDIT.0.to_owned());
+    // Neither are dates, and what is said of SSH keys depends on the build.
+    found.extend([codes::EXPIRES.0.to_owned(), codes::SSH_RECIPIENT.0.to_owned()]);
     found.extend(too_large().into_iter().map(|problem| problem.code));
     let missing: Vec<_> = codes::ALL.iter().filter(|(code, _)| !found.contains(code.0)).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -23,7 +23,7 @@ use mailplumb::model::profile::{
     Access, AppProof, Authentication, Cloud, Credentials, Endpoint, Exchange, ExchangeLocation,
     ExchangeLogin, ExchangeOnline, MailServers, Processing, Profile, Server, ServerKind, TlsMode, Transport,
 };
-use mailplumb::model::secret::{Sealed, SealedValue, SecretRef};
+use mailplumb::model::secret::{Comparison, Sealed, SealedValue, SecretRef, Verdict};
 use mailplumb::model::selection::Selection;
 use mailplumb::model::stored::Stored;
 use mailplumb::plan;
@@ -141,6 +141,7 @@ pub fn desired(
         secrets: secrets.into_iter().map(|(name, value)| (name, declared(value, line()))).collect(),
         profiles: profiles.into_iter().map(|p| (p.name.clone(), declared(p, line()))).collect(),
         mailboxes: mailboxes.into_iter().map(|m| (m.name.clone(), declared(m, line()))).collect(),
+        bundles: BTreeMap::new(),
         notes: Vec::new(),
         digest: ManifestDigest("00".to_owned()),
     }
@@ -157,6 +158,7 @@ pub fn policy() -> Policy {
         connectors: [ServerKind::Pop3Smtp, ServerKind::ImapSmtp].into(),
         overrides: BTreeMap::new(),
         selection: Selection::default(),
+        compared: BTreeMap::new(),
     }
 }
 
@@ -435,11 +437,19 @@ pub fn any_policy() -> impl Strategy<Value = Policy> {
     let kinds =
         vec![ServerKind::Exchange, ServerKind::ExchangeOnline, ServerKind::Pop3Smtp, ServerKind::ImapSmtp];
     let overrides = btree_map(select(Guard::ALL.to_vec()), Just("a reason".to_owned()), 0..3);
-    (btree_set(select(kinds), 0..5), overrides).prop_map(|(connectors, overrides)| Policy {
-        connectors,
-        overrides,
-        selection: Selection::default(),
+    (btree_set(select(kinds), 0..5), overrides, compared()).prop_map(|(connectors, overrides, compared)| {
+        Policy { connectors, overrides, selection: Selection::default(), compared }
     })
+}
+
+/// What opening some of the secrets told, right or wrong.
+fn compared() -> impl Strategy<Value = BTreeMap<SecretRef, Comparison>> {
+    let verdict = select(vec![Verdict::Same, Verdict::Different, Verdict::Unknown]);
+    let before = select(vec![None, Some(Vec::new()), Some(vec!["ops".to_owned()])]);
+    let comparison =
+        (verdict, before).prop_map(|(verdict, sealed_to_before)| Comparison { verdict, sealed_to_before });
+    let name = select(vec!["k0", "k1", "k2", "shared"]).prop_map(secret);
+    btree_map(name, comparison, 0..4)
 }
 
 fn states() -> impl Strategy<Value = OperationState> {

@@ -6,3 +6,4 @@ mod guards;
 mod laws;
 mod operations;
 mod saved;
+mod secrets;

@@ -1,3 +1,4 @@
 //! Tests of this room, from outside.
 
 mod age;
+mod bundles;

@@ -25,7 +25,7 @@ use mailplumb::model::record::{ContentHash, IncomingBatch, MessageFacts, NewReco
 use mailplumb::model::revision::Revision;
 use mailplumb::model::secret::{Sealed, SealedValue, SecretRef};
 use mailplumb::model::selection::Selection;
-use mailplumb::store::{RevisionCommit, Store, StoreError};
+use mailplumb::store::{Openings, RevisionCommit, Store, StoreError};
 
 pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
@@ -215,6 +215,7 @@ pub fn commit_of(plan: &Plan, second: i64) -> RevisionCommit<'_> {
         plan,
         fingerprint,
         secrets: vec![(secret_ref(), sealed("ciphertext"))],
+        openings: Openings::default(),
         states,
         kept: Vec::new(),
         at: at(second),
@@ -231,7 +232,7 @@ pub async fn apply(store: &dyn Store, effects: Vec<Effect>) -> Result<Revision, 
 pub async fn set_up(store: &dyn Store, mailboxes: &[&str]) {
     let mut effects = vec![
         Effect::PutOrganization(Box::new(organization())),
-        Effect::PutSecret { secret: secret_ref(), digest: sealed("ciphertext").digest() },
+        Effect::PutSecret { secret: secret_ref(), digest: sealed("ciphertext").digest(), proof: None },
         Effect::PutProfile(Box::new(profile())),
     ];
     effects.extend(mailboxes.iter().map(|text| Effect::PutMailbox(Box::new(put(text, "c1")))));

@@ -13,7 +13,7 @@ pub enum Need {
     Servers,
     /// Dovecot and Postfix; the latter starts only as root.
     Submission,
-    /// The `age` program.
+    /// The `age` program, and `ssh-keygen`.
     Age,
     /// The schemas that mail vendors publish.
     Schemas,
@@ -43,7 +43,7 @@ impl Need {
             Self::Servers => without(&["dovecot", "python3"]),
             Self::Submission if !is_root() => Some("Postfix starts only as root".to_owned()),
             Self::Submission => without(&["dovecot", "postfix", "python3"]),
-            Self::Age => without(&["age", "age-keygen"]),
+            Self::Age => without(&["age", "age-keygen", "ssh-keygen"]),
             Self::Schemas => match vendor_data() {
                 Some(_) => None,
                 None => Some("MAILPLUMB_VENDOR_DATA names no folder".to_owned()),

@@ -1,5 +1,6 @@
 //! A store whose every call is a moment to die at.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +14,9 @@ use mailplumb::model::organization::Organization;
 use mailplumb::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
 use mailplumb::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use mailplumb::model::revision::{Revision, RevisionEntry, StoreId};
-use mailplumb::model::secret::{SealedValue, SecretDigest, SecretRef};
+use mailplumb::model::secret::{
+    BundleDigest, SealedBundle, SealedDigestKey, SealedValue, SecretDigest, SecretRef, ValueDigest,
+};
 use mailplumb::model::stored::Stored;
 use mailplumb::store::{
     MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, StateChange, Store, StoreError,
@@ -72,6 +75,21 @@ impl Store for CrashingStore {
     async fn sealed_version(&self, digest: &SecretDigest) -> Result<Option<SealedValue>, StoreError> {
         self.points.reach("Store::sealed_version");
         self.real.sealed_version(digest).await
+    }
+
+    async fn bundle(&self, digest: &BundleDigest) -> Result<Option<SealedBundle>, StoreError> {
+        self.points.reach("Store::bundle");
+        self.real.bundle(digest).await
+    }
+
+    async fn digest_key(&self) -> Result<Option<SealedDigestKey>, StoreError> {
+        self.points.reach("Store::digest_key");
+        self.real.digest_key().await
+    }
+
+    async fn value_digests(&self) -> Result<BTreeMap<SecretRef, ValueDigest>, StoreError> {
+        self.points.reach("Store::value_digests");
+        self.real.value_digests().await
     }
 
     async fn acquire(

@@ -5,6 +5,7 @@ pub mod incoming;
 pub mod leases;
 pub mod outgoing;
 pub mod revisions;
+pub mod secrets;
 pub mod states;
 pub mod versions;
 
@@ -53,6 +54,11 @@ macro_rules! conformance_suite {
             a_changed_connection_takes_the_mailbox_out_of_its_workers_hands,
             an_unchanged_connection_leaves_the_worker_alone,
             a_state_that_the_commit_leaves_out_stays,
+        );
+        conformance_suite!(@ $factory, secrets:
+            a_bundle_is_kept_as_long_as_a_secret_is_in_it,
+            what_stands_for_an_earlier_ciphertext_is_read_back,
+            digests_of_values_are_forgotten_with_their_key,
         );
         conformance_suite!(@ $factory, states:
             a_state_change_is_read_back_with_its_moments,

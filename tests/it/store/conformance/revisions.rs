@@ -92,7 +92,7 @@ async fn set_up_works_again(store: &dyn Store) {
 }
 
 pub async fn a_ciphertext_other_than_the_planned_one_is_refused(world: &World) {
-    let effect = Effect::PutSecret { secret: secret_ref(), digest: sealed("another").digest() };
+    let effect = Effect::PutSecret { secret: secret_ref(), digest: sealed("another").digest(), proof: None };
     assert!(apply(&*world.store, vec![effect]).await.is_err());
     assert_eq!(world.store.sealed(&secret_ref()).await.unwrap(), None);
     assert_eq!(world.store.stored().await.unwrap().revision, Revision(0));

@@ -54,7 +54,7 @@ fn elsewhere() -> Profile {
 
 /// Another ciphertext, and the profile somewhere else.
 fn moved(ciphertext: &SealedValue) -> Vec<Effect> {
-    let secret = Effect::PutSecret { secret: secret_ref(), digest: ciphertext.digest() };
+    let secret = Effect::PutSecret { secret: secret_ref(), digest: ciphertext.digest(), proof: None };
     vec![secret, Effect::PutProfile(Box::new(elsewhere()))]
 }
 

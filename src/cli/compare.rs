@@ -1,0 +1,73 @@
+//! Which changed secrets hold another value: asked before a plan is made, and only when a ciphertext changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use tokio_util::sync::CancellationToken;
+
+use super::context::run;
+use super::exit::Failure;
+use super::{Global, output};
+use crate::engine::compare;
+use crate::model::desired::Desired;
+use crate::model::secret::{Comparison, SecretRef};
+use crate::model::stored::Stored;
+use crate::secrets::identity::Keyring;
+use crate::secrets::{Presence, Unseal};
+
+/// How changed secrets are compared.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Comparing {
+    /// Tell changed values from re-encrypted ones, with these identities
+    #[arg(long, value_name = "HOW", default_value = "unattended")]
+    compare_secrets: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum How {
+    /// With those that open without asking: no passphrase, plugin or command
+    Unattended,
+    /// With all; a passphrase, a touch or a PIN may be asked for
+    Attended,
+    /// Not at all
+    Never,
+}
+
+impl Comparing {
+    /// What is known of the secrets whose ciphertext changed. Without an identity, nothing.
+    pub fn compared(
+        self,
+        global: &Global,
+        desired: &Desired,
+        stored: &Stored,
+    ) -> Result<BTreeMap<SecretRef, Comparison>, Failure> {
+        let changed = compare::changed(desired, stored);
+        let Some(store) = global.store_to_read()?.filter(|_| !changed.is_empty()) else {
+            return Ok(BTreeMap::new());
+        };
+        let (keyring, presence) = match self.compare_secrets {
+            How::Unattended => (global.unattended_keyring(), Presence::Unattended),
+            How::Attended => (global.keyring()?, Presence::Attended),
+            How::Never => (global.no_keyring(), Presence::Unattended),
+        };
+        if keyring.is_empty() && self.compare_secrets != How::Never {
+            tell(&keyring, changed.len());
+        }
+        let secrets: Arc<dyn Unseal> = Arc::new(keyring);
+        run(CancellationToken::new(), async {
+            Ok(compare::compare(&store, &secrets, desired, &changed, presence).await?)
+        })
+    }
+}
+
+fn tell(keyring: &Keyring, changed: usize) {
+    let secrets = output::counted(changed, "changed secret was", "changed secrets were");
+    output::talk(&format!("{secrets} not compared: no age identity is at hand that opens without asking"));
+    for left_out in keyring.left_out() {
+        output::talk(&format!("  {left_out}"));
+    }
+    if !keyring.left_out().is_empty() {
+        output::hint("`--compare-secrets attended` uses these too");
+    }
+}

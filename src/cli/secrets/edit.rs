@@ -1,0 +1,247 @@
+//! `mailplumb secrets edit`
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::manuscript::{Manuscript, OpenedBundle, open_value, unopened};
+use super::scratch::Scratch;
+use crate::cli::exit::{DONE, Failure, INTERRUPTED, Outcome};
+use crate::cli::{Global, output};
+use crate::manifest::written::{WrittenContent, WrittenValue};
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::model::secret::{Secret, SecretRef};
+use crate::secrets::bundle::{self, Values};
+use crate::secrets::environment::Environment;
+use crate::secrets::identity::Keyring;
+
+/// Edit the values of a Secret in an editor
+///
+/// Opens the values with your identity, shows them in $VISUAL, $EDITOR or vi, and encrypts those that you changed to the
+/// organization's recipients. The text is in a private folder in memory meanwhile, and wiped afterwards. Of a Secret with
+/// `values`, all that are encrypted are shown as one YAML map; of one with a `bundle`, the text of its file; of SECRET/KEY, that
+/// value alone.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mailplumb secrets edit provider\n  mailplumb secrets edit provider/support"
+)]
+pub struct Edit {
+    /// What to edit: a Secret, or one value of it
+    #[arg(value_name = "SECRET[/KEY]", value_parser = parse_subject)]
+    subject: Subject,
+}
+
+#[derive(Debug, Clone)]
+enum Subject {
+    Secret(Name),
+    Value(SecretRef),
+}
+
+fn parse_subject(text: &str) -> Result<Subject, String> {
+    match text.contains('/') {
+        true => super::parse_secret(text).map(Subject::Value),
+        false => Name::parse(text).map(Subject::Secret).map_err(str::to_owned),
+    }
+}
+
+impl Edit {
+    pub fn run(self, global: &Global) -> Outcome {
+        let manuscript = Manuscript::load_to_write(global)?;
+        let keyring = global.keyring()?;
+        match self.subject {
+            Subject::Value(secret) => value(manuscript, &keyring, &secret),
+            Subject::Secret(name) => match manuscript.open_bundle(&name, &keyring)? {
+                Some(opened) => whole_bundle(manuscript, &opened),
+                None => values(manuscript, &keyring, &name),
+            },
+        }
+    }
+}
+
+fn value(mut manuscript: Manuscript, keyring: &Keyring, secret: &SecretRef) -> Outcome {
+    let bundle = manuscript.open_bundle(&secret.secret, keyring)?;
+    let old = match &bundle {
+        Some(opened) => parsed(&opened.secret, &opened.plain)?.remove(&secret.key),
+        None => opened(&manuscript, keyring, &secret.secret)?.remove(&secret.key),
+    };
+    let old = old.ok_or_else(|| {
+        Failure::new(format!("there is no encrypted value `{secret}`"))
+            .hint(format!("`mailplumb secrets set {secret}` makes one"))
+    })?;
+    let edited = edited("value.txt", old.expose().as_bytes())?;
+    // Most editors end a file with a line end, whether the value has one or not.
+    let mut text = text_of(&edited)?;
+    if !old.expose().ends_with('\n') {
+        text = text.strip_suffix('\n').unwrap_or(text);
+    }
+    if text == old.expose() {
+        return unchanged();
+    }
+    let new = Secret::new(text.to_owned());
+    match bundle {
+        Some(opened) => {
+            let plain = bundle::put(&opened.plain, &secret.key, &new).map_err(|fault| {
+                Failure::new("the value cannot be put into the bundle")
+                    .cause(fault)
+                    .hint(format!("edit the whole bundle: `mailplumb secrets edit {}`", secret.secret))
+            })?;
+            manuscript.put_bundle(&opened, plain.expose().as_bytes())?;
+        }
+        None => manuscript.put_value(secret, &new)?,
+    }
+    manuscript.save()?;
+    output::talk(&format!("encrypted {secret} to {}", manuscript.recipient_names().join(", ")));
+    Ok(DONE)
+}
+
+fn whole_bundle(mut manuscript: Manuscript, opened: &OpenedBundle) -> Outcome {
+    let edited = edited_until(&opened.plain, |text| parsed(&opened.secret, text).map(drop))?;
+    if *edited == *opened.plain {
+        return unchanged();
+    }
+    manuscript.put_bundle(opened, &edited)?;
+    manuscript.save()?;
+    let names = manuscript.recipient_names().join(", ");
+    output::talk(&format!("encrypted {} to {names}", manuscript.path(opened.found)));
+    Ok(DONE)
+}
+
+fn values(mut manuscript: Manuscript, keyring: &Keyring, name: &Name) -> Outcome {
+    let old = opened(&manuscript, keyring, name)?;
+    if old.is_empty() {
+        return Err(Failure::new(format!("there is no Secret `{name}` with encrypted values"))
+            .hint(format!("`mailplumb secrets set {name}/KEY` makes one")));
+    }
+    let shown = bundle::render(&old);
+    let edited = edited_until(shown.expose().as_bytes(), |text| {
+        let new = parsed(name, text)?;
+        match old.keys().find(|key| !new.contains_key(*key)) {
+            Some(gone) => Err(Failure::new(format!("the key `{gone}` is gone"))
+                .hint("values are not deleted here: remove the key from the manifest's file")),
+            None => Ok(()),
+        }
+    })?;
+    let new = parsed(name, &edited)?;
+    let is_changed = |(key, value): &(&String, &Secret<String>)| {
+        old.get(*key).is_none_or(|old| old.expose() != value.expose())
+    };
+    let changed: Vec<_> = new.iter().filter(is_changed).collect();
+    if changed.is_empty() {
+        return unchanged();
+    }
+    for (key, value) in &changed {
+        let secret = SecretRef { secret: name.clone(), key: (*key).clone() };
+        manuscript.put_value(&secret, value)?;
+    }
+    manuscript.save()?;
+    let keys: Vec<String> = changed.iter().map(|(key, _)| format!("{name}/{key}")).collect();
+    let names = manuscript.recipient_names().join(", ");
+    output::talk(&format!("encrypted {} to {names}", keys.join(", ")));
+    Ok(DONE)
+}
+
+fn unchanged() -> Outcome {
+    output::talk("unchanged; nothing was written");
+    Ok(DONE)
+}
+
+/// The encrypted values of a Secret, opened.
+fn opened(manuscript: &Manuscript, keyring: &Keyring, name: &Name) -> Result<Values, Failure> {
+    let mut values = BTreeMap::new();
+    for written in manuscript.of(name) {
+        let (Some(secret), WrittenContent::Value { key, value: WrittenValue::Age(armoured) }) =
+            (written.reference(), written.content)
+        else {
+            continue;
+        };
+        let value = open_value(&secret, &armoured, &written.sealed_to, keyring)
+            .map_err(|error| unopened(&format!("`{secret}`"), error))?;
+        values.insert(key, value);
+    }
+    Ok(values)
+}
+
+fn parsed(name: &Name, text: &[u8]) -> Result<Values, Failure> {
+    bundle::parse(text).map_err(|fault| {
+        Failure::new(format!("the text of secret `{name}` cannot be used"))
+            .cause(fault)
+            .hint("a line is `key: value`; a value with `: `, `#` or quotes in it needs quotes")
+    })
+}
+
+fn text_of(bytes: &[u8]) -> Result<&str, Failure> {
+    if bytes.len() > limits::SECRET_VALUE_BYTES_MAX + 1 {
+        return Err(Failure::new(format!(
+            "the value is larger than {} bytes",
+            limits::SECRET_VALUE_BYTES_MAX
+        )));
+    }
+    std::str::from_utf8(bytes).map_err(|_| Failure::new("the value is not valid UTF-8 text"))
+}
+
+/// The text after a person edited it. Where it cannot be used and somebody is there, it can be edited again.
+fn edited_until(
+    text: &[u8],
+    check: impl Fn(&[u8]) -> Result<(), Failure>,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut text = edited("values.yaml", text)?;
+    loop {
+        let Err(failure) = check(&text) else { return Ok(text) };
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(failure.hint("nothing was changed"));
+        }
+        crate::cli::exit::explain(&failure);
+        let again = dialoguer::Confirm::new().with_prompt("Edit it again?").default(true).interact();
+        if !again.unwrap_or(false) {
+            return Err(Failure::new("not edited; nothing was changed"));
+        }
+        text = edited("values.yaml", &text)?;
+    }
+}
+
+fn edited(name: &str, text: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let environment = Environment::Process;
+    let scratch = Scratch::new(&environment, name, text)?;
+    let editor = ["VISUAL", "EDITOR"].into_iter().find_map(|name| environment.variable(name));
+    let editor = editor.map_or_else(|| "vi".to_owned(), |editor| editor.to_string_lossy().into_owned());
+    run_editor(&editor, &scratch)?;
+    scratch.read()
+}
+
+/// Ctrl-C belongs to the editor. A request to end ends the editor too, so that the text is wiped.
+fn run_editor(editor: &str, scratch: &Scratch) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("the editor `{editor}` cannot be run")).cause(error).hint("set $EDITOR")
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let status = runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut child = tokio::process::Command::new("sh")
+            .args(["-c", &format!("{editor} \"$@\""), "editor"])
+            .arg(scratch.path())
+            .spawn()?;
+        loop {
+            tokio::select! {
+                status = child.wait() => return status.map(Some),
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => break,
+                _ = hangup.recv() => break,
+            }
+        }
+        child.kill().await?;
+        Ok(None)
+    });
+    match status.map_err(failed)? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => {
+            Err(Failure::new(format!("the editor `{editor}` ended with {status}; nothing was changed")))
+        }
+        None => Err(Failure::new("interrupted; nothing was changed").code(INTERRUPTED)),
+    }
+}

@@ -1,0 +1,360 @@
+//! Secrets as a person meets them: bundles, editing, checking, encrypting anew, and what `plan` says of it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::office::Office;
+use super::person::{KEY, Person};
+use crate::support::need::{Need, require};
+
+const PASSWORD: &str = "correct horse battery staple";
+const BUNDLE: &str = "---
+apiVersion: mailplumb/v1
+kind: Secret
+metadata: { name: team }
+spec:
+  bundle:
+    file: team.age
+    sealedTo: [ops]
+    keys: [password]
+";
+
+/// An office whose passwords are in a bundle that `age` made, in its binary form.
+fn with_bundle(password: &str) -> Office {
+    let office = Office::opens(password);
+    let person = &office.person;
+    let manifest = person.read("mail/mailplumb.yaml");
+    person.write("mail/mailplumb.yaml", &(manifest.replace("secret: mail", "secret: team") + BUNDLE));
+    person.shell_pipes(
+        &format!("age -r {} -o mail/team.age", recipient(person)),
+        &format!("password: \"{password}\"\n"),
+    );
+    office
+}
+
+fn recipient(person: &Person) -> String {
+    let manifest = person.read("mail/mailplumb.yaml");
+    manifest.lines().find_map(|line| line.trim().strip_prefix("ops: ")).unwrap().to_owned()
+}
+
+/// Another key pair; its recipient.
+fn another_key(person: &Person, file: &str) -> String {
+    person.types(&format!("secrets keygen --out {file}")).ends(0).stdout.trim().to_owned()
+}
+
+/// Adds a recipient to the organization.
+fn admit(person: &Person, name: &str, recipient: &str) {
+    let ops = self::recipient(person);
+    person.replace(
+        "mail/mailplumb.yaml",
+        &format!("ops: {ops}"),
+        &format!("ops: {ops}\n    {name}: {recipient}"),
+    );
+}
+
+/// An editor that changes the text with `sed`.
+fn edits_with(office: &mut Office, script: &str) {
+    office.person.write(
+        "editor",
+        &format!("#!/bin/sh\nls -ld \"$(dirname \"$1\")\" \"$1\" > seen\nsed -i '{script}' \"$1\"\n"),
+    );
+    let path = office.person.at("editor");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    office.person.export("EDITOR", "./editor");
+    let runtime = office.person.at("runtime");
+    let _ = std::fs::create_dir(&runtime);
+    office.person.export("XDG_RUNTIME_DIR", &runtime.display().to_string());
+}
+
+fn nothing_is_left(person: &Person) {
+    assert_eq!(std::fs::read_dir(person.at("runtime")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(person.at("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn mailboxes_log_in_with_the_values_of_a_bundle() {
+    let Some(()) = require(Need::Age) else { return };
+    let office = with_bundle(PASSWORD);
+    office.person.types("validate").ends(0).says("0 errors, 0 warnings");
+    office.person.types("apply --auto-approve").ends(0).says("4 passed, 0 failed");
+    office.person.types("sync").ends(0).says("40 recorded");
+    // A value is put into the bundle, and `age` reads it.
+    office.person.pipes("secrets set team/other", "new").ends(0).says("encrypted team/other to ops");
+    assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [\"password\",\"other\"]"));
+    let plain = office.person.shell(&format!("age -d -i {KEY} mail/team.age")).ends(0).stdout;
+    assert_eq!(plain, format!("password: \"{PASSWORD}\"\nother: \"new\"\n"));
+    office.person.types("validate").ends(0);
+    // With the identity at hand, plan knows that the old value is the same.
+    office.person.types("plan").ends(0).says("re-encrypted, same value").does_not_say("needs re-test");
+    office.person.types("apply --auto-approve").ends(0);
+    office.person.types("plan --detailed-exitcode").ends(0);
+    office.person.types("sync").ends(0);
+}
+
+#[test]
+fn a_key_that_a_bundle_lacks_is_named_and_so_is_a_bundle_that_is_none() {
+    let Some(()) = require(Need::Age) else { return };
+    let office = with_bundle(PASSWORD);
+    let person = &office.person;
+    person.replace("mail/mailplumb.yaml", "keys: [password]", "keys: [pasword]");
+    person
+        .types("validate")
+        .ends(1)
+        .says("the Secret `team` has no key `password`")
+        .says("did you mean `pasword`?");
+    person.replace("mail/mailplumb.yaml", "keys: [pasword]", "keys: [password, absent]");
+    person.types("secrets check").ends(1).says("the file holds no key `absent`");
+    person.replace("mail/mailplumb.yaml", "key: password", "key: absent");
+    person.types("apply --auto-approve").ends(16).says("the bundle `team.age` holds no key `absent`");
+    person.write("mail/team.age", "password: in plain text\n");
+    person.types("validate").ends(1).says("error[MP0055]").does_not_say("in plain text\n");
+    std::fs::remove_file(person.at("mail/team.age")).unwrap();
+    person.types("validate").ends(1).says("the file `team.age` does not exist");
+}
+
+#[test]
+fn what_is_only_encrypted_again_is_not_tested_again() {
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    office.sets(PASSWORD);
+    let plan = person.types("plan").ends(0).says("re-encrypted, same value");
+    plan.clone().does_not_say("re-test").does_not_say("mailbox/sales");
+    person.types("plan --output json").ends(0).says("(re-encrypted)");
+    // Without the identity nobody can know.
+    let uncompared = person.types("plan --compare-secrets never").ends(0);
+    uncompared.says("its value was not compared").says("mailbox/sales");
+    std::fs::rename(person.at(KEY), person.at("hidden.key")).unwrap();
+    let uncompared = person.types("plan").ends(0).says("its value was not compared");
+    uncompared.says("1 changed secret was not compared: no age identity is at hand");
+    std::fs::rename(person.at("hidden.key"), person.at(KEY)).unwrap();
+    person.types("apply --auto-approve").ends(0).does_not_say("passed");
+    person.types("plan --detailed-exitcode").ends(0);
+    office.sets("another one");
+    person.types("plan").ends(0).says("its value changed").says("mailbox/sales");
+}
+
+#[test]
+fn a_plan_asks_nobody_for_anything_unless_it_is_told_to() {
+    let mut office = Office::at_work(PASSWORD);
+    office.sets(PASSWORD);
+    let key = office.person.read(KEY);
+    std::fs::remove_file(office.person.at(KEY)).unwrap();
+    office.person.write("the.key", &key);
+    office.person.export("MAILPLUMB_AGE_KEY_CMD", "touch ran; cat the.key");
+    let left_out = office.person.types("plan").ends(0).says("its value was not compared");
+    left_out.says("a command may ask for something").says("--compare-secrets attended");
+    assert!(!office.person.at("ran").exists());
+    office.person.types("plan --compare-secrets attended").ends(0).says("re-encrypted, same value");
+    assert!(office.person.at("ran").exists());
+}
+
+#[test]
+fn a_new_recipient_makes_values_stale_until_they_are_encrypted_again() {
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    person.types("secrets check").ends(0).says("mail/password").says("ok");
+    let server = another_key(person, "server.key");
+    admit(person, "server", &server);
+    let check = person.types("secrets check").ends(1).says("stale: not for server");
+    check.says("mailplumb secrets rekey");
+    let json = person.types("secrets check --output json").ends(1).json();
+    assert_eq!((&json["formatVersion"], &json["opened"]), (&1.into(), &true.into()));
+    assert_eq!(json["recipients"], serde_json::json!(["ops", "server"]));
+    assert_eq!(json["secrets"][0]["problems"][0]["code"], "stale");
+    person.types("secrets rekey").ends(0).says("encrypted 1 ciphertext to ops, server; 0 failed");
+    person.types("secrets check").ends(0);
+    person.types("--identity server.key secrets check").ends(0).says("ok");
+    person.types("plan").ends(0).says("re-encrypted for ops, server instead of ops, same value");
+    person.types("apply --auto-approve").ends(0).does_not_say("passed");
+    person.types("secrets rekey").ends(0).says("already");
+    another_key(person, "stranger.key");
+    person.types("--identity stranger.key secrets check").ends(14).says("this identity does not open it");
+    person.types("--identity stranger.key secrets rekey --all").ends(14).says("encrypted to ops, server");
+}
+
+#[test]
+fn only_what_was_changed_in_the_editor_is_encrypted_and_nothing_is_left_behind() {
+    let mut office = Office::applied(PASSWORD);
+    office.person.pipes("secrets set mail/other", "stays").ends(0);
+    let before = office.person.read("mail/secrets.yaml");
+    edits_with(&mut office, "s/^other: .*/other: \"edited\"/");
+    office.person.types("secrets edit mail").ends(0).says("encrypted mail/other to ops");
+    let seen = office.person.read("seen");
+    assert!(seen.contains("drwx------") && seen.contains("-rw-------"), "{seen}");
+    assert!(seen.contains("/runtime/mailplumb-"), "{seen}");
+    let after = office.person.read("mail/secrets.yaml");
+    let armour = |text: &str| text.split("BEGIN AGE").nth(1).unwrap().to_owned();
+    assert_eq!(armour(&before), armour(&after));
+    assert_ne!(before, after);
+    nothing_is_left(&office.person);
+
+    // A second look without a change writes nothing.
+    office.person.types("secrets edit mail").ends(0).says("unchanged");
+    office.person.types("secrets edit mail/other").ends(0).says("unchanged");
+    assert_eq!(office.person.read("mail/secrets.yaml"), after);
+    edits_with(&mut office, "s/edited/once more/");
+    office.person.types("secrets edit mail/other").ends(0).says("encrypted mail/other to ops");
+    edits_with(&mut office, "s/once more/once more/");
+    office.person.types("secrets edit mail").ends(0).says("unchanged");
+    nothing_is_left(&office.person);
+}
+
+#[test]
+fn an_edit_that_fails_changes_nothing_and_leaves_nothing() {
+    let mut office = Office::applied(PASSWORD);
+    let before = office.person.read("mail/secrets.yaml");
+    for (script, words) in [
+        ("s/^password: .*/password: [1]/", "line 1 of its plaintext: a value is a text"),
+        ("s/^password: /pass: /", "the key `password` is gone"),
+    ] {
+        edits_with(&mut office, script);
+        office.person.types("secrets edit mail").ends(1).says(words);
+        nothing_is_left(&office.person);
+    }
+    office.person.export("EDITOR", "false");
+    office.person.types("secrets edit mail").ends(1).says("nothing was changed");
+    office.person.export("EDITOR", "no-such-editor");
+    office.person.types("secrets edit mail").ends(1);
+    office
+        .person
+        .types("secrets edit absent")
+        .ends(1)
+        .says("there is no Secret `absent` with encrypted values");
+    office.person.types("secrets edit mail/absent").ends(1).says("there is no encrypted value `mail/absent`");
+    // Asked to end while the editor is open.
+    office.person.export("EDITOR", "touch open; sleep 600; true");
+    let open = office.person.at("open");
+    let ended = office.person.runs_until("secrets edit mail", "the editor", || open.exists());
+    ended.ends(130).says("interrupted; nothing was changed");
+    nothing_is_left(&office.person);
+    assert_eq!(office.person.read("mail/secrets.yaml"), before);
+}
+
+#[test]
+fn a_bundle_is_edited_as_it_is_written_and_keeps_its_form() {
+    let Some(()) = require(Need::Age) else { return };
+    let mut office = with_bundle(PASSWORD);
+    edits_with(&mut office, "1i # ours\n$ a extra: yes");
+    office.person.types("secrets edit team").ends(0).says("encrypted mail/team.age to ops");
+    let plain = office.person.shell(&format!("age -d -i {KEY} mail/team.age")).ends(0).stdout;
+    assert_eq!(plain, format!("# ours\npassword: \"{PASSWORD}\"\nextra: yes\n"));
+    assert!(
+        std::fs::read(office.person.at("mail/team.age")).unwrap().starts_with(b"age-encryption.org/v1\n")
+    );
+    assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [\"password\",\"extra\"]"));
+    office.person.types("secrets check").ends(0).says("bundle of 2");
+    office.person.types("apply --auto-approve").ends(0).says("4 passed, 0 failed");
+    nothing_is_left(&office.person);
+    let server = another_key(&office.person, "server.key");
+    admit(&office.person, "server", &server);
+    office.person.types("secrets rekey").ends(0).says("encrypted 1 ciphertext to ops, server; 0 failed");
+    office.person.shell("age -d -i server.key mail/team.age").ends(0).says("extra: yes");
+    office.person.types("plan").ends(0).says("re-encrypted for ops, server instead of ops, same value");
+}
+
+#[test]
+fn a_secret_that_expired_is_warned_about_by_validate_plan_and_check() {
+    let office = Office::applied(PASSWORD);
+    office.person.replace("mail/secrets.yaml", "sealedTo:", "expires: 2020-02-29\n      sealedTo:");
+    let words = "secret `mail/password` expired on 2020-02-29";
+    office.person.types("validate").ends(0).says("warning[MP0057]").says(words);
+    office.person.types("plan").ends(0).says(words);
+    office.person.types("secrets check").ends(1).says("expired on 2020-02-29");
+    office.person.replace("mail/secrets.yaml", "2020-02-29", "9999-01-01");
+    office.person.types("validate").ends(0).says("0 warnings");
+}
+
+#[test]
+fn a_password_in_plain_text_is_listed_with_the_way_out_and_not_shown() {
+    let office = Office::opens(PASSWORD);
+    let head = "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: mail }\n";
+    office.person.write("mail/secrets.yaml", &format!("{head}spec:\n  values:\n    password: {PASSWORD}\n"));
+    let check = office.person.types("secrets check").ends(1).says("mailplumb secrets set mail/password");
+    check.does_not_say(PASSWORD);
+}
+
+#[test]
+fn an_identity_that_age_locked_opens_with_its_passphrase_on_a_terminal() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = Office::applied(PASSWORD);
+    let asks = [("Enter passphrase", "open sesame\n"), ("Confirm passphrase", "open sesame\n")];
+    office.person.on_a_terminal(&format!("age -p -o locked.key {KEY}"), &asks).ends(0);
+    std::fs::remove_file(office.person.at(KEY)).unwrap();
+    let line = "mailplumb --identity locked.key test";
+    office.person.on_a_terminal(line, &[("Passphrase", "open sesame\n")]).ends(0).says("4 passed");
+    office.person.types("--identity locked.key test").ends(14).says("there is nobody to ask");
+    office.person.write("passphrase", "open sesame\n");
+    office.person.export("MAILPLUMB_AGE_PASSPHRASE_FILE", "passphrase");
+    office.person.types("--identity locked.key test").ends(0).says("4 passed");
+}
+
+/// Bech32 of `age1plain` with two octets that mean nothing.
+const PLUGIN_RECIPIENT: &str = "age1plain1qqqqlpvgsk";
+
+/// A plugin that speaks the protocol of age's plugins: its one recipient and identity wrap the file key with nothing.
+const PLUGIN: &str = r#"#!/usr/bin/env python3
+import base64, sys
+def read():
+    line = sys.stdin.readline()
+    if not line:
+        sys.exit(0)
+    words, body = line.rstrip("\n")[3:].split(" "), ""
+    while True:
+        part = sys.stdin.readline().rstrip("\n")
+        body += part
+        if len(part) < 64:
+            return words, base64.b64decode(body + "=" * (-len(body) % 4))
+def write(words, body=b""):
+    text = base64.b64encode(body).decode().rstrip("=")
+    lines = [text[at:at + 64] for at in range(0, len(text), 64)] or [""]
+    if len(lines[-1]) == 64:
+        lines.append("")
+    sys.stdout.write("-> " + " ".join(words) + "\n" + "\n".join(lines) + "\n")
+    sys.stdout.flush()
+phase, keys, stanzas = sys.argv[1].split("=")[1], [], []
+while True:
+    words, body = read()
+    if words[0] == "done":
+        break
+    if words[0] == "wrap-file-key":
+        keys.append(body)
+    if words[0] == "recipient-stanza" and words[2] == "plain":
+        stanzas.append((words[1], body))
+if phase == "recipient-v1":
+    for number, key in enumerate(keys):
+        write(["recipient-stanza", str(number), "plain", "x"], key)
+        read()
+else:
+    open("used", "w").close()
+    for number, body in stanzas[:1]:
+        write(["file-key", number], body)
+        read()
+write(["done"])
+"#;
+
+#[test]
+fn a_plugin_wraps_and_opens_values_and_a_plan_does_not_touch_it() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = Office::opens(PASSWORD);
+    office.person.write("bin/age-plugin-plain", PLUGIN);
+    let path = office.person.at("bin/age-plugin-plain");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let search = format!("{}:{}", office.person.at("bin").display(), office.person.environment()["PATH"]);
+    office.person.export("PATH", &search);
+    let identity = age::plugin::Identity::default_for_plugin("plain").unwrap().to_string();
+    office.person.write("plugin.key", &format!("{identity}\n"));
+    let ops = recipient(&office.person);
+    office.person.replace("mail/mailplumb.yaml", &ops, PLUGIN_RECIPIENT);
+    std::fs::remove_file(office.person.at(KEY)).unwrap();
+    office.sets(PASSWORD);
+    office.person.types("--identity plugin.key apply --auto-approve").ends(0).says("4 passed, 0 failed");
+    assert!(office.person.at("used").exists());
+    std::fs::remove_file(office.person.at("used")).unwrap();
+    office.sets(PASSWORD);
+    let plan = office.person.types("--identity plugin.key plan").ends(0);
+    plan.says("its value was not compared").says("a plugin may ask for a touch or a PIN");
+    assert!(!office.person.at("used").exists());
+    let plan = office.person.types("--identity plugin.key plan --compare-secrets attended").ends(0);
+    plan.says("re-encrypted, same value");
+    office.person.export("PATH", "/usr/bin:/bin");
+    office.person.types("--identity plugin.key test").ends(14).says("`age-plugin-plain` is not installed");
+}
