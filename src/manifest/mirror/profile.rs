@@ -287,7 +287,7 @@ pub struct ExchangeOnline {
     pub tenant: Spanned<String>,
     /// Authority, Graph and scope hosts together. Default `global`.
     pub cloud: Option<Cloud>,
-    /// Default `graph`.
+    /// By which interface it is spoken to. Default `graph`.
     pub transport: Option<Transport>,
     /// Vendor: "Server to Server Authentication".
     pub server_to_server: Spanned<ServerToServer>,
