@@ -24,7 +24,7 @@ macro_rules! with_settings {
             /// Vendor: "Incoming Email". ("Server-Side Synchronization or Email Router" is `server-side-sync`; Outlook
             /// is `none`.)
             pub incoming: Option<Spanned<IncomingMethod>>,
-            /// Vendor: "Outgoing Email".
+            /// Whether mail goes out. Vendor: "Outgoing Email".
             pub outgoing: Option<Spanned<Method>>,
             /// Vendor: "Appointments, Contacts, and Tasks". Exchange types only.
             pub appointments_contacts_tasks: Option<Spanned<Method>>,
@@ -36,7 +36,7 @@ macro_rules! with_settings {
             pub active: Option<Spanned<bool>>,
             /// Vendor: "Process Email Received After"; wins over the profile's date either way.
             pub process_from: Option<Spanned<Moment>>,
-            /// Vendor: "Credentials", "Allow to Use Credentials for Email Processing".
+            /// The mailbox's own login. Vendor: "Credentials".
             pub credentials: Option<Spanned<MailboxCredentials>>,
             /// Vendor: "Folder-level tracking". Exchange types only.
             pub tracked_folders: Option<Spanned<Vec<String>>>,
@@ -108,7 +108,7 @@ with_settings! {
         pub forward: Option<Spanned<SharedMailbox>>,
         /// Vendor: "Approve Email": this very address and no other.
         pub approved: Option<Spanned<Address>>,
-        /// Vendor: "Set as primary sync organization".
+        /// Take the mailbox over from another holder. Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
         /// What protects it, and what it was called before.
         pub lifecycle: Option<Lifecycle>,
@@ -122,7 +122,7 @@ pub struct UserMailbox {
     /// Vendor: "Name"; up to 100 characters.
     #[schemars(length(max = 100))]
     pub display_name: Option<Spanned<String>>,
-    /// Vendor: "Email Address".
+    /// The address that is read and sent from. Vendor: "Email Address".
     pub address: Spanned<Address>,
 }
 
@@ -133,9 +133,9 @@ pub struct SharedMailbox {
     /// Vendor: "Name"; up to 100 characters.
     #[schemars(length(max = 100))]
     pub display_name: Option<Spanned<String>>,
-    /// Vendor: "Email Address".
+    /// The address that is read and sent from. Vendor: "Email Address".
     pub address: Spanned<Address>,
-    /// Vendor: "Delete Emails after Processing". Default `false`.
+    /// Delete mail at the server once its record is durable. Vendor: "Delete Emails after Processing". Default `false`.
     pub delete_after_processing: Option<Spanned<bool>>,
 }
 
@@ -165,15 +165,15 @@ pub enum Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Accept {
-    /// Vendor: "All email messages".
+    /// All of it. Vendor: "All email messages".
     All,
-    /// Vendor: "Email messages in response to tracked email".
+    /// Answers to mail that is a record. Vendor: "Email messages in response to tracked email".
     Replies,
-    /// Vendor: "Email messages from leads, contacts and accounts".
+    /// Mail from parties that are known. Vendor: "Email messages from leads, contacts and accounts".
     KnownParties,
-    /// Vendor: "Email messages from records that are email enabled".
+    /// Mail from any record with an address. Vendor: "Email messages from records that are email enabled".
     AnyRecord,
-    /// Vendor: "No email messages".
+    /// Nothing. Vendor: "No email messages".
     None,
 }
 
@@ -184,7 +184,7 @@ pub struct MailboxCredentials {
     /// Vendor: "User Name". Left out: the address.
     #[schemars(length(min = 1, max = 250))]
     pub username: Option<Spanned<String>>,
-    /// Vendor: "Password".
+    /// Where the password is. Vendor: "Password".
     pub password: MailboxSecretReference,
 }
 
@@ -242,7 +242,7 @@ with_settings! {
     pub struct UserEntry {
         /// A slug, as in `metadata.name`.
         pub name: Spanned<Name>,
-        /// Vendor: "Email Address".
+        /// The address that is read and sent from. Vendor: "Email Address".
         pub address: Spanned<Address>,
         /// Vendor: "Name"; up to 100 characters.
         #[schemars(length(max = 100))]
@@ -252,7 +252,7 @@ with_settings! {
         pub labels: BTreeMap<String, String>,
         /// Vendor: "Approve Email": this very address and no other.
         pub approved: Option<Spanned<Address>>,
-        /// Vendor: "Set as primary sync organization".
+        /// Take the mailbox over from another holder. Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
         /// What protects it, and what it was called before.
         pub lifecycle: Option<Lifecycle>,
@@ -264,7 +264,7 @@ with_settings! {
     pub struct SharedEntry {
         /// A slug, as in `metadata.name`.
         pub name: Spanned<Name>,
-        /// Vendor: "Email Address".
+        /// The address that is read and sent from. Vendor: "Email Address".
         pub address: Spanned<Address>,
         /// Vendor: "Name"; up to 100 characters.
         #[schemars(length(max = 100))]
@@ -274,9 +274,9 @@ with_settings! {
         pub labels: BTreeMap<String, String>,
         /// Vendor: "Approve Email": this very address and no other.
         pub approved: Option<Spanned<Address>>,
-        /// Vendor: "Delete Emails after Processing". Default `false`.
+        /// Delete mail at the server once its record is durable. Vendor: "Delete Emails after Processing". Default `false`.
         pub delete_after_processing: Option<Spanned<bool>>,
-        /// Vendor: "Set as primary sync organization".
+        /// Take the mailbox over from another holder. Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
         /// What protects it, and what it was called before.
         pub lifecycle: Option<Lifecycle>,
@@ -298,8 +298,11 @@ pub struct CsvList {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MailboxType {
+    /// Of a person.
     User,
+    /// Of a queue.
     Queue,
+    /// A forward mailbox.
     Forward,
 }
 

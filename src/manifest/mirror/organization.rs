@@ -37,7 +37,7 @@ pub struct OrganizationSpec {
 pub struct Defaults {
     /// Vendor: "Server Profile". The name of an `EmailServerProfile`.
     pub profile: Option<Spanned<Name>>,
-    /// Vendor: "Incoming Email". Default `none`.
+    /// How mail comes in. Vendor: "Incoming Email". Default `none`.
     pub incoming: Option<Spanned<IncomingMethod>>,
     /// Vendor: "Outgoing Email". Default `none`; becomes `none` for a forward mailbox.
     pub outgoing: Option<Spanned<Method>>,
@@ -48,15 +48,15 @@ pub struct Defaults {
     pub accept: Option<Spanned<Accept>>,
 }
 
-/// Vendor: "Security and permissions", "Process emails only for approved users / queues".
+/// Whose mail is processed only once its address is approved. Vendor: "Security and permissions".
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approval {
     /// Whether addresses are approved in the manifest or by a command; the other one is refused. Default `manifest`.
     pub source: Option<Spanned<ApprovalSource>>,
-    /// Vendor: "Process emails only for approved users". Default `required`.
+    /// For mailboxes of people. Vendor: "Process emails only for approved users". Default `required`.
     pub users: Option<Requirement>,
-    /// Vendor: "Process emails only for approved queues". Default `required`.
+    /// For mailboxes of queues. Vendor: "Process emails only for approved queues". Default `required`.
     pub queues: Option<Requirement>,
     /// The same for forward mailboxes. Default `required`.
     pub forward: Option<Requirement>,
@@ -86,15 +86,15 @@ pub enum Requirement {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tracking {
-    /// Vendor: "Use correlation to track email conversations". Default `true`.
+    /// Match replies by `In-Reply-To` and `References`. Vendor: "Use correlation to track email conversations". Default `true`.
     pub correlation: Option<bool>,
     /// Vendor: "Use tracking tokens". Left out: tokens with the prefix `CRM:`.
     pub token: Option<TrackingToken>,
-    /// Vendor: "Use smart matching". Default `false`.
+    /// Match replies by subject, sender and recipients. Vendor: "Use smart matching". Default `false`.
     pub smart_matching: Option<bool>,
-    /// Vendor: "Track emails sent between users as two activities". Default `one-activity`.
+    /// What a message between users becomes. Vendor: "Track emails sent between users as two activities". Default `one-activity`.
     pub internal_mail: Option<InternalMail>,
-    /// Vendor: "Allow messages with unresolved email recipients to be sent". Default `refuse`.
+    /// What happens to a message for somebody unknown. Vendor: "Allow messages with unresolved email recipients to be sent". Default `refuse`.
     pub unresolved_recipients: Option<UnresolvedRecipients>,
     /// What is kept of attachments.
     pub attachments: Option<Attachments>,
@@ -106,7 +106,7 @@ pub struct Tracking {
 pub struct TrackingToken {
     /// `false` writes and looks for no token. Default `true`.
     pub enabled: Option<bool>,
-    /// Vendor: "Prefix". Default `CRM:`.
+    /// What the token begins with. Vendor: "Prefix". Default `CRM:`.
     #[schemars(length(min = 1, max = 20))]
     pub prefix: Option<Spanned<String>>,
     /// Prefixes of earlier times that are still recognised.
@@ -138,9 +138,9 @@ pub enum UnresolvedRecipients {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Attachments {
-    /// Vendor: "Maximum file size for attachments". Default `5120KiB`.
+    /// Larger ones are not kept. Vendor: "Maximum file size for attachments". Default `5120KiB`.
     pub size_max: Option<Size>,
-    /// Vendor: "Set blocked file extensions for attachments", without the dot.
+    /// Endings of file names, without the dot, that are not kept. Vendor: "Set blocked file extensions for attachments".
     #[serde(default)]
     pub blocked_types: Vec<String>,
 }
@@ -149,9 +149,9 @@ pub struct Attachments {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alerts {
-    /// Vendor: "Configure alerts". Default: all three.
+    /// Which alerts are kept. Vendor: "Configure alerts". Default: all three.
     pub levels: Option<Vec<AlertLevel>>,
-    /// Vendor: "Notify mailbox owner". Default `false`.
+    /// Mail alerts to the owner too. Vendor: "Notify mailbox owner". Default `false`.
     pub notify_mailbox_owner: Option<Spanned<bool>>,
     /// How long alerts are kept. Default `30d`.
     pub keep: Option<Spanned<Period>>,

@@ -23,15 +23,15 @@ pub struct ProfileSpec {
     pub owner: Address,
     /// Vendor: "Status". `false` stops all processing. Default `true`.
     pub active: Option<bool>,
-    /// Vendor: e-mail server type "Exchange Server".
+    /// Exchange Server. Vendor: "Exchange Server".
     pub exchange: Option<Spanned<Exchange>>,
-    /// Vendor: e-mail server type "Exchange Online".
+    /// Exchange Online. Vendor: "Exchange Online".
     pub exchange_online: Option<Spanned<ExchangeOnline>>,
-    /// Vendor: e-mail server type "POP3/SMTP Server".
+    /// POP3 and SMTP servers. Vendor: "POP3/SMTP Server".
     pub pop3_smtp: Option<Spanned<Pop3Smtp>>,
-    /// Vendor: e-mail server type "IMAP/SMTP Server".
+    /// IMAP and SMTP servers. Vendor: "IMAP/SMTP Server".
     pub imap_smtp: Option<Spanned<ImapSmtp>>,
-    /// Vendor: "Additional Settings".
+    /// Which mail, how often, and over how many connections. Vendor: "Additional Settings".
     pub processing: Option<Processing>,
     /// Who is told about trouble with the whole profile.
     pub alerts: Option<ProfileAlerts>,
@@ -71,11 +71,11 @@ pub struct IncomingServer {
     /// Vendor: "Incoming Port". Left out: 995 or 110 for POP3, 993 or 143 for IMAP, by `tls`.
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<Spanned<u32>>,
-    /// Vendor: "Use TLS for Incoming Connection". Default `implicit`.
+    /// When TLS begins. Vendor: "Use TLS for Incoming Connection". Default `implicit`.
     pub tls: Option<Spanned<Tls>>,
-    /// Vendor: "Incoming Authentication Protocol". Default `auto`.
+    /// How the login is made. Vendor: "Incoming Authentication Protocol". Default `auto`.
     pub authentication: Option<Spanned<MailAuthentication>>,
-    /// Vendor: "Authenticate Using".
+    /// Where user name and password come from. Vendor: "Authenticate Using".
     pub credentials: Spanned<Credentials>,
     /// Vendor: "Time Out After (Milliseconds)"; how long an answer may take, up to 100 seconds.
     pub timeout: Option<Spanned<Period>>,
@@ -91,9 +91,9 @@ pub struct OutgoingServer {
     /// Vendor: "Outgoing Port". Left out: 465, 587 or 25, by `tls`.
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<Spanned<u32>>,
-    /// Vendor: "Use TLS for Outgoing Connection". Default `implicit`.
+    /// When TLS begins. Vendor: "Use TLS for Outgoing Connection". Default `implicit`.
     pub tls: Option<Spanned<Tls>>,
-    /// Vendor: "Outgoing Authentication Protocol". Default `auto`.
+    /// How the login is made. Vendor: "Outgoing Authentication Protocol". Default `auto`.
     pub authentication: Option<Spanned<MailAuthentication>>,
     /// Vendor: "Authenticate Using". Left out: those of `incoming` ("Use same settings for Outgoing").
     pub credentials: Option<Spanned<Credentials>>,
@@ -156,10 +156,10 @@ pub struct Credentials {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProfileCredentials {
-    /// Vendor: "User Name".
+    /// The name to log in with. Vendor: "User Name".
     #[schemars(length(min = 1, max = 250))]
     pub username: Spanned<String>,
-    /// Vendor: "Password".
+    /// Where the password is. Vendor: "Password".
     pub password: SecretReference,
     /// Exchange only, and needed there.
     pub access: Option<Spanned<Access>>,
@@ -177,7 +177,7 @@ pub struct WindowsIntegrated {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
-    /// Vendor: "Use Impersonation": yes.
+    /// Exchange lets it act as each of them. Vendor: "Use Impersonation": yes.
     Impersonation,
     /// Vendor: "Use Impersonation": no. Cannot synchronise appointments, contacts and tasks.
     Delegation,
@@ -189,9 +189,9 @@ pub enum Access {
 pub struct Oauth2 {
     /// Where tokens are asked for; an `https` URL.
     pub token_url: Spanned<String>,
-    /// Vendor: "Client Id".
+    /// The client's public name. Vendor: "Client Id".
     pub client_id: String,
-    /// Vendor: "Client Secret".
+    /// Where the client's secret is. Vendor: "Client Secret".
     pub client_secret: SecretReference,
     /// What the token is asked for, as the provider names it.
     pub scope: String,
@@ -209,7 +209,7 @@ pub struct Exchange {
     pub incoming: ExchangeLogin,
     /// Left out: as `incoming` ("Use same settings for Outgoing").
     pub outgoing: Option<ExchangeOutgoing>,
-    /// Vendor: "Move Failed Emails to Undeliverable Folder". Default `false`.
+    /// Move what cannot be recorded to the folder "Undeliverable". Vendor: "Move Failed Emails to Undeliverable Folder". Default `false`.
     pub undeliverable_folder: Option<Spanned<bool>>,
     /// Vendor: "Time Out After (Milliseconds)"; up to 100 seconds.
     pub timeout: Option<Spanned<Period>>,
@@ -220,7 +220,7 @@ pub struct Exchange {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct ExchangeLocation {
-    /// Vendor: "Auto Discover Server Location": no.
+    /// At stable URLs. Vendor: "Auto Discover Server Location": no.
     pub fixed: Option<FixedLocation>,
     /// Vendor: "Auto Discover Server Location": yes. Costs a look-up per mailbox.
     pub autodiscover: Option<Autodiscover>,
@@ -249,9 +249,9 @@ pub struct Autodiscover {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExchangeLogin {
-    /// Vendor: "Incoming Authentication Protocol". Default `auto`.
+    /// How the login is made. Vendor: "Incoming Authentication Protocol". Default `auto`.
     pub authentication: Option<Spanned<ExchangeAuthentication>>,
-    /// Vendor: "Authenticate Using".
+    /// Where user name and password come from. Vendor: "Authenticate Using".
     pub credentials: Spanned<Credentials>,
 }
 
@@ -283,15 +283,15 @@ pub enum ExchangeAuthentication {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExchangeOnline {
-    /// Vendor: "Exchange Online Tenant Id".
+    /// The id of the tenant. Vendor: "Exchange Online Tenant Id".
     pub tenant: Spanned<String>,
     /// Authority, Graph and scope hosts together. Default `global`.
     pub cloud: Option<Cloud>,
-    /// Default `graph`.
+    /// By which interface it is spoken to. Default `graph`.
     pub transport: Option<Transport>,
-    /// Vendor: "Server to Server Authentication".
+    /// How the application proves itself. Vendor: "Server to Server Authentication".
     pub server_to_server: Spanned<ServerToServer>,
-    /// Vendor: "Move Failed Emails to Undeliverable Folder". Default `false`.
+    /// Move what cannot be recorded to the folder "Undeliverable". Vendor: "Move Failed Emails to Undeliverable Folder". Default `false`.
     pub undeliverable_folder: Option<Spanned<bool>>,
     /// How long an answer may take, up to 100 seconds.
     pub timeout: Option<Spanned<Period>>,
@@ -321,9 +321,9 @@ pub enum Transport {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServerToServer {
-    /// Vendor: "Client Id" of the app registration.
+    /// The id of the app registration. Vendor: "Client Id".
     pub client_id: String,
-    /// Vendor: "Client Secret".
+    /// Where the client's secret is. Vendor: "Client Secret".
     pub client_secret: Option<SecretReference>,
     /// Vendor: a certificate from the key vault; here the key is a secret like any other.
     pub certificate: Option<Certificate>,
@@ -345,7 +345,8 @@ pub struct Certificate {
 pub struct Processing {
     /// Vendor: "Process Emails From". Left out: the moment at which a mailbox is first enabled.
     pub from: Option<Moment>,
-    /// Vendor: "Maximum Concurrent Connections". Default 10.
+    /// For each mailbox where credentials are the mailbox's, else for the profile. Vendor: "Maximum Concurrent Connections".
+    /// Default 10.
     #[schemars(range(min = 1, max = 300))]
     pub max_concurrent_connections: Option<Spanned<u32>>,
     /// Vendor: "Minimum Polling Interval in Minutes": whole minutes, up to a day; `0` sets no floor. Default `5m`.
@@ -356,7 +357,8 @@ pub struct Processing {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProfileAlerts {
-    /// Vendor: "Send an alert email to the owner of the email server profile reporting on major events".
+    /// Tell the profile's owner when most of its mailboxes fail. Vendor: "Send an alert email to the owner of the email server
+    /// profile reporting on major events".
     /// Default `false`.
     pub mass_failure: Option<Spanned<bool>>,
 }

@@ -5,13 +5,17 @@ use std::path::Path;
 
 pub struct Masks {
     folder: String,
+    /// As a process names itself: ` on <host> (process`.
+    host: String,
     /// Everything that the case says itself.
     known: String,
 }
 
 impl Masks {
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.display().to_string(), known: String::new() }
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let folder = folder.display().to_string();
+        Self { folder, host: format!(" on {} (process", host.trim()), known: String::new() }
     }
 
     /// Whatever stands in this text is not masked.
@@ -21,7 +25,7 @@ impl Masks {
     }
 
     pub fn apply(&self, text: &str) -> String {
-        let text = text.replace(&self.folder, "<folder>");
+        let text = text.replace(&self.folder, "<folder>").replace(&self.host, " on <host> (process");
         let mut masked = String::new();
         let mut rest = text.as_str();
         while let Some(first) = rest.chars().next() {
@@ -42,6 +46,9 @@ impl Masks {
 
     /// How much of the beginning is masked, and as what.
     fn mask(&self, text: &str) -> Option<(usize, &'static str)> {
+        if let Some(length) = process(text) {
+            return Some((length, "process <number>"));
+        }
         let known = |length: usize| self.known.contains(&text[..length]);
         if let Some(length) = duration(text) {
             return Some((length, "<duration>"));
@@ -80,6 +87,13 @@ fn moment(text: &str) -> Option<usize> {
     Some(length + fraction + zone)
 }
 
+/// The length of `process 4711`.
+fn process(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix("process ")?;
+    let length = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    (length > 0).then_some("process ".len() + length)
+}
+
 /// The length of `12 ms`, `0.3 s`.
 fn duration(text: &str) -> Option<usize> {
     let number = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
@@ -97,6 +111,7 @@ fn only_what_is_different_each_time_is_masked() {
         ("/scratch/one/mail at 2026-11-21 23:37", "<folder>/mail at <time>"),
         ("since 2026-11-01T00:00:00Z, 2026-11-21T23:37:42.123Z", "since 2026-11-01T00:00:00Z, <time>"),
         ("connect 12 ms, in 0.3 s", "connect <duration>, in <duration>"),
+        ("`apply` in process 4711, a process", "`apply` in process <number>, a process"),
         ("12 mailboxes, 3 settings, port 993", "12 mailboxes, 3 settings, port 993"),
         (
             "age1wlhj34yyy4rrum0u3r943f5r8xxf9aljrczdcke6qqdnn69f0fxq6m2qwz",

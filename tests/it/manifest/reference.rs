@@ -43,15 +43,9 @@ impl Said {
         let mut vendor = String::new();
         if let Some(at) = meaning.find("Vendor: ") {
             let rest = meaning[at + "Vendor: ".len()..].to_owned();
-            let end = rest.find(['.', ';']).unwrap_or(rest.len());
-            // A full stop inside of the label's quotes does not end it.
-            let end = if rest[..end].matches('"').count() % 2 == 1 {
-                rest.rfind('"').map_or(end, |at| at + 1)
-            } else {
-                end
-            };
+            let end = label_end(&rest);
             vendor = rest[..end].to_owned();
-            let after = rest[end..].trim_start_matches(['.', ';', ' ']);
+            let after = rest[end..].trim_start_matches(['.', ';', ':', ' ']);
             meaning = format!("{}{after}", &meaning[..at]);
         }
         let mut default = String::new();
@@ -70,6 +64,21 @@ impl Said {
         let meaning = letters.next().map(|first| first.to_uppercase().collect::<String>() + letters.as_str());
         Self { vendor, default, meaning: meaning.unwrap_or_default() }
     }
+}
+
+/// Where the vendor's label ends: at a `.`, `;` or `:` outside of its quotes; `: yes` and `: no` belong to it.
+fn label_end(text: &str) -> usize {
+    let mut is_quoted = false;
+    for (at, letter) in text.char_indices() {
+        let rest = &text[at..];
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            '.' | ';' if !is_quoted => return at,
+            ':' if !is_quoted && !rest.starts_with(": yes") && !rest.starts_with(": no") => return at,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 fn cell(text: &str) -> String {
@@ -225,6 +234,7 @@ fn a_doc_comment_is_taken_apart() {
     for (text, vendor, default, meaning) in [
         ("Vendor: \"Owner\"; receives alerts.", "\"Owner\"", "", "Receives alerts."),
         ("Vendor: \"Use Impersonation\": yes.", "\"Use Impersonation\": yes", "", ""),
+        ("Vendor: \"Forward\": collects.", "\"Forward\"", "", "Collects."),
         ("Attempts. Default 10.", "", "10", "Attempts."),
         ("Vendor: \"Use TLS\". Default `a.b`; or so.", "\"Use TLS\"", "`a.b`", "Or so."),
         ("The strongest. Vendor: \"Auto Detect\".", "\"Auto Detect\"", "", "The strongest."),
