@@ -60,8 +60,8 @@ impl Alerts {
         let Some(mailbox) = &self.mailbox else { return Ok(store.alerts(self.limit).await?) };
         let alerts = store.alerts_about(mailbox, self.limit).await?;
         // Of a mailbox that was deleted, alerts may be left.
-        if alerts.is_empty() && store.mailbox(mailbox).await?.is_none() {
-            return Err(mailboxes::unknown(mailbox.as_str(), &store.mailboxes().await?));
+        if alerts.is_empty() {
+            mailboxes::must_be_known(store, mailbox).await?;
         }
         Ok(alerts)
     }

@@ -7,6 +7,8 @@ use super::exit::{DONE, Outcome};
 use super::{Global, output};
 
 /// Print a script that completes commands and options in a shell
+///
+/// Commands, options and the values that an option takes. Put it where the shell looks for completions, as in the examples.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mailplumb completions bash > ~/.local/share/bash-completion/completions/mailplumb\n  \

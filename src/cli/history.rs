@@ -9,6 +9,7 @@ use super::context::read;
 use super::exit::{DONE, Failure, Outcome};
 use super::listing::FORMAT_VERSION;
 use super::{Format, Global, output};
+use crate::model::plan::Overridden;
 use crate::model::revision::{Revision, RevisionEntry};
 use crate::store::Store;
 use crate::store::report::Report;
@@ -53,6 +54,21 @@ struct Entry {
     deleted: u64,
     /// Digest of the manifest that was applied; the same manifest has the same one.
     manifest: String,
+    /// The part of the manifest that it was limited to, for people. Null: all of it.
+    limited_to: Option<String>,
+    /// The guards that were overridden for it.
+    overridden: Vec<Override>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Override {
+    /// Stable, for scripts: `deletions`, `prevent-destroy` …
+    guard: &'static str,
+    /// What the guard said.
+    message: String,
+    /// Why it was overridden, in the words of whoever did.
+    reason: String,
 }
 
 impl Entry {
@@ -65,7 +81,15 @@ impl Entry {
             updated: entry.updated,
             deleted: entry.deleted,
             manifest: entry.manifest.0,
+            limited_to: (!entry.selection.is_everything()).then(|| entry.selection.to_string()),
+            overridden: entry.overridden.into_iter().map(Override::of).collect(),
         }
+    }
+}
+
+impl Override {
+    fn of(overridden: Overridden) -> Self {
+        Self { guard: overridden.guard.key(), message: overridden.message, reason: overridden.reason }
     }
 }
 
@@ -81,7 +105,7 @@ impl History {
             }
             (Format::Text, None) => {
                 let rows = revisions.iter().map(row).collect();
-                let header = ["revision", "applied", "created", "updated", "deleted", "manifest", "by"];
+                let header = ["revision", "applied", "created", "updated", "deleted", "manifest", "by", ""];
                 output::data(&output::table(&header, rows))?;
                 output::talk(&format!("{} shown", output::counted(revisions.len(), "revision", "revisions")));
             }
@@ -111,16 +135,30 @@ fn row(entry: &Entry) -> Vec<String> {
         entry.deleted.to_string(),
         entry.manifest.chars().take(12).collect(),
         entry.applied_by.clone(),
+        remarks(entry),
     ]
 }
 
+/// What sets an apply apart from an ordinary one.
+fn remarks(entry: &Entry) -> String {
+    let guards: Vec<&str> = entry.overridden.iter().map(|one| one.guard).collect();
+    let overridden = (!guards.is_empty()).then(|| format!("overrode {}", guards.join(", ")));
+    let limited = entry.limited_to.as_ref().map(|selection| format!("for {selection}"));
+    limited.into_iter().chain(overridden).collect::<Vec<_>>().join("; ")
+}
+
 fn details(entry: &Entry) -> String {
-    [
+    let mut lines = vec![
         format!("revision  {}", entry.revision),
         format!("applied   {}", output::moment(entry.applied_at)),
         format!("by        {}", output::shown(&entry.applied_by)),
         format!("changes   {} created, {} updated, {} deleted", entry.created, entry.updated, entry.deleted),
         format!("manifest  {}", entry.manifest),
-    ]
-    .join("\n")
+    ];
+    lines.extend(entry.limited_to.iter().map(|selection| format!("for       {selection}")));
+    for one in &entry.overridden {
+        lines.push(format!("overrode  {}: {}", one.guard, output::shown(&one.message)));
+        lines.push(format!("  because {}", output::shown(&one.reason)));
+    }
+    lines.join("\n")
 }

@@ -94,6 +94,14 @@ fn is_active(row: &MailboxRow) -> bool {
     row.stored.declared.active && row.profile.as_ref().is_none_or(|profile| profile.active)
 }
 
+/// Refuses a name that no mailbox has, which otherwise would look like a mailbox without anything in it.
+pub async fn must_be_known(store: &dyn Store, name: &Name) -> Result<(), Failure> {
+    match store.mailbox(name).await? {
+        Some(_) => Ok(()),
+        None => Err(unknown(name.as_str(), &store.mailboxes().await?)),
+    }
+}
+
 /// A mailbox that was named and is not in the store, with the nearest that is.
 pub fn unknown(wanted: &str, rows: &[MailboxRow]) -> Failure {
     let nearest = rows

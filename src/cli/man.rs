@@ -10,6 +10,8 @@ use super::exit::{DONE, Failure, Outcome};
 use super::{Global, output};
 
 /// Print the manual page, or write the pages of all commands
+///
+/// The pages say what `--help` says.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mailplumb man | man -l -\n  mailplumb man --dir ~/.local/share/man/man1"

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::context::read;
 use super::exit::{DONE, Failure, Outcome};
 use super::listing::{self, FORMAT_VERSION, JsonList};
-use super::{Format, Global, output};
+use super::{Format, Global, mailboxes, output};
 use crate::model::name::Name;
 use crate::model::record::{Correspondent, MessageRecord};
 use crate::store::{MessageQuery, Store};
@@ -111,6 +111,12 @@ impl Messages {
                 before,
             };
             let page = if limit == 0 { Vec::new() } else { store.messages(&query).await? };
+            if shown == 0
+                && page.is_empty()
+                && let Some(name) = &self.mailbox
+            {
+                mailboxes::must_be_known(store, name).await?;
+            }
             if shown == 0 || !page.is_empty() {
                 show(&page)?;
             }

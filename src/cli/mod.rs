@@ -105,48 +105,29 @@ pub enum Format {
     Json,
 }
 
+/// Each command is described by its own arguments: a doc comment here would take the place of theirs.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show everything at work, on mail servers inside this process
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
-    /// Write a small, valid manifest and a key pair to begin with
     Init(init::Init),
-    /// Report every problem of the manifest at once
     Validate(validate::Validate),
-    /// Show what would change in the stored state
     Plan(plan::PlanCommand),
-    /// Change the stored state, then test and enable the mailboxes
     Apply(apply::Apply),
-    /// Test and enable mailboxes again
     Test(test::Test),
-    /// Move mail once, for some or all mailboxes
     Sync(sync::Sync),
-    /// Follow the manifest and drive all mailboxes, until stopped
     Watch(watch::WatchCommand),
-    /// Show the state of every mailbox
     Status(status::Status),
-    /// List what is stored: profiles, mailboxes, secrets, the organization
     Get(get::Get),
-    /// Tell everything about one mailbox, profile or secret
     Describe(describe::Describe),
-    /// List the received messages, or print one
     Messages(messages::Messages),
-    /// Queue outgoing messages and list them
     Outbox(outbox::Outbox),
-    /// List what a person should know
     Alerts(alerts::Alerts),
-    /// List the applies, newest first, or show one
     History(history::History),
-    /// Look after the stored state: list it, back it up, keep applies away
     State(state::State),
-    /// Make keys, encrypt values into the manifest, edit and check them
     Secrets(secrets::Secrets),
-    /// Print a JSON Schema: of the manifest, or of what a command prints
     Schema(schema::Schema),
-    /// Print a script that completes commands and options in a shell
     Completions(completions::Completions),
-    /// Print the manual page, or write the pages of all commands
     Man(man::ManPages),
 }
 

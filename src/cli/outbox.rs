@@ -271,6 +271,12 @@ impl List {
                 before,
             };
             let page = if limit == 0 { Vec::new() } else { store.outbox(&query).await? };
+            if shown == 0
+                && page.is_empty()
+                && let Some(name) = &self.mailbox
+            {
+                mailboxes::must_be_known(store, name).await?;
+            }
             if shown == 0 || !page.is_empty() {
                 show(&page)?;
             }

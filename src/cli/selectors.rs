@@ -6,9 +6,9 @@ use super::exit::Failure;
 use super::mailboxes::unknown;
 use super::view::StateCode;
 use crate::engine::drive::state_of;
-use crate::model::glob;
 use crate::model::mailbox::{Mailbox, MailboxKind};
 use crate::model::operation::Operation;
+use crate::model::selection::Pattern;
 use crate::store::MailboxRow;
 
 /// Every condition that is given has to hold; without any, all mailboxes are shown.
@@ -61,7 +61,7 @@ impl Selectors {
     /// The rows that all conditions hold for, in their order. A name that no mailbox has is an error, a condition that
     /// holds for none is not.
     pub fn choose(&self, rows: Vec<MailboxRow>) -> Result<Vec<MailboxRow>, Failure> {
-        for pattern in self.patterns.iter().filter(|pattern| !pattern.contains('*')) {
+        for pattern in self.patterns.iter().filter(|pattern| Pattern::new(pattern).is_literal()) {
             if !rows.iter().any(|row| names(pattern, &row.stored.declared)) {
                 return Err(unknown(pattern, &rows));
             }
@@ -89,8 +89,8 @@ impl Selectors {
 }
 
 fn names(pattern: &str, declared: &Mailbox) -> bool {
-    glob::matches(pattern, declared.name.as_str())
-        || glob::matches(&pattern.to_lowercase(), &declared.address.key())
+    Pattern::new(pattern).matches(declared.name.as_str())
+        || Pattern::new(&pattern.to_lowercase()).matches(&declared.address.key())
 }
 
 fn is_labelled(label: &str, declared: &Mailbox) -> bool {

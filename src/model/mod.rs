@@ -8,7 +8,6 @@ pub mod cursor;
 pub mod desired;
 pub mod event;
 pub mod failure;
-pub mod glob;
 pub mod host;
 pub mod lease;
 pub mod ledger;

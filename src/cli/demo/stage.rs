@@ -109,8 +109,9 @@ impl Stage {
             .process(&["messages", "--limit", "1000000", "--output", "json"])?
             .output()
             .map_err(|error| Failure::new("the demo cannot run a command").cause(error))?;
-        let records: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout)
             .map_err(|error| Failure::new("the demo cannot read the records").cause(error))?;
+        let records = document["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
         if records.len() == expected {
             output::talk(&format!(
                 "{FAINT}({expected} messages are recorded, as many as the servers had){FAINT:#}"

@@ -118,6 +118,9 @@ fn operation_words(operation: Operation, of: &OperationView, told: &MailboxTold)
             output::shown(remedy)
         ));
     }
+    if let Some(pending) = &of.pending {
+        text.push_str(&format!("\n  {}", pending.words()));
+    }
     if let Some(hint) = next_step(of, told) {
         text.push_str(&format!("\n  do: {hint}"));
     }

@@ -8,8 +8,8 @@ use crate::cli::context::read;
 use crate::cli::exit::{DONE, Outcome};
 use crate::cli::listing::FORMAT_VERSION;
 use crate::cli::{Format, Global, output, resource};
-use crate::model::glob;
 use crate::model::plan::Target;
+use crate::model::selection::Pattern;
 use crate::model::stored::Stored;
 use crate::store::Store;
 
@@ -91,7 +91,8 @@ impl List {
             (Some((key, value)), Some(labels)) => labels.get(key).is_some_and(|found| found == value),
             (None, Some(labels)) => labels.contains_key(label),
         };
-        (self.patterns.is_empty() || self.patterns.iter().any(|pattern| glob::matches(pattern, &address)))
+        (self.patterns.is_empty()
+            || self.patterns.iter().any(|pattern| Pattern::new(pattern).matches(&address)))
             && self.labels.iter().all(is_labelled)
     }
 }

@@ -27,19 +27,12 @@ pub struct State {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the addresses of everything that is stored
     List(list::List),
-    /// Show everything that is stored of one thing
     Show(show::Show),
-    /// Copy the store, messages included, while it is in use
     Backup(backup::Backup),
-    /// Put a backup in the place of a store that is gone
     Restore(backup::Restore),
-    /// Keep applies away for maintenance
     Lock(lock::Lock),
-    /// Show who keeps applies away, and end it
     Unlock(lock::Unlock),
-    /// Write what `plan` reads of the state, for where the store cannot be reached
     Snapshot(snapshot::Snapshot),
 }
 

@@ -8,7 +8,6 @@ use crate::manifest::documents::Document;
 use crate::manifest::entries::Entry;
 use crate::manifest::mirror::mailbox::{Accept, AssignmentSpec, IncomingMethod, Method, Select, Settings};
 use crate::manifest::report::{Draft, Report};
-use crate::model::glob::matches as glob_matches;
 use crate::model::mailbox::{self, ActMethod, MailboxKind, OutgoingMethod};
 
 /// The assignments, and which of them have selected something.
@@ -115,6 +114,20 @@ fn selects(select: &Select, entry: &Entry) -> bool {
         types.as_ref().is_none_or(|types| types.iter().any(|kind| MailboxKind::from(*kind) == entry.kind));
     let says_something = labels.is_some() || addresses.is_some() || types.is_some();
     says_something && labelled && addressed && typed
+}
+
+/// `*` stands for any characters; the rest for itself.
+fn glob_matches(glob: &str, text: &str) -> bool {
+    let mut parts = glob.split('*');
+    let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    let mut rest = rest;
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = rest.get(at + part.len()..).unwrap_or_default();
+    }
+    rest.ends_with(last)
 }
 
 impl From<IncomingMethod> for mailbox::IncomingMethod {

@@ -115,6 +115,8 @@ fn a_listing_that_fails_leaves_standard_output_empty() {
         "alerts --mailbox nobody",
         "--state none.db get",
         "messages 999",
+        "messages --mailbox nobody",
+        "outbox list --mailbox nobody",
     ] {
         let heard = office.person.types(&format!("{line} --output json")).ends(1);
         assert_eq!(heard.stdout, "", "{heard}");

@@ -32,6 +32,17 @@ fn the_reference_of_commands_is_fresh() {
     assert!(written == page, "docs/commands.md is stale: run the tests with MAILPLUMB_BLESS=1");
 }
 
+#[test]
+fn every_command_tells_more_than_its_summary() {
+    let mut all = mailplumb::cli::commands();
+    all.build();
+    for command in all.get_subcommands().filter(|command| command.get_name() != "help") {
+        let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+        // A doc comment on the variant in `cli/mod.rs` takes the place of the command's own.
+        assert!(long.contains('\n'), "`{} --help` has lost its description", command.get_name());
+    }
+}
+
 fn is_shown(argument: &&Arg) -> bool {
     !argument.is_hide_set() && !["help", "version"].contains(&argument.get_id().as_str())
 }
