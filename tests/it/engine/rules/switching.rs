@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mailplumb::engine::test_and_enable::{self, Tested, Which};
 use mailplumb::model::alert::AlertLevel;
+use mailplumb::model::event::Event;
 use mailplumb::model::operation::Operation;
 use mailplumb::model::plan::Action;
 use mailplumb::playground::{Fault, Options, Protocol};
@@ -75,7 +76,11 @@ async fn a_wrong_password_stops_nothing_and_the_right_one_is_switched_to() {
     assert!(refused.iter().all(|alert| alert.level == AlertLevel::Warning));
 
     declare(&world, &password("anna"));
+    desk.heard.take();
     assert_eq!(desk.apply().await.failed, 0);
+    let of_anna =
+        |event: &Event| matches!(event, Event::Switched { mailbox, .. } if *mailbox == name("anna"));
+    assert_eq!(desk.heard.count(of_anna), 2);
     assert_eq!(both_states(&desk, "anna").await, ["enabled"; 2]);
     assert!(desk.plan().await.1.is_empty());
     flows(&world, &desk, "four").await;
