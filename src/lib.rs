@@ -65,7 +65,8 @@
 //!
 //! *Desired*: what the manifest asks for. *Stored*: what earlier applies stored. *Plan*: the steps between them, a value.
 //! *Revision*: the number of an apply. *Operation*: incoming, outgoing, or appointments-contacts-tasks of one mailbox. *Test and
-//! enable*: named steps with a real server; only a passed test enables. *Cursor*: how far a mailbox has been read. *Record*:
+//! enable*: named steps with a real server; only a passed test enables. *Declared* and *effective* version: what the last apply
+//! stored, and what an operation works with; they differ while a change is *pending*, until its test has passed. *Cursor*: how far a mailbox has been read. *Record*:
 //! what sync produces. *Quarantine*: kept raw, not understood. *Lease*: who works on what, until when, with a fence.
 //! *Destination*: one mailbox as a connector has to reach it.
 

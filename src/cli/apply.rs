@@ -22,7 +22,8 @@ use crate::store::sqlite::Open;
 /// Change the stored state, then test and enable the mailboxes
 ///
 /// Makes a plan, shows it and asks; or applies a saved plan, of which only the sum is shown. The change is one transaction. Then
-/// every mailbox whose connection is new or changed is tested and, when the test passes, enabled.
+/// every mailbox whose connection is new or changed is tested and, when the test passes, enabled; until then one that works goes on
+/// with its former connection.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb apply\n  mailplumb apply --auto-approve --tests defer\n  \
                         mailplumb plan --out change.plan && mailplumb apply change.plan")]

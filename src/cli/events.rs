@@ -48,6 +48,9 @@ impl Listener for Printer {
             Event::TestEnded { mailbox, operation, steps, state, result } => {
                 self.line(&test_ended(&mailbox, operation, &steps, &state, &result));
             }
+            Event::Switched { mailbox, operation } => {
+                self.line(&format!("mailbox/{mailbox} {operation}: the change is in use now"));
+            }
             Event::CycleEnded { mailbox, operation, cycle } => {
                 // A server's log is not filled with cycles that found nothing.
                 if !self.stamped || cycle != Cycle::default() {

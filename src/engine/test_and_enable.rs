@@ -281,6 +281,10 @@ impl Test<'_> {
         let state = self.note(operation, begun, noted).await?;
         self.tested.passed += 1;
         self.tell(operation, passed.steps, state, TestResult::Passed { warning: passed.warning });
+        if begun.pending.is_some() {
+            let mailbox = self.declared.mailbox.name.clone();
+            self.engine.tell(Event::Switched { mailbox, operation });
+        }
         Ok(())
     }
 

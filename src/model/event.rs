@@ -27,6 +27,11 @@ pub enum Event {
         state: Standing,
         result: TestResult,
     },
+    /// A change that waited has passed its test and is in use now.
+    Switched {
+        mailbox: Name,
+        operation: Operation,
+    },
     CycleEnded {
         mailbox: Name,
         operation: Operation,

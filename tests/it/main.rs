@@ -15,3 +15,4 @@ mod remote;
 mod secrets;
 mod store;
 mod support;
+mod sync;

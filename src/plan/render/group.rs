@@ -50,9 +50,10 @@ impl std::fmt::Display for Summary {
 
 fn has_test(step: &Step) -> bool {
     match &step.effect {
-        Effect::PutMailbox(put) => {
-            put.operations.values().any(|operation| operation.readiness == Readiness::NeedsTest)
-        }
+        Effect::PutMailbox(put) => put.operations.values().any(|operation| match operation.readiness {
+            Readiness::NeedsTest | Readiness::StillPending => true,
+            Readiness::Off(_) | Readiness::NoConnector | Readiness::Unchanged | Readiness::Proved => false,
+        }),
         Effect::PutOrganization(_)
         | Effect::PutSecret { .. }
         | Effect::DeleteSecret(_)

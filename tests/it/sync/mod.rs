@@ -1,0 +1,3 @@
+//! What is decided, held against what is written about it.
+
+mod states;
