@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod events;
 mod exit;
+mod explain;
 mod init;
 mod layers;
 mod mailboxes;
@@ -99,6 +100,8 @@ enum Command {
     Init(init::Init),
     /// Report every problem of the manifest at once
     Validate(validate::Validate),
+    /// Show where each effective value comes from
+    Explain(explain::Explain),
     /// Show what would change in the stored state
     Plan(plan::PlanCommand),
     /// Change the stored state, then test and enable the mailboxes
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(global),
         Command::Init(command) => command.run(global),
         Command::Validate(command) => command.run(global),
+        Command::Explain(command) => command.run(global),
         Command::Plan(command) => command.run(global),
         Command::Apply(command) => command.run(global),
         Command::Test(command) => command.run(global),

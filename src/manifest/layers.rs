@@ -7,10 +7,12 @@ use std::collections::HashMap;
 
 use super::arena::Tree;
 use super::codes;
+use super::decode::plaintext;
 use super::documents::Documents;
 use super::merge::{At, Merge, Merged, Part, Rank, removal};
 use super::place::Place;
 use super::report::{Draft, Report, did_you_mean};
+use super::trace;
 use crate::model::limits;
 use crate::model::problem::SourceFile;
 
@@ -146,9 +148,7 @@ impl<'a> Composition<'a> {
         for composed in self.documents {
             let Some(part) = composed.part else { continue };
             let merged = Merged::of(&part);
-            for missed in &merged.missed {
-                report.add(no_effect(missed.place()));
-            }
+            said_of_layers(composed.key, &merged, report);
             if merged.nodes.len() > limits::MANIFEST_NODES_MAX {
                 let message = format!(
                     "the layers of this document together have more than {} nodes",
@@ -162,6 +162,23 @@ impl<'a> Composition<'a> {
             let tree = Tree { nodes: merged.nodes, file, files: merged.files };
             documents.take(&tree, composed.complete, report);
         }
+    }
+}
+
+/// What there is to say about what later layers remove and hide.
+fn said_of_layers(key: Key<'_>, merged: &Merged<'_>, report: &mut Report<'_>) {
+    for missed in &merged.missed {
+        report.add(no_effect(missed.place()));
+    }
+    for hiding in &merged.hidings {
+        for at in &hiding.values {
+            for place in trace::plaintext(key.0, &hiding.path, *at) {
+                report.add(plaintext(place));
+            }
+        }
+    }
+    if let Some(trace) = &mut report.trace {
+        trace.layers(key, &merged.hidings);
     }
 }
 

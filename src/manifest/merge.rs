@@ -59,10 +59,21 @@ struct Entry<'a> {
 pub struct Merged<'a> {
     pub nodes: Vec<Node<'a>>,
     pub files: Vec<u32>,
-    /// Places of values, and of what they hide in earlier layers.
-    pub hidden: Vec<(Place, Vec<At<'a>>)>,
+    /// What counts no longer, in the order of the document.
+    pub hidings: Vec<Hiding<'a>>,
     /// Keys that are removed but that no earlier layer has.
     pub missed: Vec<At<'a>>,
+    path: Vec<&'a str>,
+}
+
+/// A value of a later layer, or a null, and what it hides in earlier ones.
+#[derive(Debug)]
+pub struct Hiding<'a> {
+    /// From the document to the value, dotted.
+    pub path: String,
+    pub place: Place,
+    pub removed: bool,
+    pub values: Vec<At<'a>>,
 }
 
 impl<'a> At<'a> {
@@ -324,8 +335,13 @@ impl<'a> Merged<'a> {
     }
 
     fn part(&mut self, part: &Part<'a>) {
-        if !part.hides.is_empty() && !part.is_removed() {
-            self.hidden.push((part.at().place(), part.hides.clone()));
+        if !part.hides.is_empty() {
+            self.hidings.push(Hiding {
+                path: self.path.join("."),
+                place: part.at().place(),
+                removed: part.is_removed(),
+                values: part.hides.clone(),
+            });
         }
         match &part.content {
             // A mailbox that no list has may be in a CSV file; whoever reads that decides.
@@ -349,7 +365,9 @@ impl<'a> Merged<'a> {
             if node.kind == Kind::Map && !child.part.is_removed() {
                 self.copy(child.key);
             }
+            self.path.push(child.name);
             self.part(&child.part);
+            self.path.pop();
         }
         let next = text::offset(self.nodes.len());
         if let Some(node) = self.nodes.get_mut(index) {

@@ -16,6 +16,7 @@ mod decode;
 mod documents;
 pub mod edit;
 mod entries;
+pub mod explain;
 pub mod host;
 mod layers;
 mod merge;
@@ -27,6 +28,7 @@ mod report;
 mod resolve;
 mod schema;
 mod text;
+mod trace;
 
 use self::place::Files;
 pub use self::place::LineIndex;
