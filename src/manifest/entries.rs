@@ -143,7 +143,7 @@ pub fn list(
     let over = over.unwrap_or_default();
     let mut entries = Vec::new();
     for (kind, group) in groups {
-        let mut named: BTreeMap<&str, Place> = BTreeMap::new();
+        let mut named: BTreeMap<&str, u32> = BTreeMap::new();
         for Raw(index) in group {
             if let Some(draft) = named_twice(tree, index, &mut named, report) {
                 report.add(draft);
@@ -205,16 +205,20 @@ fn over_rows(
 fn named_twice<'t>(
     tree: &'t Tree<'_>,
     index: u32,
-    named: &mut BTreeMap<&'t str, Place>,
+    named: &mut BTreeMap<&'t str, u32>,
     report: &Report<'_>,
 ) -> Option<Draft> {
     if tree.files.is_empty() {
         return None;
     }
     let name = tree.text(index, "name")?;
+    let first = named.insert(name, index)?;
     let place = tree.place(index);
-    let first = named.insert(name, place)?;
-    (layers::layer_of(place, report) > 0).then(|| layers::twice(("mailbox of this list", name), place, first))
+    let layer = layers::layer_of(place, report);
+    let end = tree.node(first).map_or(first, |node| node.next);
+    let said = (first..end).map(|node| tree.place(node)).find(|it| layers::layer_of(*it, report) == layer);
+    let said = said.unwrap_or_else(|| tree.place(first));
+    (layer > 0).then(|| layers::twice(("mailbox of this list", name), place, said))
 }
 
 fn no_such_mailbox(tree: &Tree<'_>, index: u32, removal: u32) -> Draft {

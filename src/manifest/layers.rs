@@ -128,6 +128,13 @@ impl<'a> Composition<'a> {
                 known.place = name_place(tree);
                 known.complete &= parsed.complete;
             }
+            // Without the key of every document it was meant for an earlier one: what else it lacks is not worth a word.
+            (None, None) if tree.entry(0, "apiVersion").is_none() => {
+                let names = self.documents.iter().filter(|it| it.key.0 == key.0 && it.part.is_some());
+                let hint = did_you_mean(key.1, names.map(|it| it.key.1));
+                report.add(unlike_any(key, name_place(tree)).hint_if(hint));
+                documents.unread = true;
+            }
             (None, None) => self.add(key, parsed, Rank::Later, report),
         }
     }
@@ -234,6 +241,17 @@ pub fn nothing_to_remove(key: Key<'_>, place: Place) -> Draft {
         name.escape_debug()
     );
     Draft::error(codes::NOTHING_TO_REMOVE, place, message)
+}
+
+fn unlike_any(key: Key<'_>, place: Place) -> Draft {
+    let (kind, name) = key;
+    let message = format!(
+        "no earlier layer has a {} document named `{}`, and a new one needs `apiVersion`",
+        kind.escape_debug(),
+        name.escape_debug()
+    );
+    Draft::error(codes::API_VERSION, place, message)
+        .hint("a mailbox of a list is changed in its list: `users: [{ name: …, … }]`")
 }
 
 fn no_effect(place: Place) -> Draft {

@@ -33,7 +33,7 @@ mod trace;
 use self::place::Files;
 pub use self::place::LineIndex;
 use self::report::Report;
-pub use self::schema::schema;
+pub use self::schema::{overlay_schema, schema};
 use crate::model::desired::{Desired, ManifestDigest};
 use crate::model::host::HostSettings;
 use crate::model::limits;

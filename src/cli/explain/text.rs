@@ -6,7 +6,7 @@ use super::view::{At, Loser, Row, View};
 use crate::cli::output::FAINT;
 
 /// Longer fields push their values to the right.
-const FIELD_MAX: usize = 32;
+const FIELD_MAX: usize = 36;
 
 pub fn render(view: &View) -> String {
     let mut text = format!("{}  {FAINT}{}{FAINT:#}\n", view.subject, place(&view.declared_at));
@@ -19,7 +19,8 @@ pub fn render(view: &View) -> String {
             continue;
         }
         let _ = writeln!(text);
-        let below = std::iter::once(source(row)).chain(row.hides.iter().map(hidden));
+        let below =
+            std::iter::once(source(row)).chain(row.note.clone()).chain(row.hides.iter().flat_map(hidden));
         for line in below {
             let _ = writeln!(text, "  {:width$}    {FAINT}{line}{FAINT:#}", "");
         }
@@ -43,10 +44,10 @@ fn source(row: &Row) -> String {
     }
 }
 
-fn hidden(loser: &Loser) -> String {
-    let removed = loser.removed_at.as_ref();
-    let removed = removed.map_or_else(String::new, |at| format!(", removed by {}", place(at)));
-    format!("hides {}: {}, {}{removed}", loser.value, loser.reason.text, place(&loser.at))
+fn hidden(loser: &Loser) -> Vec<String> {
+    let removed = loser.removed_at.as_ref().map(|at| format!("  removed by {}", place(at)));
+    let hides = format!("hides {}: {}, {}", loser.value, loser.reason.text, place(&loser.at));
+    std::iter::once(hides).chain(removed).collect()
 }
 
 fn place(at: &At) -> String {

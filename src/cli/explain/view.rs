@@ -46,6 +46,8 @@ pub struct Row {
     #[serde(flatten)]
     pub reason: Reason,
     pub at: Option<At>,
+    /// What else there is to know.
+    pub note: Option<String>,
     pub hides: Vec<Loser>,
 }
 
@@ -122,7 +124,7 @@ fn rows(values: &fields::Fields, sources: &BTreeMap<String, Provenance>) -> Vec<
             && let Some(Provenance { why: Why::Computed(words), .. }) =
                 sources.get("credentials.password.key")
         {
-            row.reason.text = format!("{}; {words}", row.reason.text);
+            row.note = Some(words.clone());
         }
         row
     });
@@ -170,6 +172,7 @@ fn row(field: &str, value: Option<String>, source: Option<&Provenance>) -> Row {
         value,
         reason: reason(&source.why),
         at: source.place.as_ref().map(at),
+        note: None,
         hides: source.hides.iter().map(loser).collect(),
     }
 }
