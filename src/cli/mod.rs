@@ -10,6 +10,7 @@ mod demo;
 mod describe;
 mod events;
 mod exit;
+mod explain;
 mod get;
 mod history;
 mod init;
@@ -112,6 +113,7 @@ enum Command {
     Demo(demo::Demo),
     Init(init::Init),
     Validate(validate::Validate),
+    Explain(explain::Explain),
     Plan(plan::PlanCommand),
     Apply(apply::Apply),
     Test(test::Test),
@@ -170,6 +172,7 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(global),
         Command::Init(command) => command.run(global),
         Command::Validate(command) => command.run(global),
+        Command::Explain(command) => command.run(global),
         Command::Plan(command) => command.run(global),
         Command::Apply(command) => command.run(global),
         Command::Test(command) => command.run(global),

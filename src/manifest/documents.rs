@@ -18,6 +18,7 @@ use super::mirror::{API_VERSION, Metadata};
 use super::place::Place;
 use super::report::{Draft, Report, did_you_mean};
 use super::text;
+use super::trace;
 use crate::model::name::{Labels, Name};
 use crate::model::problem::SourceFile;
 
@@ -166,20 +167,20 @@ impl Documents {
                     Some(_) => part("spec", tree, report),
                     None => Some(OrganizationSpec::default()),
                 };
-                self.organizations.push(document(metadata?, spec?));
+                self.organizations.push(document(metadata?, spec?, (kind, tree), report));
             }
             "EmailServerProfile" => {
                 let spec = part("spec", tree, report);
-                self.profiles.push(document(metadata?, spec?));
+                self.profiles.push(document(metadata?, spec?, (kind, tree), report));
             }
             "Mailbox" => {
                 let spec = part::<Spanned<MailboxSpec>>("spec", tree, report);
-                let entry = entries::mailbox(metadata?, spec?, report)?;
+                let entry = entries::mailbox(metadata?, spec?, tree, report)?;
                 self.mailboxes.push(entry);
             }
             "MailboxAssignment" => {
                 let spec = part("spec", tree, report);
-                self.assignments.push(document(metadata?, spec?));
+                self.assignments.push(document(metadata?, spec?, (kind, tree), report));
             }
             "MailboxList" => {
                 let spec = part::<MailboxListSpec>("spec", tree, report);
@@ -191,18 +192,27 @@ impl Documents {
                 let spec = part::<Spanned<SecretSpec>>("spec", tree, report);
                 let metadata = metadata?;
                 let content = secret(spec?, tree, report)?;
-                self.secrets.push(document(metadata, content));
+                self.secrets.push(document(metadata, content, (kind, tree), report));
             }
             _ => {
                 let spec = part("spec", tree, report);
-                self.approvals.push(document(metadata?, spec?));
+                self.approvals.push(document(metadata?, spec?, (kind, tree), report));
             }
         }
         Some(())
     }
 }
 
-fn document<T>(metadata: Metadata, spec: T) -> Document<T> {
+fn document<T>(
+    metadata: Metadata,
+    spec: T,
+    (kind, tree): (&'static str, &Tree<'_>),
+    report: &mut Report<'_>,
+) -> Document<T> {
+    let name = metadata.name.value.as_str();
+    if let Some(trace) = report.trace.as_mut().filter(|it| kind == "Organization" || it.wants(name)) {
+        trace.documents.insert((kind, name.to_owned()), trace::document(tree));
+    }
     Document { name: metadata.name, labels: metadata.labels, spec }
 }
 

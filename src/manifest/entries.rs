@@ -16,8 +16,11 @@ use super::mirror::mailbox::{
 };
 use super::place::Place;
 use super::report::{Draft, Report};
+use super::text;
+use super::trace::{self, MailboxTrace, Within};
 use crate::model::mailbox::MailboxKind;
 use crate::model::name::{Address, Labels, Name};
+use crate::model::problem::SourceFile;
 
 /// A mailbox as it is written, whatever it is written in. Its own settings include those of `common`.
 #[derive(Debug)]
@@ -45,7 +48,12 @@ impl From<MailboxType> for MailboxKind {
 }
 
 /// A `Mailbox` document.
-pub fn mailbox(metadata: Metadata, spec: Spanned<MailboxSpec>, report: &mut Report<'_>) -> Option<Entry> {
+pub fn mailbox(
+    metadata: Metadata,
+    spec: Spanned<MailboxSpec>,
+    tree: &Tree<'_>,
+    report: &mut Report<'_>,
+) -> Option<Entry> {
     let own = spec.value.settings();
     let place = spec.place;
     let MailboxSpec { user, queue, forward, approved, claim, lifecycle, .. } = spec.value;
@@ -72,6 +80,18 @@ pub fn mailbox(metadata: Metadata, spec: Spanned<MailboxSpec>, report: &mut Repo
             return None;
         }
     };
+    if let Some(trace) = &mut report.trace
+        && trace.wants_mailbox(&metadata.name.value, &address.value)
+    {
+        let traced = MailboxTrace {
+            written: trace::document(tree),
+            within: Within::Document,
+            own: own.clone(),
+            common: Settings::default(),
+            shared: trace::Written::new(),
+        };
+        trace.mailboxes.insert(metadata.name.value.clone(), traced);
+    }
     Some(Entry {
         name: metadata.name,
         labels: metadata.labels,
@@ -89,9 +109,12 @@ pub fn mailbox(metadata: Metadata, spec: Spanned<MailboxSpec>, report: &mut Repo
 /// What the mailboxes of one list share.
 #[derive(Debug)]
 pub struct Shared {
+    name: Name,
     labels: Labels,
     settings: Settings,
     delete_after_processing: Option<Spanned<bool>>,
+    /// Where the labels are written, if something is to be explained.
+    written: trace::Written,
 }
 
 /// A `MailboxList`: its mailboxes, and whether all of them could be read.
@@ -102,9 +125,11 @@ pub fn list(
     report: &mut Report<'_>,
 ) -> (Vec<Entry>, bool) {
     let shared = Shared {
+        name: metadata.name.value,
         labels: metadata.labels,
         settings: spec.common.as_ref().map(ListCommon::settings).unwrap_or_default(),
         delete_after_processing: spec.common.and_then(|common| common.delete_after_processing),
+        written: if report.trace.is_some() { trace::document(tree) } else { trace::Written::new() },
     };
     let groups = [
         (MailboxKind::User, spec.users),
@@ -118,7 +143,7 @@ pub fn list(
     let over = over.unwrap_or_default();
     let mut entries = Vec::new();
     for (kind, group) in groups {
-        let mut named: BTreeMap<&str, Place> = BTreeMap::new();
+        let mut named: BTreeMap<&str, u32> = BTreeMap::new();
         for Raw(index) in group {
             if let Some(draft) = named_twice(tree, index, &mut named, report) {
                 report.add(draft);
@@ -132,7 +157,7 @@ pub fn list(
                 report.add(no_such_mailbox(tree, index, removal));
                 continue;
             }
-            let entry = entry(kind, &shared, tree, index, report);
+            let entry = entry(kind, &shared, (tree, index), report);
             complete &= entry.is_some();
             entries.extend(entry);
         }
@@ -141,8 +166,8 @@ pub fn list(
     for (kind, (at, row)) in kind.into_iter().cycle().zip(rows.iter().enumerate()) {
         let entry = match over.get(&at) {
             Some(removed) if merge::removal(tree, *removed).is_some() => continue,
-            Some(later) => entry(kind, &shared, &layers::over_row(row, tree, *later), 0, report),
-            None => entry(kind, &shared, row, 0, report),
+            Some(later) => entry(kind, &shared, (&layers::over_row(row, tree, *later), 0), report),
+            None => entry(kind, &shared, (row, 0), report),
         };
         complete &= entry.is_some();
         entries.extend(entry);
@@ -180,16 +205,20 @@ fn over_rows(
 fn named_twice<'t>(
     tree: &'t Tree<'_>,
     index: u32,
-    named: &mut BTreeMap<&'t str, Place>,
+    named: &mut BTreeMap<&'t str, u32>,
     report: &Report<'_>,
 ) -> Option<Draft> {
     if tree.files.is_empty() {
         return None;
     }
     let name = tree.text(index, "name")?;
+    let first = named.insert(name, index)?;
     let place = tree.place(index);
-    let first = named.insert(name, place)?;
-    (layers::layer_of(place, report) > 0).then(|| layers::twice(("mailbox of this list", name), place, first))
+    let layer = layers::layer_of(place, report);
+    let end = tree.node(first).map_or(first, |node| node.next);
+    let said = (first..end).map(|node| tree.place(node)).find(|it| layers::layer_of(*it, report) == layer);
+    let said = said.unwrap_or_else(|| tree.place(first));
+    (layer > 0).then(|| layers::twice(("mailbox of this list", name), place, said))
 }
 
 fn no_such_mailbox(tree: &Tree<'_>, index: u32, removal: u32) -> Draft {
@@ -202,13 +231,19 @@ fn no_such_mailbox(tree: &Tree<'_>, index: u32, removal: u32) -> Draft {
 fn entry(
     kind: MailboxKind,
     shared: &Shared,
-    tree: &Tree<'_>,
-    index: u32,
+    (tree, index): (&Tree<'_>, u32),
     report: &mut Report<'_>,
 ) -> Option<Entry> {
     match kind {
         MailboxKind::User => {
             let entry: UserEntry = decode(tree, index, report)?;
+            remember(
+                (kind, &entry.name.value, &entry.address.value),
+                entry.settings(),
+                shared,
+                (tree, index),
+                report,
+            );
             if let Some(delete) = shared.delete_after_processing {
                 report.add(never_deleted(delete.place));
             }
@@ -227,6 +262,13 @@ fn entry(
         }
         MailboxKind::Queue | MailboxKind::Forward => {
             let entry: SharedEntry = decode(tree, index, report)?;
+            remember(
+                (kind, &entry.name.value, &entry.address.value),
+                entry.settings(),
+                shared,
+                (tree, index),
+                report,
+            );
             let delete = entry.delete_after_processing.or(shared.delete_after_processing);
             Some(Entry {
                 own: entry.settings().or(&shared.settings),
@@ -242,6 +284,35 @@ fn entry(
             })
         }
     }
+}
+
+/// Where a mailbox of a list has its values, if that is to be explained.
+fn remember(
+    (kind, name, address): (MailboxKind, &Name, &Address),
+    own: Settings,
+    shared: &Shared,
+    (tree, index): (&Tree<'_>, u32),
+    report: &mut Report<'_>,
+) {
+    let is_csv = |file: &SourceFile| !text::is_yaml(file);
+    let from_csv = report.files.files.get(tree.place(index).file as usize).is_some_and(is_csv);
+    let Some(trace) = report.trace.as_mut().filter(|it| it.wants_mailbox(name, address)) else { return };
+    let (key, group) = match kind {
+        MailboxKind::User => ("user", "users"),
+        MailboxKind::Queue => ("queue", "queues"),
+        MailboxKind::Forward => ("forward", "forwards"),
+    };
+    let list = shared.name.to_string();
+    let within = if from_csv { Within::Csv { name: list } } else { Within::List { name: list, group } };
+    let written = trace::entry(tree, index, key);
+    let common = shared.settings.clone();
+    let labels = shared.written.iter().filter(|(path, _)| path.starts_with("labels."));
+    let mut written_there: trace::Written = labels.map(|(path, place)| (path.clone(), *place)).collect();
+    if let Some(delete) = shared.delete_after_processing {
+        written_there.insert(format!("{key}.deleteAfterProcessing"), delete.place);
+    }
+    let traced = MailboxTrace { written, within, own, common, shared: written_there };
+    trace.mailboxes.insert(name.clone(), traced);
 }
 
 fn never_deleted(place: Place) -> Draft {

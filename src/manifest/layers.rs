@@ -7,10 +7,12 @@ use std::collections::HashMap;
 
 use super::arena::Tree;
 use super::codes;
+use super::decode::plaintext;
 use super::documents::Documents;
 use super::merge::{At, Merge, Merged, Part, Rank, removal};
 use super::place::Place;
 use super::report::{Draft, Report, did_you_mean};
+use super::trace;
 use crate::model::limits;
 use crate::model::problem::SourceFile;
 
@@ -126,6 +128,13 @@ impl<'a> Composition<'a> {
                 known.place = name_place(tree);
                 known.complete &= parsed.complete;
             }
+            // Without the key of every document it was meant for an earlier one: what else it lacks is not worth a word.
+            (None, None) if tree.entry(0, "apiVersion").is_none() => {
+                let names = self.documents.iter().filter(|it| it.key.0 == key.0 && it.part.is_some());
+                let hint = did_you_mean(key.1, names.map(|it| it.key.1));
+                report.add(unlike_any(key, name_place(tree)).hint_if(hint));
+                documents.unread = true;
+            }
             (None, None) => self.add(key, parsed, Rank::Later, report),
         }
     }
@@ -146,9 +155,7 @@ impl<'a> Composition<'a> {
         for composed in self.documents {
             let Some(part) = composed.part else { continue };
             let merged = Merged::of(&part);
-            for missed in &merged.missed {
-                report.add(no_effect(missed.place()));
-            }
+            said_of_layers(composed.key, &merged, report);
             if merged.nodes.len() > limits::MANIFEST_NODES_MAX {
                 let message = format!(
                     "the layers of this document together have more than {} nodes",
@@ -162,6 +169,23 @@ impl<'a> Composition<'a> {
             let tree = Tree { nodes: merged.nodes, file, files: merged.files };
             documents.take(&tree, composed.complete, report);
         }
+    }
+}
+
+/// What there is to say about what later layers remove and hide.
+fn said_of_layers(key: Key<'_>, merged: &Merged<'_>, report: &mut Report<'_>) {
+    for missed in &merged.missed {
+        report.add(no_effect(missed.place()));
+    }
+    for hiding in &merged.hidings {
+        for at in &hiding.values {
+            for place in trace::plaintext(key.0, &hiding.path, *at) {
+                report.add(plaintext(place));
+            }
+        }
+    }
+    if let Some(trace) = &mut report.trace {
+        trace.layers(key, &merged.hidings);
     }
 }
 
@@ -217,6 +241,17 @@ pub fn nothing_to_remove(key: Key<'_>, place: Place) -> Draft {
         name.escape_debug()
     );
     Draft::error(codes::NOTHING_TO_REMOVE, place, message)
+}
+
+fn unlike_any(key: Key<'_>, place: Place) -> Draft {
+    let (kind, name) = key;
+    let message = format!(
+        "no earlier layer has a {} document named `{}`, and a new one needs `apiVersion`",
+        kind.escape_debug(),
+        name.escape_debug()
+    );
+    Draft::error(codes::API_VERSION, place, message)
+        .hint("a mailbox of a list is changed in its list: `users: [{ name: …, … }]`")
 }
 
 fn no_effect(place: Place) -> Draft {

@@ -59,10 +59,21 @@ struct Entry<'a> {
 pub struct Merged<'a> {
     pub nodes: Vec<Node<'a>>,
     pub files: Vec<u32>,
-    /// Places of values, and of what they hide in earlier layers.
-    pub hidden: Vec<(Place, Vec<At<'a>>)>,
+    /// What counts no longer, in the order of the document.
+    pub hidings: Vec<Hiding<'a>>,
     /// Keys that are removed but that no earlier layer has.
     pub missed: Vec<At<'a>>,
+    path: Vec<&'a str>,
+}
+
+/// A value of a later layer, or a null, and what it hides in earlier ones.
+#[derive(Debug)]
+pub struct Hiding<'a> {
+    /// From the document to the value, dotted.
+    pub path: String,
+    pub place: Place,
+    pub removed: bool,
+    pub values: Vec<At<'a>>,
 }
 
 impl<'a> At<'a> {
@@ -171,9 +182,6 @@ pub struct Merge<'k> {
 impl Merge<'_> {
     /// The earlier part with the later one over it; `path` leads from the document to both.
     pub fn over<'a>(self, earlier: Part<'a>, later: Part<'a>, path: &mut Vec<&'a str>) -> Part<'a> {
-        if later.cut || is_whole(self.kind, path) {
-            return later.hiding(earlier);
-        }
         if let Content::Removed { at, hit } = later.content {
             let hit = hit
                 || match earlier.content {
@@ -182,6 +190,9 @@ impl Merge<'_> {
                 };
             let removed = Part { content: Content::Removed { at, hit }, cut: false, hides: later.hides };
             return removed.hiding(earlier);
+        }
+        if later.cut || is_whole(self.kind, path) {
+            return later.hiding(earlier);
         }
         // A document, or a mailbox of a list, is declared where its name is written first.
         if path.last() == Some(&"name") && earlier.at().text() == later.at().text() {
@@ -324,8 +335,13 @@ impl<'a> Merged<'a> {
     }
 
     fn part(&mut self, part: &Part<'a>) {
-        if !part.hides.is_empty() && !part.is_removed() {
-            self.hidden.push((part.at().place(), part.hides.clone()));
+        if !part.hides.is_empty() {
+            self.hidings.push(Hiding {
+                path: self.path.join("."),
+                place: part.at().place(),
+                removed: part.is_removed(),
+                values: part.hides.clone(),
+            });
         }
         match &part.content {
             // A mailbox that no list has may be in a CSV file; whoever reads that decides.
@@ -349,7 +365,9 @@ impl<'a> Merged<'a> {
             if node.kind == Kind::Map && !child.part.is_removed() {
                 self.copy(child.key);
             }
+            self.path.push(child.name);
             self.part(&child.part);
+            self.path.pop();
         }
         let next = text::offset(self.nodes.len());
         if let Some(node) = self.nodes.get_mut(index) {
@@ -371,5 +389,130 @@ impl<'a> Merged<'a> {
     fn push(&mut self, node: Node<'a>, file: u32) {
         self.nodes.push(node);
         self.files.push(file);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
+    use super::super::arena;
+    use super::super::place::Files;
+    use super::super::report::Report;
+    use super::*;
+
+    fn tree(text: &str) -> Tree<'_> {
+        let mut report = Report::new(Files::new(&[]));
+        arena::parse(text, 0, 0, &mut report).remove(0)
+    }
+
+    /// What is left of a part, for comparison: keys in any order.
+    fn value(nodes: &Tree<'_>, index: u32) -> Value {
+        let node = nodes.node(index).unwrap();
+        match node.kind {
+            Kind::Map => {
+                let pairs = nodes.pairs(index).into_iter();
+                let pairs =
+                    pairs.map(|(key, of)| (nodes.node(key).unwrap().text.to_string(), value(nodes, of)));
+                Value::Object(pairs.collect::<Map<_, _>>())
+            }
+            Kind::List => nodes.children(index).map(|child| value(nodes, child)).collect(),
+            Kind::Plain | Kind::Text | Kind::Refused => Value::String(node.text.to_string()),
+        }
+    }
+
+    fn finished(part: &Part<'_>) -> Value {
+        let merged = Merged::of(part);
+        value(&Tree { nodes: merged.nodes, file: 0, files: merged.files }, 0)
+    }
+
+    /// Parts of a document, as a base and as layers over it.
+    fn part(depth: u32) -> BoxedStrategy<Value> {
+        let leaf = prop_oneof![Just(Value::Null), (1..4).prop_map(|number| json!(number))];
+        if depth == 0 {
+            return leaf.boxed();
+        }
+        let keys = prop::sample::select(vec![
+            "imapSmtp",
+            "pop3Smtp",
+            "exchange",
+            "credentials",
+            "mailbox",
+            "profile",
+        ]);
+        let map = prop::collection::btree_map(keys, part(depth - 1), 0..4);
+        prop_oneof![1 => leaf, 4 => map.prop_map(|map| json!(map))].boxed()
+    }
+
+    fn users() -> impl Strategy<Value = Value> {
+        let user = (prop::sample::select(vec!["a", "b", "c"]), part(1), any::<bool>());
+        let user = user.prop_map(|(name, x, remove)| {
+            if remove { json!({ "name": name, "remove": true }) } else { json!({ "name": name, "x": x }) }
+        });
+        prop::collection::vec(user, 0..3).prop_map(|mut users| {
+            users.sort_by_key(|user| user["name"].to_string());
+            users.dedup_by_key(|user| user["name"].to_string());
+            Value::Array(users)
+        })
+    }
+
+    /// A base has neither nulls nor removals.
+    fn base(value: Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let kept = map.into_iter().filter(|(_, value)| !value.is_null());
+                Value::Object(kept.map(|(key, value)| (key, base(value))).collect())
+            }
+            Value::Array(items) => {
+                items.into_iter().filter(|item| item.get("remove").is_none()).map(base).collect()
+            }
+            other => other,
+        }
+    }
+
+    fn both_ways(kind: &str, texts: [&Value; 3]) -> (Value, Value) {
+        let texts = texts.map(|text| json!({ "spec": text }).to_string());
+        let trees = texts.each_ref().map(|text| tree(text));
+        let ranks = [Rank::First, Rank::Later, Rank::Later];
+        let at = |index: usize| Part::new(At { tree: &trees[index], index: 0 }, ranks[index]);
+        let over = |one, other| Merge { kind }.over(one, other, &mut Vec::new());
+        (finished(&over(over(at(0), at(1)), at(2))), finished(&over(at(0), over(at(1), at(2)))))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn merging_is_associative(one in part(3), two in part(3), three in part(3)) {
+            let one = if one.is_object() { base(one) } else { json!({}) };
+            let (left, right) = both_ways("EmailServerProfile", [&one, &two, &three]);
+            prop_assert_eq!(left, right);
+        }
+
+        #[test]
+        fn merging_lists_by_name_is_associative(one in users(), two in users(), three in users()) {
+            let [one, two, three] = [base(one), two, three].map(|users| json!({ "users": users }));
+            let (left, right) = both_ways("MailboxList", [&one, &two, &three]);
+            prop_assert_eq!(left, right);
+        }
+    }
+
+    #[test]
+    fn a_choice_of_another_key_replaces_and_of_the_same_key_merges() {
+        let merged = |kind: &str, one: Value, other: Value| {
+            both_ways(kind, [&one, &other, &json!({})]).0["spec"].clone()
+        };
+        let pop = json!({ "owner": "x", "pop3Smtp": { "trust": "a" } });
+        let other = merged("EmailServerProfile", pop.clone(), json!({ "imapSmtp": { "trust": "b" } }));
+        assert_eq!(other, json!({ "owner": "x", "imapSmtp": { "trust": "b" } }));
+        let same = merged("EmailServerProfile", pop, json!({ "pop3Smtp": { "timeout": "5s" } }));
+        assert_eq!(same, json!({ "owner": "x", "pop3Smtp": { "trust": "a", "timeout": "5s" } }));
+        let values = |value: Value| json!({ "values": { "a": value } });
+        let secret =
+            merged("Secret", values(json!({ "age": "x", "expires": "y" })), values(json!({ "env": "Z" })));
+        assert_eq!(secret, values(json!({ "env": "Z" })));
+        let removed = merged("Secret", values(json!({ "env": "Z" })), json!({ "values": { "a": null } }));
+        assert_eq!(removed, json!({ "values": {} }));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::codes::Code;
 use super::place::{Files, Place};
+use super::trace::Trace;
 use crate::model::desired::{Declared, DesiredNote};
 use crate::model::problem::{Problem, Severity};
 
@@ -13,6 +14,8 @@ pub struct Report<'a> {
     pub files: Files<'a>,
     pub problems: Vec<Problem>,
     pub notes: Vec<DesiredNote>,
+    /// What is remembered to explain something; usually nothing is.
+    pub trace: Option<Box<Trace>>,
     errors: usize,
     /// What has been said already: a value in `common` of a list is looked at once per mailbox.
     said: BTreeSet<(Place, &'static str, String)>,
@@ -77,7 +80,7 @@ impl Draft {
 
 impl<'a> Report<'a> {
     pub fn new(files: Files<'a>) -> Self {
-        Self { files, problems: Vec::new(), notes: Vec::new(), errors: 0, said: BTreeSet::new() }
+        Self { files, problems: Vec::new(), notes: Vec::new(), trace: None, errors: 0, said: BTreeSet::new() }
     }
 
     /// Adds a problem, unless the same has been said of the same place.

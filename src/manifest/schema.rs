@@ -48,6 +48,62 @@ pub fn schema() -> Value {
     })
 }
 
+/// The schema of one document of a later layer: everything but the names can be left out, null removes a key, and
+/// `remove: true` beside a name removes what has it.
+pub fn overlay_schema() -> Value {
+    let mut overlay = schema();
+    loosen(&mut overlay);
+    if let Some(top) = overlay.as_object_mut() {
+        top.insert("title".to_owned(), json!("mailplumb overlay"));
+        top.insert("description".to_owned(), json!("One document of a later layer of a mailplumb manifest."));
+        top.insert("required".to_owned(), json!(["kind", "metadata"]));
+    }
+    let remove =
+        json!({ "const": true, "description": "Removes what an earlier layer has under this name." });
+    for definition in ["Metadata", "UserEntry", "SharedEntry"] {
+        let found = overlay.pointer_mut(&format!("/definitions/{definition}")).and_then(Value::as_object_mut);
+        let Some(found) = found else { continue };
+        found.insert("required".to_owned(), json!(["name"]));
+        if let Some(properties) = found.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.insert("remove".to_owned(), remove.clone());
+        }
+    }
+    overlay
+}
+
+/// Nothing is required, and the value of every key can be null.
+fn loosen(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            // What a condition asks for is how a kind is recognised.
+            for (_, part) in map.iter_mut().filter(|(key, _)| *key != "if") {
+                loosen(part);
+            }
+            let is_shape = ["type", "properties"].into_iter().any(|key| map.get(key).is_some());
+            for key in
+                ["required", "minProperties", "maxProperties", "oneOf"].into_iter().filter(|_| is_shape)
+            {
+                // A property may have such a name, and enums are spelled as `oneOf` too.
+                if !matches!(key, "oneOf") || map.contains_key("properties") {
+                    map.remove(key);
+                }
+            }
+            if let Some(free) = map.get_mut("additionalProperties").filter(|free| free.is_object()) {
+                let whole = free.take();
+                *free = json!({ "anyOf": [whole, { "type": "null" }] });
+            }
+            let is_top = map.contains_key("definitions");
+            let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) else { return };
+            for (_, property) in properties.iter_mut().filter(|(key, _)| !is_top && *key != "name") {
+                let whole = property.take();
+                *property = json!({ "anyOf": [whole, { "type": "null" }] });
+            }
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(loosen),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn spec<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod cursor;
 pub mod desired;
 pub mod event;
+pub mod explanation;
 pub mod failure;
 pub mod host;
 pub mod lease;

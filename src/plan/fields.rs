@@ -14,7 +14,7 @@ use crate::model::plan::FieldChange;
 use crate::model::profile::{Endpoint, Profile, Protocol, Server};
 
 /// Dotted path → value, for people. What is left out or empty has no entry.
-type Fields = BTreeMap<String, String>;
+pub type Fields = BTreeMap<String, String>;
 
 pub(super) fn organization_changes(before: Option<&Organization>, after: &Organization) -> Vec<FieldChange> {
     changes(before.map(organization), organization(after))
@@ -54,7 +54,8 @@ fn changes(before: Option<Fields>, mut after: Fields) -> Vec<FieldChange> {
     changes
 }
 
-fn organization(organization: &Organization) -> Fields {
+/// Every field of the organization.
+pub fn organization(organization: &Organization) -> Fields {
     let mut fields = respelt(leaves(organization), |path| match path {
         "guards.deletionsCount" => "guards.deletions.count".to_owned(),
         "guards.deletionsPercent" => "guards.deletions.percent".to_owned(),
@@ -80,7 +81,8 @@ fn organization(organization: &Organization) -> Fields {
     fields
 }
 
-fn profile(profile: &Profile) -> Fields {
+/// Every field of a profile; computed ports end with ` (computed)`.
+pub fn profile(profile: &Profile) -> Fields {
     let mut fields: Fields = leaves(profile).into_iter().map(profile_field).collect();
     let (servers, reading) = match &profile.server {
         Server::Pop3Smtp(servers) => (servers, Protocol::Pop3),
@@ -128,7 +130,8 @@ fn computed_port(
     Some((format!("{kind}.{direction}.port"), format!("{} (computed)", endpoint.port_or_default(protocol))))
 }
 
-fn mailbox(mailbox: &Mailbox) -> Fields {
+/// Every field of a mailbox.
+pub fn mailbox(mailbox: &Mailbox) -> Fields {
     let kind = match mailbox.kind {
         MailboxKind::User => "user",
         MailboxKind::Queue => "queue",

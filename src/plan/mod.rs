@@ -16,7 +16,7 @@ pub mod selection;
 pub mod snapshot;
 
 mod cause;
-mod fields;
+pub mod fields;
 mod guards;
 mod hosts;
 mod mailboxes;

@@ -79,7 +79,7 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
 }
 
 /// A secret that stands readable in the manifest. Its text is not repeated, and the renderer masks its place.
-fn plaintext(place: super::place::Place) -> Draft {
+pub fn plaintext(place: super::place::Place) -> Draft {
     Draft::error(codes::PLAINTEXT, place, "a secret value stands in plain text in the manifest")
         .label("expected an encrypted value or a reference to one")
         .hint(

@@ -1,6 +1,6 @@
 //! Who has approved which address.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::mailbox::Mailboxes;
 use crate::manifest::codes;
@@ -15,7 +15,7 @@ use crate::model::organization::ApprovalSource;
 /// The addresses of all approval lists.
 #[derive(Debug)]
 pub struct Approved {
-    keys: BTreeSet<String>,
+    keys: BTreeMap<String, Place>,
     place: Place,
 }
 
@@ -42,13 +42,13 @@ impl Mailboxes<'_> {
             }
         }
         let known: BTreeSet<String> = entries.iter().map(|entry| entry.address.value.key()).collect();
-        let mut keys = BTreeSet::new();
+        let mut keys = BTreeMap::new();
         for address in lists.iter().flat_map(|list| &list.spec.addresses) {
             if !known.contains(&address.value.key()) && self.existence.all_read("Mailbox") {
                 let message = format!("no mailbox has the approved address `{}`", address.value);
                 report.add(Draft::warning(codes::APPROVAL_UNUSED, address.place, message));
             }
-            keys.insert(address.value.key());
+            keys.insert(address.value.key(), address.place);
         }
         Some(Approved { keys, place })
     }
@@ -104,7 +104,11 @@ impl Mailboxes<'_> {
                 Some(approved.value.clone())
             }
             (ApprovalSource::Manifest, None, Some(list)) => {
-                list.keys.contains(&entry.address.value.key()).then(|| entry.address.value.clone())
+                let approved = *list.keys.get(&entry.address.value.key())?;
+                if let Some(trace) = &mut report.trace {
+                    trace.approvals.insert(entry.name.value.clone(), approved);
+                }
+                Some(entry.address.value.clone())
             }
         }
     }

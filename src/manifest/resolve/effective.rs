@@ -8,6 +8,7 @@ use crate::manifest::documents::Document;
 use crate::manifest::entries::Entry;
 use crate::manifest::mirror::mailbox::{Accept, AssignmentSpec, IncomingMethod, Method, Select, Settings};
 use crate::manifest::report::{Draft, Report};
+use crate::manifest::trace::SettingsTrace;
 use crate::model::mailbox::{self, ActMethod, MailboxKind, OutgoingMethod};
 
 /// The assignments, and which of them have selected something.
@@ -50,7 +51,21 @@ impl Assignments {
             active "active", process_from "processFrom", credentials "credentials",
             tracked_folders "trackedFolders"
         );
+        self.remember(entry, &selecting, &given, report);
         given
+    }
+
+    /// What the settings of a mailbox were completed with, if that is to be explained.
+    fn remember(&self, entry: &Entry, selecting: &[usize], given: &Settings, report: &mut Report<'_>) {
+        let Some(trace) = &mut report.trace else { return };
+        if !trace.mailboxes.contains_key(&entry.name.value) {
+            return;
+        }
+        let documents = selecting.iter().filter_map(|index| self.documents.get(*index));
+        let assignments =
+            documents.map(|(document, settings)| (document.name.value.clone(), settings.clone())).collect();
+        let traced = SettingsTrace { given: given.clone(), assignments };
+        trace.settings.insert(entry.name.value.clone(), traced);
     }
 
     fn agreed<T: PartialEq + Clone>(

@@ -26,6 +26,9 @@ pub fn possible<M: PartialEq + Copy>(
                 obstacle.setting, obstacle.words
             );
             report.note(format!("mailbox/{}", entry.name.value), entry.name.place, message);
+            if let Some(trace) = &mut report.trace {
+                trace.impossible.insert((entry.name.value.clone(), obstacle.setting), obstacle.words);
+            }
         }
     }
     none

@@ -1,5 +1,6 @@
 //! One rule in each file of `valid/` and `invalid/`. What is said of each stands beside it in `*.expected`; a directory
-//! is a manifest of several files. `MAILPLUMB_BLESS=1` writes what is said now.
+//! is a manifest of several files, and one with a file `layers` has a layer in each of the folders named there, in this order.
+//! `MAILPLUMB_BLESS=1` writes what is said now.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use mailplumb::manifest::{self, codes};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::problem::{Problem, SourceFile};
 
-use super::{blessing, errors, files_at, here};
+use super::{blessing, errors, files_at, here, layers_at};
 
 /// What stands before every case that brings no organization of its own.
 const ORGANIZATION: &str = "apiVersion: mailplumb/v1\nkind: Organization\nmetadata: { name: contoso }\n";
@@ -23,7 +24,11 @@ fn cases(directory: &str) -> Vec<PathBuf> {
 }
 
 fn read_case(path: &Path) -> (Vec<SourceFile>, Vec<Problem>, bool) {
-    let mut files = files_at(path);
+    let order = std::fs::read_to_string(path.join("layers")).ok();
+    let mut files = match &order {
+        Some(order) => layers_at(path, &order.lines().collect::<Vec<_>>()),
+        None => files_at(path),
+    };
     let host_file = files.iter().position(|file| &*file.name == "host.yaml").map(|at| files.remove(at));
     let has_organization =
         files.iter().any(|file| String::from_utf8_lossy(&file.bytes).contains("kind: Organization"));

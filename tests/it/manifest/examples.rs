@@ -1,6 +1,6 @@
 //! The examples are complete manifests, and the JSON Schema is that of this version and fits them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mailplumb::manifest::{self};
 use mailplumb::model::host::HostSettings;
@@ -9,35 +9,38 @@ use mailplumb::model::problem::SourceFile;
 use mailplumb::model::stored::Stored;
 use mailplumb::plan::render;
 use mailplumb::remote::connectors::Connectors;
-use mailplumb::source::Source;
-use mailplumb::source::directory::Directory;
 use serde_json::Value;
 
-use super::{blessing, errors, files_at, here};
+use super::{blessing, errors, files_at, here, layers_at};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every example. One with a folder `base` is a manifest for each folder that is laid over it.
+/// Every example. One with a folder `base` is a manifest alone and with each folder that is laid over it.
 fn examples() -> Vec<Vec<SourceFile>> {
-    folders(&root().join("examples")).iter().flat_map(|path| manifests(path)).collect()
+    let mut paths: Vec<_> =
+        std::fs::read_dir(root().join("examples")).unwrap().map(|it| it.unwrap().path()).collect();
+    paths.sort();
+    let (layered, alone): (Vec<_>, Vec<_>) =
+        paths.iter().filter(|path| path.is_dir()).partition(|path| path.join("base").is_dir());
+    let overlays = layered.into_iter().flat_map(|path| environments(path));
+    alone.into_iter().map(|path| files_at(path)).chain(overlays).collect()
 }
 
-fn folders(path: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<_> = std::fs::read_dir(path).unwrap().map(|it| it.unwrap().path()).collect();
-    found.retain(|path| path.is_dir());
-    found.sort();
-    found
-}
-
-fn manifests(example: &Path) -> Vec<Vec<SourceFile>> {
-    let base = example.join("base");
-    if !base.is_dir() {
-        return vec![files_at(example)];
-    }
-    let over = folders(example).into_iter().filter(|folder| *folder != base);
-    over.map(|folder| Directory::new(vec![base.clone(), folder]).load().unwrap()).collect()
+/// `base` alone, and with each of the folders beside it.
+fn environments(path: &Path) -> Vec<Vec<SourceFile>> {
+    let mut names: Vec<String> = std::fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir() && !path.ends_with("base"))
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 2, "{names:?}");
+    let mut all = vec![layers_at(path, &["base"])];
+    all.extend(names.iter().map(|name| layers_at(path, &["base", name])));
+    all
 }
 
 /// The documents of a file as an independent reader sees them.
@@ -65,27 +68,52 @@ fn every_example_is_read_without_errors() {
 }
 
 #[test]
-fn the_written_schema_is_that_of_this_version() {
-    let path = root().join("schema/manifest.schema.json");
-    let text = serde_json::to_string_pretty(&manifest::schema()).unwrap() + "\n";
-    if blessing() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &text).unwrap();
+fn the_written_schemas_are_those_of_this_version() {
+    for (name, schema) in [("manifest", manifest::schema()), ("overlay", manifest::overlay_schema())] {
+        let path = root().join(format!("schema/{name}.schema.json"));
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if blessing() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == text, "{} is stale: run the tests with MAILPLUMB_BLESS=1", path.display());
     }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == text, "schema/manifest.schema.json is stale: run the tests with MAILPLUMB_BLESS=1");
+}
+
+#[test]
+fn the_schema_of_overlays_leaves_out_and_removes_but_knows_every_key() {
+    let schema = jsonschema::validator_for(&manifest::overlay_schema()).unwrap();
+    let document = |rest: &str| serde_yaml::from_str::<Value>(&format!("kind: {rest}")).unwrap();
+    for fits in [
+        "Mailbox\nmetadata: { name: anna, remove: true }",
+        "Mailbox\nmetadata: { name: anna }\nspec: { processFrom: null }",
+        "EmailServerProfile\nmetadata: { name: x }\nspec: { imapSmtp: { incoming: { port: 993 }, outgoing: null } }",
+        "MailboxList\nmetadata: { name: x }\nspec: { users: [{ name: anna, remove: true }, { name: ben, owner: null }] }",
+    ] {
+        assert!(schema.is_valid(&document(fits)), "{fits}");
+    }
+    for wrong in [
+        "Mailbox\nmetadata: { remove: true }",
+        "Mailbox\nmetadata: { name: anna }\nspec: { processFrm: null }",
+        "EmailServerProfile\nmetadata: { name: x }\nspec: { imapSmtp: { incoming: { port: many } } }",
+        "MailboxList\nmetadata: { name: x }\nspec: { users: [{ owner: null }] }",
+    ] {
+        assert!(!schema.is_valid(&document(wrong)), "{wrong}");
+    }
 }
 
 #[test]
 fn every_example_and_valid_case_fits_the_schema() {
     let schema = jsonschema::validator_for(&manifest::schema()).unwrap();
     let valid = files_at(&here().join("valid"));
+    let overlays = jsonschema::validator_for(&manifest::overlay_schema()).unwrap();
     let yaml = examples().into_iter().flatten().chain(valid).filter(|file| file.name.ends_with(".yaml"));
-    // What is laid over a base says only what differs from it.
-    let yaml = yaml.filter(|file| file.layer_number() == 0);
     // Texts that YAML 1.2 reads as something else are texts for us; a generic validator cannot know that.
     let mut checked = 0;
     for file in yaml.filter(|file| !file.name.contains("texts-stay-texts")) {
+        let is_overlay = file.layer_number() > 0 || file.name.contains("layers-");
+        let schema = if is_overlay { &overlays } else { &schema };
         for document in documents(&file) {
             let problems: Vec<String> =
                 schema.iter_errors(&document).map(|it| format!("{} {it}", it.instance_path())).collect();

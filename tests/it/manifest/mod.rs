@@ -5,6 +5,8 @@
 mod cases;
 mod documents;
 mod examples;
+mod explain;
+mod layers;
 mod properties;
 mod reference;
 mod vendor;
@@ -14,7 +16,9 @@ use std::sync::Arc;
 
 use mailplumb::manifest::{self, Reading};
 use mailplumb::model::host::HostSettings;
-use mailplumb::model::problem::{Problem, Severity, SourceFile};
+use mailplumb::model::problem::{Layer, Problem, Severity, SourceFile};
+use mailplumb::source::Source;
+use mailplumb::source::directory::Directory;
 
 /// The directory of this room's cases.
 pub fn here() -> PathBuf {
@@ -50,6 +54,22 @@ fn collect(root: &Path, path: &Path, found: &mut Vec<SourceFile>) {
         bytes: bytes.into(),
         layer: None,
     });
+}
+
+/// The files of several layers, each a folder below the same one.
+pub fn layers_at(root: &Path, layers: &[&str]) -> Vec<SourceFile> {
+    Directory::new(layers.iter().map(|layer| root.join(layer)).collect()).load().unwrap()
+}
+
+/// Texts as layers, each of them one file.
+pub fn layers_of(texts: &[&str]) -> Vec<SourceFile> {
+    let layer = |(number, text): (u16, &&str)| {
+        let label: Arc<str> = format!("layer-{number}").into();
+        let name = format!("{label}/manifest.yaml");
+        let file = source(&name, text);
+        SourceFile { layer: Some(Arc::new(Layer { number, label })), ..file }
+    };
+    (0u16..).zip(texts).map(layer).collect()
 }
 
 pub fn read_text(text: &str) -> Reading {
