@@ -221,7 +221,8 @@ fn an_edit_that_fails_changes_nothing_and_leaves_nothing() {
         .says("there is no Secret `absent` with encrypted values");
     office.person.types("secrets edit mail/absent").ends(1).says("there is no encrypted value `mail/absent`");
     // Asked to end while the editor is open.
-    office.person.export("EDITOR", "touch open; sleep 600; true");
+    office.person.write("editor", "#!/bin/sh\ntouch open\nexec sleep 600\n");
+    office.person.export("EDITOR", "./editor");
     let open = office.person.at("open");
     let ended = office.person.runs_until("secrets edit mail", "the editor", || open.exists());
     ended.ends(130).says("interrupted; nothing was changed");
