@@ -191,7 +191,7 @@ fn edited_until(
     loop {
         let Err(failure) = check(&text) else { return Ok(text) };
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(failure.hint("nothing was changed"));
+            return Err(Failure { message: format!("{}; nothing was changed", failure.message), ..failure });
         }
         crate::cli::exit::explain(&failure);
         let again = dialoguer::Confirm::new().with_prompt("Edit it again?").default(true).interact();
