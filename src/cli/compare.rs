@@ -43,9 +43,9 @@ impl Comparing {
         stored: &Stored,
     ) -> Result<BTreeMap<SecretRef, Comparison>, Failure> {
         let changed = compare::changed(desired, stored);
-        let Some(store) = global.store_to_read()?.filter(|_| !changed.is_empty()) else {
-            return Ok(BTreeMap::new());
-        };
+        // Where the stored state is a snapshot, the store itself need not be here.
+        let store = if changed.is_empty() { None } else { global.store_if_there()? };
+        let Some(store) = store else { return Ok(BTreeMap::new()) };
         let (keyring, presence) = match self.compare_secrets {
             How::Unattended => (global.unattended_keyring(), Presence::Unattended),
             How::Attended => (global.keyring()?, Presence::Attended),

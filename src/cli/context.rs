@@ -133,7 +133,7 @@ impl Global {
             environment: Environment::Process,
             ask_passphrase: &ask_passphrase,
         };
-        let keyring = Keyring::discover(&discovery)
+        let keyring = Keyring::discover_attended(&discovery, super::secrets::AtTerminal::found())
             .map_err(|error| Failure::new(error.to_string()).code(exit::UNDECRYPTABLE))?;
         for warning in keyring.warnings() {
             output::warning(&warning.to_string());

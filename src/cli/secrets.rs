@@ -9,6 +9,7 @@ mod scratch;
 use std::io::{IsTerminal, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
@@ -19,7 +20,7 @@ use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::secret::{Secret, SecretRef};
 use crate::secrets::place::Place;
-use crate::secrets::{bundle, seal};
+use crate::secrets::{Attendant, bundle, seal};
 use manuscript::Manuscript;
 
 /// Make keys, encrypt values into the manifest, edit and check them
@@ -171,6 +172,36 @@ pub fn ask_passphrase(place: &Place) -> Option<Secret<String>> {
         return None;
     }
     dialoguer::Password::new().with_prompt(format!("Passphrase of {place}")).interact().ok().map(Secret::new)
+}
+
+/// The person at the terminal, whom plugins of age may ask for a touch or a PIN.
+pub struct AtTerminal;
+
+impl AtTerminal {
+    /// `None`: nobody is there.
+    pub fn found() -> Option<Arc<dyn Attendant>> {
+        std::io::stdin().is_terminal().then(|| Arc::new(Self) as Arc<dyn Attendant>)
+    }
+}
+
+impl Attendant for AtTerminal {
+    fn tell(&self, message: &str) {
+        output::talk(message);
+    }
+
+    fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool> {
+        let items = [yes, no.unwrap_or("no")];
+        let chosen = dialoguer::Select::new().with_prompt(message).items(items).default(0).interact();
+        chosen.ok().map(|chosen| chosen == 0)
+    }
+
+    fn ask(&self, what: &str) -> Option<String> {
+        dialoguer::Input::<String>::new().with_prompt(what).interact_text().ok()
+    }
+
+    fn ask_secret(&self, what: &str) -> Option<Secret<String>> {
+        dialoguer::Password::new().with_prompt(what).interact().ok().map(Secret::new)
+    }
 }
 
 #[cfg(test)]

@@ -111,9 +111,19 @@ fn rendered(key: &str, value: &str) -> String {
     format!("{name}: {}\n", quoted(value).expose())
 }
 
-/// JSON's quotes are YAML's double quotes.
+/// JSON's quotes are YAML's double quotes. YAML reads fewer characters as they are.
 fn quoted(value: &str) -> Secret<String> {
-    Secret::new(serde_json::to_string(value).unwrap_or_default())
+    let json = Secret::new(serde_json::to_string(value).unwrap_or_default());
+    let mut text = String::with_capacity(json.expose().len() * 6);
+    for character in json.expose().chars() {
+        let is_special = matches!(character, '\u{FEFF}' | '\u{2028}' | '\u{2029}' | '\u{FFFE}' | '\u{FFFF}');
+        if character.is_control() || is_special {
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
+        } else {
+            text.push(character);
+        }
+    }
+    Secret::new(text)
 }
 
 fn quoted_key(key: &str) -> String {
@@ -121,7 +131,7 @@ fn quoted_key(key: &str) -> String {
         && key.starts_with(|c: char| c.is_ascii_alphabetic())
         && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@'))
         && !matches!(key, "null" | "Null" | "NULL");
-    if is_plain { key.to_owned() } else { serde_json::to_string(key).unwrap_or_default() }
+    if is_plain { key.to_owned() } else { quoted(key).expose().clone() }
 }
 
 fn appended(text: &str, key: &str, quoted: &str) -> String {
@@ -351,7 +361,7 @@ mod tests {
             "one\ntwo\n",
             "one\ntwo",
             "  one\ntwo\n",
-            "é\t\u{7f}",
+            "é\t\u{7f}\u{85}\u{FEFF}\u{FFFF}😀",
             "'\"\\",
             "\n\n",
             "a\r\nb\n",

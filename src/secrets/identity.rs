@@ -5,15 +5,16 @@
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::Presence;
 use super::bundles::OpenBundles;
 use super::environment::Environment;
 use super::parse::{self, Held};
 use super::place::{Place, Weight, places};
 use super::read;
+use super::{Attendant, Presence};
 use crate::model::secret::Secret;
 
 /// Asks a person for the passphrase of the identity at a place; `None`: nobody is there to ask.
@@ -35,6 +36,7 @@ pub struct Keyring {
     places: Vec<Place>,
     warnings: Vec<Warning>,
     left_out: Vec<LeftOut>,
+    attendant: Option<Arc<dyn Attendant>>,
 }
 
 /// A place that was not looked into, or not used, because a person might be asked for something.
@@ -116,7 +118,15 @@ impl Keyring {
     /// Looks at every place once and unlocks what it finds. A usual file that does not exist is no error, and neither
     /// is a defect at a place that other programs use; both kinds of defects elsewhere are.
     pub fn discover(discovery: &Discovery<'_>) -> Result<Self, IdentityError> {
-        let mut keyring = Self::empty(discovery.environment.clone());
+        Self::discover_attended(discovery, None)
+    }
+
+    /// The same, with somebody whom plugins may talk to.
+    pub fn discover_attended(
+        discovery: &Discovery<'_>,
+        attendant: Option<Arc<dyn Attendant>>,
+    ) -> Result<Self, IdentityError> {
+        let mut keyring = Self { attendant, ..Self::empty(discovery.environment.clone()) };
         for (place, weight) in places(discovery.named, &discovery.environment) {
             match (keyring.add(&place, discovery, Presence::Attended), weight) {
                 (Ok(()), Weight::Asked | Weight::Passing) => {}
@@ -145,7 +155,7 @@ impl Keyring {
     pub fn empty(environment: Environment) -> Self {
         let bundles = OpenBundles::default();
         let (places, warnings, left_out) = (Vec::new(), Vec::new(), Vec::new());
-        Self { identities: Vec::new(), environment, bundles, places, warnings, left_out }
+        Self { identities: Vec::new(), environment, bundles, places, warnings, left_out, attendant: None }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -178,7 +188,7 @@ impl Keyring {
     ) -> Result<(), IdentityFault> {
         let Some(bytes) = self.read(place, presence)? else { return Ok(()) };
         let ask = || passphrase(place, discovery, presence);
-        let found = parse::identities(&bytes, &ask)?;
+        let found = parse::identities(&bytes, &ask, self.attendant.as_ref())?;
         let usable = |held: &Held| presence == Presence::Attended || held.presence == Presence::Unattended;
         let (usable, others): (Vec<Held>, Vec<Held>) = found.into_iter().partition(usable);
         if !others.is_empty() {

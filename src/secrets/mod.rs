@@ -44,6 +44,15 @@ pub enum Presence {
     Unattended,
 }
 
+/// Somebody whom a plugin of age may talk to while it opens something. `None`: nobody answers.
+pub trait Attendant: Send + Sync {
+    fn tell(&self, message: &str);
+    fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool>;
+    fn ask(&self, what: &str) -> Option<String>;
+    /// A PIN or a passphrase.
+    fn ask_secret(&self, what: &str) -> Option<Secret<String>>;
+}
+
 /// Why a secret did not open. Never holds the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {

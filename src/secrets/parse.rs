@@ -1,6 +1,7 @@
 //! What an identity looks like: lines of an age identity file, the same locked with a passphrase, or an SSH key.
 
 use std::io::BufReader;
+use std::sync::Arc;
 
 use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
@@ -8,7 +9,7 @@ use age::{Decryptor, IdentityFile, x25519};
 use zeroize::Zeroizing;
 
 use super::identity::IdentityFault;
-use super::{Presence, read};
+use super::{Attendant, Presence, read};
 use crate::model::secret::Secret;
 
 /// scrypt's cost of a locked identity, as log2; age writes 18. More would take minutes and gigabytes.
@@ -23,14 +24,43 @@ pub(super) struct Held {
     pub recipient: Option<String>,
 }
 
+/// An attendant as age's plugins know one.
+#[derive(Clone)]
+struct Voice(Option<Arc<dyn Attendant>>);
+
+impl age::Callbacks for Voice {
+    fn display_message(&self, message: &str) {
+        if let Some(attendant) = &self.0 {
+            attendant.tell(message);
+        }
+    }
+
+    fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool> {
+        self.0.as_ref()?.confirm(message, yes, no)
+    }
+
+    fn request_public_string(&self, what: &str) -> Option<String> {
+        self.0.as_ref()?.ask(what)
+    }
+
+    fn request_passphrase(&self, what: &str) -> Option<SecretString> {
+        Some(SecretString::from(self.0.as_ref()?.ask_secret(what)?.expose().clone()))
+    }
+}
+
 type Ask<'a> = &'a dyn Fn() -> Result<Secret<String>, IdentityFault>;
 
-/// Every identity in these bytes. `ask` gives the passphrase of a locked one.
-pub(super) fn identities(bytes: &[u8], ask: Ask<'_>) -> Result<Vec<Held>, IdentityFault> {
+/// Every identity in these bytes. `ask` gives the passphrase of a locked one; plugins talk to the attendant later.
+pub(super) fn identities(
+    bytes: &[u8],
+    ask: Ask<'_>,
+    attendant: Option<&Arc<dyn Attendant>>,
+) -> Result<Vec<Held>, IdentityFault> {
     if is_ssh_key(bytes) {
         return ssh(bytes, ask).map(|held| vec![held]);
     }
-    if is_age_file(bytes) { lines(&unlock(bytes, ask)?) } else { lines(bytes) }
+    let voice = Voice(attendant.cloned());
+    if is_age_file(bytes) { lines(&unlock(bytes, ask)?, &voice) } else { lines(bytes, &voice) }
 }
 
 fn is_age_file(bytes: &[u8]) -> bool {
@@ -64,7 +94,7 @@ fn unlock(bytes: &[u8], ask: Ask<'_>) -> Result<Zeroizing<Vec<u8>>, IdentityFaul
     }
 }
 
-fn lines(bytes: &[u8]) -> Result<Vec<Held>, IdentityFault> {
+fn lines(bytes: &[u8], voice: &Voice) -> Result<Vec<Held>, IdentityFault> {
     let text = std::str::from_utf8(bytes).map_err(|_| IdentityFault::NotText)?;
     let mut identities = Vec::new();
     for (index, line) in text.lines().map(str::trim).enumerate() {
@@ -73,6 +103,7 @@ fn lines(bytes: &[u8]) -> Result<Vec<Held>, IdentityFault> {
         }
         let one = IdentityFile::from_buffer(BufReader::new(line.as_bytes()))
             .map_err(|_| IdentityFault::NotAnIdentity(index + 1))?;
+        let one = one.with_callbacks(voice.clone());
         let found = one.into_identities().map_err(|_| IdentityFault::PluginMissing(plugin(line)))?;
         let is_plugin = line.starts_with("AGE-PLUGIN-");
         let presence = if is_plugin { Presence::Attended } else { Presence::Unattended };

@@ -191,7 +191,7 @@ fn edited_until(
     loop {
         let Err(failure) = check(&text) else { return Ok(text) };
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-            return Err(failure.hint("nothing was changed"));
+            return Err(Failure { message: format!("{}; nothing was changed", failure.message), ..failure });
         }
         crate::cli::exit::explain(&failure);
         let again = dialoguer::Confirm::new().with_prompt("Edit it again?").default(true).interact();
@@ -223,7 +223,7 @@ fn run_editor(editor: &str, scratch: &Scratch) -> Result<(), Failure> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let mut child = tokio::process::Command::new("sh")
-            .args(["-c", &format!("{editor} \"$@\""), "editor"])
+            .args(["-c", &command_line(editor), "editor"])
             .arg(scratch.path())
             .spawn()?;
         loop {
@@ -243,5 +243,25 @@ fn run_editor(editor: &str, scratch: &Scratch) -> Result<(), Failure> {
             Err(Failure::new(format!("the editor `{editor}` ended with {status}; nothing was changed")))
         }
         None => Err(Failure::new("interrupted; nothing was changed").code(INTERRUPTED)),
+    }
+}
+
+/// For `sh`, with the file as its argument. An editor that is a command alone takes the shell's place, so that ending it
+/// ends the editor.
+fn command_line(editor: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " -_./:,+@%'\"".contains(c);
+    let is_command = editor.chars().all(is_plain);
+    format!("{}{editor} \"$@\"", if is_command { "exec " } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_takes_the_shells_place_and_a_script_does_not() {
+        assert_eq!(command_line("vim -n -i NONE"), "exec vim -n -i NONE \"$@\"");
+        assert_eq!(command_line("TERM=xterm vi"), "TERM=xterm vi \"$@\"");
+        assert_eq!(command_line("true; false"), "true; false \"$@\"");
     }
 }

@@ -250,8 +250,7 @@ impl Scene {
             "secrets rekey --all",
             "apply --auto-approve",
         ];
-        // The last one, which is good, is what stays.
-        for text in bundles.iter().rev() {
+        for text in &bundles {
             let sealed = seal::seal_file(text.as_bytes(), &recipients, seal::Form::Armoured).unwrap();
             std::fs::write(person.at("mail/team.age"), sealed).unwrap();
             lines.iter().for_each(|line| drop(person.types(line)));
@@ -262,6 +261,8 @@ impl Scene {
             }
         }
         person.export("EDITOR", "true");
+        let sealed = seal::seal_file(plain.as_bytes(), &recipients, seal::Form::Armoured).unwrap();
+        std::fs::write(person.at("mail/team.age"), sealed).unwrap();
         person.types("secrets check").ends(0);
         person.pipes("secrets set team/wrong", wrong).ends(0);
         person.types("apply --auto-approve").ends(0);

@@ -117,19 +117,19 @@ fn what_is_only_encrypted_again_is_not_tested_again() {
     let person = &office.person;
     office.sets(PASSWORD);
     let plan = person.types("plan").ends(0).says("re-encrypted, same value");
-    plan.clone().does_not_say("re-test").does_not_say("mailbox/sales");
+    plan.clone().does_not_say("re-test").does_not_say("sales");
     person.types("plan --output json").ends(0).says("(re-encrypted)");
     // Without the identity nobody can know.
     let uncompared = person.types("plan --compare-secrets never").ends(0);
-    uncompared.says("its value was not compared").says("mailbox/sales");
+    uncompared.says("its value was not compared").says("sales, support");
     std::fs::rename(person.at(KEY), person.at("hidden.key")).unwrap();
     let uncompared = person.types("plan").ends(0).says("its value was not compared");
     uncompared.says("1 changed secret was not compared: no age identity is at hand");
     std::fs::rename(person.at("hidden.key"), person.at(KEY)).unwrap();
-    person.types("apply --auto-approve").ends(0).does_not_say("passed");
+    person.types("apply --auto-approve").ends(0).says("0 to test");
     person.types("plan --detailed-exitcode").ends(0);
     office.sets("another one");
-    person.types("plan").ends(0).says("its value changed").says("mailbox/sales");
+    person.types("plan").ends(0).says("its value changed").says("sales, support");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_new_recipient_makes_values_stale_until_they_are_encrypted_again() {
     person.types("secrets check").ends(0);
     person.types("--identity server.key secrets check").ends(0).says("ok");
     person.types("plan").ends(0).says("re-encrypted for ops, server instead of ops, same value");
-    person.types("apply --auto-approve").ends(0).does_not_say("passed");
+    person.types("apply --auto-approve").ends(0).says("0 to test");
     person.types("secrets rekey").ends(0).says("already");
     another_key(person, "stranger.key");
     person.types("--identity stranger.key secrets check").ends(14).says("this identity does not open it");
@@ -182,7 +182,7 @@ fn only_what_was_changed_in_the_editor_is_encrypted_and_nothing_is_left_behind()
     assert!(seen.contains("drwx------") && seen.contains("-rw-------"), "{seen}");
     assert!(seen.contains("/runtime/mailplumb-"), "{seen}");
     let after = office.person.read("mail/secrets.yaml");
-    let armour = |text: &str| text.split("BEGIN AGE").nth(1).unwrap().to_owned();
+    let armour = |text: &str| text.split("-----END").next().unwrap().to_owned();
     assert_eq!(armour(&before), armour(&after));
     assert_ne!(before, after);
     nothing_is_left(&office.person);
@@ -221,7 +221,8 @@ fn an_edit_that_fails_changes_nothing_and_leaves_nothing() {
         .says("there is no Secret `absent` with encrypted values");
     office.person.types("secrets edit mail/absent").ends(1).says("there is no encrypted value `mail/absent`");
     // Asked to end while the editor is open.
-    office.person.export("EDITOR", "touch open; sleep 600; true");
+    office.person.write("editor", "#!/bin/sh\ntouch open\nexec sleep 600\n");
+    office.person.export("EDITOR", "./editor");
     let open = office.person.at("open");
     let ended = office.person.runs_until("secrets edit mail", "the editor", || open.exists());
     ended.ends(130).says("interrupted; nothing was changed");
@@ -246,7 +247,7 @@ fn a_bundle_is_edited_as_it_is_written_and_keeps_its_form() {
     nothing_is_left(&office.person);
     let server = another_key(&office.person, "server.key");
     admit(&office.person, "server", &server);
-    office.person.types("secrets rekey").ends(0).says("encrypted 1 ciphertext to ops, server; 0 failed");
+    office.person.types("secrets rekey").ends(0).says("encrypted 2 ciphertexts to ops, server; 0 failed");
     office.person.shell("age -d -i server.key mail/team.age").ends(0).says("extra: yes");
     office.person.types("plan").ends(0).says("re-encrypted for ops, server instead of ops, same value");
 }
@@ -292,7 +293,7 @@ const PLUGIN_RECIPIENT: &str = "age1plain1qqqqlpvgsk";
 
 /// A plugin that speaks the protocol of age's plugins: its one recipient and identity wrap the file key with nothing.
 const PLUGIN: &str = r#"#!/usr/bin/env python3
-import base64, sys
+import base64, os, sys
 def read():
     line = sys.stdin.readline()
     if not line:
@@ -324,7 +325,7 @@ if phase == "recipient-v1":
         write(["recipient-stanza", str(number), "plain", "x"], key)
         read()
 else:
-    open("used", "w").close()
+    open(os.environ["HOME"] + "/used", "w").close()
     for number, body in stanzas[:1]:
         write(["file-key", number], body)
         read()
@@ -347,12 +348,12 @@ fn a_plugin_wraps_and_opens_values_and_a_plan_does_not_touch_it() {
     std::fs::remove_file(office.person.at(KEY)).unwrap();
     office.sets(PASSWORD);
     office.person.types("--identity plugin.key apply --auto-approve").ends(0).says("4 passed, 0 failed");
-    assert!(office.person.at("used").exists());
-    std::fs::remove_file(office.person.at("used")).unwrap();
+    assert!(office.person.at("home/used").exists());
+    std::fs::remove_file(office.person.at("home/used")).unwrap();
     office.sets(PASSWORD);
     let plan = office.person.types("--identity plugin.key plan").ends(0);
     plan.says("its value was not compared").says("a plugin may ask for a touch or a PIN");
-    assert!(!office.person.at("used").exists());
+    assert!(!office.person.at("home/used").exists());
     let plan = office.person.types("--identity plugin.key plan --compare-secrets attended").ends(0);
     plan.says("re-encrypted, same value");
     office.person.export("PATH", "/usr/bin:/bin");
