@@ -180,6 +180,12 @@ fn with_neighbours(line: &str, mask: Range<usize>) -> Range<usize> {
     before.unwrap_or(mask.start)..after.map_or(mask.end, |_| line.len())
 }
 
+/// A line without what follows `password:` and the like.
+pub fn without_passwords(line: &str) -> String {
+    let masks = after_secret_key(line);
+    masked(line, 0..0, masks).text
+}
+
 /// What follows `password:` and the like on a line, unless a reference begins there.
 fn after_secret_key(line: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();

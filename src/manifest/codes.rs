@@ -93,6 +93,7 @@ codes! {
     // the rest
     NOT_YET = "MP0110" "a setting that this version does not act on";
     HOST_FILE = "MP0120" "a host file that cannot be read";
+    FORMAT = "MP0140" "a file that cannot be formatted without changing what it says";
     EDIT = "MP0130" "a file in which a secret cannot be set";
 }
 

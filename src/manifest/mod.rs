@@ -18,6 +18,7 @@ pub mod edit;
 mod entries;
 pub mod expiry;
 pub mod explain;
+pub mod format;
 pub mod host;
 mod layers;
 mod merge;
