@@ -115,7 +115,6 @@ enum Command {
     Init(init::Init),
     Validate(validate::Validate),
     Explain(explain::Explain),
-    /// Write the manifest's files in the canonical form, comments kept
     Fmt(fmt::Fmt),
     Plan(plan::PlanCommand),
     Apply(apply::Apply),

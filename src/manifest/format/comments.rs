@@ -71,8 +71,8 @@ impl<'t> Comments<'t> {
         let mut limit = start;
         let passed = self.ranges.partition_point(|range| range.start < start);
         for range in self.ranges.get(..passed)?.iter().rev() {
-            if let Some(at) = self.slice(range.end..limit).rfind('-') {
-                return Some(range.end + at);
+            if let Some(at) = self.last_dash(range.end..limit) {
+                return Some(at);
             }
             limit = range.start;
             if self.is_own_line(range.start) {
@@ -80,7 +80,17 @@ impl<'t> Comments<'t> {
             }
             break;
         }
-        self.slice(0..limit).rfind('-')
+        self.last_dash(0..limit)
+    }
+
+    /// The last dash between blanks: one behind a `|` or `>` says something else.
+    fn last_dash(&self, range: Range<usize>) -> Option<usize> {
+        let stands_alone = |at: &usize| {
+            let before = self.slice(0..*at).chars().next_back();
+            let after = self.slice(*at + 1..self.text.len()).chars().next();
+            before.is_none_or(char::is_whitespace) && after.is_none_or(char::is_whitespace)
+        };
+        self.slice(range.clone()).rmatch_indices('-').map(|(at, _)| range.start + at).find(stands_alone)
     }
 
     /// Bytes from the beginning of the line.

@@ -38,7 +38,7 @@ fn written(file: &SourceFile, order: &Order, report: &mut Report<'_>) -> Option<
     let source = text::decode(file, 0, report)?;
     let before = compare::content(source, report)?;
     let body = source.strip_prefix('\u{FEFF}').unwrap_or(source);
-    let formatted = canonical(body, order);
+    let formatted = settled(body, order);
     let same = formatted.as_ref().is_some_and(|formatted| {
         let mut silent = Report::new(Files::new(&[]));
         compare::content(formatted, &mut silent).is_some_and(|after| after == before)
@@ -54,6 +54,21 @@ fn written(file: &SourceFile, order: &Order, report: &mut Report<'_>) -> Option<
 /// Files that were written with the line ends of another system keep them: version control has its own opinion of them.
 fn uses_crlf(text: &str) -> bool {
     text.split_once('\n').is_some_and(|(line, _)| line.ends_with('\r'))
+}
+
+/// The form that formatting does not change any more. It nearly always is the first; a comment that moves can bring about a
+/// second.
+fn settled(source: &str, order: &Order) -> Option<String> {
+    const ROUNDS: usize = 4;
+    let mut text = canonical(source, order)?;
+    for _ in 0..ROUNDS {
+        let again = canonical(&text, order)?;
+        if again == text {
+            return Some(text);
+        }
+        text = again;
+    }
+    None
 }
 
 fn canonical(source: &str, order: &Order) -> Option<String> {

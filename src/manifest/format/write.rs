@@ -39,7 +39,11 @@ impl Writer {
                 }
                 self.items(root, 0, Inline::No);
             }
-            value => self.value(value, 0, document.root.beside),
+            Node::Scalar(root) => {
+                self.text.push_str(&single(root, Around::Block));
+                self.beside(document.root.beside);
+            }
+            value @ Node::Collection(_) => self.value(value, 0, document.root.beside),
         }
         self.comments(&document.tail, 0);
     }
