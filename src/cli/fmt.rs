@@ -116,7 +116,12 @@ impl Fmt {
             .take(limit + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| Failure::new("stdin cannot be read").cause(error))?;
-        let file = SourceFile { name: "stdin.yaml".into(), path: PathBuf::from("-"), bytes: bytes.into() };
+        let file = SourceFile {
+            name: "stdin.yaml".into(),
+            path: PathBuf::from("-"),
+            bytes: bytes.into(),
+            layer: None,
+        };
         let formatted = formatted(&file, &Order::of_manifest());
         match (&formatted, self.writes()) {
             (Formatted::Refused, _) => return Ok(ERROR),

@@ -206,8 +206,12 @@ fn placeholder(recipient: &str) -> Result<String, Failure> {
 
 /// As `mailplumb fmt` would write it.
 fn canonical(path: &Path, text: String) -> String {
-    let file =
-        SourceFile { name: "mailplumb.yaml".into(), path: path.to_owned(), bytes: text.as_bytes().into() };
+    let file = SourceFile {
+        name: "mailplumb.yaml".into(),
+        path: path.to_owned(),
+        bytes: text.as_bytes().into(),
+        layer: None,
+    };
     format::format(&file, &Order::of_manifest()).unwrap_or(text)
 }
 

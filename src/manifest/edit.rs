@@ -402,8 +402,12 @@ kind: Other
     #[test]
     fn what_is_set_is_in_canonical_form_already() {
         let canonical = |text: &str| {
-            let file =
-                SourceFile { name: "a.yaml".into(), path: "a.yaml".into(), bytes: text.as_bytes().into() };
+            let file = SourceFile {
+                name: "a.yaml".into(),
+                path: "a.yaml".into(),
+                bytes: text.as_bytes().into(),
+                layer: None,
+            };
             format::format(&file, &format::Order::of_manifest()).unwrap()
         };
         let head = "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: mail }\nspec:\n  values:\n";

@@ -23,10 +23,11 @@ pub const REMEDIES: &[(&str, &str)] = &[
     ),
     ("MP0020", "Begin the document with `apiVersion:` and `kind:`."),
     ("MP0025", "Add the key."),
+    ("MP0028", "Write the value in the form that the message names."),
     ("MP0041", "Give one of the two another name; names are unique among the documents of a kind."),
     (
         "MP0042",
-        "Remove one of the two mailboxes; an address differs from another in more than upper and lower case.",
+        "Remove one of the two mailboxes, or correct its address; upper and lower case make no difference.",
     ),
     ("MP0043", "Correct the name, or declare the profile."),
     ("MP0048", "Choose a name that no mailbox has, and that stands under one mailbox only."),

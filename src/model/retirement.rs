@@ -38,7 +38,7 @@ pub const ALL: &[Retirement] = &[
         ends: Some(date(2027, 4, 1)),
         remedy: "use `exchangeOnline` with `transport: graph`; Exchange Server on premises keeps EWS",
         source: "Message Center MC1015893 (2025) and MC1227454 (February 2026)",
-        concerns: |server| uses_ews_online(server),
+        concerns: uses_ews_online,
     },
     Retirement {
         key: "exchange-online-impersonation",

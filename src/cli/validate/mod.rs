@@ -114,6 +114,7 @@ fn problems_of(text: &str) -> (Vec<SourceFile>, Vec<Problem>) {
         name: "a b.yaml".into(),
         path: "./mail/a b.yaml".into(),
         bytes: text.as_bytes().into(),
+        layer: None,
     }];
     let problems = manifest::read(&files, &crate::model::host::HostSettings::default()).problems;
     (files, problems)

@@ -160,11 +160,11 @@ impl<'t> Reader<'t> {
     /// Where the next thing begins that is not the end of something.
     fn next_start(&self) -> Option<usize> {
         let (event, span) = self.peek()?;
-        match event {
-            Event::StreamEnd => Some(usize::MAX),
-            Event::DocumentEnd => Some(span.end.byte_offset()?.max(span.start.byte_offset()?)),
-            _ => span.start.byte_offset(),
+        if *event == Event::StreamEnd {
+            return Some(usize::MAX);
         }
+        let (start, end) = (span.start.byte_offset()?, span.end.byte_offset()?);
+        Some(if *event == Event::DocumentEnd { end.max(start) } else { start })
     }
 
     /// A value with the comments around it; `start` is where it, or its key, begins.
@@ -210,6 +210,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A node and, where a comment can stand beside it, its end.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the parser's enum; no other event begins a node")]
     fn node(&mut self) -> Option<(Node<'t>, Option<usize>)> {
         let (event, span) = self.take()?;
         let range = span.byte_range()?;
@@ -308,10 +309,9 @@ impl<'t> Reader<'t> {
     fn following_start(&self) -> Option<usize> {
         let ends = |event: &Event<'_>| matches!(event, Event::SequenceEnd | Event::MappingEnd);
         let upcoming = self.events.get(self.at..)?.iter().find(|(event, _)| !ends(event))?;
-        match upcoming {
-            (Event::DocumentEnd | Event::StreamEnd, _) => Some(usize::MAX),
-            (_, span) => span.start.byte_offset(),
-        }
+        let (event, span) = upcoming;
+        let is_last = matches!(event, Event::DocumentEnd | Event::StreamEnd);
+        if is_last { Some(usize::MAX) } else { span.start.byte_offset() }
     }
 }
 

@@ -45,7 +45,8 @@ fn depth_has_an_end() {
 
 #[test]
 fn a_huge_text_is_refused_in_a_short_line() {
-    let text = format!("{HEAD}  user: {{ displayName: {}, address: x }}\n", "x".repeat(10_000_000));
+    let text = format!("{HEAD}  user: {{ displayName: {}, address: x }}\n", "x".repeat(10_000_000))
+        .replace("address: x }", "address: m@contoso.example }");
     let heard = validate(text.as_bytes()).says("MP0069");
     assert!(heard.stderr.lines().all(|line| line.len() < 1000));
     let key = format!("{HEAD}  ? {}\n  : 1\n", "k".repeat(1_000_000));

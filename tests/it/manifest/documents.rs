@@ -124,7 +124,7 @@ fn what_providers_switch_off_is_a_warning_with_its_dates() {
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0].code, code.0);
         assert!(found[0].message.contains(words) && found[0].hint.as_ref().unwrap().contains("graph"));
-        assert_eq!(found[0].origin.as_ref().unwrap().line, 6);
+        assert_eq!(found[0].origin.as_ref().unwrap().line, 7);
     }
 }
 

@@ -282,11 +282,11 @@ proptest! {
             let is_refused = !ended.is_empty() && !untouched.contains(name);
             prop_assert_eq!(blocks, is_refused, "{}", name);
             prop_assert_eq!(notes, !ended.is_empty() && untouched.contains(name), "{}", name);
-            let leads_there = |step: &&Step| {
+            let leads_there = |step: &Step| {
                 step.target == target
                     || put_of(&step.effect).is_some_and(|put| put.mailbox.profile.as_ref() == Some(name))
             };
-            prop_assert!(!is_refused || plan.steps.iter().find(leads_there).is_none(), "{}", name);
+            prop_assert!(!is_refused || !plan.steps.iter().any(leads_there), "{}", name);
         }
     }
 
