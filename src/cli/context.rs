@@ -210,6 +210,7 @@ pub fn policy() -> Policy {
         overrides: std::collections::BTreeMap::new(),
         selection: Selection::default(),
         compared: std::collections::BTreeMap::new(),
+        as_of: Some(today()),
     }
 }
 

@@ -8,6 +8,8 @@ use super::context::shown;
 use super::exit::{DONE, Failure, Outcome};
 use super::{Global, output, secrets};
 use crate::manifest;
+use crate::manifest::format::{self, Order};
+use crate::model::problem::SourceFile;
 use crate::model::secret::Secret;
 use crate::secrets::environment::Environment;
 use crate::secrets::seal;
@@ -81,8 +83,8 @@ impl Init {
             .map_err(|error| Failure::new(format!("`{}` cannot be made", shown(directory))).cause(error))?;
         let key_file = self.key_file()?;
         let recipient = recipient(&key_file)?;
-        write(&secrets_file, &placeholder(&recipient)?)?;
-        write(&manifest_file, &self.manifest(&recipient))?;
+        write(&secrets_file, &canonical(&secrets_file, placeholder(&recipient)?))?;
+        write(&manifest_file, &canonical(&manifest_file, self.manifest(&recipient)))?;
         write(&directory.join("mailplumb.schema.json"), &pretty(&manifest::schema())?)?;
         ignore_state(directory)?;
         output::data(&format!(
@@ -132,7 +134,7 @@ impl Init {
              kind: EmailServerProfile\n\
              metadata: {{ name: mail }}\n\
              spec:\n  \
-               owner: {owner}                  # receives profile-level alerts\n\
+               owner: {owner}  # receives profile-level alerts\n\
              {server}\n\
              ---\n\
              apiVersion: mailplumb/v1\n\
@@ -140,7 +142,7 @@ impl Init {
              metadata: {{ name: support }}\n\
              spec:\n  \
                queue: {{ displayName: Support, address: {owner} }}\n  \
-               approved: {owner}               # this very address and no other\n  \
+               approved: {owner}  # this very address and no other\n  \
                profile: mail\n  \
                incoming: server-side-sync\n  \
                outgoing: server-side-sync{secrets}\n",
@@ -153,20 +155,20 @@ impl Init {
         let outgoing = self.outgoing_host.as_ref().unwrap_or(incoming);
         match self.profile {
             Kind::ImapSmtp => format!(
-                "  imapSmtp:\n    incoming: {{ host: {incoming}, tls: implicit, credentials: {{ mailbox: {{}} }} }}   # port 993\n    \
-                 outgoing: {{ host: {outgoing}, tls: starttls }}   # port 587; credentials as incoming"
+                "  imapSmtp:\n    incoming: {{ host: {incoming}, tls: implicit, credentials: {{ mailbox: {{}} }} }}  # port 993\n    \
+                 outgoing: {{ host: {outgoing}, tls: starttls }}  # port 587; credentials as incoming"
             ),
             Kind::Pop3Smtp => format!(
-                "  pop3Smtp:\n    incoming: {{ host: {incoming}, tls: implicit, credentials: {{ mailbox: {{}} }} }}   # port 995\n    \
-                 outgoing: {{ host: {outgoing}, tls: starttls }}   # port 587; credentials as incoming"
+                "  pop3Smtp:\n    incoming: {{ host: {incoming}, tls: implicit, credentials: {{ mailbox: {{}} }} }}  # port 995\n    \
+                 outgoing: {{ host: {outgoing}, tls: starttls }}  # port 587; credentials as incoming"
             ),
             Kind::Exchange => format!(
                 "  exchange:\n    location: {{ fixed: {{ incoming: https://{incoming}/EWS/Exchange.asmx, outgoing: https://{outgoing}/EWS/Exchange.asmx }} }}\n    \
                  incoming:\n      authentication: auto\n      \
                  credentials: {{ profile: {{ username: svc-sync, password: {{ secret: mail, key: password }}, access: impersonation }} }}"
             ),
-            Kind::ExchangeOnline => "  exchangeOnline:\n    tenant: 00000000-0000-0000-0000-000000000000     # yours\n    \
-                 serverToServer:\n      clientId: 00000000-0000-0000-0000-000000000000   # the application's\n      \
+            Kind::ExchangeOnline => "  exchangeOnline:\n    tenant: 00000000-0000-0000-0000-000000000000  # yours\n    \
+                 serverToServer:\n      clientId: 00000000-0000-0000-0000-000000000000  # the application's\n      \
                  clientSecret: { secret: mail, key: password }"
                 .to_owned(),
         }
@@ -200,6 +202,17 @@ fn placeholder(recipient: &str) -> Result<String, Failure> {
          apiVersion: mailplumb/v1\nkind: Secret\nmetadata: {{ name: mail }}\nspec:\n  values:\n    password:\n      \
          sealedTo: [ops]\n      age: |\n{indented}"
     ))
+}
+
+/// As `mailplumb fmt` would write it.
+fn canonical(path: &Path, text: String) -> String {
+    let file = SourceFile {
+        name: "mailplumb.yaml".into(),
+        path: path.to_owned(),
+        bytes: text.as_bytes().into(),
+        layer: None,
+    };
+    format::format(&file, &Order::of_manifest()).unwrap_or(text)
 }
 
 fn pretty(schema: &serde_json::Value) -> Result<String, Failure> {

@@ -11,6 +11,7 @@ mod describe;
 mod events;
 mod exit;
 mod explain;
+mod fmt;
 mod get;
 mod history;
 mod init;
@@ -114,6 +115,7 @@ enum Command {
     Init(init::Init),
     Validate(validate::Validate),
     Explain(explain::Explain),
+    Fmt(fmt::Fmt),
     Plan(plan::PlanCommand),
     Apply(apply::Apply),
     Test(test::Test),
@@ -173,6 +175,7 @@ pub fn main() -> ExitCode {
         Command::Init(command) => command.run(global),
         Command::Validate(command) => command.run(global),
         Command::Explain(command) => command.run(global),
+        Command::Fmt(command) => command.run(global),
         Command::Plan(command) => command.run(global),
         Command::Apply(command) => command.run(global),
         Command::Test(command) => command.run(global),

@@ -62,6 +62,9 @@ pub struct Overrides {
     /// Override this guard; may be given several times
     #[arg(long, value_name = "GUARD", requires = "reason", value_parser = parse_guard)]
     override_guard: Vec<Guard>,
+    /// Judge what providers switch off as on this day [default: today]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<jiff::civil::Date>,
     /// Why guards are overridden; it is recorded
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -72,7 +75,8 @@ impl Overrides {
     pub fn policy(&self) -> Policy {
         let reason = self.reason.clone().unwrap_or_default();
         let overrides = self.override_guard.iter().map(|guard| (*guard, reason.clone())).collect();
-        Policy { overrides, ..policy() }
+        let policy = policy();
+        Policy { overrides, as_of: self.as_of.or(policy.as_of), ..policy }
     }
 }
 

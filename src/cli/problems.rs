@@ -1,4 +1,4 @@
-//! Problems of a manifest as people and programs read them: a caret below the source line, or JSON.
+//! Problems of a manifest as people read them: a caret below the source line.
 //!
 //! What may be a secret value is masked: the bytes that a problem says hold one, in every line that is shown, and what
 //! follows a key like `password`.
@@ -10,7 +10,6 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{
     Annotation, AnnotationKind, Element, Level, Origin as Heading, Renderer as Snippets, Snippet,
 };
-use serde_json::{Value, json};
 
 use super::output;
 use crate::manifest::LineIndex;
@@ -180,6 +179,12 @@ fn with_neighbours(line: &str, mask: Range<usize>) -> Range<usize> {
     before.unwrap_or(mask.start)..after.map_or(mask.end, |_| line.len())
 }
 
+/// A line without what follows `password:` and the like.
+pub fn without_passwords(line: &str) -> String {
+    let masks = after_secret_key(line);
+    masked(line, 0..0, masks).text
+}
+
 /// What follows `password:` and the like on a line, unless a reference begins there.
 fn after_secret_key(line: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
@@ -241,39 +246,6 @@ fn cut(shown: &Shown) -> Shown {
     let start = before.len() + shown.span.start - from;
     let end = before.len() + text.ceil_char_boundary(marked).min(to) - from;
     Shown { text: format!("{before}{part}{after}"), span: start..end, moved: true }
-}
-
-/// The problems for programs: an array of objects with `code`, `severity`, `message`, `file`, `line`, `column`,
-/// `label`, `hint` and `related`; what does not exist is left out. Nothing of the files' text is in it.
-pub fn to_json(problems: &[Problem]) -> Value {
-    let place =
-        |origin: &Origin| json!({ "file": &*origin.file, "line": origin.line, "column": origin.column });
-    let one = |problem: &Problem| {
-        let mut value = problem.origin.as_ref().map_or_else(|| json!({}), place);
-        if let Some(object) = value.as_object_mut() {
-            object.insert("code".to_owned(), json!(problem.code));
-            object.insert("severity".to_owned(), json!(problem.severity));
-            object.insert("message".to_owned(), json!(problem.message));
-            let words = [("label", &problem.label), ("hint", &problem.hint)];
-            for (key, words) in words {
-                words.iter().for_each(|words| {
-                    object.insert(key.to_owned(), json!(words));
-                });
-            }
-            if !problem.related.is_empty() {
-                let related = problem.related.iter().map(|(origin, words)| {
-                    let mut related = place(origin);
-                    related.as_object_mut().into_iter().for_each(|it| {
-                        it.insert("message".to_owned(), json!(words));
-                    });
-                    related
-                });
-                object.insert("related".to_owned(), related.collect());
-            }
-        }
-        value
-    };
-    problems.iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -352,18 +324,6 @@ mod tests {
         assert_eq!(
             (&shown.text[shown.span.clone()], shown.text.as_str()),
             (MASK, "a: ********, c: ********")
-        );
-    }
-
-    #[test]
-    fn programs_get_places_and_words_but_no_source() {
-        let text = "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: x }\nspec: { values: { x: hunter2 } }\n";
-        let problems = manifest::read(&[file(text)], &HostSettings::default()).problems;
-        let json = to_json(&problems);
-        assert!(!json.to_string().contains("hunter2"));
-        assert_eq!(
-            (&json[1]["code"], &json[1]["line"], &json[1]["severity"]),
-            (&json!("MP0030"), &json!(4), &json!("error"))
         );
     }
 }

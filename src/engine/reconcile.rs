@@ -66,7 +66,10 @@ pub async fn once(
     let changed = compare::changed(&desired, &stored);
     let compared =
         compare::compare(engine.store.as_ref(), &engine.secrets, &desired, &changed, Presence::Unattended);
-    let policy = Policy { compared: compared.await?, ..policy.clone() };
+    // A server runs for months: where dated rules are judged at all, they are judged as of the day of the round.
+    let today = engine.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let as_of = policy.as_of.map(|_| today);
+    let policy = Policy { compared: compared.await?, as_of, ..policy.clone() };
     let mut plan = plan::plan(&desired, &stored, &policy);
     // Failed tests are repeated when the schedule says so, not whenever somebody looks at the files.
     plan.steps.retain(|step| !is_scheduled(step, &stored));

@@ -92,7 +92,10 @@ codes! {
     CSV = "MP0100" "a CSV file that cannot be read";
     // the rest
     NOT_YET = "MP0110" "a setting that this version does not act on";
+    RETIRING = "MP0150" "something that a provider switches off on a date";
+    RETIRED = "MP0151" "something that a provider has switched off; a plan refuses new and changed profiles that need it";
     HOST_FILE = "MP0120" "a host file that cannot be read";
+    FORMAT = "MP0140" "a file that cannot be formatted without changing what it says";
     EDIT = "MP0130" "a file in which a secret cannot be set";
 }
 

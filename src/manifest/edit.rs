@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::arena::{self, Kind, Tree};
 use super::codes;
+use super::format::{self, Around};
 use super::mirror::API_VERSION;
 use super::place::{Files, Place};
 use super::report::{Draft, Report};
@@ -174,7 +175,7 @@ impl Edit<'_> {
             return vec![nothing, Splice { start: at, end: at, text }];
         };
         let indent = self.column(age_key);
-        let recipients = serde_json::to_string(value.sealed_to).unwrap_or_default();
+        let recipients = names_list(value.sealed_to);
         let mut splices = Vec::new();
         match tree.entry(old, "sealedTo") {
             Some((names_key, names)) => splices.push(self.over_list(names_key, names, &recipients)),
@@ -245,15 +246,21 @@ fn flow(value: &Value<'_>) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// A key as YAML writes it.
+/// A key as the canonical form has it.
 fn quoted(key: &str) -> String {
-    serde_yaml::to_string(key).map_or_else(|_| format!("{key:?}"), |text| text.trim_end().to_owned())
+    format::scalar_text(key, Around::Flow)
 }
 
+fn names_list(names: &[String]) -> String {
+    format!("[{}]", names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", "))
+}
+
+/// The entries of a value, in the canonical form.
 fn block(value: &Value<'_>, indent: usize, line: &str) -> String {
-    let text = serde_yaml::to_string(value).unwrap_or_default();
-    let lines = text.trim_end().lines().map(|text| format!("{}{text}", " ".repeat(indent)));
-    lines.collect::<Vec<_>>().join(line)
+    let names = (!value.sealed_to.is_empty()).then(|| format!("sealedTo: {}", names_list(value.sealed_to)));
+    let armoured = value.age.trim_end().lines().map(|text| format!("  {text}"));
+    let lines = names.into_iter().chain(["age: |".to_owned()]).chain(armoured);
+    lines.map(|text| format!("{}{text}", " ".repeat(indent))).collect::<Vec<_>>().join(line)
 }
 
 fn entry(key: &str, value: &Value<'_>, indent: usize, line: &str) -> String {
@@ -345,7 +352,7 @@ kind: Other
 
     #[test]
     fn a_value_is_replaced_and_everything_around_it_stays() {
-        let expected = BLOCK.replace("[old, older]", "[\"ops\"]").replace(
+        let expected = BLOCK.replace("[old, older]", "[ops]").replace(
             "        OLD\n        OLDER\n",
             "        -----BEGIN AGE ENCRYPTED FILE-----\n        AAAA\n        -----END AGE ENCRYPTED FILE-----\n",
         );
@@ -355,15 +362,13 @@ kind: Other
     #[test]
     fn what_was_added_can_be_replaced_again_and_again() {
         let once = put("kind: Secret\nmetadata: { name: mail }\nspec:\n  values:\n", "anna").unwrap();
-        assert!(once.contains("sealedTo:\n      - ops\n"), "{once}");
-        let twice = put(&once, "anna").unwrap();
-        assert_eq!(twice, once.replace("sealedTo:\n      - ops\n", "sealedTo: [\"ops\"]\n"));
-        assert_eq!(put(&twice, "anna").unwrap(), twice);
+        assert!(once.contains("      sealedTo: [ops]\n      age: |\n"), "{once}");
+        assert_eq!(put(&once, "anna").unwrap(), once);
     }
 
     #[test]
     fn a_missing_key_is_added_behind_the_last_one() {
-        let added = "    ben:\n      sealedTo:\n      - ops\n      age: |\n        -----BEGIN AGE ENCRYPTED FILE-----\n        \
+        let added = "    ben:\n      sealedTo: [ops]\n      age: |\n        -----BEGIN AGE ENCRYPTED FILE-----\n        \
                      AAAA\n        -----END AGE ENCRYPTED FILE-----\n";
         let expected = BLOCK.replace("    # last comment\n", &format!("{added}    # last comment\n"));
         assert_eq!(put(BLOCK, "ben").unwrap(), expected);
@@ -391,6 +396,31 @@ kind: Other
         ] {
             let result = put(&format!("kind: Secret\nmetadata: {{ name: mail }}\n{spec}"), "anna");
             assert!(result.as_ref().is_ok_and(|text| !text.contains("hunter2")), "{spec}\n{result:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_in_canonical_form_already() {
+        let canonical = |text: &str| {
+            let file = SourceFile {
+                name: "a.yaml".into(),
+                path: "a.yaml".into(),
+                bytes: text.as_bytes().into(),
+                layer: None,
+            };
+            format::format(&file, &format::Order::of_manifest()).unwrap()
+        };
+        let head = "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: mail }\nspec:\n  values:\n";
+        for text in [
+            "",
+            head,
+            &format!("{head}    zoe: {{ env: X }}\n"),
+            &format!("{head}    anna: {{ env: X }}  # c\n"),
+        ] {
+            for key in ["anna", "no", "x: y"] {
+                let result = put(text, key).unwrap();
+                assert_eq!(canonical(&result), result);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use super::mirror::{API_VERSION, Metadata};
 /// The schema of one document of a manifest.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| {
+        settings.transforms.insert(0, Box::new(Defaults));
         settings.transforms.insert(0, Box::new(WithoutNull));
     });
     let mut generator = settings.into_generator();
@@ -117,6 +118,33 @@ fn case(kind: &str, spec: &Schema) -> Value {
         then.insert("required".to_owned(), json!(["spec"]));
     }
     json!({ "if": { "properties": { "kind": { "const": kind } }, "required": ["kind"] }, "then": then })
+}
+
+/// Defaults are told in the descriptions, as "Default `x`" or "Default 10"; editors want them as values too.
+#[derive(Debug, Clone)]
+struct Defaults;
+
+impl Transform for Defaults {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        if let Some(default) = schema.get("description").and_then(Value::as_str).and_then(default) {
+            schema.insert("default".to_owned(), default);
+        }
+    }
+}
+
+fn default(description: &str) -> Option<Value> {
+    let (_, told) = description.split_once("Default ")?;
+    if let Some(quoted) = told.strip_prefix('`') {
+        let (word, _) = quoted.split_once('`')?;
+        return Some(match word {
+            "true" => json!(true),
+            "false" => json!(false),
+            word => json!(word),
+        });
+    }
+    let digits: String = told.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<u64>().ok().map(Value::from)
 }
 
 /// An optional key is left out, never null.

@@ -30,8 +30,11 @@ pub fn decode<'a>(file: &'a SourceFile, index: u32, report: &mut Report<'_>) -> 
         Err(error) => {
             let start = offset(error.valid_up_to());
             let place = Place { file: index, start, end: start };
+            let is_utf16 = file.bytes.starts_with(b"\xFF\xFE") || file.bytes.starts_with(b"\xFE\xFF");
+            let message =
+                if is_utf16 { "the file is UTF-16, not UTF-8 text" } else { "the file is not UTF-8 text" };
             report.add(
-                Draft::error(codes::NOT_UTF8, place, "the file is not UTF-8 text")
+                Draft::error(codes::NOT_UTF8, place, message)
                     .label("this byte")
                     .hint("save the file as UTF-8"),
             );

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod problem;
 pub mod profile;
 pub mod record;
+pub mod retirement;
 pub mod revision;
 pub mod secret;
 pub mod selection;

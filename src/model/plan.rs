@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::desired::{DesiredNote, ManifestDigest};
@@ -27,6 +28,8 @@ pub struct Policy {
     pub selection: Selection,
     /// Of the secrets whose ciphertext changed: what opening them told. What is not in it was not compared.
     pub compared: BTreeMap<SecretRef, Comparison>,
+    /// The day for which dated rules are judged (`model::retirement`). `None`: they are not looked at.
+    pub as_of: Option<Date>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

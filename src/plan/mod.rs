@@ -16,6 +16,7 @@ pub mod selection;
 pub mod snapshot;
 
 mod cause;
+mod dated;
 pub mod fields;
 mod guards;
 mod hosts;
@@ -64,10 +65,14 @@ fn whole(estate: &Estate<'_>) -> Plan {
     steps.extend(profiles::deletes(estate));
     steps.extend(secrets::deletes(estate));
 
+    let dated = dated::verdict(estate);
+    steps.retain(|step| !dated.refuses(step));
     let verdict = guards::check(estate, &steps);
     let mut blocked = references::unresolved(estate);
+    blocked.extend(dated.blocked);
     blocked.extend(verdict.blocked);
     let mut notes = desired.notes.clone();
+    notes.extend(dated.notes);
     notes.extend(conflicts);
     notes.extend(notes::awaiting_connectors(&awaiting));
     notes.extend(verdict.notes);

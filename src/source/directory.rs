@@ -113,6 +113,10 @@ impl Reading {
         if !is_manifest_file(&path) {
             return Ok(());
         }
+        if entry.file_name().to_str().is_none() {
+            let detail = "its name is not UTF-8 text".to_owned();
+            return Err(SourceError::Unreadable { path, detail });
+        }
         let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
         if metadata.is_dir() { Ok(()) } else { self.file(&path, name, &metadata) }
     }
@@ -125,14 +129,16 @@ impl Reading {
         if self.files.len() == limits::MANIFEST_FILES_MAX {
             return Err(SourceError::TooMany(limits::MANIFEST_FILES_MAX));
         }
+        if metadata.len() > limits::MANIFEST_FILE_BYTES_MAX {
+            return Err(too_large(path));
+        }
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(limits::MANIFEST_FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
             .map_err(|error| unreadable(path, &error))?;
         let size = bytes.len() as u64;
         if size > limits::MANIFEST_FILE_BYTES_MAX {
-            let detail = format!("it is larger than {} bytes", limits::MANIFEST_FILE_BYTES_MAX);
-            return Err(SourceError::Unreadable { path: path.to_owned(), detail });
+            return Err(too_large(path));
         }
         self.bytes += size;
         if self.bytes > limits::MANIFEST_BYTES_MAX {
@@ -147,6 +153,11 @@ impl Reading {
         });
         Ok(())
     }
+}
+
+fn too_large(path: &Path) -> SourceError {
+    let detail = format!("it is larger than {} MiB", limits::MANIFEST_FILE_BYTES_MAX / (1024 * 1024));
+    SourceError::Unreadable { path: path.to_owned(), detail }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> SourceError {

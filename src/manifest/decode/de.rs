@@ -92,7 +92,11 @@ macro_rules! numbers {
             if node.kind == Kind::Text {
                 return Err(self.wrong($expected, node));
             }
-            let number = node.text.parse::<$type>().map_err(|_| self.wrong($expected, node))?;
+            // `parse` takes a sign, and zeros in front, which are octal for readers of YAML 1.1.
+            let is_whole = node.text.bytes().all(|byte| byte.is_ascii_digit());
+            let is_shortest = node.text.len() == 1 || !node.text.starts_with('0');
+            let number = node.text.parse::<$type>().ok().filter(|_| is_whole && is_shortest);
+            let number = number.ok_or_else(|| self.wrong($expected, node))?;
             visitor.$visit(number).map_err(|error: Error| error.at(self.index))
         }
     )*};

@@ -4,6 +4,7 @@
 pub mod de;
 pub mod error;
 pub mod spanned;
+mod traps;
 
 use std::collections::BTreeSet;
 
@@ -50,6 +51,7 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
             Draft::error(codes::UNKNOWN_VALUE, place, format!("`{}` is not possible here", shorten(&value)))
                 .label(format!("expected {}", alternatives(expected)))
                 .hint_if(did_you_mean(&value, expected.iter().copied()))
+                .hint_if(traps::none_of_words(&value, expected))
         }
         Cause::MissingKey(key) => {
             // Its value could not be read, or its name is misspelt: either has been said.
@@ -68,6 +70,7 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
             Draft::error(codes::WRONG_TYPE, place, format!("expected {expected}, found {found}"))
                 .label(format!("expected {expected}"))
                 .hint_if((expected == "a map").then(|| "an empty map is written `{}`".to_owned()))
+                .hint_if(tree.node(node).and_then(|node| traps::hint(expected, node)))
         }
         Cause::Plaintext => plaintext(place),
         Cause::Empty => Draft::error(codes::EMPTY_VALUE, place, "a key without a value")

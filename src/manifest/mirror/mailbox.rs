@@ -11,9 +11,12 @@ use crate::manifest::decode::spanned::{Raw, Spanned};
 use crate::model::name::{Address, Name};
 
 /// Defines a struct with the settings that a mailbox, an entry of a list, the `common` part of a list and an
-/// assignment share. (`flatten` would lose the places of problems.)
+/// assignment share; the order is that in which `fmt` writes keys. (`flatten` would lose the places of problems.)
 macro_rules! with_settings {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }) => {
+    (
+        $(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)* }
+        and behind them { $($(#[$last_meta:meta])* pub $last:ident: $last_type:ty,)* }
+    ) => {
         #[derive(Debug, Clone, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         $(#[$meta])*
@@ -40,6 +43,7 @@ macro_rules! with_settings {
             pub credentials: Option<Spanned<MailboxCredentials>>,
             /// Vendor: "Folder-level tracking". Exchange types only.
             pub tracked_folders: Option<Spanned<Vec<String>>>,
+            $($(#[$last_meta])* pub $last: $last_type,)*
         }
 
         impl $name {
@@ -108,6 +112,8 @@ with_settings! {
         pub forward: Option<Spanned<SharedMailbox>>,
         /// Vendor: "Approve Email": this very address and no other.
         pub approved: Option<Spanned<Address>>,
+    }
+    and behind them {
         /// Take the mailbox over from another holder. Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
         /// What protects it, and what it was called before.
@@ -235,6 +241,7 @@ with_settings! {
         /// Queues and forward mailboxes only.
         pub delete_after_processing: Option<Spanned<bool>>,
     }
+    and behind them {}
 }
 
 with_settings! {
@@ -252,6 +259,8 @@ with_settings! {
         pub labels: BTreeMap<String, String>,
         /// Vendor: "Approve Email": this very address and no other.
         pub approved: Option<Spanned<Address>>,
+    }
+    and behind them {
         /// Take the mailbox over from another holder. Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
         /// What protects it, and what it was called before.
@@ -276,6 +285,8 @@ with_settings! {
         pub approved: Option<Spanned<Address>>,
         /// Delete mail at the server once its record is durable. Vendor: "Delete Emails after Processing". Default `false`.
         pub delete_after_processing: Option<Spanned<bool>>,
+    }
+    and behind them {
         /// Take the mailbox over from another holder. Vendor: "Set as primary sync organization".
         pub claim: Option<Spanned<Claim>>,
         /// What protects it, and what it was called before.
@@ -313,6 +324,7 @@ with_settings! {
         /// Which mailboxes get these values.
         pub select: Spanned<Select>,
     }
+    and behind them {}
 }
 
 /// Which mailboxes: those that fit every key given here.

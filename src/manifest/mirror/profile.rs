@@ -66,7 +66,7 @@ pub struct ImapSmtp {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IncomingServer {
     /// Vendor: "Incoming Server Location". A host name, without scheme and port.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[^/ ]+$"), extend("examples" = ["imap.provider.example"]))]
     pub host: Spanned<String>,
     /// Vendor: "Incoming Port". Left out: 995 or 110 for POP3, 993 or 143 for IMAP, by `tls`.
     #[schemars(range(min = 1, max = 65535))]
@@ -86,7 +86,7 @@ pub struct IncomingServer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OutgoingServer {
     /// Vendor: "Outgoing Server Location". A host name, without scheme and port.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[^/ ]+$"), extend("examples" = ["smtp.provider.example"]))]
     pub host: Spanned<String>,
     /// Vendor: "Outgoing Port". Left out: 465, 587 or 25, by `tls`.
     #[schemars(range(min = 1, max = 65535))]
@@ -194,6 +194,7 @@ pub struct Oauth2 {
     /// Where the client's secret is. Vendor: "Client Secret".
     pub client_secret: SecretReference,
     /// What the token is asked for, as the provider names it.
+    #[schemars(extend("examples" = ["https://outlook.office365.com/.default"]))]
     pub scope: String,
 }
 
@@ -320,6 +321,7 @@ pub enum Transport {
 /// How the application proves itself: `clientSecret` or `certificate`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["clientSecret"] }, { "required": ["certificate"] }]))]
 pub struct ServerToServer {
     /// The id of the app registration. Vendor: "Client Id".
     pub client_id: String,

@@ -24,17 +24,17 @@ pub struct SecretSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{ "required": ["age"] }, { "required": ["file"] }, { "required": ["env"] }]))]
 pub struct SecretValue {
+    /// Names of the organization's recipients that it is encrypted to.
+    #[serde(default)]
+    pub sealed_to: Vec<Spanned<String>>,
+    /// The day on which the value stops working at the server.
+    pub expires: Option<Spanned<Day>>,
     /// An armoured age ciphertext.
     pub age: Option<Spanned<String>>,
     /// A file on the machine that makes the connection; one line end at its end is not part of the value.
     pub file: Option<Spanned<String>>,
     /// An environment variable of the process that makes the connection.
     pub env: Option<Spanned<String>>,
-    /// Names of the organization's recipients that it is encrypted to.
-    #[serde(default)]
-    pub sealed_to: Vec<Spanned<String>>,
-    /// The day on which the value stops working at the server.
-    pub expires: Option<Spanned<Day>>,
 }
 
 /// A whole file that is one age ciphertext.

@@ -111,12 +111,12 @@ macro_rules! text_schema {
 }
 
 text_schema! {
-    Size, "Size", "A size: `100B`, `5120KiB`, `5MiB`, `1GiB`.", { "pattern": "^[0-9]+(B|KiB|MiB|GiB)$" };
-    Moment, "Moment", "A moment with its zone, as RFC 3339 writes it.", { "format": "date-time" };
-    Day, "Day", "A day: `2027-05-01`.", { "format": "date" };
+    Size, "Size", "A size: `100B`, `5120KiB`, `5MiB`, `1GiB`.", { "pattern": "^[0-9]+(B|KiB|MiB|GiB)$", "examples": ["5120KiB"] };
+    Moment, "Moment", "A moment with its zone, as RFC 3339 writes it.", { "format": "date-time", "examples": ["2026-11-01T00:00:00Z"] };
+    Day, "Day", "A day: `2027-05-01`.", { "format": "date", "examples": ["2027-05-01"] };
     Name, "Name", "A slug: lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit.",
-        { "pattern": "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "maxLength": (limits::NAME_CHARACTERS_MAX) };
-    Address, "Address", "An e-mail address.", { "pattern": "^[^@\\s]+@[^@\\s]+$", "maxLength": (limits::ADDRESS_BYTES_MAX) };
+        { "pattern": "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "maxLength": (limits::NAME_CHARACTERS_MAX), "examples": ["hq-exchange"] };
+    Address, "Address", "An e-mail address.", { "pattern": "^[^@\\s]+@[^@\\s]+$", "maxLength": (limits::ADDRESS_BYTES_MAX), "examples": ["anna@contoso.example"] };
 }
 
 impl JsonSchema for Period {
@@ -127,6 +127,7 @@ impl JsonSchema for Period {
         json_schema!({
             "description": "A duration: `30s`, `5m`, `2h`, `30d`; `0` needs no unit.",
             "anyOf": [{ "type": "string", "pattern": "^([0-9]+[smhd]|0)$" }, { "const": 0 }],
+            "examples": ["30s", "5m", "2h", "30d"],
         })
     }
 }

@@ -3,7 +3,9 @@
 mod cases;
 mod documents;
 mod exit_codes;
+mod hostile;
 mod leaks;
+mod lint;
 mod listings;
 mod masks;
 mod office;

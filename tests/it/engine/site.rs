@@ -259,6 +259,7 @@ pub fn policy() -> Policy {
         overrides: BTreeMap::new(),
         selection: mailplumb::model::selection::Selection::default(),
         compared: BTreeMap::new(),
+        as_of: None,
     }
 }
 

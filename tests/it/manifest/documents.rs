@@ -2,7 +2,7 @@
 //! is a manifest of several files, and one with a file `layers` has a layer in each of the folders named there, in this order.
 //! `MAILPLUMB_BLESS=1` writes what is said now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use mailplumb::cli::problems::{Renderer, Style};
@@ -93,14 +93,95 @@ fn a_file_that_is_too_large_is_refused_and_the_others_are_read() {
     assert_eq!(found, [codes::API_VERSION.0, codes::KIND.0, codes::TOO_LARGE.0]);
 }
 
+/// The vendor's rules of a profile: `p-05-…` in both folders.
+#[test]
+fn every_rule_has_a_valid_and_an_invalid_case() {
+    for folder in ["valid", "invalid"] {
+        let names: Vec<String> = cases(folder)
+            .iter()
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        for rule in 1..=17 {
+            let start = format!("p-{rule:02}-");
+            assert!(names.iter().any(|name| name.starts_with(&start)), "{folder}/{start}*");
+        }
+    }
+}
+
+#[test]
+fn what_providers_switch_off_is_a_warning_with_its_dates() {
+    let profile = "---\napiVersion: mailplumb/v1\nkind: EmailServerProfile\nmetadata: { name: exo }\nspec:\n  \
+                   owner: a@b.example\n  exchangeOnline:\n    tenant: x.example\n    transport: ews\n    \
+                   serverToServer: { clientId: c, clientSecret: { secret: s, key: k } }\n---\napiVersion: \
+                   mailplumb/v1\nkind: Secret\nmetadata: { name: s }\nspec: { values: { k: { env: K } } }\n";
+    let desired = super::read_text(&format!("{ORGANIZATION}{profile}")).desired.unwrap();
+    for (day, code, words) in [
+        (jiff::civil::date(2026, 9, 1), codes::RETIRING, "from 2026-10-01"),
+        (jiff::civil::date(2027, 3, 31), codes::RETIRING, "since 2026-10-01"),
+        (jiff::civil::date(2027, 4, 1), codes::RETIRED, "since 2027-04-01: switched off for good"),
+    ] {
+        let found = manifest::dated::warnings(&desired, day);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert_eq!(found[0].code, code.0);
+        assert!(found[0].message.contains(words) && found[0].hint.as_ref().unwrap().contains("graph"));
+        assert_eq!(found[0].origin.as_ref().unwrap().line, 7);
+    }
+}
+
+/// `docs/problems.md`: meaning, an example as it is printed, what to do.
+#[test]
+fn the_page_of_problems_is_that_of_this_version() {
+    let mut examples = BTreeMap::new();
+    for path in cases("invalid").into_iter().chain(cases("valid")) {
+        let (files, problems, _) = read_case(&path);
+        let renderer = Renderer::new(&files, &problems, Style::Plain);
+        for problem in &problems {
+            let better = |known: &Problem| known.hint.is_none() && problem.hint.is_some();
+            if examples.get(&problem.code).is_none_or(|(known, _)| better(known)) {
+                examples.insert(problem.code.clone(), (problem.clone(), renderer.render(problem)));
+            }
+        }
+    }
+    let mut page = String::from(
+        "# Problems\n\nEvery code that `mailplumb validate` prints. A code is never used again for something else. \
+         `mailplumb validate --explain MP0023` prints a section.\nThis page is generated from the program and its tests.\n",
+    );
+    for (code, meaning) in codes::ALL {
+        let example = examples.get(code.0);
+        let said = example.and_then(|(problem, _)| problem.hint.as_ref().or(problem.label.as_ref()));
+        let remedy = manifest::meanings::REMEDIES
+            .iter()
+            .find(|(of, _)| *of == code.0)
+            .map(|(_, text)| (*text).to_owned());
+        let remedy =
+            remedy.or_else(|| said.map(|text| format!("As the problem says: {}.", text.replace('\n', " "))));
+        let remedy = remedy.unwrap_or_else(|| panic!("{} needs a line in `meanings::REMEDIES`", code.0));
+        page.push_str(&format!("\n## {}\n\n{}.\n", code.0, capital(meaning)));
+        if let Some((_, shown)) = example {
+            page.push_str(&format!("\n```text\n{}\n```\n", shown.trim_end()));
+        }
+        page.push_str(&format!("\nWhat to do: {remedy}\n"));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/problems.md");
+    if blessing() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert!(std::fs::read_to_string(&path).unwrap() == page, "docs/problems.md is stale: MAILPLUMB_BLESS=1");
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
 #[test]
 fn every_code_is_produced_by_a_case() {
     let paths = cases("invalid").into_iter().chain(cases("valid"));
     let mut found: BTreeSet<String> =
         paths.flat_map(|path| read_case(&path).1).map(|problem| problem.code).collect();
-    // `put_secret_value` is not part of reading; its refusals are tested beside it.
-    found.insert(codes::EDIT.0.to_owned());
-    // Neither are dates, and what is said of SSH keys depends on the build.
+    // These do not come from reading; each is tested where it arises.
+    found.extend([codes::EDIT, codes::FORMAT, codes::RETIRING, codes::RETIRED].map(|code| code.0.to_owned()));
+    // Neither do dates, and what is said of SSH keys depends on the build.
     found.extend([codes::EXPIRES.0.to_owned(), codes::SSH_RECIPIENT.0.to_owned()]);
     found.extend(too_large().into_iter().map(|problem| problem.code));
     let missing: Vec<_> = codes::ALL.iter().filter(|(code, _)| !found.contains(code.0)).collect();

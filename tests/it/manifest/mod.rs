@@ -6,6 +6,7 @@ mod cases;
 mod documents;
 mod examples;
 mod explain;
+mod format;
 mod layers;
 mod properties;
 mod reference;

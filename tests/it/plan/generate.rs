@@ -159,6 +159,7 @@ pub fn policy() -> Policy {
         overrides: BTreeMap::new(),
         selection: Selection::default(),
         compared: BTreeMap::new(),
+        as_of: None,
     }
 }
 
@@ -438,7 +439,7 @@ pub fn any_policy() -> impl Strategy<Value = Policy> {
         vec![ServerKind::Exchange, ServerKind::ExchangeOnline, ServerKind::Pop3Smtp, ServerKind::ImapSmtp];
     let overrides = btree_map(select(Guard::ALL.to_vec()), Just("a reason".to_owned()), 0..3);
     (btree_set(select(kinds), 0..5), overrides, compared()).prop_map(|(connectors, overrides, compared)| {
-        Policy { connectors, overrides, selection: Selection::default(), compared }
+        Policy { connectors, overrides, selection: Selection::default(), compared, as_of: None }
     })
 }
 

@@ -9,7 +9,9 @@ use mailplumb::model::name::Name;
 use mailplumb::model::operation::{Awaiting, OperationState, Readiness};
 use mailplumb::model::organization::Retry;
 use mailplumb::model::pending::Standing;
-use mailplumb::model::plan::{Action, Effect, Plan, PutMailbox, Target};
+use mailplumb::model::plan::{Action, Effect, Plan, Policy, PutMailbox, Step, Target};
+use mailplumb::model::profile::{MailServers, Server};
+use mailplumb::model::retirement::Retirement;
 use mailplumb::model::secret::SecretRef;
 use mailplumb::model::stored::{Stored, StoredOperation};
 use mailplumb::plan::render::{self, Style};
@@ -17,7 +19,7 @@ use mailplumb::plan::{self, fingerprint, saved};
 use mailplumb::sync::transition::{StateEvent, transition};
 use proptest::prelude::*;
 
-use super::generate::{any_case, valid_case};
+use super::generate::{self, any_case, valid_case};
 
 fn renderings(plan: &Plan) -> [String; 5] {
     [
@@ -247,6 +249,44 @@ proptest! {
         let gone = stored.mailboxes.keys().filter(|name| !desired.mailboxes.contains_key(*name));
         for name in gone.filter(|name| !renames.contains_key(*name)) {
             prop_assert!(targets.contains(&Target::Mailbox(name.clone())));
+        }
+    }
+
+    /// What the linter refuses never yields a step; what is not touched never blocks.
+    #[test]
+    fn linted((desired, stored, policy) in any_case(), picks in any::<[u8; 2]>()) {
+        let (mut desired, mut stored) = (desired, stored);
+        let policy = Policy { as_of: Some(jiff::civil::date(2027, 6, 1)), ..policy };
+        let mut untouched = BTreeSet::new();
+        for (at, (name, declared)) in desired.profiles.iter_mut().enumerate() {
+            if picks[0] >> (at % 8) & 1 == 1 {
+                let incoming = generate::endpoint("outlook.office365.com");
+                let servers = MailServers { trust: None, incoming, outgoing: None };
+                declared.value.server = Server::ImapSmtp(servers);
+            }
+            if picks[1] >> (at % 8) & 1 == 1 {
+                stored.profiles.insert(name.clone(), declared.value.clone());
+            }
+            if stored.profiles.get(name) == Some(&declared.value) {
+                untouched.insert(name.clone());
+            }
+        }
+        let plan = plan::plan(&desired, &stored, &policy);
+        for (name, declared) in &desired.profiles {
+            let ended: Vec<_> =
+                Retirement::of(&declared.value).filter(|it| it.has_ended(policy.as_of.unwrap())).collect();
+            let target = Target::Profile(name.clone());
+            let says = |message: &str| ended.iter().any(|it| message == it.words(policy.as_of.unwrap()));
+            let blocks = plan.blocked.iter().any(|it| it.target.as_ref() == Some(&target) && says(&it.message));
+            let notes = plan.notes.iter().any(|it| it.subject == target.to_string() && says(&it.message));
+            let is_refused = !ended.is_empty() && !untouched.contains(name);
+            prop_assert_eq!(blocks, is_refused, "{}", name);
+            prop_assert_eq!(notes, !ended.is_empty() && untouched.contains(name), "{}", name);
+            let leads_there = |step: &Step| {
+                step.target == target
+                    || put_of(&step.effect).is_some_and(|put| put.mailbox.profile.as_ref() == Some(name))
+            };
+            prop_assert!(!is_refused || !plan.steps.iter().any(leads_there), "{}", name);
         }
     }
 

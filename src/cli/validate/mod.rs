@@ -1,0 +1,121 @@
+//! `mailplumb validate`
+
+mod github;
+mod json;
+mod places;
+mod sarif;
+
+use clap::{Args, ValueEnum};
+
+use self::places::Places;
+use super::context::today;
+use super::exit::{DONE, ERROR, Failure, Outcome, USAGE};
+use super::{Global, output, problems};
+use crate::engine::reconcile::{self, Loaded};
+use crate::manifest;
+use crate::model::desired::Desired;
+#[cfg(test)]
+use crate::model::problem::SourceFile;
+use crate::model::problem::{Problem, Severity};
+
+/// Report every problem of the manifest at once
+///
+/// Reads all files and reports each problem with its file, line and column, what was expected and what to do. Needs neither
+/// a key nor a store nor a network.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mailplumb validate --file ./mail\n  mailplumb validate --output sarif > mailplumb.sarif\n  \
+                        mailplumb validate --explain MP0023"
+)]
+pub struct Validate {
+    /// Print the problems in this form
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Form,
+    /// Judge what expires and what providers switch off as on this day [default: today]
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<jiff::civil::Date>,
+    /// Explain this code instead, and read no manifest
+    #[arg(long, value_name = "CODE", exclusive = true)]
+    explain: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// Annotations of a GitHub workflow; the text goes to stderr
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+impl Validate {
+    pub fn run(self, global: &Global) -> Outcome {
+        if let Some(code) = &self.explain {
+            return explain(code);
+        }
+        let Loaded { files, desired, problems: mut found } =
+            reconcile::load(&global.source(), &global.host()?)?;
+        let as_of = self.as_of.unwrap_or_else(today);
+        found.extend(desired.iter().flat_map(|desired| manifest::expiry::check(desired, as_of)));
+        found.extend(desired.iter().flat_map(|desired| manifest::dated::warnings(desired, as_of)));
+        let places = Places::new(&files, &found);
+        match self.output {
+            Form::Text => {
+                problems::print(&found, &files);
+                output::data(&sum(desired.as_ref(), &found))?;
+            }
+            Form::Json => output::json(&json::document(&found, &places))?,
+            Form::Sarif => output::json(&sarif::document(&found, &places))?,
+            Form::Github => {
+                problems::print(&found, &files);
+                output::talk(&sum(desired.as_ref(), &found));
+                output::data(&github::commands(&found, &places))?;
+            }
+        }
+        Ok(if desired.is_some() { DONE } else { ERROR })
+    }
+}
+
+fn count(problems: &[Problem], severity: Severity) -> usize {
+    problems.iter().filter(|problem| problem.severity == severity).count()
+}
+
+fn sum(desired: Option<&Desired>, problems: &[Problem]) -> String {
+    let errors = output::counted(count(problems, Severity::Error), "error", "errors");
+    let warnings = output::counted(count(problems, Severity::Warning), "warning", "warnings");
+    match desired {
+        Some(desired) => format!(
+            "Valid: {}, {}; {errors}, {warnings}.",
+            output::counted(desired.profiles.len(), "profile", "profiles"),
+            output::counted(desired.mailboxes.len(), "mailbox", "mailboxes")
+        ),
+        None => format!("Not valid: {errors}, {warnings}."),
+    }
+}
+
+fn explain(code: &str) -> Outcome {
+    match manifest::meanings::explanation(code) {
+        Some(text) => {
+            output::data(text)?;
+            Ok(DONE)
+        }
+        None => Err(Failure::new(format!("there is no code `{}`", code.escape_debug()))
+            .hint("codes look like MP0023; docs/problems.md lists them")
+            .code(USAGE)),
+    }
+}
+
+#[cfg(test)]
+fn problems_of(text: &str) -> (Vec<SourceFile>, Vec<Problem>) {
+    let files = vec![SourceFile {
+        name: "a b.yaml".into(),
+        path: "./mail/a b.yaml".into(),
+        bytes: text.as_bytes().into(),
+        layer: None,
+    }];
+    let problems = manifest::read(&files, &crate::model::host::HostSettings::default()).problems;
+    (files, problems)
+}
