@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+pub use self::manuscript::replace;
 use super::context::shown;
 use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE};
 use super::{Global, output};
