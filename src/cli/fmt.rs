@@ -100,7 +100,7 @@ impl Fmt {
 
     fn settle(&self, file: &SourceFile, text: &str) -> Result<(), Failure> {
         if self.writes() {
-            secrets::replace(&file.path, text)?;
+            secrets::replace(&file.path, text.as_bytes())?;
             return output::data(&shown(&file.path));
         }
         output::data(&difference(file, &shown(&file.path), text))

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+pub use self::manuscript::replace;
 use super::context::shown;
 use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE};
 use super::{Global, output};

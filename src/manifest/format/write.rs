@@ -114,7 +114,7 @@ impl Writer {
                 self.items(inner, indent + STEP, Inline::No);
             }
             Node::Scalar(Scalar { style: Style::Empty, .. }) => self.beside(item.beside),
-            value => {
+            value @ (Node::Scalar(_) | Node::Collection(_)) => {
                 self.text.push(' ');
                 self.value(value, indent, item.beside);
             }
