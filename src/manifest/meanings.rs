@@ -31,8 +31,14 @@ pub const REMEDIES: &[(&str, &str)] = &[
     ),
     ("MP0043", "Correct the name, or declare the profile."),
     ("MP0048", "Choose a name that no mailbox has, and that stands under one mailbox only."),
-    ("MP0057", "Ask for a new value at the server, then `mailplumb secrets set NAME/KEY`, and write the new day."),
-    ("MP0058", "Use an age recipient (`mailplumb secrets keygen`), or a build with the feature that reads SSH keys."),
+    (
+        "MP0057",
+        "Ask for a new value at the server, then `mailplumb secrets set NAME/KEY`, and write the new day.",
+    ),
+    (
+        "MP0058",
+        "Use an age recipient (`mailplumb secrets keygen`), or a build with the feature that reads SSH keys.",
+    ),
     ("MP0060", "Write a host name for POP3, IMAP and SMTP, and the URL of the web service for Exchange."),
     ("MP0065", "Use `profile`, `mailbox` or `oauth2` credentials here."),
     ("MP0066", "Name credentials; only SMTP servers take mail from everybody."),

@@ -237,7 +237,7 @@ fn not_encrypted(error: seal::SealError) -> Failure {
 }
 
 /// Writes beside the file and renames, so that a crash leaves the old or the new content.
-pub fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
+pub fn replace(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error);
     // A link is followed: the file that it names is what is replaced.
