@@ -225,7 +225,12 @@ impl<'t> Reading<'t> {
             Event::Alias(_) | Event::UnresolvedAlias(_) | Event::Anchor(..) => {
                 Err(BundleFault::NotPlain(line))
             }
-            Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd => Ok(()),
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::SequenceEnd
+            | Event::Comment(..) => Ok(()),
             // The parser's enum may grow; what it adds then is no part of a flat map.
             _ => Ok(()),
         }

@@ -117,7 +117,9 @@ impl Manuscript {
     ) -> Result<(), Failure> {
         let armoured = seal::seal(value, &self.recipients).map_err(not_encrypted)?;
         let names = self.recipient_names();
-        self.edit(index, |file| manifest::edit::put_secret_value(file, secret, &armoured, &names))
+        self.edit(index, |file| {
+            manifest::edit::put_secret_value(file, secret, &armoured, &names).map_err(Box::new)
+        })
     }
 
     /// Encrypts a bundle anew, in the form that it has, and writes down its recipients and keys.
@@ -130,17 +132,19 @@ impl Manuscript {
             self.changed.insert(opened.found);
         }
         let names = self.recipient_names();
-        self.edit(opened.holder, |file| manifest::edit::put_bundle(file, &opened.secret, &names, &keys))
+        self.edit(opened.holder, |file| {
+            manifest::edit::put_bundle(file, &opened.secret, &names, &keys).map_err(Box::new)
+        })
     }
 
     fn edit(
         &mut self,
         index: usize,
-        edit: impl FnOnce(&SourceFile) -> Result<String, Problem>,
+        edit: impl FnOnce(&SourceFile) -> Result<String, Box<Problem>>,
     ) -> Result<(), Failure> {
         let Some(file) = self.files.get_mut(index) else { return Ok(()) };
         let text = edit(file).map_err(|problem| {
-            problems::print(std::slice::from_ref(&problem), std::slice::from_ref(file));
+            problems::print(std::slice::from_ref(&*problem), std::slice::from_ref(file));
             Failure::new(format!("`{}` cannot be edited", shown(&file.path)))
         })?;
         if text.as_bytes() != &*file.bytes {
@@ -233,7 +237,7 @@ fn not_encrypted(error: seal::SealError) -> Failure {
 }
 
 /// Writes beside the file and renames, so that a crash leaves the old or the new content.
-pub fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
+pub fn replace(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error);
     // A link is followed: the file that it names is what is replaced.
