@@ -23,7 +23,6 @@ use crate::model::secret::{Secret, SecretRef};
 use crate::secrets::place::Place;
 use crate::secrets::{Attendant, bundle, seal};
 use manuscript::Manuscript;
-pub use manuscript::replace;
 
 /// Make keys, encrypt values into the manifest, edit and check them
 ///
