@@ -66,7 +66,7 @@ fn check(files: &[SourceFile]) -> usize {
 fn what_stands_at_the_place_of_a_field_is_its_value() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut placed = 0;
-    for example in ["list-with-csv", "pop3-smtp", "queue-and-forward", "exchange"] {
+    for example in ["list-with-csv", "pop3-smtp", "queue", "forward-mailbox", "exchange-on-premises"] {
         placed += check(&files_at(&root.join(example)));
     }
     placed += check(&layers_at(&root.join("overlays"), &["base", "prod"]));
