@@ -63,7 +63,7 @@
 //!
 //! # Glossary
 //!
-//! *Desired*: what the manifest asks for. *Stored*: what earlier applies stored. *Plan*: the steps between them, a value.
+//! *Desired*: what the manifest asks for. *Layer*: one of several directories that together make a manifest; later ones win. *Stored*: what earlier applies stored. *Plan*: the steps between them, a value.
 //! *Revision*: the number of an apply. *Operation*: incoming, outgoing, or appointments-contacts-tasks of one mailbox. *Test and
 //! enable*: named steps with a real server; only a passed test enables. *Declared* and *effective* version: what the last apply
 //! stored, and what an operation works with; they differ while a change is *pending*, until its test has passed. *Cursor*: how far a mailbox has been read. *Record*:

@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::exit::{DONE, Outcome};
-use super::{alerts, describe, get, history, messages, outbox, output, state, status};
+use super::{alerts, describe, explain, get, history, messages, outbox, output, state, status};
 use crate::manifest;
 
 /// Print a JSON Schema: of the manifest, for editors, or of what a command prints as JSON
@@ -29,6 +29,8 @@ pub struct Schema {
 enum Described {
     /// A document of a manifest
     Manifest,
+    /// A document of a later layer of a manifest
+    Overlay,
     /// `plan --output json`
     Plan,
     /// `status --output json`
@@ -37,6 +39,8 @@ enum Described {
     Get,
     /// `describe --output json`
     Describe,
+    /// `explain --output json`
+    Explain,
     /// `history --output json`
     History,
     /// `state list --output json`
@@ -57,10 +61,12 @@ impl Described {
     fn schema(self) -> Value {
         match self {
             Self::Manifest => manifest::schema(),
+            Self::Overlay => manifest::overlay_schema(),
             Self::Plan => crate::plan::render::schema().to_value(),
             Self::Status => of::<status::Document>(),
             Self::Get => of::<get::Document>(),
             Self::Describe => of::<describe::Document>(),
+            Self::Explain => of::<explain::view::Document<'_>>(),
             Self::History => of::<history::Document>(),
             Self::StateList => of::<state::ListDocument>(),
             Self::StateShow => of::<state::ShowDocument>(),

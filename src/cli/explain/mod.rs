@@ -1,7 +1,7 @@
 //! `mailplumb explain`
 
 mod text;
-mod view;
+pub mod view;
 
 use clap::Args;
 

@@ -71,6 +71,7 @@ fn what_is_printed_as_json_is_what_its_schema_says() {
     for (line, name) in [
         ("status", "status"),
         ("status --in-state retrying", "status"),
+        ("explain support organization MP0043 --file mail", "explain"),
         ("get", "get"),
         ("get mailboxes --label team=sales", "get"),
         ("get secrets", "get"),
