@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::exit::{DONE, Outcome};
-use super::{alerts, describe, get, history, messages, outbox, output, state, status};
+use super::{alerts, describe, explain, get, history, messages, outbox, output, secrets, state, status};
 use crate::manifest;
 
 /// Print a JSON Schema: of the manifest, for editors, or of what a command prints as JSON
@@ -29,6 +29,8 @@ pub struct Schema {
 enum Described {
     /// A document of a manifest
     Manifest,
+    /// A document of a later layer, which may leave keys out
+    Overlay,
     /// `plan --output json`
     Plan,
     /// `status --output json`
@@ -51,12 +53,17 @@ enum Described {
     Outbox,
     /// `alerts --output json`
     Alerts,
+    /// `explain --output json`
+    Explain,
+    /// `secrets check --output json`
+    SecretsCheck,
 }
 
 impl Described {
     fn schema(self) -> Value {
         match self {
             Self::Manifest => manifest::schema(),
+            Self::Overlay => manifest::overlay_schema(),
             Self::Plan => crate::plan::render::schema().to_value(),
             Self::Status => of::<status::Document>(),
             Self::Get => of::<get::Document>(),
@@ -68,6 +75,8 @@ impl Described {
             Self::Message => of::<messages::OneDocument>(),
             Self::Outbox => of::<outbox::Document>(),
             Self::Alerts => of::<alerts::Document>(),
+            Self::Explain => of::<explain::Document<'static>>(),
+            Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::model::name::Name;
 use crate::model::secret::{Secret, SecretRef};
 use crate::secrets::place::Place;
 use crate::secrets::{bundle, seal};
+pub use check::Document as CheckDocument;
 use manuscript::Manuscript;
 
 /// Make keys, encrypt values into the manifest, edit and check them

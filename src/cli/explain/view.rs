@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::explanation::{Explained, Explanation, Hidden, Provenance, Why, WrittenAt};
@@ -10,8 +11,9 @@ use crate::plan::fields;
 /// `formatVersion` of the JSON form.
 const FORMAT_VERSION: u32 = 1;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Explain")]
 pub struct Document<'d> {
     format_version: u32,
     #[serde(skip_serializing_if = "<[Meaning]>::is_empty")]
@@ -20,14 +22,14 @@ pub struct Document<'d> {
 }
 
 /// What the code of a problem means.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Meaning {
     pub code: String,
     pub meaning: &'static str,
 }
 
 /// One subject.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
     /// `mailbox/anna`
@@ -36,7 +38,7 @@ pub struct View {
     pub fields: Vec<Row>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
     /// In the manifest's spelling: `imapSmtp.incoming.port`.
@@ -59,7 +61,7 @@ impl Row {
 }
 
 /// Why a value counts, or would count.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
     /// Stable, for scripts: `assignment`.
@@ -70,7 +72,7 @@ pub struct Reason {
     pub text: String,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct At {
     pub file: String,
@@ -83,7 +85,7 @@ pub struct At {
 }
 
 /// A value that is written but does not count.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Loser {
     pub value: String,
