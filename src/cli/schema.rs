@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::exit::{DONE, Outcome};
-use super::{alerts, describe, explain, get, history, messages, outbox, output, state, status};
+use super::{alerts, describe, explain, get, history, messages, outbox, output, secrets, state, status};
 use crate::manifest;
 
 /// Print a JSON Schema: of the manifest, for editors, or of what a command prints as JSON
@@ -55,6 +55,10 @@ enum Described {
     Outbox,
     /// `alerts --output json`
     Alerts,
+    /// `explain --output json`
+    Explain,
+    /// `secrets check --output json`
+    SecretsCheck,
 }
 
 impl Described {
@@ -74,6 +78,8 @@ impl Described {
             Self::Message => of::<messages::OneDocument>(),
             Self::Outbox => of::<outbox::Document>(),
             Self::Alerts => of::<alerts::Document>(),
+            Self::Explain => of::<explain::Document<'static>>(),
+            Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }
     }
 }

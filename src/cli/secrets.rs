@@ -22,6 +22,7 @@ use crate::model::name::Name;
 use crate::model::secret::{Secret, SecretRef};
 use crate::secrets::place::Place;
 use crate::secrets::{Attendant, bundle, seal};
+pub use check::Document as CheckDocument;
 use manuscript::Manuscript;
 
 /// Make keys, encrypt values into the manifest, edit and check them

@@ -5,6 +5,7 @@ pub mod view;
 
 use clap::Args;
 
+pub use self::view::Document;
 use self::view::View;
 use super::exit::{DONE, ERROR, Failure, Outcome};
 use super::{Format, Global, output, problems};

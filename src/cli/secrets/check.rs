@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::manuscript::{Manuscript, open_value, with_names};
@@ -29,9 +30,10 @@ pub struct Check {
 }
 
 /// The document of `--output json`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Document<'d> {
+#[schemars(rename = "SecretsCheck")]
+pub struct Document<'d> {
     format_version: u32,
     /// Names of the organization's recipients: who should be able to read every value.
     recipients: Vec<&'d String>,
@@ -43,7 +45,7 @@ struct Document<'d> {
 const FORMAT_VERSION: u32 = 1;
 
 /// A value, or a bundle with all of its values.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Row {
     /// `provider/support`; of a bundle `provider/*`.
@@ -60,13 +62,13 @@ struct Row {
     problems: Vec<Trouble>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Trouble {
     code: Code,
     message: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Code {
     Plaintext,

@@ -78,7 +78,11 @@ fn words(copied: &Copied) -> String {
 }
 
 /// The hints of the store are about working with it, not about copying it.
-fn hinted(failure: Failure) -> Failure {
+fn hinted(mut failure: Failure) -> Failure {
+    // What was refused is no failure of the store.
+    if let Some(words) = failure.message.strip_prefix("the store failed: ") {
+        failure.message = words.to_owned();
+    }
     if failure.message.contains("is there already") {
         failure.hint("name another place; nothing was overwritten")
     } else {

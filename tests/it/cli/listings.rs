@@ -94,6 +94,8 @@ fn what_is_printed_as_json_is_what_its_schema_says() {
         ("messages 1", "message"),
         ("outbox list", "outbox"),
         ("alerts", "alerts"),
+        ("explain mailbox/sales", "explain"),
+        ("secrets check", "secrets-check"),
         ("alerts --mailbox support", "alerts"),
     ] {
         let heard = person.types(&format!("{line} --output json")).ends(0);

@@ -26,6 +26,7 @@ impl Masks {
 
     pub fn apply(&self, text: &str) -> String {
         let text = text.replace(&self.folder, "<folder>").replace(&self.host, " on <host> (process");
+        let text = text.replace(&self.host.replace(" (process", ","), " on <host>,");
         let mut masked = String::new();
         let mut rest = text.as_str();
         while let Some(first) = rest.chars().next() {
