@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::exit::{DONE, Outcome};
-use super::{alerts, describe, get, history, messages, outbox, output, state, status};
+use super::{alerts, describe, get, history, messages, outbox, output, report, state, status};
 use crate::manifest;
 
 /// Print a JSON Schema: of the manifest, for editors, or of what a command prints as JSON
@@ -31,6 +31,8 @@ enum Described {
     Manifest,
     /// `plan --output json`
     Plan,
+    /// `apply --output json`
+    Apply,
     /// `status --output json`
     Status,
     /// `get --output json`
@@ -58,6 +60,7 @@ impl Described {
         match self {
             Self::Manifest => manifest::schema(),
             Self::Plan => crate::plan::render::schema().to_value(),
+            Self::Apply => of::<report::ApplyDocument>(),
             Self::Status => of::<status::Document>(),
             Self::Get => of::<get::Document>(),
             Self::Describe => of::<describe::Document>(),
