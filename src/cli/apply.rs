@@ -1,20 +1,28 @@
 //! `mailplumb apply`
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::choice::{self, Choice};
 use super::compare::Comparing;
+use super::confirm::{self, Input};
 use super::context::{run, shown};
-use super::exit::{DONE, Failure, Outcome, STALE};
+use super::exit::{DONE, Failure, Outcome};
 use super::plan::{Creation, Overrides, stored};
-use super::test::{conclude, test_all};
-use super::{Global, output};
-use crate::engine::test_and_enable::Which;
+use super::progress::Progress;
+use super::report::Applied;
+use super::{Format, Global, output, saved};
+use crate::engine::lease::Held;
+use crate::engine::run::{Unfinished, defer, unfinished, waiting};
 use crate::engine::{Engine, apply};
 use crate::model::desired::Desired;
+use crate::model::lease::LeaseScope;
+use crate::model::ledger::RunKind;
+use crate::model::name::Name;
 use crate::model::plan::{Plan, Policy};
 use crate::plan::render;
 use crate::store::sqlite::Open;
@@ -23,20 +31,55 @@ use crate::store::sqlite::Open;
 ///
 /// Makes a plan, shows it and asks; or applies a saved plan, of which only the sum is shown. The change is one transaction. Then
 /// every mailbox whose connection is new or changed is tested and, when the test passes, enabled; until then one that works goes on
-/// with its former connection.
+/// with its former connection. Of a profile with many mailboxes a few are tested first; when they fail for a reason that holds for
+/// all, the others are not tested.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb apply\n  mailplumb apply --auto-approve --tests defer\n  \
-                        mailplumb plan --out change.plan && mailplumb apply change.plan")]
+                        mailplumb apply --target label:team=sales\n  \
+                        mailplumb plan --out change.plan && mailplumb apply change.plan\n  \
+                        mailplumb apply --resume")]
 pub struct Apply {
-    /// Apply this saved plan
-    #[arg(value_name = "PLAN", conflicts_with_all = ["override_guard", "auto_approve"])]
+    /// Apply this saved plan; it is its own approval
+    #[arg(
+        value_name = "PLAN",
+        conflicts_with_all = ["override_guard", "reason", "auto_approve", "targets", "excludes", "files", "concise"]
+    )]
     plan: Option<PathBuf>,
+    /// Go on with the tests that the last apply skipped or did not start
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "plan", "override_guard", "reason", "auto_approve", "targets", "excludes", "files", "concise", "tests"
+        ]
+    )]
+    resume: bool,
     /// Do not ask
     #[arg(long)]
     auto_approve: bool,
+    /// Whether questions may be asked
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "MAILPLUMB_INPUT",
+        default_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        action = clap::ArgAction::Set
+    )]
+    input: bool,
     /// Test now, or leave it to `mailplumb test` and `mailplumb watch`
     #[arg(long, value_name = "WHEN", default_value = "now")]
     tests: Tests,
+    /// Wait so long for somebody else who is changing the state: `30s`, `5m`
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    lock_timeout: Duration,
+    /// Print the plan and what it came to as text, or one JSON document at the end
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+    /// Leave the fields of each step out
+    #[arg(long)]
+    concise: bool,
+    #[command(flatten)]
+    choice: Choice,
     #[command(flatten)]
     creation: Creation,
     #[command(flatten)]
@@ -51,78 +94,140 @@ enum Tests {
     Defer,
 }
 
+/// `30s`, `5m`, `2h`
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number with a unit: `30s`, `5m`, `2h`".to_owned();
+    let unit = text.chars().next_back().ok_or_else(expected)?;
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| expected())?;
+    let seconds = match unit {
+        's' => Some(number),
+        'm' => number.checked_mul(60),
+        'h' => number.checked_mul(3600),
+        _ => None,
+    };
+    seconds.filter(|seconds| *seconds <= 86_400).map(Duration::from_secs).ok_or_else(expected)
+}
+
 impl Apply {
     pub fn run(self, global: &Global) -> Outcome {
-        let (desired, _) = global.desired(&global.acting_host()?)?;
-        let plan = match &self.plan {
-            Some(path) => saved(path, &desired)?,
-            None => self.made_now(global, &desired)?,
-        };
-        match &self.plan {
-            // It was shown, and perhaps reviewed, when it was saved.
-            Some(path) => output::data(&format!("{}: {}.", shown(path), render::Summary::of(&plan)))?,
-            None => output::data(&render::text(&plan, render::Style::Coloured))?,
+        if self.resume {
+            return self.resume(global);
         }
+        let (desired, files) = global.desired(&global.acting_host()?)?;
+        let plan = match &self.plan {
+            Some(path) => saved::read_fitting(path, &desired, &files)?,
+            None => self.fresh(global, &desired)?,
+        };
+        self.show(&plan)?;
         if !plan.blocked.is_empty() {
             return Err(apply::ApplyError::Blocked(plan.blocked).into());
         }
         if plan.is_empty() {
-            return Ok(DONE);
+            return self.conclude(&Applied { plan: Some(&plan), ..Applied::default() });
         }
-        if self.plan.is_none() && !self.auto_approve && !is_confirmed()? {
-            return Err(Failure::new("not confirmed; nothing was changed"));
+        if self.plan.is_none() && !self.auto_approve {
+            confirm::confirm(&plan, if self.input { Input::Terminal } else { Input::Never })?;
         }
-        let engine = Arc::new(global.engine("apply", Open::CreateIfMissing)?);
-        run(engine.stopping.clone(), self.execute(engine.clone(), &plan, &desired))
+        let (engine, progress) = watched(global.engine_for("apply", &plan)?);
+        run(engine.stopping.clone(), self.execute(engine.clone(), progress, &plan, &desired))
     }
 
-    fn made_now(&self, global: &Global, desired: &Desired) -> Result<Plan, Failure> {
+    /// A plan of what is stored now. Whoever is willing to wait for somebody else's change plans after it.
+    fn fresh(&self, global: &Global, desired: &Desired) -> Result<Plan, Failure> {
+        if !self.lock_timeout.is_zero() && global.state_path().exists() {
+            let engine = global.engine("apply", Open::Existing)?;
+            run(engine.stopping.clone(), async {
+                let held = Held::acquire_within(&engine, &LeaseScope::State, self.lock_timeout).await?;
+                held.release(&engine).await;
+                Ok(())
+            })?;
+        }
+        let policy = self.overrides.policy(&self.choice)?;
         let stored = stored(global, &self.creation)?;
+        choice::check(&policy.selection, desired, &stored)?;
         let compared = self.comparing.compared(global, desired, &stored)?;
-        let policy = Policy { compared, ..self.overrides.policy() };
+        let policy = Policy { compared, ..policy };
         Ok(crate::plan::plan(desired, &stored, &policy))
     }
 
-    async fn execute(&self, engine: Arc<Engine>, plan: &Plan, desired: &Desired) -> Outcome {
-        apply::apply(&engine, plan, desired).await?;
-        let waiting = super::test::waiting(&engine).await?;
-        match self.tests {
-            Tests::Now => {
-                let tested = test_all(&engine, waiting, Which::Needed).await;
-                conclude(&engine, tested).await
+    fn show(&self, plan: &Plan) -> Result<(), Failure> {
+        let detail = if self.concise { render::Detail::Concise } else { render::Detail::Fields };
+        match (self.output, &self.plan) {
+            // It was shown, and perhaps reviewed, when it was saved.
+            (Format::Text, Some(path)) => {
+                output::data(&format!("{}: {}.", shown(path), render::Summary::of(plan)))
             }
-            Tests::Defer => {
-                let count = output::counted(waiting.len(), "mailbox waits", "mailboxes wait");
-                output::data(&format!("Applied. {count} for a test."))?;
-                Ok(DONE)
+            (Format::Text, None) => output::data(&render::text_in(plan, render::Style::Coloured, detail)),
+            (Format::Json, path) => {
+                let name = path.as_deref().map_or_else(|| "the plan".to_owned(), |path: &Path| shown(path));
+                output::talk(&format!("{name}: {}", render::Summary::of(plan)));
+                Ok(())
             }
         }
     }
+
+    async fn execute(
+        &self,
+        engine: Arc<Engine>,
+        progress: Arc<Progress>,
+        plan: &Plan,
+        desired: &Desired,
+    ) -> Outcome {
+        let revision = apply::apply_within(&engine, plan, desired, self.lock_timeout).await?;
+        let mut applied = Applied { plan: Some(plan), revision: Some(revision), ..Applied::default() };
+        let waiting = waiting(&engine).await?;
+        match self.tests {
+            Tests::Now => {
+                applied.report = super::test::tests(&engine, &progress, RunKind::Apply, waiting).await?;
+            }
+            Tests::Defer => {
+                defer(&engine, &waiting).await?;
+                applied.deferred = waiting.len() as u64;
+            }
+        }
+        self.conclude(&applied)
+    }
+
+    fn resume(&self, global: &Global) -> Outcome {
+        let (engine, progress) = watched(global.engine("apply", Open::Existing)?);
+        run(engine.stopping.clone(), async {
+            let left: BTreeSet<Name> = match unfinished(&engine).await? {
+                Unfinished::Mailboxes(left) => left,
+                Unfinished::NeverApplied => {
+                    output::talk("nothing to resume: nothing was ever applied here");
+                    BTreeSet::new()
+                }
+                Unfinished::Nothing => {
+                    output::talk("nothing to resume: the last apply has nothing left that waits for a test");
+                    BTreeSet::new()
+                }
+            };
+            let mut applied = Applied::default();
+            if !left.is_empty() {
+                applied.report = super::test::tests(&engine, &progress, RunKind::Resume, left).await?;
+            } else if self.output == Format::Text {
+                return Ok(DONE);
+            }
+            self.conclude(&applied)
+        })
+    }
+
+    fn conclude(&self, applied: &Applied<'_>) -> Outcome {
+        match self.output {
+            Format::Json => applied.json()?,
+            Format::Text if applied.revision.is_none() && applied.report.entries.is_empty() => {}
+            Format::Text if applied.deferred == 0 && applied.report.entries.is_empty() => {
+                output::data("Applied. No mailbox waits for a test.")?;
+            }
+            Format::Text => applied.text()?,
+        }
+        Ok(applied.code())
+    }
 }
 
-/// A saved plan, if the manifest is still the one that it was made from.
-fn saved(path: &PathBuf, desired: &Desired) -> Result<Plan, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("the plan `{}` cannot be read", shown(path))).cause(error))?;
-    let plan = crate::plan::saved::parse(&text)
-        .map_err(|error| Failure::new(format!("`{}` is not a saved plan", shown(path))).cause(error))?;
-    if plan.manifest != desired.digest {
-        return Err(Failure::new("the manifest has changed since the plan was made")
-            .code(STALE)
-            .hint("make a new plan, and have it reviewed again"));
-    }
-    Ok(plan)
-}
-
-fn is_confirmed() -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Failure::new("there is no terminal to ask on").hint(
-            "review the plan and apply it with --auto-approve, or save it with `mailplumb plan --out`",
-        ));
-    }
-    dialoguer::Confirm::new()
-        .with_prompt("Apply this plan?")
-        .default(false)
-        .interact()
-        .map_err(|error| Failure::new("the answer cannot be read").cause(error))
+/// The engine with a progress that listens to it.
+pub fn watched(mut engine: Engine) -> (Arc<Engine>, Arc<Progress>) {
+    let progress = Arc::new(Progress::new(Arc::clone(&engine.clock)));
+    engine.listener = Arc::clone(&progress) as Arc<dyn crate::model::event::Listener>;
+    (Arc::new(engine), progress)
 }

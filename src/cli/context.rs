@@ -16,8 +16,9 @@ use crate::manifest;
 use crate::model::clock::Clock;
 use crate::model::desired::Desired;
 use crate::model::host::HostSettings;
-use crate::model::plan::Policy;
+use crate::model::plan::{Plan, Policy};
 use crate::model::problem::{Problem, Severity, SourceFile};
+use crate::model::revision::Revision;
 use crate::model::selection::Selection;
 use crate::net::Network;
 use crate::remote::connectors::Connectors;
@@ -157,7 +158,23 @@ impl Global {
 
     /// An engine on an existing or new store.
     pub fn engine(&self, purpose: &str, open: Open) -> Result<Engine, Failure> {
-        let store: Arc<dyn Store> = Arc::new(open_store(&self.state_path(), open)?);
+        self.engine_on(purpose, open_store(&self.state_path(), open)?)
+    }
+
+    /// An engine for a saved plan: a store that is made for it gets the identity that the plan names.
+    pub fn engine_for(&self, purpose: &str, plan: &Plan) -> Result<Engine, Failure> {
+        let path = self.state_path();
+        let id = match (&plan.store, plan.revision) {
+            (Some(id), Revision(0)) => Some(id),
+            (None, _) => None,
+            (Some(_), _) => return self.engine(purpose, Open::Existing),
+        };
+        let store = SqliteStore::open_as(&path, Open::CreateIfMissing, id);
+        self.engine_on(purpose, store.map_err(|error| at_store(error, &path))?)
+    }
+
+    fn engine_on(&self, purpose: &str, store: SqliteStore) -> Result<Engine, Failure> {
+        let store: Arc<dyn Store> = Arc::new(store);
         let network = Network::new(&self.host()?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Ok(Engine {

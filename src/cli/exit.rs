@@ -28,6 +28,23 @@ pub const USAGE: u8 = 64;
 /// Stopped by Ctrl-C a second time.
 pub const INTERRUPTED: u8 = 130;
 
+/// The code's name, as `docs/exit-codes.md` has it.
+pub fn name(code: u8) -> &'static str {
+    match code {
+        DONE => "done",
+        CHANGES => "changes",
+        GUARDED => "guarded",
+        STALE => "stale",
+        LOCKED => "locked",
+        UNDECRYPTABLE => "undecryptable",
+        PARTIAL => "partial",
+        TEST_FAILED => "test-failed",
+        USAGE => "usage",
+        INTERRUPTED => "interrupted",
+        _ => "error",
+    }
+}
+
 /// Why a command did not succeed: what happened, because of what, and what to do.
 #[derive(Debug)]
 pub struct Failure {

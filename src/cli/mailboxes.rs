@@ -13,7 +13,7 @@ use crate::store::{MailboxRow, Store};
 /// Which mailboxes; all of them when nothing is said.
 #[derive(Debug, Clone, Args)]
 pub struct Selection {
-    /// Mailboxes, by name or address
+    /// Mailboxes, by name, `mailbox/NAME` or address; `profile/NAME` for all of a profile
     #[arg(value_name = "MAILBOX")]
     mailboxes: Vec<String>,
     /// All mailboxes of this profile
@@ -27,6 +27,11 @@ impl Selection {
         let rows = store.mailboxes().await?;
         let mut chosen = Vec::new();
         for wanted in &self.mailboxes {
+            if let Some(profile) = wanted.strip_prefix("profile/") {
+                chosen.extend(of_profile(&rows, profile)?);
+                continue;
+            }
+            let wanted = wanted.strip_prefix("mailbox/").unwrap_or(wanted);
             let Some(row) = rows.iter().find(|row| is_named(row, wanted)) else {
                 return Err(unknown(wanted, &rows));
             };
@@ -83,6 +88,16 @@ where
         }
     }
     results
+}
+
+fn of_profile<'a>(rows: &'a [MailboxRow], profile: &str) -> Result<Vec<&'a MailboxRow>, Failure> {
+    let is_of = |row: &&MailboxRow| row.profile.as_ref().is_some_and(|of| of.name.as_str() == profile);
+    let found: Vec<&MailboxRow> = rows.iter().filter(is_of).collect();
+    if found.is_empty() {
+        return Err(Failure::new(format!("no mailbox uses a profile `{profile}`"))
+            .hint("`mailplumb status` lists mailboxes with their profiles"));
+    }
+    Ok(found)
 }
 
 fn is_named(row: &MailboxRow, wanted: &str) -> bool {

@@ -2,8 +2,10 @@
 
 mod alerts;
 mod apply;
+mod choice;
 mod compare;
 mod completions;
+mod confirm;
 mod context;
 #[cfg(feature = "demo")]
 mod demo;
@@ -24,7 +26,10 @@ mod outbox;
 mod output;
 mod plan;
 pub mod problems;
+mod progress;
+mod report;
 mod resource;
+mod saved;
 mod schema;
 mod secrets;
 mod selectors;

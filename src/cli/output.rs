@@ -67,6 +67,12 @@ pub fn talk(text: &str) {
     let _ = writeln!(stderr, "{text}");
 }
 
+/// A part of a line, to stderr: for a line that is written over again.
+pub fn fragment(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
 pub fn error(text: &str) {
     talk(&format!("{BAD}error{BAD:#}: {text}"));
 }

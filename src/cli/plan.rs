@@ -1,16 +1,20 @@
 //! `mailplumb plan`
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::choice::{self, Choice};
 use super::compare::Comparing;
 use super::context::{policy, shown};
 use super::exit::{CHANGES, DONE, Failure, Outcome};
-use super::{Global, output};
+use super::{Global, output, saved};
+use crate::model::limits;
 use crate::model::plan::{Guard, Plan, Policy};
+use crate::model::revision::Revision;
 use crate::model::stored::Stored;
-use crate::plan::render;
+use crate::plan::{render, snapshot};
 use crate::store::Store;
 
 /// Show what would change in the stored state
@@ -20,19 +24,36 @@ use crate::store::Store;
 /// ciphertext changed are opened to tell whether their values did.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mailplumb plan\n  mailplumb plan --out change.plan && mailplumb apply change.plan\n  \
+    after_help = "Examples:\n  mailplumb plan\n  mailplumb plan --target label:team=sales --exclude mailbox/anna\n  \
+                        mailplumb plan --out change.plan && mailplumb apply change.plan\n  \
+                        mailplumb plan --show change.plan\n  \
                         mailplumb plan --detailed-exitcode   # 0 nothing to do, 2 changes, 1 error"
 )]
 pub struct PlanCommand {
     /// Print the plan in this form
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: PlanFormat,
+    /// Leave the fields of each step out
+    #[arg(long)]
+    concise: bool,
     /// Save the plan in this file, for `mailplumb apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print this saved plan instead of making one
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["out", "snapshot", "targets", "excludes", "files", "override_guard", "detailed_exitcode"]
+    )]
+    show: Option<PathBuf>,
+    /// Plan against this snapshot of the state, as `mailplumb state snapshot` writes it
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<PathBuf>,
     /// Exit with 2 when there is something to do
     #[arg(long)]
     detailed_exitcode: bool,
+    #[command(flatten)]
+    choice: Choice,
     #[command(flatten)]
     creation: Creation,
     #[command(flatten)]
@@ -41,19 +62,19 @@ pub struct PlanCommand {
     overrides: Overrides,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PlanFormat {
+    Text,
+    Json,
+    Markdown,
+}
+
 /// Whether a store that was named has to be there.
 #[derive(Debug, Clone, Args)]
 pub struct Creation {
     /// Begin a new store where --state says, if there is none
     #[arg(long)]
     create: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PlanFormat {
-    Text,
-    Json,
-    Markdown,
 }
 
 /// Guards that are overridden, each by name.
@@ -66,17 +87,18 @@ pub struct Overrides {
     #[arg(long, value_name = "DATE")]
     as_of: Option<jiff::civil::Date>,
     /// Why guards are overridden; it is recorded
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     reason: Option<String>,
 }
 
 impl Overrides {
     /// The policy of this build with these overrides.
-    pub fn policy(&self) -> Policy {
+    pub fn policy(&self, choice: &Choice) -> Result<Policy, Failure> {
         let reason = self.reason.clone().unwrap_or_default();
         let overrides = self.override_guard.iter().map(|guard| (*guard, reason.clone())).collect();
         let policy = policy();
-        Policy { overrides, as_of: self.as_of.or(policy.as_of), ..policy }
+        let as_of = self.as_of.or(policy.as_of);
+        Ok(Policy { overrides, selection: choice.selection()?, as_of, ..policy })
     }
 }
 
@@ -87,35 +109,82 @@ fn parse_guard(text: &str) -> Result<Guard, String> {
     })
 }
 
-impl PlanCommand {
-    pub fn run(self, global: &Global) -> Outcome {
-        let (desired, _) = global.desired(&global.host()?)?;
-        let stored = stored(global, &self.creation)?;
-        let compared = self.comparing.compared(global, &desired, &stored)?;
-        let policy = Policy { compared, ..self.overrides.policy() };
-        let plan = crate::plan::plan(&desired, &stored, &policy);
-        match self.output {
-            PlanFormat::Text => output::data(&render::text(&plan, render::Style::Coloured))?,
-            PlanFormat::Json => output::data(&render::json(&plan))?,
-            PlanFormat::Markdown => output::data(&render::markdown(&plan))?,
-        }
-        if let Some(path) = &self.out {
-            save(&plan, path)?;
-        }
-        Ok(if self.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
+fn parse_reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err("a reason has words".to_owned())
+    } else if text.chars().count() > limits::REASON_CHARACTERS_MAX {
+        Err(format!("a reason has at most {} characters", limits::REASON_CHARACTERS_MAX))
+    } else {
+        Ok(text.to_owned())
     }
 }
 
-fn save(plan: &Plan, path: &PathBuf) -> Result<(), Failure> {
-    std::fs::write(path, crate::plan::saved::to_text(plan)).map_err(|error| {
-        Failure::new(format!("the plan cannot be saved in `{}`", shown(path))).cause(error)
+impl PlanCommand {
+    pub fn run(self, global: &Global) -> Outcome {
+        if let Some(path) = &self.show {
+            return self.show(path, global);
+        }
+        let policy = self.overrides.policy(&self.choice)?;
+        let (desired, files) = global.desired(&global.host()?)?;
+        let mut stored = match &self.snapshot {
+            Some(path) => read_snapshot(path)?,
+            None => stored(global, &self.creation)?,
+        };
+        if self.out.is_some() && stored.store.is_none() {
+            // The store that `apply` makes is known by this name, so that the plan fits no other one.
+            stored.store = Some(crate::store::sqlite::new_id()?);
+        }
+        choice::check(&policy.selection, &desired, &stored)?;
+        // A snapshot is planned against where the store is not.
+        let compared = match &self.snapshot {
+            Some(_) => BTreeMap::new(),
+            None => self.comparing.compared(global, &desired, &stored)?,
+        };
+        let policy = Policy { compared, ..policy };
+        let plan = crate::plan::plan(&desired, &stored, &policy);
+        self.print(&plan)?;
+        if let Some(path) = &self.out {
+            saved::save(&plan, &files, path)?;
+        }
+        Ok(if self.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
+    }
+
+    fn show(&self, path: &Path, global: &Global) -> Outcome {
+        let (plan, circumstances) = saved::read(path)?;
+        output::talk(&format!("{}: {}", shown(path), saved::provenance(&plan, &circumstances)));
+        // Only a hint: a reviewer may look at a plan where the store is not.
+        if let Ok(Some(store)) = global.store_to_read()
+            && let Ok(now) = super::context::run(tokio_util::sync::CancellationToken::new(), async {
+                Ok(store.revisions(1).await?.pop().map_or(Revision::default(), |entry| entry.revision))
+            })
+            && now != plan.revision
+        {
+            output::warning(&format!(
+                "it is stale: it was made from revision {} and the state is at revision {now}",
+                plan.revision
+            ));
+        }
+        self.print(&plan)?;
+        Ok(DONE)
+    }
+
+    fn print(&self, plan: &Plan) -> Result<(), Failure> {
+        let detail = if self.concise { render::Detail::Concise } else { render::Detail::Fields };
+        match self.output {
+            PlanFormat::Text => output::data(&render::text_in(plan, render::Style::Coloured, detail)),
+            PlanFormat::Json => output::data(&render::json(plan)),
+            PlanFormat::Markdown => output::data(&render::markdown_in(plan, detail)),
+        }
+    }
+}
+
+fn read_snapshot(path: &Path) -> Result<Stored, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!("the snapshot `{}` cannot be read", shown(path))).cause(error)
     })?;
-    output::talk(&format!(
-        "saved in {}; apply exactly this with `mailplumb apply {}`",
-        shown(path),
-        shown(path)
-    ));
-    Ok(())
+    snapshot::parse(&text)
+        .map_err(|error| Failure::new(format!("`{}` cannot be planned against", shown(path))).cause(error))
 }
 
 /// The stored state; without a store, an empty one, and it is said.

@@ -6,7 +6,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::exit::{DONE, Outcome};
-use super::{alerts, describe, explain, get, history, messages, outbox, output, secrets, state, status};
+use super::{
+    alerts, describe, explain, get, history, messages, outbox, output, report, secrets, state, status,
+};
 use crate::manifest;
 
 /// Print a JSON Schema: of the manifest, for editors, or of what a command prints as JSON
@@ -33,14 +35,14 @@ enum Described {
     Overlay,
     /// `plan --output json`
     Plan,
+    /// `apply --output json`
+    Apply,
     /// `status --output json`
     Status,
     /// `get --output json`
     Get,
     /// `describe --output json`
     Describe,
-    /// `explain --output json`
-    Explain,
     /// `history --output json`
     History,
     /// `state list --output json`
@@ -67,10 +69,10 @@ impl Described {
             Self::Manifest => manifest::schema(),
             Self::Overlay => manifest::overlay_schema(),
             Self::Plan => crate::plan::render::schema().to_value(),
+            Self::Apply => of::<report::ApplyDocument>(),
             Self::Status => of::<status::Document>(),
             Self::Get => of::<get::Document>(),
             Self::Describe => of::<describe::Document>(),
-            Self::Explain => of::<explain::view::Document<'_>>(),
             Self::History => of::<history::Document>(),
             Self::StateList => of::<state::ListDocument>(),
             Self::StateShow => of::<state::ShowDocument>(),

@@ -1,17 +1,22 @@
 //! `mailplumb test`
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::Args;
 
+use super::apply::watched;
 use super::context::run;
-use super::exit::{DONE, Failure, Outcome, PARTIAL, TEST_FAILED};
-use super::mailboxes::{Selection, side_by_side};
-use super::{Global, exit, output};
+use super::exit::{Failure, Outcome};
+use super::mailboxes::Selection;
+use super::progress::{Progress, ticking};
+use super::report::Applied;
+use super::{Global, output};
 use crate::engine::Engine;
-use crate::engine::test_and_enable::{self, Tested, Which};
+use crate::engine::run::{Order, Report};
+use crate::engine::test_and_enable::Which;
+use crate::model::ledger::RunKind;
 use crate::model::name::Name;
-use crate::model::stored::StoredOperation;
 use crate::store::sqlite::Open;
 
 /// Test and enable mailboxes again
@@ -21,7 +26,7 @@ use crate::store::sqlite::Open;
 /// connection switches to it when it passes; until then the former one works on.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb test\n  mailplumb test support sales@contoso.example\n  \
-                        mailplumb test --profile provider-pop")]
+                        mailplumb test profile/provider-pop")]
 pub struct Test {
     #[command(flatten)]
     selection: Selection,
@@ -29,51 +34,35 @@ pub struct Test {
 
 impl Test {
     pub fn run(self, global: &Global) -> Outcome {
-        let engine = Arc::new(global.engine("test", Open::Existing)?);
+        let (engine, progress) = watched(global.engine("test", Open::Existing)?);
         run(engine.stopping.clone(), async {
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
-            let tested = test_all(&engine, mailboxes, Which::All).await;
-            conclude(&engine, tested).await
+            let mailboxes = mailboxes.into_iter().collect();
+            let report = tests(&engine, &progress, RunKind::Test, mailboxes).await?;
+            let applied = Applied { report, ..Applied::default() };
+            applied.text()?;
+            Ok(applied.code())
         })
     }
 }
 
-/// The mailboxes with an operation, or a change of one, that waits for a test.
-pub async fn waiting(engine: &Engine) -> Result<Vec<Name>, Failure> {
-    let rows = engine.store.mailboxes().await?;
-    let needs_test =
-        |row: &crate::store::MailboxRow| row.stored.operations.values().any(StoredOperation::needs_test);
-    Ok(rows.into_iter().filter(needs_test).map(|row| row.stored.declared.name).collect())
-}
-
-/// Tests mailboxes side by side. Trouble with the store counts as a failed test.
-pub async fn test_all(engine: &Arc<Engine>, mailboxes: Vec<Name>, which: Which) -> Tested {
-    let work = move |engine: Arc<Engine>, name: Name| async move {
-        test_and_enable::mailbox(&engine, &name, which)
-            .await
-            .map_err(|error| Failure::from(error).cause(format!("while testing mailbox/{name}")))
+/// Tests mailboxes side by side, a few of each large profile first, and says how it goes on.
+pub async fn tests(
+    engine: &Arc<Engine>,
+    progress: &Progress,
+    kind: RunKind,
+    mailboxes: BTreeSet<Name>,
+) -> Result<Report, Failure> {
+    let which = match kind {
+        RunKind::Test => Which::All,
+        RunKind::Apply | RunKind::Resume => Which::Needed,
     };
-    let mut total = Tested::default();
-    for result in side_by_side(engine, mailboxes, work).await {
-        total += result.unwrap_or_else(|failure| {
-            exit::explain(&failure);
-            Tested { failed: 1, ..Tested::default() }
-        });
-    }
-    total
-}
-
-/// Says what the tests came to; the exit code tells failures.
-pub async fn conclude(engine: &Engine, tested: Tested) -> Outcome {
-    let Tested { passed, failed, deferred } = tested;
-    let mut words = format!("Tests: {passed} passed, {failed} failed");
-    if deferred > 0 {
-        words.push_str(&format!(", {deferred} not run"));
-    }
-    output::data(&format!("{words}."))?;
+    progress.begin(mailboxes.len());
+    let report = ticking(progress, crate::engine::run::run(engine, Order { kind, mailboxes, which })).await;
+    progress.end();
+    let report = report?;
     if engine.stopping.is_cancelled() {
-        output::talk("stopped early; the rest waits for `mailplumb test`");
-        return Ok(PARTIAL);
+        output::talk("stopped early");
     }
-    Ok(if failed > 0 { TEST_FAILED } else { DONE })
+    Ok(report)
 }

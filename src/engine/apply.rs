@@ -1,5 +1,7 @@
 //! Applying a plan: one revision, atomically.
 
+use std::time::Duration;
+
 use crate::model::desired::Desired;
 use crate::model::event::Event;
 use crate::model::lease::LeaseScope;
@@ -31,11 +33,21 @@ pub enum ApplyError {
 
 /// Applies a plan. `desired` supplies the ciphertexts that the plan names by their digests.
 pub async fn apply(engine: &Engine, plan: &Plan, desired: &Desired) -> Result<Revision, ApplyError> {
+    apply_within(engine, plan, desired, Duration::ZERO).await
+}
+
+/// The same, and waits up to so long for somebody else who is changing the state.
+pub async fn apply_within(
+    engine: &Engine,
+    plan: &Plan,
+    desired: &Desired,
+    lock_wait: Duration,
+) -> Result<Revision, ApplyError> {
     if !plan.blocked.is_empty() {
         return Err(ApplyError::Blocked(plan.blocked.clone()));
     }
     let secrets = sealed_values(plan, desired)?;
-    let held = Held::acquire(engine, &LeaseScope::State).await?;
+    let held = Held::acquire_within(engine, &LeaseScope::State, lock_wait).await?;
     let revision = commit(engine, &held, plan, desired, secrets).await;
     held.release(engine).await;
     let revision = revision?;

@@ -1,10 +1,12 @@
 //! A lease that is kept alive while it is held.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::Engine;
+use crate::model::event::Event;
 use crate::model::lease::{Lease, LeaseScope};
 use crate::model::limits;
 use crate::store::StoreError;
@@ -36,6 +38,35 @@ impl Held {
             }
         });
         Ok(Self { lease, renewal })
+    }
+
+    /// The same, and waits up to so long while somebody else has it. What is waited for is told once.
+    pub async fn acquire_within(
+        engine: &Engine,
+        scope: &LeaseScope,
+        wait: Duration,
+    ) -> Result<Self, StoreError> {
+        let begun = engine.clock.elapsed();
+        let mut is_told = false;
+        loop {
+            let busy = match Self::acquire(engine, scope).await {
+                Err(busy @ StoreError::Busy { .. }) => busy,
+                other => return other,
+            };
+            let waited = engine.clock.elapsed().saturating_sub(begun);
+            if waited >= wait || engine.stopping.is_cancelled() {
+                return Err(busy);
+            }
+            if !is_told {
+                let message = format!("{busy}; waiting up to {} s for it", wait.as_secs());
+                engine.tell(Event::Warned { message });
+                is_told = true;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(limits::LEASE_POLL.min(wait.saturating_sub(waited))) => {}
+                () = engine.stopping.cancelled() => {}
+            }
+        }
     }
 
     /// Gives the lease back. A failure only delays the next holder until it expires.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod compare;
 pub mod destination;
 pub mod drive;
+pub mod first_tests;
 pub mod incoming;
 pub mod lease;
 pub mod opening;
@@ -15,6 +16,7 @@ pub mod permits;
 pub mod queue;
 mod receive_back;
 pub mod reconcile;
+pub mod run;
 pub mod test_and_enable;
 pub mod watch;
 

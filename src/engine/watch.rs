@@ -23,6 +23,7 @@ use crate::sync::schedule::{self, Pace};
 use crate::sync::transition::later;
 
 use super::drive::Driven;
+use super::first_tests::FirstTests;
 use super::queue::{Job, Places, Queue};
 use super::reconcile::{self, Reconciled};
 use super::test_and_enable::{self, Which};
@@ -47,6 +48,8 @@ struct Round {
     /// Mailboxes that may send, and from when on.
     may_send: BTreeMap<Name, Timestamp>,
     retry: Retry,
+    /// Which mailboxes of each profile may be tested.
+    first: FirstTests,
     /// What was last said about the manifest, so that it is said once.
     said: Option<String>,
 }
@@ -60,6 +63,7 @@ pub async fn run(watch: Watch) -> Result<(), StoreError> {
         tasks: BTreeMap::new(),
         may_send: BTreeMap::new(),
         retry: Retry::default(),
+        first: FirstTests::default(),
         said: None,
     };
     round.reconcile().await;
@@ -139,6 +143,12 @@ impl Round {
         let rows = engine.store.mailboxes().await?;
         self.queue.clear();
         self.may_send.clear();
+        let now = engine.clock.now();
+        let alerts = self.first.judge(&rows, now);
+        if !alerts.is_empty() {
+            let settings = engine.settings().await?;
+            engine.store.raise(&engine.raise(alerts, &settings.alerts)).await?;
+        }
         for row in &rows {
             self.queue_mailbox(row);
         }
@@ -156,6 +166,7 @@ impl Round {
         let now = self.watch.engine.clock.now();
         for (operation, stored) in &row.stored.operations {
             if self.has_connector(profile.server.kind(), *operation)
+                && self.first.allows(&profile.name, name, stored)
                 && let Some(due) = schedule::next_test(stored, now, &self.retry)
             {
                 self.queue.push(due, name.clone(), Job::Test);
@@ -239,6 +250,14 @@ impl Round {
                 self.watch.engine.tell(Event::Warned { message });
                 return self.put_off(name, job, self.retry.wait);
             }
+        }
+        if self.first.is_undecided_about(&name) {
+            // One test more may have decided about all mailboxes of its profile.
+            if let Err(error) = self.rebuild().await {
+                self.warn(&error);
+                self.put_off(name, job, limits::UNDONE_WAIT);
+            }
+            return;
         }
         match self.watch.engine.store.mailbox(&name).await {
             Ok(Some(row)) => self.queue_mailbox(&row),

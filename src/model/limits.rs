@@ -119,6 +119,16 @@ pub const RETEST_WITHOUT_IDENTITY: Duration = Duration::from_secs(60);
 pub const REREAD_INTERVAL: Duration = Duration::from_secs(60);
 /// What is under way may take this long to reach a safe place when `watch` is asked to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(8);
+/// Mailboxes of a changed profile that are tested before the others.
+pub const CANARY_MAILBOXES: usize = 5;
+/// A profile with more mailboxes to test than these has some of them tested first.
+pub const CANARY_FROM_MAILBOXES: usize = 10;
+/// Runs whose ledger is kept.
+pub const RUNS_KEPT: u64 = 50;
+/// How often a busy lease is asked for again while somebody waits for it.
+pub const LEASE_POLL: Duration = Duration::from_millis(250);
+/// Silence after which a long run says that it is still at work.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Mailboxes worked on at once by one process.
 pub const MAILBOXES_AT_ONCE_MAX: usize = 64;
 /// Those of them that belong to one profile, so that one hanging server leaves places for the others.

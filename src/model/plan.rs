@@ -63,7 +63,7 @@ pub struct Overridden {
 }
 
 impl Plan {
-    pub const FORMAT_VERSION: u32 = 2;
+    pub const FORMAT_VERSION: u32 = 1;
 
     /// Nothing to do.
     pub fn is_empty(&self) -> bool {

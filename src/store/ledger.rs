@@ -22,6 +22,8 @@ pub trait Ledger: Send + Sync {
         alerts: &[Alert],
         at: Timestamp,
     ) -> Result<(), StoreError>;
+    /// Notes alerts that belong to no single mailbox.
+    async fn raise(&self, alerts: &[Alert]) -> Result<(), StoreError>;
     async fn end_run(&self, run: u64, at: Timestamp) -> Result<(), StoreError>;
     /// The newest run, with its entries in the order of the mailboxes' names.
     async fn last_run(&self, which: RunQuery) -> Result<Option<(Run, Vec<LedgerEntry>)>, StoreError>;

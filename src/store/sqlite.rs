@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-pub use self::open::Open;
+pub use self::open::{Open, new_id};
 pub use super::process::{holder, person};
 
 use self::blobs::Appender;
@@ -40,6 +40,7 @@ use self::readers::Readers;
 use self::writer::{Work, Writer};
 use super::StoreError;
 use super::upkeep::Copied;
+use crate::model::revision::StoreId;
 
 /// A store in one file, `state.db` by default, and the folder `blobs` beside it.
 pub struct SqliteStore {
@@ -59,11 +60,16 @@ impl SqliteStore {
     ///
     /// Blocks for a moment; waits while another process creates or migrates the same store.
     pub fn open(path: &Path, mode: Open) -> Result<Self, StoreError> {
+        Self::open_as(path, mode, None)
+    }
+
+    /// The same; a store that is created gets this identity. One that is there keeps its own.
+    pub fn open_as(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Self, StoreError> {
         let blobs = open::folder_of(path).join("blobs");
         let (access, reading) = match mode {
             Open::ReadOnly => (Access::ReadOnly, open::reading(path)?),
             Open::Existing | Open::CreateIfMissing => {
-                let db = open::writer(path, mode)?;
+                let db = open::writer(path, mode, id)?;
                 let id = declared::store_id(&db)?;
                 let appender = Appender::new(blobs.clone(), id.0);
                 (Access::ReadWrite(Writer::start(db, appender)?), Reading::Shared)

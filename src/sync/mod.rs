@@ -1,9 +1,11 @@
 //! Decisions of one mailbox: total functions on values.
 
 pub mod alerts;
+pub mod canary;
 pub mod classify;
 pub mod incoming;
 pub mod message;
+pub mod outcome;
 pub mod outgoing;
 pub mod schedule;
 pub mod self_message;

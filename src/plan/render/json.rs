@@ -7,18 +7,20 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::desired::DesiredNote;
-use crate::model::plan::{Action, Blocked, Consequence, Effect, Guard, Plan, Step};
+use crate::model::plan::{Action, Blocked, Consequence, Effect, Guard, Overridden, Plan, Step};
 use crate::model::problem::Origin;
+use crate::model::selection::{Selection, Selector};
 
 use super::group::Summary;
 use super::words;
 
-/// `major.minor`: a reader rejects another major and ignores what a higher minor adds.
 const FORMAT_VERSION: &str = "1.0";
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Plan")]
 struct Document<'a> {
+    /// `major.minor`: a reader rejects another major and ignores what a higher minor adds.
+    #[serde(rename = "formatVersion")]
     format_version: &'static str,
     /// Names this very plan.
     fingerprint: String,
@@ -26,12 +28,29 @@ struct Document<'a> {
     store: Option<&'a str>,
     revision: u64,
     manifest: &'a str,
+    /// The part of the manifest that it is limited to; null: all of it.
+    selection: Option<Part>,
     /// Whether nothing stands against applying it.
     applicable: bool,
     summary: Summary,
     resource_changes: Vec<Resource<'a>>,
     blocked: Vec<Refusal<'a>>,
+    /// Guards that refused and that were overridden.
+    overridden: Vec<Override<'a>>,
     notes: Vec<Note<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Part {
+    targets: Vec<String>,
+    excludes: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Override<'a> {
+    guard: &'static str,
+    message: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -101,10 +120,12 @@ pub fn json(plan: &Plan) -> String {
         store: plan.store.as_ref().map(|store| store.0.as_str()),
         revision: plan.revision.0,
         manifest: &plan.manifest.0,
+        selection: part(&plan.selection),
         applicable: plan.blocked.is_empty(),
         summary: Summary::of(plan),
         resource_changes: plan.steps.iter().map(resource).collect(),
         blocked: plan.blocked.iter().map(refusal).collect(),
+        overridden: plan.overridden.iter().map(overridden).collect(),
         notes: plan.notes.iter().map(note).collect(),
     };
     let mut text = serde_json::to_string_pretty(&document).expect("texts and numbers serialise");
@@ -115,6 +136,17 @@ pub fn json(plan: &Plan) -> String {
 /// The JSON Schema of [`json`].
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(Document<'static>)
+}
+
+fn part(selection: &Selection) -> Option<Part> {
+    let texts = |selectors: &[Selector]| selectors.iter().map(ToString::to_string).collect();
+    (!selection.is_everything())
+        .then(|| Part { targets: texts(&selection.targets), excludes: texts(&selection.excludes) })
+}
+
+fn overridden(overridden: &Overridden) -> Override<'_> {
+    let Overridden { guard, message, reason } = overridden;
+    Override { guard: guard.key(), message, reason }
 }
 
 fn resource(step: &Step) -> Resource<'_> {

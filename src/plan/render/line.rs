@@ -5,6 +5,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::model::desired::DesiredNote;
 use crate::model::plan::{Action, Blocked, FieldChange, Plan, Step, Target};
 
+use super::defaults;
 use super::group::{self, Group, Summary};
 use super::words::{self, clean};
 
@@ -14,6 +15,15 @@ const NAMES_SHOWN: usize = 5;
 const INLINE_CHARACTERS_MAX: usize = 120;
 /// Texts above this size are not compared line by line.
 const DIFF_BYTES_MAX: usize = 16 * 1024;
+
+/// How much is said of each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Every field that changes.
+    Fields,
+    /// Why, and with which consequence.
+    Concise,
+}
 
 /// What a line is about; decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +45,15 @@ fn line(tone: Tone, text: String) -> Line {
     Line { tone, text }
 }
 
-fn detail(text: impl AsRef<str>) -> Line {
+fn indented(text: impl AsRef<str>) -> Line {
     line(Tone::Plain, format!("    {}", text.as_ref()))
 }
 
 /// Steps, what blocks them, notes, and the sum.
-pub(super) fn lines(plan: &Plan) -> Vec<Line> {
+pub(super) fn lines(plan: &Plan, detail: Detail) -> Vec<Line> {
     let mut lines = Vec::new();
     for group in group::groups(plan) {
-        group_lines(&group, &mut lines);
+        group_lines(&group, detail, &mut lines);
     }
     for blocked in &plan.blocked {
         section(&mut lines);
@@ -54,6 +64,17 @@ pub(super) fn lines(plan: &Plan) -> Vec<Line> {
     }
     lines.extend(plan.notes.iter().map(note_line));
     section(&mut lines);
+    lines.extend(end(plan));
+    lines
+}
+
+/// What the plan is limited to, and the sum.
+pub(super) fn end(plan: &Plan) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if !plan.selection.is_everything() {
+        let selection = plan.selection.to_string();
+        lines.push(line(Tone::Plain, format!("Limited to {}.", clean(&selection))));
+    }
     lines.push(line(Tone::Plain, sum(plan)));
     lines
 }
@@ -67,7 +88,10 @@ fn section(lines: &mut Vec<Line>) {
 
 fn sum(plan: &Plan) -> String {
     match (plan.is_empty(), plan.blocked.len()) {
-        (true, 0) => "No changes. What is stored is what the manifest declares.".to_owned(),
+        (true, 0) if plan.selection.is_everything() => {
+            "No changes. What is stored is what the manifest declares.".to_owned()
+        }
+        (true, 0) => "No changes. What is stored of this part is what the manifest declares.".to_owned(),
         (true, blocked) => format!("No changes. Blocked for {}.", reasons(blocked)),
         (false, 0) => format!("Plan: {}.", Summary::of(plan)),
         (false, blocked) => format!("Plan: {}. Blocked for {}.", Summary::of(plan), reasons(blocked)),
@@ -78,21 +102,38 @@ fn reasons(count: usize) -> String {
     if count == 1 { "1 reason".to_owned() } else { format!("{count} reasons") }
 }
 
-fn group_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
+/// A step, or several that say the same.
+pub(super) fn group_lines(group: &Group<'_>, detail: Detail, lines: &mut Vec<Line>) {
     let step = group.first;
     let (sign, tone) = sign(step.action);
     let place = step.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
     lines.push(line(tone, format!("{sign} {}{}", title(group), place.unwrap_or_default())));
+    match detail {
+        Detail::Fields => field_lines(group, lines),
+        Detail::Concise => {}
+    }
+    lines.push(indented(format!("because: {}", clean(&step.reason))));
+    for consequence in &step.consequences {
+        lines.push(indented(format!("⇒ {}", clean(&words::consequence(consequence, step.action)))));
+    }
+}
+
+fn field_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
+    let step = group.first;
+    let mut defaults = 0_usize;
     for (nth, change) in step.changes.iter().enumerate() {
         if group.others.iter().any(|other| other.changes.get(nth) != Some(change)) {
-            lines.push(detail(format!("{}: (each its own)", clean(&change.field))));
+            lines.push(indented(format!("{}: (each its own)", clean(&change.field))));
+        } else if defaults::is_default(step, change) {
+            defaults += 1;
         } else {
             change_lines(change, step.action, lines);
         }
     }
-    lines.push(detail(format!("because: {}", clean(&step.reason))));
-    for consequence in &step.consequences {
-        lines.push(detail(format!("⇒ {}", clean(&words::consequence(consequence, step.action)))));
+    match defaults {
+        0 => {}
+        1 => lines.push(indented("(1 field has its default)")),
+        _ => lines.push(indented(format!("({defaults} fields have their defaults)"))),
     }
 }
 
@@ -129,10 +170,10 @@ fn change_lines(change: &FieldChange, action: Action, lines: &mut Vec<Line>) {
     let field = clean(field);
     match (action, before, after) {
         (_, Some(before), Some(after)) if is_long(before) || is_long(after) => {
-            lines.push(detail(format!("{field}:")));
+            lines.push(indented(format!("{field}:")));
             diff_lines(before, after, lines);
         }
-        (Action::Create, _, Some(after)) => lines.push(detail(format!("{field}: {}", clean(after)))),
+        (Action::Create, _, Some(after)) => lines.push(indented(format!("{field}: {}", clean(after)))),
         (
             Action::Create | Action::Update | Action::Rename | Action::Delete | Action::Retest,
             before,
@@ -140,7 +181,7 @@ fn change_lines(change: &FieldChange, action: Action, lines: &mut Vec<Line>) {
         ) => {
             let [before, after] =
                 [before, after].map(|value| value.as_deref().map_or("(none)".into(), clean));
-            lines.push(detail(format!("{field}: {before} → {after}")));
+            lines.push(indented(format!("{field}: {before} → {after}")));
         }
     }
 }
@@ -151,7 +192,7 @@ fn is_long(text: &str) -> bool {
 
 fn diff_lines(before: &str, after: &str, lines: &mut Vec<Line>) {
     if before.len().max(after.len()) > DIFF_BYTES_MAX {
-        lines.push(detail(format!("  {} bytes → {} bytes", before.len(), after.len())));
+        lines.push(indented(format!("  {} bytes → {} bytes", before.len(), after.len())));
         return;
     }
     for change in TextDiff::from_lines(before, after).iter_all_changes() {
@@ -166,7 +207,8 @@ fn diff_lines(before: &str, after: &str, lines: &mut Vec<Line>) {
     }
 }
 
-fn blocked_lines(blocked: &Blocked) -> Vec<Line> {
+/// What stands against the plan, and what to do.
+pub(super) fn blocked_lines(blocked: &Blocked) -> Vec<Line> {
     let guard = blocked.guard.map(|guard| format!(" by guard `{}`", guard.key())).unwrap_or_default();
     let place = blocked.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
     let mut lines = vec![
@@ -174,13 +216,13 @@ fn blocked_lines(blocked: &Blocked) -> Vec<Line> {
             Tone::Blocked,
             format!("! blocked{guard}: {}{}", clean(&blocked.message), place.unwrap_or_default()),
         ),
-        detail(format!("do: {}", clean(&blocked.remedy))),
+        indented(format!("do: {}", clean(&blocked.remedy))),
     ];
-    lines.extend(words::override_flag(blocked).map(|flag| detail(format!("or: {flag}"))));
+    lines.extend(words::override_flag(blocked).map(|flag| indented(format!("or: {flag}"))));
     lines
 }
 
-fn note_line(note: &DesiredNote) -> Line {
+pub(super) fn note_line(note: &DesiredNote) -> Line {
     let place = note.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
     let text =
         format!("note: {}: {}{}", clean(&note.subject), clean(&note.message), place.unwrap_or_default());

@@ -3,6 +3,7 @@
 //! All three come from one walk over the plan, so that they cannot tell different stories. What came from a manifest
 //! or a server is cleaned of control characters where a person reads it.
 
+mod defaults;
 mod group;
 mod json;
 mod line;
@@ -12,5 +13,6 @@ mod words;
 
 pub use group::Summary;
 pub use json::{json, schema};
-pub use markdown::markdown;
-pub use text::{Style, text};
+pub use line::Detail;
+pub use markdown::{markdown, markdown_in};
+pub use text::{Style, text, text_in};

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use crate::model::plan::Plan;
 
-use super::line::{self, Line, Tone};
+use super::line::{self, Detail, Line, Tone};
 
 /// Whether the text carries ANSI colours. Every meaning also stands in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +15,13 @@ pub enum Style {
 
 /// The plan for people, ending with the sum and a line end. Steps that say the same of several targets are one.
 pub fn text(plan: &Plan, style: Style) -> String {
+    text_in(plan, style, Detail::Fields)
+}
+
+/// [`text`], with as much of each step as is asked for.
+pub fn text_in(plan: &Plan, style: Style, detail: Detail) -> String {
     let mut text = String::new();
-    for line in line::lines(plan) {
+    for line in line::lines(plan, detail) {
         match style {
             Style::Plain => text.push_str(&line.text),
             Style::Coloured => text.push_str(&coloured(&line)),

@@ -261,6 +261,11 @@ impl Ledger for SqliteStore {
         self.write(move |work| runs::note(work.db, run, &outcomes, &alerts, at)).await
     }
 
+    async fn raise(&self, raised: &[Alert]) -> Result<(), StoreError> {
+        let raised = raised.to_vec();
+        self.write(move |work| alerts::write(work.db, &raised)).await
+    }
+
     async fn end_run(&self, run: u64, at: Timestamp) -> Result<(), StoreError> {
         self.write(move |work| runs::end(work.db, run, at)).await
     }

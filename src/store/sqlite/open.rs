@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::blobs::sync_folder;
 use super::errors::at_file;
 use crate::model::limits;
+use crate::model::revision::StoreId;
 use crate::store::{StoreError, process};
 
 /// How a store is opened.
@@ -57,7 +58,8 @@ enum Found {
 }
 
 /// Opens the connection that writes, and creates or migrates what has to be.
-pub(super) fn writer(path: &Path, mode: Open) -> Result<Connection, StoreError> {
+/// `id`: what a new store is called; drawn when it is left out.
+pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Connection, StoreError> {
     let folder = folder_of(path);
     if mode == Open::CreateIfMissing {
         create_folder(&folder)?;
@@ -83,7 +85,7 @@ pub(super) fn writer(path: &Path, mode: Open) -> Result<Connection, StoreError> 
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "foreign_keys", true)?;
-    migrate(&mut db, path, MIGRATIONS)?;
+    migrate(&mut db, path, MIGRATIONS, id)?;
     Ok(db)
 }
 
@@ -104,7 +106,7 @@ pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
     };
     match found {
         (Found::Blank, _) => Err(StoreError::Missing(path.display().to_string())),
-        (Found::Ours { version }, _) if version < VERSION => match writer(path, Open::Existing) {
+        (Found::Ours { version }, _) if version < VERSION => match writer(path, Open::Existing, None) {
             Ok(_) => Ok(Reading::Shared),
             Err(StoreError::ReadOnly(words)) => Err(StoreError::ReadOnly(format!(
                 "{words}, and its schema {version} has to be brought up to date to {VERSION}"
@@ -199,7 +201,12 @@ fn judge(db: &Connection, path: &Path) -> Result<Found, StoreError> {
 }
 
 /// Brings the schema up to date, all of it or nothing: whoever is killed in the middle leaves the schema that was there.
-fn migrate(db: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {
+fn migrate(
+    db: &mut Connection,
+    path: &Path,
+    migrations: &[&str],
+    id: Option<&StoreId>,
+) -> Result<(), StoreError> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = match judge(&transaction, path)? {
         Found::Blank => 0,
@@ -209,15 +216,21 @@ fn migrate(db: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), 
     for (version, migration) in missing {
         transaction.execute_batch(migration)?;
         if version == 1 {
-            let id = process::random_hex()
-                .ok_or_else(|| StoreError::Failed("the system has no randomness to give".to_owned()))?;
-            transaction.execute("INSERT INTO store (one, id) VALUES (1, ?1)", [id])?;
+            let id = id.cloned().map_or_else(new_id, Ok)?;
+            transaction.execute("INSERT INTO store (one, id) VALUES (1, ?1)", [id.0])?;
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", version)?;
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// An identity for a store that does not exist yet.
+pub fn new_id() -> Result<StoreId, StoreError> {
+    process::random_hex()
+        .map(StoreId)
+        .ok_or_else(|| StoreError::Failed("the system has no randomness to give".to_owned()))
 }
 
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
@@ -252,7 +265,7 @@ mod tests {
     fn a_store_is_read_where_no_lock_file_can_be_written_whatever_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("odd %41?#&ü.db");
-        drop(writer(&path, Open::CreateIfMissing).unwrap());
+        drop(writer(&path, Open::CreateIfMissing, None).unwrap());
         assert!(can_be_immutable(&path));
         let db = reader(&path, Reading::Immutable).unwrap();
         assert!(matches!(judge(&db, &path), Ok(Found::Ours { version: VERSION })));
@@ -262,16 +275,16 @@ mod tests {
     fn a_migration_that_fails_leaves_the_schema_that_was_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let mut db = writer(&path, Open::CreateIfMissing).unwrap();
+        let mut db = writer(&path, Open::CreateIfMissing, None).unwrap();
         let tables = |db: &Connection| -> i64 {
             db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap()
         };
         let before = tables(&db);
         let migrations = [MIGRATIONS, &["CREATE TABLE later (a ANY) STRICT", "CREATE"]].concat();
-        assert!(migrate(&mut db, &path, &migrations).is_err());
+        assert!(migrate(&mut db, &path, &migrations, None).is_err());
         assert_eq!(tables(&db), before);
         assert!(matches!(judge(&db, &path), Ok(Found::Ours { version: VERSION })));
-        migrate(&mut db, &path, &migrations[..migrations.len() - 1]).unwrap();
+        migrate(&mut db, &path, &migrations[..migrations.len() - 1], None).unwrap();
         assert_eq!(tables(&db), before + 1);
         // The program that made it is newer than this one.
         assert!(matches!(judge(&db, &path), Err(StoreError::TooNew { .. })));
@@ -291,7 +304,7 @@ mod tests {
         db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         db.pragma_update(None, "user_version", 1).unwrap();
         drop(db);
-        let db = writer(&path, Open::Existing).unwrap();
+        let db = writer(&path, Open::Existing, None).unwrap();
         let (digests, proofs) = super::super::secrets::digests(&db).unwrap();
         assert_eq!((digests.len(), proofs.len()), (1, 0));
         let secret = digests.into_keys().next().unwrap();
@@ -304,7 +317,7 @@ mod tests {
     fn a_store_with_a_log_is_not_read_without_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let _open = writer(&path, Open::CreateIfMissing).unwrap();
+        let _open = writer(&path, Open::CreateIfMissing, None).unwrap();
         assert!(!can_be_immutable(&path));
     }
 }

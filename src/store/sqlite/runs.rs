@@ -10,6 +10,7 @@ use super::columns::{
 use super::columns::{to_json, whole};
 use crate::model::alert::Alert;
 use crate::model::ledger::{LedgerEntry, NewRun, Outcome, Run, RunKind};
+use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::revision::Revision;
@@ -26,6 +27,11 @@ pub(super) fn begin(db: &Connection, run: &NewRun) -> Result<u64, StoreError> {
         whole(run.deferred),
     ])?;
     let id = count(db.last_insert_rowid())?;
+    let forgotten = "SELECT id FROM runs ORDER BY id DESC LIMIT -1 OFFSET ?1";
+    for table in ["outcomes WHERE run", "runs WHERE id"] {
+        let sql = format!("DELETE FROM {table} IN ({forgotten})");
+        db.prepare_cached(&sql)?.execute([whole(limits::RUNS_KEPT)])?;
+    }
     for (mailbox, operation) in &run.items {
         write(db, id, (mailbox, *operation), &Outcome::NOT_YET, run.at)?;
     }

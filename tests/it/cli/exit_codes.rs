@@ -147,7 +147,7 @@ fn without_a_key_mailboxes_wait_and_that_is_no_failure() {
     let office = Office::opens(PASSWORD);
     office.sets(PASSWORD);
     std::fs::remove_dir_all(office.person.at("home/.config")).unwrap();
-    office.person.types("apply --auto-approve").ends(0).says("4 not run");
+    office.person.types("apply --auto-approve").ends(0).says("4 skipped");
     office.person.types("status").ends(0).says("awaiting-test (no identity)");
 }
 

@@ -1,5 +1,6 @@
 //! The real binary, as a person uses it, against mail servers on loopback.
 
+mod applying;
 mod cases;
 mod documents;
 mod exit_codes;

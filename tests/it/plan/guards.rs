@@ -167,8 +167,8 @@ fn an_overridden_guard_is_a_note_with_its_reason() {
     assert_eq!(guards_of(&plan), vec![]);
     assert_eq!(
         plan.notes[0].message,
-        "guard `deletions` is overridden (the branch office closes): deletes 9 of 20 stored profiles and \
-         mailboxes; at most 5 may be deleted at once"
+        "guard `deletions` is overridden (the branch office closes): deletes 9 of 20 stored (45 %) \
+         profiles and mailboxes; at most 5 may be deleted at once (guards.deletions.count)"
     );
 }
 
@@ -206,4 +206,50 @@ fn a_secret_that_is_not_declared_is_refused() {
         plan.blocked[0].message,
         "mailbox/anna refers to secret `provider/shared`, which is not declared"
     );
+}
+
+#[test]
+fn creating_and_bringing_back_what_was_deleted_is_never_guarded() {
+    let full = estate(60, limits(0, 0, 0));
+    let stored = settled(&without(full.clone(), 50));
+    assert_eq!(blocked(&full, &stored), vec![]);
+}
+
+#[test]
+fn the_profile_of_a_protected_mailbox_is_protected_with_it() {
+    let guards = limits(99, 100, 100);
+    let before = edited(estate(3, guards), |mailbox| mailbox.lifecycle.prevent_destroy = true);
+    let mut after = before.clone();
+    after.mailboxes.clear();
+    after.profiles.clear();
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    let messages: Vec<&str> = plan.blocked.iter().map(|blocked| blocked.message.as_str()).collect();
+    assert!(
+        messages.iter().any(|m| m.starts_with("profile `provider-pop` serves the protected mailbox")),
+        "{messages:?}"
+    );
+}
+
+#[test]
+fn a_protected_mailbox_under_another_name_is_told_how_to_keep_it() {
+    let before = edited(estate(2, limits(99, 100, 100)), |mailbox| mailbox.lifecycle.prevent_destroy = true);
+    let mut after = before.clone();
+    let (_, mut renamed) = after.mailboxes.pop_last().unwrap();
+    renamed.value.name = name("other");
+    after.mailboxes.insert(name("other"), renamed);
+    let plan = plan::plan(&after, &settled(&before), &policy());
+    assert_eq!(guards_of(&plan), [Some(Guard::PreventDestroy)]);
+    assert!(plan.blocked[0].remedy.contains("previousNames: [m001]"), "{}", plan.blocked[0].remedy);
+}
+
+#[test]
+fn an_override_is_part_of_the_plan_with_its_reason() {
+    let before = estate(20, limits(1, 100, 100));
+    let overrides = [(Guard::Deletions, "the office closes".to_owned())].into();
+    let policy = mailplumb::model::plan::Policy { overrides, ..policy() };
+    let plan = plan::plan(&without(before.clone(), 5), &settled(&before), &policy);
+    assert_eq!(plan.blocked, vec![]);
+    let [overridden] = &plan.overridden[..] else { panic!("{:?}", plan.overridden) };
+    assert_eq!((overridden.guard, overridden.reason.as_str()), (Guard::Deletions, "the office closes"));
+    assert!(overridden.message.starts_with("deletes 5 of 20 stored (25 %)"), "{}", overridden.message);
 }

@@ -15,7 +15,8 @@ use mailplumb::model::retirement::Retirement;
 use mailplumb::model::secret::SecretRef;
 use mailplumb::model::stored::{Stored, StoredOperation};
 use mailplumb::plan::render::{self, Style};
-use mailplumb::plan::{self, fingerprint, saved};
+use mailplumb::plan::saved::{self, Circumstances};
+use mailplumb::plan::{self, fingerprint};
 use mailplumb::sync::transition::{StateEvent, transition};
 use proptest::prelude::*;
 
@@ -27,7 +28,7 @@ fn renderings(plan: &Plan) -> [String; 5] {
         render::text(plan, Style::Coloured),
         render::markdown(plan),
         render::json(plan),
-        saved::to_text(plan),
+        saved::to_text(plan, &Circumstances::default()),
     ]
 }
 
@@ -104,7 +105,7 @@ proptest! {
         for text in renderings(&plan) {
             prop_assert!(text.ends_with('\n'));
         }
-        prop_assert_eq!(saved::parse(&saved::to_text(&plan)).unwrap(), plan);
+        prop_assert_eq!(saved::parse(&saved::to_text(&plan, &Circumstances::default())).unwrap().0, plan);
     }
 
     #[test]

@@ -7,3 +7,4 @@ mod laws;
 mod operations;
 mod saved;
 mod secrets;
+mod selected;

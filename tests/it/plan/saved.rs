@@ -2,7 +2,7 @@
 
 use mailplumb::model::plan::Plan;
 use mailplumb::model::stored::Stored;
-use mailplumb::plan::saved::{self, SavedError};
+use mailplumb::plan::saved::{self, Circumstances, SavedError};
 use mailplumb::plan::snapshot::{self, SnapshotError};
 use mailplumb::plan::{self, fingerprint, render};
 
@@ -15,7 +15,7 @@ fn plan_of(names: &[&str]) -> Plan {
 #[test]
 fn a_saved_plan_comes_back_as_it_was() {
     let plan = plan_of(&["anna", "ben"]);
-    assert_eq!(saved::parse(&saved::to_text(&plan)).unwrap(), plan);
+    assert_eq!(saved::parse(&saved::to_text(&plan, &Circumstances::default())).unwrap().0, plan);
 }
 
 #[test]
@@ -26,7 +26,8 @@ fn a_fingerprint_names_one_plan() {
 
 #[test]
 fn an_edited_plan_is_refused() {
-    let text = saved::to_text(&plan_of(&["anna"])).replace("pop.provider.example", "pop.evil.example");
+    let text = saved::to_text(&plan_of(&["anna"]), &Circumstances::default())
+        .replace("pop.provider.example", "pop.evil.example");
     let error = saved::parse(&text).unwrap_err();
     assert!(matches!(error, SavedError::Tampered { .. }), "{error}");
 }
@@ -43,7 +44,7 @@ fn a_plan_of_another_version_is_refused_before_its_shape_is_looked_at() {
 
 #[test]
 fn what_is_no_plan_is_refused_with_its_place() {
-    let text = saved::to_text(&plan_of(&["anna"]));
+    let text = saved::to_text(&plan_of(&["anna"]), &Circumstances::default());
     let cut = &text[..text.len() / 2];
     for bad in ["", "{}", "[]", "name: anna", cut, r#"{ "formatVersion": 1, "fingerprint": "", "plan": 1 }"#]
     {
@@ -59,7 +60,7 @@ fn no_ciphertext_is_in_any_form_of_a_plan() {
     desired.secrets.insert(secret("shared"), declared(sealed("a-very-sealed-text"), 1));
     let plan = plan::plan(&desired, &Stored::empty(), &policy());
     let forms = [
-        saved::to_text(&plan),
+        saved::to_text(&plan, &Circumstances::default()),
         render::json(&plan),
         render::markdown(&plan),
         render::text(&plan, render::Style::Plain),
@@ -88,7 +89,7 @@ fn the_json_form_is_what_its_schema_says() {
     let value: serde_json::Value = serde_json::from_str(&render::json(&plan)).unwrap();
     let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
-    assert_eq!(value["format_version"], "1.0");
+    assert_eq!(value["formatVersion"], "1.0");
 }
 
 #[test]

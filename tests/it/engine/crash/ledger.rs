@@ -28,6 +28,11 @@ impl Ledger for CrashingStore {
         self.real.note_outcomes(run, outcomes, alerts, at).await
     }
 
+    async fn raise(&self, alerts: &[Alert]) -> Result<(), StoreError> {
+        self.points.reach("Ledger::raise");
+        self.real.raise(alerts).await
+    }
+
     async fn end_run(&self, run: u64, at: Timestamp) -> Result<(), StoreError> {
         self.points.reach("Ledger::end_run");
         self.real.end_run(run, at).await

@@ -1,0 +1,71 @@
+//! Asking before something is changed.
+
+use std::io::IsTerminal;
+
+use super::exit::Failure;
+use super::output;
+use crate::model::plan::{Action, Consequence, Plan};
+use crate::plan::render::Summary;
+
+/// Whether questions may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// On a terminal.
+    Terminal,
+    /// `--input=false`
+    Never,
+}
+
+/// Destructive steps that are repeated before the question.
+const STEPS_REPEATED: usize = 10;
+
+/// Asks; nothing is changed without a yes. The sum and whatever destroys or stops something are said again, because the
+/// plan itself may have scrolled away.
+pub fn confirm(plan: &Plan, input: Input) -> Result<(), Failure> {
+    match input {
+        Input::Never => {
+            return Err(refusal("input is switched off (--input=false)"));
+        }
+        Input::Terminal => {}
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(refusal("there is no terminal to ask on"));
+    }
+    let destructive = destructive(plan);
+    for line in destructive.iter().take(STEPS_REPEATED) {
+        output::talk(&format!("{}{line}{:#}", output::BAD, output::BAD));
+    }
+    if destructive.len() > STEPS_REPEATED {
+        output::talk(&format!("… and {} more", destructive.len() - STEPS_REPEATED));
+    }
+    output::talk(&format!("{}.", Summary::of(plan)));
+    let answer = dialoguer::Confirm::new().with_prompt("Apply this plan?").default(false).interact();
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new("not confirmed; nothing was changed")),
+        Err(error) => Err(Failure::new("the answer cannot be read; nothing was changed").cause(error)),
+    }
+}
+
+fn refusal(message: &str) -> Failure {
+    Failure::new(message)
+        .hint("review the plan and apply it with --auto-approve, or save it with `mailplumb plan --out`")
+}
+
+/// What is deleted, and what stops working, in words.
+fn destructive(plan: &Plan) -> Vec<String> {
+    plan.steps
+        .iter()
+        .filter_map(|step| {
+            let stops = step.consequences.iter().any(|one| matches!(one, Consequence::StopsTraffic(_)));
+            match (step.action, stops) {
+                (Action::Delete, true) => Some(format!("- {} is deleted, its traffic stops", step.target)),
+                (Action::Delete, false) => Some(format!("- {} is deleted", step.target)),
+                (Action::Create | Action::Update | Action::Rename | Action::Retest, true) => {
+                    Some(format!("~ {}: traffic stops", step.target))
+                }
+                (Action::Create | Action::Update | Action::Rename | Action::Retest, false) => None,
+            }
+        })
+        .collect()
+}

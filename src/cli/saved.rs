@@ -1,0 +1,102 @@
+//! Saved plans as files: written for their owner only, read without trust, refused when they no longer fit.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::context::shown;
+use super::exit::{Failure, STALE};
+use super::output;
+use crate::model::desired::Desired;
+use crate::model::limits;
+use crate::model::plan::Plan;
+use crate::model::problem::SourceFile;
+use crate::plan::saved::{self, Circumstances};
+
+/// This program, as it stands in the plans that it saves.
+const MADE_BY: &str = env!("CARGO_PKG_VERSION");
+
+/// Files that are named when the manifest has moved.
+const FILES_NAMED_MAX: usize = 10;
+
+/// Saves a plan: the file is there whole or not at all, and nobody else can read it.
+pub fn save(plan: &Plan, files: &[SourceFile], path: &Path) -> Result<(), Failure> {
+    let text = saved::to_text(plan, &Circumstances::new(MADE_BY, files));
+    replace(path, text.as_bytes()).map_err(|error| {
+        Failure::new(format!("the plan cannot be saved in `{}`", shown(path))).cause(error)
+    })?;
+    let path = shown(path);
+    output::talk(&if plan.blocked.is_empty() {
+        format!("saved in {path}; apply exactly this with `mailplumb apply {path}`")
+    } else {
+        format!(
+            "saved in {path}; it is blocked: it can be shown with `mailplumb plan --show {path}`, not applied"
+        )
+    });
+    Ok(())
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = PathBuf::from(name);
+    let mut options = std::fs::OpenOptions::new();
+    let written = options.write(true).create_new(true).mode(0o600).open(&new).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    written
+}
+
+/// Reads a saved plan; whether it still fits is another question.
+pub fn read(path: &Path) -> Result<(Plan, Circumstances), Failure> {
+    let unreadable = |error| Failure::new(format!("the plan `{}` cannot be read", shown(path))).cause(error);
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(limits::SAVED_PLAN_BYTES_MAX as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
+    saved::parse(&text)
+        .map_err(|error| Failure::new(format!("`{}` is not a saved plan", shown(path))).cause(error))
+}
+
+/// A saved plan, if the program and the manifest are still those that it was made with.
+pub fn read_fitting(path: &Path, desired: &Desired, files: &[SourceFile]) -> Result<Plan, Failure> {
+    let (plan, circumstances) = read(path)?;
+    if circumstances.made_by != MADE_BY {
+        let message = format!(
+            "the plan was made by mailplumb {} and this is {MADE_BY}, which may mean something else by it",
+            circumstances.made_by
+        );
+        return Err(Failure::new(message).code(STALE).hint("make a new plan with this version"));
+    }
+    if plan.manifest == desired.digest {
+        return Ok(plan);
+    }
+    let moved = circumstances.moved(&Circumstances::new(MADE_BY, files));
+    let mut failure = Failure::new("the manifest has changed since the plan was made").code(STALE);
+    for words in moved.iter().take(FILES_NAMED_MAX) {
+        failure = failure.cause(words);
+    }
+    if moved.len() > FILES_NAMED_MAX {
+        failure = failure.cause(format!("and {} more files", moved.len() - FILES_NAMED_MAX));
+    }
+    Err(failure.hint("make a new plan, and have it reviewed again"))
+}
+
+/// Where a saved plan comes from, for people.
+pub fn provenance(plan: &Plan, circumstances: &Circumstances) -> String {
+    let store = plan.store.as_ref().map_or("a new store", |store| store.0.as_str());
+    format!(
+        "made by mailplumb {} from {} of {store}, {}, manifest {}",
+        circumstances.made_by,
+        match plan.revision.0 {
+            0 => "the empty state".to_owned(),
+            revision => format!("revision {revision}"),
+        },
+        output::counted(circumstances.files.len(), "file", "files"),
+        plan.manifest.0.get(..12).unwrap_or(&plan.manifest.0),
+    )
+}

@@ -1,0 +1,71 @@
+//! Which mailboxes of a changed profile `watch` may test: a few first, then all, or none while the first ones fail for
+//! a reason that holds for all. Known from the store alone, so that a restart changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::model::alert::Alert;
+use crate::model::name::Name;
+use crate::model::stored::{StoredMailbox, StoredOperation};
+use crate::store::MailboxRow;
+use crate::sync::canary::{self, Judgement};
+
+use super::run::halted;
+
+/// What was last judged of the profiles.
+#[derive(Debug, Default)]
+pub struct FirstTests {
+    /// Profiles of which not every mailbox may be tested.
+    judgements: BTreeMap<Name, Judgement>,
+    /// The mailboxes of those profiles.
+    undecided: BTreeSet<Name>,
+    /// Profiles whose halt was told.
+    told: BTreeSet<Name>,
+}
+
+impl FirstTests {
+    /// Judges all profiles anew. The alerts are for those that are halted since the last time.
+    pub fn judge(&mut self, rows: &[MailboxRow], now: Timestamp) -> Vec<Alert> {
+        let mut profiles: BTreeMap<&Name, Vec<&StoredMailbox>> = BTreeMap::new();
+        for row in rows {
+            if let Some(profile) = &row.profile {
+                profiles.entry(&profile.name).or_default().push(&row.stored);
+            }
+        }
+        let mut alerts = Vec::new();
+        let mut told = BTreeSet::new();
+        self.judgements.clear();
+        self.undecided.clear();
+        for (profile, mailboxes) in profiles {
+            let judgement = canary::judge(&mailboxes);
+            if let Judgement::Halted { failure, first, .. } = &judgement {
+                if !self.told.contains(profile) {
+                    alerts.push(halted(profile, mailboxes.len().saturating_sub(first.len()), failure, now));
+                }
+                told.insert(profile.clone());
+            }
+            if judgement != Judgement::Free {
+                self.undecided.extend(mailboxes.iter().map(|mailbox| mailbox.declared.name.clone()));
+                self.judgements.insert(profile.clone(), judgement);
+            }
+        }
+        self.told = told;
+        alerts
+    }
+
+    /// Whether an operation may be tested at its time.
+    pub fn allows(&self, profile: &Name, mailbox: &Name, operation: &StoredOperation) -> bool {
+        match self.judgements.get(profile) {
+            None | Some(Judgement::Free) => true,
+            Some(Judgement::First(first)) => first.contains(mailbox) || !canary::is_waiting(operation),
+            Some(Judgement::Halted { first, .. }) => {
+                first.contains(mailbox) || !canary::is_waiting(operation)
+            }
+        }
+    }
+
+    pub fn is_undecided_about(&self, mailbox: &Name) -> bool {
+        self.undecided.contains(mailbox)
+    }
+}

@@ -1,0 +1,268 @@
+//! Plans of a part: what a selection chooses, what comes with it, and what it never touches.
+
+use std::collections::BTreeSet;
+
+use mailplumb::model::desired::Desired;
+use mailplumb::model::plan::{Action, Guard, Plan, Policy, Target};
+use mailplumb::model::selection::{Selection, Selector};
+use mailplumb::model::stored::Stored;
+use mailplumb::plan;
+use mailplumb::plan::render::{self, Style};
+use mailplumb::plan::selection::unmatched;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::generate::*;
+
+fn selectors(texts: &[&str]) -> Vec<Selector> {
+    texts.iter().map(|text| Selector::parse(text).unwrap()).collect()
+}
+
+fn selection(targets: &[&str], excludes: &[&str]) -> Selection {
+    Selection { targets: selectors(targets), excludes: selectors(excludes) }
+}
+
+fn planned(desired: &Desired, stored: &Stored, targets: &[&str], excludes: &[&str]) -> Plan {
+    plan::plan(desired, stored, &Policy { selection: selection(targets, excludes), ..policy() })
+}
+
+fn targets(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.target.to_string()).collect()
+}
+
+fn notes(plan: &Plan) -> String {
+    plan.notes.iter().map(|note| format!("{}: {}\n", note.subject, note.message)).collect()
+}
+
+fn any_selection() -> impl Strategy<Value = Selection> {
+    let texts = vec![
+        "mailbox/m0",
+        "mailbox/m1",
+        "mailbox/m2",
+        "mailbox/m?",
+        "mailbox/*",
+        "profile/p0",
+        "profile/p1",
+        "profile/*",
+        "secret/provider",
+        "secret/provider/k0",
+        "secret/*",
+        "organization",
+        "kind:mailbox",
+        "kind:profile",
+        "kind:secret",
+        "label:team",
+        "label:team=sales",
+        "m3@contoso.example",
+        "*@*",
+    ];
+    let list = || proptest::collection::vec(select(texts.clone()), 0..3);
+    (list(), list()).prop_map(|(targets, excludes)| selection(&targets, &excludes))
+}
+
+/// What the notes say was added.
+fn included(plan: &Plan) -> BTreeSet<String> {
+    let added = plan.notes.iter().filter(|note| note.message.starts_with("included: "));
+    added.map(|note| note.subject.clone()).collect()
+}
+
+fn is_consistent(stored: &Stored) -> bool {
+    stored.mailboxes.values().all(|mailbox| {
+        let declared = &mailbox.declared;
+        declared.profile.iter().all(|profile| stored.profiles.contains_key(profile))
+            && declared.credentials.iter().all(|own| stored.secrets.contains_key(&own.password))
+    })
+}
+
+fn nothing_new(plan: &Plan) -> bool {
+    plan.blocked.iter().all(|blocked| blocked.guard.is_some())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_of_a_part_is_total_and_deterministic((desired, stored, policy) in any_case(), selection in any_selection()) {
+        let policy = Policy { selection, ..policy };
+        let (one, other) = (plan::plan(&desired, &stored, &policy), plan::plan(&desired, &stored, &policy));
+        prop_assert_eq!(render::text(&one, Style::Plain), render::text(&other, Style::Plain));
+        prop_assert_eq!(plan::fingerprint(&one), plan::fingerprint(&other));
+        prop_assert_eq!(&one.selection, &policy.selection);
+        unmatched(&desired, &stored, &policy.selection);
+    }
+
+    #[test]
+    fn a_repeated_plan_of_a_part_finds_nothing_to_do((desired, stored, policy) in any_case(), selection in any_selection()) {
+        let policy = Policy { selection, ..policy };
+        let first = plan::plan(&desired, &stored, &policy);
+        let after = plan::model::apply_and_pass(&first, &stored);
+        let second = plan::plan(&desired, &after, &policy);
+        prop_assert_eq!(targets(&second), Vec::<String>::new(), "{}", render::text(&second, Style::Plain));
+    }
+
+    #[test]
+    fn what_was_not_chosen_is_never_touched((desired, stored, policy) in any_case(), selection in any_selection()) {
+        let everything = Policy { selection: Selection::default(), ..policy.clone() };
+        let policy = Policy { selection, ..policy };
+        let plan = plan::plan(&desired, &stored, &policy);
+        let whole: BTreeSet<Target> =
+            plan::plan(&desired, &stored, &everything).steps.into_iter().map(|step| step.target).collect();
+        let after = plan::model::apply(&plan, &stored);
+        let touched: BTreeSet<&Target> = plan.steps.iter().map(|step| &step.target).collect();
+        for step in &plan.steps {
+            prop_assert!(whole.contains(&step.target), "{} is in the whole plan, too", step.target);
+        }
+        for (name, mailbox) in &stored.mailboxes {
+            let is_renamed = plan.steps.iter().any(|step| step.action == Action::Rename);
+            if !touched.contains(&Target::Mailbox(name.clone())) && !is_renamed {
+                prop_assert_eq!(Some(mailbox), after.mailboxes.get(name));
+            }
+        }
+        if policy.selection == selection_of_mailboxes() {
+            let others = plan.steps.iter().filter(|step| !matches!(step.target, Target::Mailbox(_)));
+            for step in others {
+                prop_assert!(included(&plan).contains(&step.target.to_string()), "{}", step.target);
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_leaves_a_consistent_state((desired, stored, policy) in valid_case(), selection in any_selection()) {
+        let policy = Policy { selection, ..policy };
+        let plan = plan::plan(&desired, &stored, &policy);
+        prop_assume!(nothing_new(&plan) && is_consistent(&stored));
+        prop_assert!(is_consistent(&plan::model::apply(&plan, &stored)), "{}", render::text(&plan, Style::Plain));
+    }
+
+    #[test]
+    fn choosing_everything_is_the_whole_plan((desired, stored, policy) in any_case()) {
+        let all = selection(&["organization", "kind:secret", "kind:profile", "kind:mailbox"], &[]);
+        let part = plan::plan(&desired, &stored, &Policy { selection: all, ..policy.clone() });
+        let whole = plan::plan(&desired, &stored, &policy);
+        prop_assert_eq!(part.steps, whole.steps);
+        prop_assert_eq!(part.blocked, whole.blocked);
+    }
+}
+
+fn selection_of_mailboxes() -> Selection {
+    selection(&["kind:mailbox"], &[])
+}
+
+#[test]
+fn a_chosen_mailbox_brings_what_it_cannot_do_without_and_says_so() {
+    let desired = small(&["anna", "ben"]);
+    let plan = planned(&desired, &Stored::empty(), &["mailbox/anna"], &[]);
+    assert_eq!(
+        targets(&plan),
+        ["organization", "secret/provider/shared", "profile/provider-pop", "mailbox/anna"]
+    );
+    let notes = notes(&plan);
+    for words in [
+        "profile/provider-pop: included: mailbox/anna needs it and it is not stored yet\n",
+        "organization: included: ",
+        "selection: left out: 1 to create, 0 to update, 0 to delete, 1 to test; plan without",
+    ] {
+        assert!(notes.contains(words), "{notes}");
+    }
+    let again = planned(&desired, &settled(&small(&["anna"])), &["mailbox/ben"], &[]);
+    assert_eq!(targets(&again), ["mailbox/ben"]);
+}
+
+#[test]
+fn what_is_needed_and_excluded_blocks_the_plan() {
+    let plan = planned(&small(&["anna"]), &Stored::empty(), &["mailbox/anna"], &["kind:profile"]);
+    assert_eq!(plan.blocked.len(), 1);
+    assert_eq!(plan.blocked[0].guard, None);
+    assert_eq!(
+        plan.blocked[0].message,
+        "mailbox/anna needs profile/provider-pop, which is excluded and not stored yet"
+    );
+}
+
+#[test]
+fn deletions_are_chosen_too_and_the_guards_count_what_remains() {
+    let names: Vec<String> = (0..40).map(|n| format!("m{n:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let stored = settled(&small(&names));
+    let desired = small(&names[..20]);
+    let whole = planned(&desired, &stored, &[], &[]);
+    assert_eq!(whole.blocked[0].guard, Some(Guard::Deletions));
+    let plan = planned(&desired, &stored, &["mailbox/m2*"], &["mailbox/m29"]);
+    assert_eq!(plan.steps.len(), 9);
+    assert!(plan.steps.iter().all(|step| step.action == Action::Delete) && plan.blocked.is_empty());
+}
+
+#[test]
+fn a_profile_that_a_mailbox_left_out_still_uses_is_not_deleted() {
+    let stored = settled(&small(&["anna"]));
+    let mut desired = small(&[]);
+    desired.profiles.clear();
+    let plan = planned(&desired, &stored, &["kind:profile"], &[]);
+    let messages: Vec<&str> = plan.blocked.iter().map(|blocked| blocked.message.as_str()).collect();
+    assert!(
+        messages.contains(&"profile `provider-pop` cannot be deleted while mailbox/anna uses it"),
+        "{messages:?}"
+    );
+}
+
+#[test]
+fn a_changed_profile_tests_the_mailboxes_that_were_not_chosen_too() {
+    let stored = settled(&small(&["anna", "ben"]));
+    let mut desired = small(&["anna", "ben"]);
+    desired.profiles.insert(name("provider-pop"), declared(moved_profile(), 3));
+    desired.mailboxes.get_mut(&name("ben")).unwrap().value.display_name = Some("Ben".to_owned());
+    let plan = planned(&desired, &stored, &["profile/provider-pop"], &[]);
+    let steps: Vec<(Action, String)> =
+        plan.steps.iter().map(|step| (step.action, step.target.to_string())).collect();
+    assert_eq!(
+        steps,
+        [
+            (Action::Update, "profile/provider-pop".to_owned()),
+            (Action::Retest, "mailbox/anna".to_owned()),
+            (Action::Retest, "mailbox/ben".to_owned()),
+        ]
+    );
+}
+
+fn moved_profile() -> mailplumb::model::profile::Profile {
+    let mut moved = pop("provider-pop");
+    let mailplumb::model::profile::Server::Pop3Smtp(servers) = &mut moved.server else { unreachable!() };
+    servers.incoming = endpoint("elsewhere.example");
+    moved
+}
+
+#[test]
+fn an_address_that_moves_between_mailboxes_moves_whole_or_not_at_all() {
+    let stored = settled(&small(&["anna", "ben"]));
+    let mut desired = small(&["anna", "ben"]);
+    let [anna, ben] = ["anna", "ben"].map(|who| desired.mailboxes[&name(who)].value.address.clone());
+    desired.mailboxes.get_mut(&name("anna")).unwrap().value.address = ben;
+    desired.mailboxes.get_mut(&name("ben")).unwrap().value.address = anna;
+    let half = planned(&desired, &stored, &["mailbox/anna"], &[]);
+    assert!(half.blocked[0].message.contains("is still the address of mailbox/ben, which is left out"));
+    assert!(planned(&desired, &stored, &["mailbox/anna", "mailbox/ben"], &[]).blocked.is_empty());
+}
+
+#[test]
+fn both_names_of_a_renamed_mailbox_choose_it() {
+    let stored = settled(&small(&["anna"]));
+    let mut desired = small(&["anne"]);
+    desired.mailboxes.get_mut(&name("anne")).unwrap().value.lifecycle.previous_names = vec![name("anna")];
+    for chosen in ["mailbox/anna", "mailbox/anne"] {
+        let plan = planned(&desired, &stored, &[chosen], &[]);
+        assert_eq!(plan.steps.iter().map(|step| step.action).collect::<Vec<_>>(), [Action::Rename]);
+        assert!(planned(&desired, &stored, &[], &[chosen]).steps.is_empty());
+    }
+}
+
+#[test]
+fn a_selector_that_chooses_nothing_is_named_with_what_was_perhaps_meant() {
+    let desired = small(&["anna"]);
+    let wrong =
+        selection(&["mailbox/ana", "anna@contosso.example", "label:team=x"], &["profile/provider-pop"]);
+    let found = unmatched(&desired, &Stored::empty(), &wrong);
+    let found: Vec<(String, Option<&str>)> =
+        found.iter().map(|one| (one.selector.to_string(), one.nearest.as_deref())).collect();
+    assert_eq!(found[0], ("mailbox/ana".to_owned(), Some("mailbox/anna")));
+    assert_eq!(found.len(), 3, "{found:?}");
+}
