@@ -467,7 +467,7 @@ mod tests {
             Value::Array(items) => {
                 items.into_iter().filter(|item| item.get("remove").is_none()).map(base).collect()
             }
-            other => other,
+            scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => scalar,
         }
     }
 

@@ -34,9 +34,13 @@ pub fn of(paths: &[PathBuf]) -> Result<Vec<Option<Arc<Layer>>>, SourceError> {
 }
 
 fn real(path: &Path) -> Result<PathBuf, SourceError> {
-    path.canonicalize().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => SourceError::Missing(path.to_owned()),
-        _ => SourceError::Unreadable { path: path.to_owned(), detail: error.to_string() },
+    path.canonicalize().map_err(|error| {
+        let path = path.to_owned();
+        if error.kind() == std::io::ErrorKind::NotFound {
+            SourceError::Missing(path)
+        } else {
+            SourceError::Unreadable { path, detail: error.to_string() }
+        }
     })
 }
 
