@@ -55,8 +55,6 @@ enum Described {
     Outbox,
     /// `alerts --output json`
     Alerts,
-    /// `explain --output json`
-    Explain,
     /// `secrets check --output json`
     SecretsCheck,
 }
@@ -70,7 +68,7 @@ impl Described {
             Self::Status => of::<status::Document>(),
             Self::Get => of::<get::Document>(),
             Self::Describe => of::<describe::Document>(),
-            Self::Explain => of::<explain::view::Document<'_>>(),
+            Self::Explain => of::<explain::Document<'_>>(),
             Self::History => of::<history::Document>(),
             Self::StateList => of::<state::ListDocument>(),
             Self::StateShow => of::<state::ShowDocument>(),
@@ -78,7 +76,6 @@ impl Described {
             Self::Message => of::<messages::OneDocument>(),
             Self::Outbox => of::<outbox::Document>(),
             Self::Alerts => of::<alerts::Document>(),
-            Self::Explain => of::<explain::Document<'static>>(),
             Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }
     }
