@@ -57,8 +57,6 @@ enum Described {
     Outbox,
     /// `alerts --output json`
     Alerts,
-    /// `explain --output json`
-    Explain,
     /// `secrets check --output json`
     SecretsCheck,
 }
@@ -80,7 +78,6 @@ impl Described {
             Self::Message => of::<messages::OneDocument>(),
             Self::Outbox => of::<outbox::Document>(),
             Self::Alerts => of::<alerts::Document>(),
-            Self::Explain => of::<explain::Document<'static>>(),
             Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }
     }

@@ -67,6 +67,6 @@ fn approval_words(approval: &Approval) -> String {
 fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let units = [(86_400, "d"), (3600, "h"), (60, "m")];
-    let fitting = units.into_iter().find(|(unit, _)| seconds > 0 && seconds % unit == 0);
+    let fitting = units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
     fitting.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
 }

@@ -1,7 +1,7 @@
 //! `mailplumb explain`
 
 mod text;
-pub mod view;
+mod view;
 
 use clap::Args;
 

@@ -122,9 +122,8 @@ fn copy_database(db: &Connection, path: &Path) -> Result<Connection, StoreError>
     {
         let backup = Backup::new(db, &mut copy)?;
         // In one go: what is read belongs to one moment, and writers are not kept waiting by readers.
-        match backup.step(-1)? {
-            StepResult::Done => {}
-            _more => return Err(StoreError::Failed("the database could not be copied in one go".to_owned())),
+        if backup.step(-1)? != StepResult::Done {
+            return Err(StoreError::Failed("the database could not be copied in one go".to_owned()));
         }
     }
     // Alone in its folder, without a log beside it.

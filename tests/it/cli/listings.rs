@@ -94,7 +94,6 @@ fn what_is_printed_as_json_is_what_its_schema_says() {
         ("messages 1", "message"),
         ("outbox list", "outbox"),
         ("alerts", "alerts"),
-        ("explain mailbox/sales", "explain"),
         ("secrets check", "secrets-check"),
         ("alerts --mailbox support", "alerts"),
     ] {
