@@ -43,6 +43,8 @@ enum Described {
     Get,
     /// `describe --output json`
     Describe,
+    /// `explain --output json`
+    Explain,
     /// `history --output json`
     History,
     /// `state list --output json`
@@ -71,6 +73,7 @@ impl Described {
             Self::Status => of::<status::Document>(),
             Self::Get => of::<get::Document>(),
             Self::Describe => of::<describe::Document>(),
+            Self::Explain => of::<explain::Document<'_>>(),
             Self::History => of::<history::Document>(),
             Self::StateList => of::<state::ListDocument>(),
             Self::StateShow => of::<state::ShowDocument>(),
