@@ -116,7 +116,7 @@ mod tests {
         assert_eq!((&found["code"], &found["severity"]), (&"MP0030".into(), &"error".into()));
         assert_eq!(
             (&found["path"], &found["line"], &found["endColumn"]),
-            (&"mail/a b.yaml".into(), &4.into(), &30.into())
+            (&"mail/a b.yaml".into(), &4.into(), &29.into())
         );
     }
 }
