@@ -137,7 +137,7 @@ mod tests {
     fn a_list_is_written_in_its_own_style() {
         let expected = BLOCK
             .replace("[ops] # one", "[\"ci\",\"ops\"] # one")
-            .replace("      - anna # hers\n      - ben\n", "      - anna\n      - ben\n      - '7'\n");
+            .replace("      - anna # hers\n      - ben\n", "      - anna\n      - ben\n      - \"7\"\n");
         assert_eq!(put(BLOCK, &["ci", "ops"], &["anna", "ben", "7"]), expected);
         let flow =
             "kind: Secret\nmetadata: { name: team }\nspec: { bundle: { file: team.age, keys: [anna] } }\n";
