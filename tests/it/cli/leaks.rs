@@ -137,7 +137,8 @@ impl Scene {
         self.office.sets(&self.secrets.wrong.clone());
         self.office.person.types("apply --auto-approve").ends(16).says("login-refused").says("authenticate");
         self.office.person.types("test").ends(16);
-        self.office.person.types("sync").says("not driven");
+        // The old password goes on working.
+        self.office.person.types("sync").ends(0).says("recorded");
         self.lists();
         self.office.sets(&self.secrets.password.clone());
         self.office.person.types("apply --auto-approve").ends(0);
