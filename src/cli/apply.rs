@@ -9,13 +9,13 @@ use clap::{Args, ValueEnum};
 use super::compare::Comparing;
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome, STALE};
-use super::plan::{Creation, Overrides, stored};
+use super::plan::{Creation, Overrides, planned};
 use super::test::{conclude, test_all};
 use super::{Global, output};
 use crate::engine::test_and_enable::Which;
 use crate::engine::{Engine, apply};
 use crate::model::desired::Desired;
-use crate::model::plan::{Plan, Policy};
+use crate::model::plan::Plan;
 use crate::plan::render;
 use crate::store::sqlite::Open;
 
@@ -53,10 +53,14 @@ enum Tests {
 
 impl Apply {
     pub fn run(self, global: &Global) -> Outcome {
-        let (desired, _) = global.desired(&global.acting_host()?)?;
-        let plan = match &self.plan {
-            Some(path) => saved(path, &desired)?,
-            None => self.made_now(global, &desired)?,
+        let host = global.acting_host()?;
+        let (desired, plan) = match &self.plan {
+            Some(path) => {
+                let desired = global.behind(&host, &self.overrides.policy())?;
+                let plan = saved(path, &desired)?;
+                (desired, plan)
+            }
+            None => planned(global, &host, (&self.creation, self.comparing, &self.overrides))?,
         };
         match &self.plan {
             // It was shown, and perhaps reviewed, when it was saved.
@@ -74,13 +78,6 @@ impl Apply {
         }
         let engine = Arc::new(global.engine("apply", Open::CreateIfMissing)?);
         run(engine.stopping.clone(), self.execute(engine.clone(), &plan, &desired))
-    }
-
-    fn made_now(&self, global: &Global, desired: &Desired) -> Result<Plan, Failure> {
-        let stored = stored(global, &self.creation)?;
-        let compared = self.comparing.compared(global, desired, &stored)?;
-        let policy = Policy { compared, ..self.overrides.policy() };
-        Ok(crate::plan::plan(desired, &stored, &policy))
     }
 
     async fn execute(&self, engine: Arc<Engine>, plan: &Plan, desired: &Desired) -> Outcome {

@@ -8,8 +8,9 @@ use super::compare::Comparing;
 use super::context::{policy, shown};
 use super::exit::{CHANGES, DONE, Failure, Outcome};
 use super::{Global, output};
+use crate::model::desired::Desired;
+use crate::model::host::HostSettings;
 use crate::model::plan::{Guard, Plan, Policy};
-use crate::model::stored::Stored;
 use crate::plan::render;
 use crate::store::Store;
 
@@ -89,11 +90,7 @@ fn parse_guard(text: &str) -> Result<Guard, String> {
 
 impl PlanCommand {
     pub fn run(self, global: &Global) -> Outcome {
-        let (desired, _) = global.desired(&global.host()?)?;
-        let stored = stored(global, &self.creation)?;
-        let compared = self.comparing.compared(global, &desired, &stored)?;
-        let policy = Policy { compared, ..self.overrides.policy() };
-        let plan = crate::plan::plan(&desired, &stored, &policy);
+        let (_, plan) = planned(global, &global.host()?, (&self.creation, self.comparing, &self.overrides))?;
         match self.output {
             PlanFormat::Text => output::data(&render::text(&plan, render::Style::Coloured))?,
             PlanFormat::Json => output::data(&render::json(&plan))?,
@@ -118,16 +115,21 @@ fn save(plan: &Plan, path: &PathBuf) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The stored state; without a store, an empty one, and it is said.
-pub fn stored(global: &Global, creation: &Creation) -> Result<Stored, Failure> {
+/// What the manifest asks for, as far as something may be to do, and the plan; without a store, everything is new, and it is
+/// said.
+pub fn planned(
+    global: &Global,
+    host: &HostSettings,
+    (creation, comparing, overrides): (&Creation, Comparing, &Overrides),
+) -> Result<(Desired, Plan), Failure> {
+    let policy = overrides.policy();
     let store = if creation.create { global.store_if_there()? } else { global.store_to_read()? };
-    match store {
-        Some(store) => super::context::run(tokio_util::sync::CancellationToken::new(), async {
-            Ok(store.stored().await?)
-        }),
-        None => {
-            output::talk(&format!("no store at {} yet: everything is new", shown(&global.state_path())));
-            Ok(Stored::empty())
-        }
+    if store.is_none() {
+        output::talk(&format!("no store at {} yet: everything is new", shown(&global.state_path())));
     }
+    let store = store.as_ref().map(|store| store as &dyn Store);
+    let (inputs, desired) = global.inputs(host, &policy, store)?;
+    let compared = comparing.compared(global, &desired, &inputs.stored)?;
+    let plan = inputs.plan(&desired, &Policy { compared, ..policy });
+    Ok((desired, plan))
 }

@@ -11,7 +11,6 @@ use super::{Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::test_and_enable::{self, Tested, Which};
 use crate::model::name::Name;
-use crate::model::stored::StoredOperation;
 use crate::store::sqlite::Open;
 
 /// Test and enable mailboxes again
@@ -40,10 +39,7 @@ impl Test {
 
 /// The mailboxes with an operation, or a change of one, that waits for a test.
 pub async fn waiting(engine: &Engine) -> Result<Vec<Name>, Failure> {
-    let rows = engine.store.mailboxes().await?;
-    let needs_test =
-        |row: &crate::store::MailboxRow| row.stored.operations.values().any(StoredOperation::needs_test);
-    Ok(rows.into_iter().filter(needs_test).map(|row| row.stored.declared.name).collect())
+    Ok(engine.store.waiting().await?)
 }
 
 /// Tests mailboxes side by side. Trouble with the store counts as a failed test.

@@ -13,6 +13,7 @@ pub mod opening;
 pub mod outgoing;
 pub mod permits;
 pub mod queue;
+pub mod reading;
 mod receive_back;
 pub mod reconcile;
 pub mod test_and_enable;

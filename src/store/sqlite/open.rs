@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::blobs::sync_folder;
 use super::errors::at_file;
+use super::footings;
 use crate::model::limits;
 use crate::store::{StoreError, process};
 
@@ -34,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0002_pending.sql"),
     include_str!("../../../schema/sql/sqlite/0004_runs.sql"),
     include_str!("../../../schema/sql/sqlite/0005_secrets.sql"),
+    include_str!("../../../schema/sql/sqlite/0006_footings.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -84,6 +86,7 @@ pub(super) fn writer(path: &Path, mode: Open) -> Result<Connection, StoreError> 
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "foreign_keys", true)?;
     migrate(&mut db, path, MIGRATIONS)?;
+    complete(&mut db)?;
     Ok(db)
 }
 
@@ -218,6 +221,16 @@ fn migrate(db: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), 
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Derives what a plan reads of each mailbox where it is missing, as it is right after a migration.
+fn complete(db: &mut Connection) -> Result<(), StoreError> {
+    if footings::is_complete(db)? {
+        return Ok(());
+    }
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    footings::fill(&transaction)?;
+    Ok(transaction.commit()?)
 }
 
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
