@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::choice::{self, Choice};
+use super::choice::Choice;
 use super::compare::Comparing;
 use super::confirm::{self, Input};
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome};
-use super::plan::{Creation, Overrides, stored};
+use super::plan::{Creation, Overrides, planned};
 use super::progress::Progress;
 use super::report::Applied;
 use super::{Format, Global, output, saved};
@@ -20,10 +20,11 @@ use crate::engine::lease::Held;
 use crate::engine::run::{Unfinished, defer, unfinished, waiting};
 use crate::engine::{Engine, apply};
 use crate::model::desired::Desired;
+use crate::model::host::HostSettings;
 use crate::model::lease::LeaseScope;
 use crate::model::ledger::RunKind;
 use crate::model::name::Name;
-use crate::model::plan::{Plan, Policy};
+use crate::model::plan::Plan;
 use crate::plan::render;
 use crate::store::sqlite::Open;
 
@@ -113,10 +114,14 @@ impl Apply {
         if self.resume {
             return self.resume(global);
         }
-        let (desired, files) = global.desired(&global.acting_host()?)?;
-        let plan = match &self.plan {
-            Some(path) => saved::read_fitting(path, &desired, &files)?,
-            None => self.fresh(global, &desired)?,
+        let host = global.acting_host()?;
+        let (desired, plan) = match &self.plan {
+            Some(path) => {
+                let desired = global.behind(&host, &self.overrides.policy(&self.choice)?)?;
+                let plan = saved::read_fitting(path, &desired, &global.source())?;
+                (desired, plan)
+            }
+            None => self.fresh(global, &host)?,
         };
         self.show(&plan)?;
         if !plan.blocked.is_empty() {
@@ -133,7 +138,7 @@ impl Apply {
     }
 
     /// A plan of what is stored now. Whoever is willing to wait for somebody else's change plans after it.
-    fn fresh(&self, global: &Global, desired: &Desired) -> Result<Plan, Failure> {
+    fn fresh(&self, global: &Global, host: &HostSettings) -> Result<(Desired, Plan), Failure> {
         if !self.lock_timeout.is_zero() && global.state_path().exists() {
             let engine = global.engine("apply", Open::Existing)?;
             run(engine.stopping.clone(), async {
@@ -143,11 +148,7 @@ impl Apply {
             })?;
         }
         let policy = self.overrides.policy(&self.choice)?;
-        let stored = stored(global, &self.creation)?;
-        choice::check(&policy.selection, desired, &stored)?;
-        let compared = self.comparing.compared(global, desired, &stored)?;
-        let policy = Policy { compared, ..policy };
-        Ok(crate::plan::plan(desired, &stored, &policy))
+        planned(global, host, &policy, (&self.creation, self.comparing, None))
     }
 
     fn show(&self, plan: &Plan) -> Result<(), Failure> {

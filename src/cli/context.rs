@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Printer;
 use super::exit::{self, Failure};
-use super::{Global, output, problems};
+use super::{Caching, Global, output, problems};
 use crate::engine::Engine;
 use crate::engine::clock::SystemClock;
 use crate::engine::permits::Permits;
-use crate::engine::reconcile::{self, Loaded};
+use crate::engine::reading::{self, Against, Inputs, Survey};
 use crate::manifest;
 use crate::model::clock::Clock;
 use crate::model::desired::Desired;
@@ -24,13 +24,18 @@ use crate::net::Network;
 use crate::remote::connectors::Connectors;
 use crate::secrets::environment::Environment;
 use crate::secrets::identity::{Discovery, Keyring};
+use crate::source::Source as _;
 use crate::source::directory::Directory;
 use crate::store::sqlite::{Open, SqliteStore};
 use crate::store::{Store, StoreError};
 
 impl Global {
     pub fn source(&self) -> Directory {
-        Directory::new(self.file.clone())
+        let source = Directory::new(self.file.clone());
+        if self.no_cache || self.cache == Caching::Off {
+            return source;
+        }
+        source.remembering(self.state_path().with_file_name("reading.cache"))
     }
 
     /// The directory that holds the manifest, of several layers the first.
@@ -82,17 +87,34 @@ impl Global {
         Ok(HostSettings { given: true, ..self.host()? })
     }
 
-    /// Loads and reads the manifest; its problems are printed, and errors among them end the command.
-    pub fn desired(&self, host: &HostSettings) -> Result<(Desired, Vec<SourceFile>), Failure> {
-        let Loaded { files, desired, problems } = reconcile::load(&self.source(), host)?;
-        problems::print(&problems, &files);
-        match desired {
-            Some(desired) => {
-                problems::print(&manifest::expiry::check(&desired, today()), &files);
-                Ok((desired, files))
-            }
-            None => Err(invalid(&problems)),
-        }
+    /// Reads the manifest beside what is stored of it, as far as something may be to do; problems are printed, and errors
+    /// among them end the command.
+    pub fn inputs(
+        &self,
+        host: &HostSettings,
+        policy: &Policy,
+        store: Option<&dyn Store>,
+    ) -> Result<(Inputs, Desired), Failure> {
+        let mut inputs = run(CancellationToken::new(), async {
+            Ok(reading::inputs(&self.source(), host, policy, store).await?)
+        })?;
+        let Survey { files, problems, desired, .. } = &mut inputs.survey;
+        let desired = shown_problems(files, problems, desired.take())?;
+        Ok((inputs, desired))
+    }
+
+    /// Reads the whole manifest; problems are printed, and errors among them end the command.
+    pub fn desired(&self, host: &HostSettings) -> Result<Desired, Failure> {
+        let files = self.source().load()?;
+        let manifest::Reading { desired, problems } = manifest::read(&files, host);
+        shown_problems(&files, &problems, desired)
+    }
+
+    /// Reads the manifest for all but its mailboxes; problems are printed, and errors among them end the command.
+    pub fn behind(&self, host: &HostSettings, policy: &Policy) -> Result<Desired, Failure> {
+        let Survey { files, problems, desired, .. } =
+            reading::survey(&self.source(), host, policy, Against::Nothing)?;
+        shown_problems(&files, &problems, desired)
     }
 
     /// The store as it is. A default store that is missing is `None`; a missing one that was named is an error.
@@ -188,6 +210,17 @@ impl Global {
             stopping: CancellationToken::new(),
         })
     }
+}
+
+fn shown_problems(
+    files: &[SourceFile],
+    problems: &[Problem],
+    desired: Option<Desired>,
+) -> Result<Desired, Failure> {
+    problems::print(problems, files);
+    let desired = desired.ok_or_else(|| invalid(problems))?;
+    problems::print(&manifest::expiry::check(&desired, today()), files);
+    Ok(desired)
 }
 
 /// The directory that a layer is, or that holds its file.

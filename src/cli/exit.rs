@@ -2,6 +2,7 @@
 
 use super::output;
 use crate::engine::apply::ApplyError;
+use crate::engine::reading::InputError;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -117,6 +118,15 @@ impl From<StoreError> for Failure {
             | StoreError::Failed(_) => ERROR,
         };
         Self::new(error.to_string()).code(code).hint(hint)
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        match error {
+            InputError::Source(error) => error.into(),
+            InputError::Store(error) => error.into(),
+        }
     }
 }
 

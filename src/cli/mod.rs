@@ -90,6 +90,19 @@ pub struct Global {
     /// Work in this directory: other paths are relative to it
     #[arg(short = 'C', long, global = true, value_name = "DIR", env = "MAILPLUMB_CHDIR")]
     chdir: Option<PathBuf>,
+    /// Read everything again, without what the last reading remembers beside the stored state
+    #[arg(long, global = true, overrides_with = "cache")]
+    no_cache: bool,
+    /// Whether readings are remembered
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = "MAILPLUMB_CACHE",
+        default_value = "on",
+        hide = true
+    )]
+    cache: Caching,
     /// Colour the output
     #[arg(long, global = true, value_name = "WHEN", env = "MAILPLUMB_COLOR", default_value = "auto")]
     color: Colour,
@@ -101,6 +114,13 @@ enum Colour {
     Auto,
     Always,
     Never,
+}
+
+/// Whether what was read is remembered for the next time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Caching {
+    On,
+    Off,
 }
 
 /// How a listing is printed.

@@ -1,6 +1,5 @@
 //! `mailplumb plan`
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -10,9 +9,11 @@ use super::compare::Comparing;
 use super::context::{policy, shown};
 use super::exit::{CHANGES, DONE, Failure, Outcome};
 use super::{Global, output, saved};
+use crate::model::desired::Desired;
+use crate::model::host::HostSettings;
 use crate::model::limits;
 use crate::model::plan::{Guard, Plan, Policy};
-use crate::model::revision::Revision;
+use crate::model::revision::{Revision, StoreId};
 use crate::model::stored::Stored;
 use crate::plan::{render, snapshot};
 use crate::store::Store;
@@ -126,26 +127,17 @@ impl PlanCommand {
             return self.show(path, global);
         }
         let policy = self.overrides.policy(&self.choice)?;
-        let (desired, files) = global.desired(&global.host()?)?;
-        let mut stored = match &self.snapshot {
-            Some(path) => read_snapshot(path)?,
-            None => stored(global, &self.creation)?,
+        let plan = match &self.snapshot {
+            Some(path) => against_snapshot(global, path, &policy)?,
+            None => {
+                // The store that `apply` makes is known by this name, so that a saved plan fits no other one.
+                let id = self.out.is_some().then(crate::store::sqlite::new_id).transpose()?;
+                planned(global, &global.host()?, &policy, (&self.creation, self.comparing, id))?.1
+            }
         };
-        if self.out.is_some() && stored.store.is_none() {
-            // The store that `apply` makes is known by this name, so that the plan fits no other one.
-            stored.store = Some(crate::store::sqlite::new_id()?);
-        }
-        choice::check(&policy.selection, &desired, &stored)?;
-        // A snapshot is planned against where the store is not.
-        let compared = match &self.snapshot {
-            Some(_) => BTreeMap::new(),
-            None => self.comparing.compared(global, &desired, &stored)?,
-        };
-        let policy = Policy { compared, ..policy };
-        let plan = crate::plan::plan(&desired, &stored, &policy);
         self.print(&plan)?;
         if let Some(path) = &self.out {
-            saved::save(&plan, &files, path)?;
+            saved::save(&plan, &crate::source::Source::load(&global.source())?, path)?;
         }
         Ok(if self.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
     }
@@ -187,16 +179,33 @@ fn read_snapshot(path: &Path) -> Result<Stored, Failure> {
         .map_err(|error| Failure::new(format!("`{}` cannot be planned against", shown(path))).cause(error))
 }
 
-/// The stored state; without a store, an empty one, and it is said.
-pub fn stored(global: &Global, creation: &Creation) -> Result<Stored, Failure> {
+/// What the manifest asks for, as far as something may be to do, and the plan; without a store, everything is new, and it is
+/// said.
+pub fn planned(
+    global: &Global,
+    host: &HostSettings,
+    policy: &Policy,
+    (creation, comparing, id_of_new): (&Creation, Comparing, Option<StoreId>),
+) -> Result<(Desired, Plan), Failure> {
     let store = if creation.create { global.store_if_there()? } else { global.store_to_read()? };
-    match store {
-        Some(store) => super::context::run(tokio_util::sync::CancellationToken::new(), async {
-            Ok(store.stored().await?)
-        }),
-        None => {
-            output::talk(&format!("no store at {} yet: everything is new", shown(&global.state_path())));
-            Ok(Stored::empty())
-        }
+    if store.is_none() {
+        output::talk(&format!("no store at {} yet: everything is new", shown(&global.state_path())));
     }
+    let store = store.as_ref().map(|store| store as &dyn Store);
+    let (mut inputs, desired) = global.inputs(host, policy, store)?;
+    if inputs.stored.store.is_none() {
+        inputs.stored.store = id_of_new;
+    }
+    choice::check(&policy.selection, &desired, &inputs.stored)?;
+    let compared = comparing.compared(global, &desired, &inputs.stored)?;
+    let plan = inputs.plan(&desired, &Policy { compared, ..policy.clone() });
+    Ok((desired, plan))
+}
+
+/// A plan where the store is not: nothing is compared by value there.
+fn against_snapshot(global: &Global, path: &Path, policy: &Policy) -> Result<Plan, Failure> {
+    let desired = global.desired(&global.host()?)?;
+    let stored = read_snapshot(path)?;
+    choice::check(&policy.selection, &desired, &stored)?;
+    Ok(crate::plan::plan(&desired, &stored, policy))
 }

@@ -12,6 +12,7 @@ use crate::model::limits;
 use crate::model::plan::Plan;
 use crate::model::problem::SourceFile;
 use crate::plan::saved::{self, Circumstances};
+use crate::source::Source;
 
 /// This program, as it stands in the plans that it saves.
 const MADE_BY: &str = env!("CARGO_PKG_VERSION");
@@ -63,7 +64,7 @@ pub fn read(path: &Path) -> Result<(Plan, Circumstances), Failure> {
 }
 
 /// A saved plan, if the program and the manifest are still those that it was made with.
-pub fn read_fitting(path: &Path, desired: &Desired, files: &[SourceFile]) -> Result<Plan, Failure> {
+pub fn read_fitting(path: &Path, desired: &Desired, source: &dyn Source) -> Result<Plan, Failure> {
     let (plan, circumstances) = read(path)?;
     if circumstances.made_by != MADE_BY {
         let message = format!(
@@ -75,7 +76,7 @@ pub fn read_fitting(path: &Path, desired: &Desired, files: &[SourceFile]) -> Res
     if plan.manifest == desired.digest {
         return Ok(plan);
     }
-    let moved = circumstances.moved(&Circumstances::new(MADE_BY, files));
+    let moved = circumstances.moved(&Circumstances::new(MADE_BY, &source.load()?));
     let mut failure = Failure::new("the manifest has changed since the plan was made").code(STALE);
     for words in moved.iter().take(FILES_NAMED_MAX) {
         failure = failure.cause(words);

@@ -1,5 +1,6 @@
 //! Applying a plan: one revision, atomically.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::desired::Desired;
@@ -8,10 +9,11 @@ use crate::model::lease::LeaseScope;
 use crate::model::name::Name;
 use crate::model::operation::{Awaiting, Operation, OperationState};
 use crate::model::pending::Standing;
-use crate::model::plan::{Action, Blocked, Effect, Plan, PutMailbox, Target};
+use crate::model::plan::{Action, Blocked, Effect, Plan, PutMailbox, Step, Target};
+use crate::model::profile::Profile;
 use crate::model::revision::Revision;
 use crate::model::secret::{SealedValue, SecretRef};
-use crate::model::stored::{Stored, StoredOperation};
+use crate::model::stored::{StoredMailbox, StoredOperation};
 use crate::plan::connection;
 use crate::store::{Kept, RevisionCommit, StoreError};
 use crate::sync::transition::{StateEvent, transition};
@@ -78,7 +80,10 @@ async fn commit(
     desired: &Desired,
     secrets: Vec<(SecretRef, SealedValue)>,
 ) -> Result<Revision, StoreError> {
-    let stored = engine.store.stored().await?;
+    let before = Before {
+        mailboxes: engine.store.stored_among(known_before(plan)).await?,
+        profiles: engine.store.profiles().await?,
+    };
     let at = engine.clock.now();
     let fingerprint = crate::plan::fingerprint(plan);
     let settings = engine.settings().await?;
@@ -86,8 +91,8 @@ async fn commit(
     for step in &plan.steps {
         if let Effect::PutMailbox(put) = &step.effect {
             let after =
-                states_after(put, &stored, |state, event| transition(state, &event, at, &settings.retry));
-            kept.extend(kept_by(put, &stored, &after));
+                states_after(put, &before, |state, event| transition(state, &event, at, &settings.retry));
+            kept.extend(kept_by(put, &before, &after));
             states.extend(after);
         }
     }
@@ -96,13 +101,41 @@ async fn commit(
     engine.store.commit_revision(&held.lease, &commit).await
 }
 
+/// What is stored of the mailboxes that a plan changes, and of all profiles.
+struct Before {
+    mailboxes: BTreeMap<Name, StoredMailbox>,
+    profiles: BTreeMap<Name, Profile>,
+}
+
+/// The names under which the mailboxes that are not new are stored.
+fn known_before(plan: &Plan) -> BTreeSet<Name> {
+    let put = |step: &Step| match (step.action, &step.effect) {
+        (Action::Create, _) => None,
+        (_, Effect::PutMailbox(put)) => Some(stored_name(put).clone()),
+        (
+            _,
+            Effect::PutOrganization(_)
+            | Effect::PutSecret { .. }
+            | Effect::DeleteSecret(_)
+            | Effect::PutProfile(_)
+            | Effect::DeleteProfile(_)
+            | Effect::DeleteMailbox(_),
+        ) => None,
+    };
+    plan.steps.iter().filter_map(put).collect()
+}
+
+fn stored_name(put: &PutMailbox) -> &Name {
+    put.renamed_from.as_ref().unwrap_or(&put.mailbox.name)
+}
+
 /// The state that each operation of a mailbox gets. What stays is left out: a cycle or a test may change it meanwhile.
 fn states_after(
     put: &PutMailbox,
-    stored: &Stored,
+    stored: &Before,
     next: impl Fn(&Standing, StateEvent) -> Standing,
 ) -> Vec<(Name, Operation, Standing)> {
-    let before = stored.mailboxes.get(put.renamed_from.as_ref().unwrap_or(&put.mailbox.name));
+    let before = stored.mailboxes.get(stored_name(put));
     put.operations
         .iter()
         .filter_map(|(operation, planned)| {
@@ -118,8 +151,8 @@ fn states_after(
 }
 
 /// Which operations of a mailbox go on with what is declared before the commit.
-fn kept_by(put: &PutMailbox, stored: &Stored, after: &[(Name, Operation, Standing)]) -> Vec<Kept> {
-    let name = put.renamed_from.as_ref().unwrap_or(&put.mailbox.name);
+fn kept_by(put: &PutMailbox, stored: &Before, after: &[(Name, Operation, Standing)]) -> Vec<Kept> {
+    let name = stored_name(put);
     let Some(before) = stored.mailboxes.get(name).map(|known| &known.declared) else { return Vec::new() };
     let profile = before.profile.as_ref().and_then(|profile| stored.profiles.get(profile));
     let Some(profile) = profile else { return Vec::new() };

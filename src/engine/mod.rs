@@ -14,6 +14,7 @@ pub mod opening;
 pub mod outgoing;
 pub mod permits;
 pub mod queue;
+pub mod reading;
 mod receive_back;
 pub mod reconcile;
 pub mod run;

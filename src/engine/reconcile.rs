@@ -8,12 +8,12 @@ use crate::model::plan::{Action, Blocked, Effect, Plan, Policy, Step};
 use crate::model::problem::{Problem, Severity, SourceFile};
 use crate::model::revision::Revision;
 use crate::model::stored::Stored;
-use crate::plan;
 use crate::secrets::Presence;
 use crate::source::{Source, SourceError};
 use crate::store::StoreError;
 
 use super::apply::{self, ApplyError};
+use super::reading::{self, InputError};
 use super::{Engine, compare};
 
 /// What reading a manifest came to.
@@ -54,32 +54,34 @@ pub async fn once(
     host: &HostSettings,
     policy: &Policy,
 ) -> Result<Reconciled, StoreError> {
-    let loaded = match load(source, host) {
-        Ok(loaded) => loaded,
-        Err(error) => return Ok(Reconciled::Unreadable(error)),
+    let inputs = match reading::inputs(source, host, policy, Some(engine.store.as_ref())).await {
+        Ok(inputs) => inputs,
+        Err(InputError::Source(error)) => return Ok(Reconciled::Unreadable(error)),
+        Err(InputError::Store(error)) => return Err(error),
     };
-    let Some(desired) = loaded.desired else {
-        let errors = loaded.problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+    let Some(desired) = &inputs.survey.desired else {
+        let problems = inputs.survey.problems.into_iter();
+        let errors = problems.filter(|problem| problem.severity == Severity::Error);
         return Ok(Reconciled::Invalid(errors.collect()));
     };
-    let stored = engine.store.stored().await?;
-    let changed = compare::changed(&desired, &stored);
+    let stored = &inputs.stored;
+    let changed = compare::changed(desired, stored);
     let compared =
-        compare::compare(engine.store.as_ref(), &engine.secrets, &desired, &changed, Presence::Unattended);
+        compare::compare(engine.store.as_ref(), &engine.secrets, desired, &changed, Presence::Unattended);
     // A server runs for months: where dated rules are judged at all, they are judged as of the day of the round.
     let today = engine.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let as_of = policy.as_of.map(|_| today);
     let policy = Policy { compared: compared.await?, as_of, ..policy.clone() };
-    let mut plan = plan::plan(&desired, &stored, &policy);
+    let mut plan = inputs.plan(desired, &policy);
     // Failed tests are repeated when the schedule says so, not whenever somebody looks at the files.
-    plan.steps.retain(|step| !is_scheduled(step, &stored));
+    plan.steps.retain(|step| !is_scheduled(step, stored));
     if !plan.blocked.is_empty() {
         return Ok(Reconciled::Refused(plan.blocked));
     }
     if plan.is_empty() {
         return Ok(Reconciled::Unchanged { revision: stored.revision });
     }
-    match apply::apply(engine, &plan, &desired).await {
+    match apply::apply(engine, &plan, desired).await {
         Ok(revision) => Ok(Reconciled::Applied { revision, plan }),
         Err(ApplyError::Blocked(blocked)) => Ok(Reconciled::Refused(blocked)),
         Err(ApplyError::Store(error)) => Err(error),

@@ -37,12 +37,7 @@ pub struct Report {
 
 /// The mailboxes with an operation that waits for a test.
 pub async fn waiting(engine: &Engine) -> Result<BTreeSet<Name>, StoreError> {
-    let rows = engine.store.mailboxes().await?;
-    let waits = rows
-        .into_iter()
-        .map(|row| row.stored)
-        .filter(|stored| stored.operations.values().any(|operation| is_chosen(operation, Which::Needed)));
-    Ok(waits.map(|stored| stored.declared.name).collect())
+    Ok(engine.store.waiting().await?.into_iter().collect())
 }
 
 /// Leaves the tests of these mailboxes to `test` and `watch`, and notes how many there are.

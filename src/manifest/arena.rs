@@ -83,17 +83,19 @@ impl<'t> Tree<'t> {
 
     /// Keys and values of a map; nothing for other nodes.
     pub fn pairs(&self, index: u32) -> Vec<(u32, u32)> {
-        if self.node(index).is_none_or(|node| node.kind != Kind::Map) {
-            return Vec::new();
-        }
-        let children: Vec<u32> = self.children(index).collect();
-        children.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect()
+        self.each_pair(index).collect()
+    }
+
+    /// [`Tree::pairs`], one by one.
+    pub fn each_pair(&self, index: u32) -> impl Iterator<Item = (u32, u32)> {
+        let is_map = self.node(index).is_some_and(|node| node.kind == Kind::Map);
+        let mut children = self.children(index);
+        std::iter::from_fn(move || if is_map { Some((children.next()?, children.next()?)) } else { None })
     }
 
     /// The key and the value that stand under a name in a map.
     pub fn entry(&self, index: u32, name: &str) -> Option<(u32, u32)> {
-        let is_named = |key: &u32| self.node(*key).is_some_and(|node| node.text == name);
-        self.pairs(index).into_iter().find(|(key, _)| is_named(key))
+        self.each_pair(index).find(|(key, _)| self.node(*key).is_some_and(|node| node.text == name))
     }
 }
 
@@ -146,7 +148,9 @@ struct Builder<'t> {
 
 impl<'t> Builder<'t> {
     fn new(source: &'t str, base: u32, file: u32) -> Self {
-        Self { nodes: Vec::new(), open: Vec::new(), source, base, file }
+        // So many that most documents fit, and that a large one does not take much at once.
+        let nodes = Vec::with_capacity((source.len() / 8).clamp(8, 4096));
+        Self { nodes, open: Vec::new(), source, base, file }
     }
 
     fn place(&self, span: Span) -> Place {
@@ -267,27 +271,23 @@ fn too_deep(place: Place) -> Draft {
 fn check_keys(tree: &mut Tree<'_>, report: &mut Report<'_>) {
     let mut refused = Vec::new();
     for index in 0..offset(tree.nodes.len()) {
-        let mut seen: HashMap<&str, u32> = HashMap::new();
-        for (key, _) in tree.pairs(index) {
+        let mut seen = Seen::default();
+        for (key, _) in tree.each_pair(index) {
             let Some(node) = tree.node(key) else { continue };
-            let place = tree.place(key);
             match node.kind {
                 Kind::Refused => {}
                 Kind::List | Kind::Map => {
                     refused.push(key);
-                    report.add(Draft::error(
-                        codes::KEY_NOT_TEXT,
-                        place,
-                        "a key is a text, not a list or a map",
-                    ));
+                    let message = "a key is a text, not a list or a map";
+                    report.add(Draft::error(codes::KEY_NOT_TEXT, tree.place(key), message));
                 }
                 Kind::Plain if node.text == "<<" => {
                     refused.push(key);
-                    report.add(anchor(codes::ANCHOR, place, "merge keys"));
+                    report.add(anchor(codes::ANCHOR, tree.place(key), "merge keys"));
                 }
                 Kind::Plain | Kind::Text => {
-                    if let Some(first) = seen.insert(&node.text, key) {
-                        report.add(twice(&node.text, place, tree.place(first)));
+                    if let Some(first) = seen.replace(&node.text, key) {
+                        report.add(twice(&node.text, tree.place(key), tree.place(first)));
                     }
                 }
             }
@@ -296,6 +296,35 @@ fn check_keys(tree: &mut Tree<'_>, report: &mut Report<'_>) {
     for index in refused {
         if let Some(node) = tree.nodes.get_mut(index as usize) {
             node.kind = Kind::Refused;
+        }
+    }
+}
+
+/// Keys of a map up to which each is compared with all before it.
+const KEYS_COMPARED: usize = 12;
+
+/// The keys of one map so far. Most maps have few, and comparing those is faster than hashing them.
+#[derive(Default)]
+struct Seen<'t> {
+    few: [(&'t str, u32); KEYS_COMPARED],
+    count: usize,
+    many: HashMap<&'t str, u32>,
+}
+
+impl<'t> Seen<'t> {
+    /// Takes a key in; the node of the one with the same text before it.
+    fn replace(&mut self, text: &'t str, key: u32) -> Option<u32> {
+        let known = self.few.iter_mut().take(self.count).find(|(known, _)| *known == text);
+        if let Some((_, node)) = known {
+            return Some(std::mem::replace(node, key));
+        }
+        match self.few.get_mut(self.count) {
+            Some(free) => {
+                *free = (text, key);
+                self.count += 1;
+                None
+            }
+            None => self.many.insert(text, key),
         }
     }
 }

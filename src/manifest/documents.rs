@@ -16,6 +16,7 @@ use super::mirror::profile::ProfileSpec;
 use super::mirror::secret::{Bundle, SecretSpec, SecretValue};
 use super::mirror::{API_VERSION, Metadata};
 use super::place::Place;
+use super::recall::Recall;
 use super::report::{Draft, Report, did_you_mean};
 use super::text;
 use super::trace;
@@ -55,6 +56,8 @@ pub struct Documents {
     pub organizations: Vec<Document<OrganizationSpec>>,
     pub profiles: Vec<Document<Spanned<ProfileSpec>>>,
     pub mailboxes: Vec<Entry>,
+    /// How many lists they come from.
+    lists: usize,
     pub assignments: Vec<Document<AssignmentSpec>>,
     pub secrets: Vec<Document<SecretContent>>,
     pub approvals: Vec<Document<ApprovalListSpec>>,
@@ -66,16 +69,16 @@ pub struct Documents {
 
 /// Reads every YAML file; where they are of several layers, a document of a later layer is merged into the one of the same
 /// kind and name.
-pub fn read(files: &[SourceFile], report: &mut Report<'_>) -> Documents {
+///
+/// Documents that are remembered are left out.
+pub fn read(files: &[SourceFile], recall: &mut Recall<'_>, report: &mut Report<'_>) -> Documents {
     let mut documents = Documents::default();
     if files.iter().any(|file| file.layer_number() > 0) {
         layers::read(files, &mut documents, report);
         return documents;
     }
     for (file, index) in files.iter().zip(0u32..) {
-        documents.read_file(file, index, report, &mut |documents, tree, complete, report| {
-            documents.take(&tree, complete, report);
-        });
+        documents.read_new(file, index, recall, report);
     }
     documents
 }
@@ -83,7 +86,59 @@ pub fn read(files: &[SourceFile], report: &mut Report<'_>) -> Documents {
 /// What becomes of each document of a file.
 type Visit<'v, 't, 'r> = &'v mut dyn FnMut(&mut Documents, Tree<'t>, bool, &mut Report<'r>);
 
+/// What has been read so far, to tell what one document was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    /// Documents that mailboxes depend on.
+    behind: usize,
+    lists: usize,
+    mailboxes: usize,
+    heard: usize,
+}
+
 impl Documents {
+    /// Reads the documents of a file that are not remembered.
+    fn read_new(&mut self, file: &SourceFile, index: u32, recall: &mut Recall<'_>, report: &mut Report<'_>) {
+        if !text::is_yaml(file) {
+            return recall.attached(index, file);
+        }
+        if recall.begin(index) {
+            return;
+        }
+        let Some(text) = text::decode(file, index, report) else {
+            self.unread = true;
+            return;
+        };
+        for range in text::documents(text) {
+            let (base, content) = (text::offset(range.start), text.get(range).unwrap_or_default());
+            let Some(met) = recall.meet(index, content) else { continue };
+            let before = self.counts(report);
+            let (trees, complete) = self.parse(content, base, index, report);
+            for tree in trees {
+                self.take(&tree, complete, report);
+            }
+            let after = self.counts(report);
+            if after.behind != before.behind {
+                recall.is_behind(file, content);
+            } else if after == before {
+                recall.is_blank(&met);
+            } else if after == (Counts { mailboxes: before.mailboxes + 1, ..before })
+                && let Some(entry) = self.mailboxes.last_mut()
+            {
+                entry.document = recall.is_mailbox(&met);
+            }
+        }
+    }
+
+    fn counts(&self, report: &Report<'_>) -> Counts {
+        let behind = self.organizations.len()
+            + self.profiles.len()
+            + self.assignments.len()
+            + self.secrets.len()
+            + self.approvals.len();
+        Counts { behind, lists: self.lists, mailboxes: self.mailboxes.len(), heard: report.heard() }
+    }
+
     /// Parses the documents of a YAML file, and hands each on, with whether all of it could be read.
     pub fn read_file<'t, 'r>(
         &mut self,
@@ -186,6 +241,7 @@ impl Documents {
                 let spec = part::<MailboxListSpec>("spec", tree, report);
                 let (list, complete) = entries::list(metadata?, spec?, tree, report);
                 self.mailboxes.extend(list);
+                self.lists += 1;
                 self.unread |= !complete;
             }
             "Secret" => {
@@ -231,8 +287,8 @@ fn part<T: DeserializeOwned>(name: &'static str, tree: &Tree<'_>, report: &mut R
 /// Checks `apiVersion` and the keys of the root; returns the kind.
 fn header(tree: &Tree<'_>, report: &mut Report<'_>) -> Option<&'static str> {
     let text = |index: u32| tree.node(index).map_or("", |node| &*node.text);
-    let first = tree.pairs(0).first().map_or(tree.place(0), |(key, _)| tree.place(*key));
-    for (key, _) in tree.pairs(0) {
+    let first = tree.each_pair(0).next().map_or(tree.place(0), |(key, _)| tree.place(key));
+    for (key, _) in tree.each_pair(0) {
         let known = ["apiVersion", "kind", "metadata", "spec"];
         if !known.contains(&text(key))
             && tree.node(key).is_some_and(|node| matches!(node.kind, NodeKind::Plain | NodeKind::Text))

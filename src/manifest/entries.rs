@@ -25,6 +25,8 @@ use crate::model::problem::SourceFile;
 /// A mailbox as it is written, whatever it is written in. Its own settings include those of `common`.
 #[derive(Debug)]
 pub struct Entry {
+    /// The number of its document in what is recalled; that of no document for mailboxes of lists.
+    pub document: u32,
     pub name: Spanned<Name>,
     pub labels: Labels,
     pub kind: MailboxKind,
@@ -50,11 +52,11 @@ impl From<MailboxType> for MailboxKind {
 /// A `Mailbox` document.
 pub fn mailbox(
     metadata: Metadata,
-    spec: Spanned<MailboxSpec>,
+    mut spec: Spanned<MailboxSpec>,
     tree: &Tree<'_>,
     report: &mut Report<'_>,
 ) -> Option<Entry> {
-    let own = spec.value.settings();
+    let own = spec.value.take_settings();
     let place = spec.place;
     let MailboxSpec { user, queue, forward, approved, claim, lifecycle, .. } = spec.value;
     let shared = |kind, shared: SharedMailbox| {
@@ -93,6 +95,7 @@ pub fn mailbox(
         trace.mailboxes.insert(metadata.name.value.clone(), traced);
     }
     Some(Entry {
+        document: u32::MAX,
         name: metadata.name,
         labels: metadata.labels,
         kind,
@@ -124,10 +127,11 @@ pub fn list(
     tree: &Tree<'_>,
     report: &mut Report<'_>,
 ) -> (Vec<Entry>, bool) {
+    let mut spec = spec;
     let shared = Shared {
         name: metadata.name.value,
         labels: metadata.labels,
-        settings: spec.common.as_ref().map(ListCommon::settings).unwrap_or_default(),
+        settings: spec.common.as_mut().map(ListCommon::take_settings).unwrap_or_default(),
         delete_after_processing: spec.common.and_then(|common| common.delete_after_processing),
         written: if report.trace.is_some() { trace::document(tree) } else { trace::Written::new() },
     };
@@ -236,19 +240,15 @@ fn entry(
 ) -> Option<Entry> {
     match kind {
         MailboxKind::User => {
-            let entry: UserEntry = decode(tree, index, report)?;
-            remember(
-                (kind, &entry.name.value, &entry.address.value),
-                entry.settings(),
-                shared,
-                (tree, index),
-                report,
-            );
+            let mut entry: UserEntry = decode(tree, index, report)?;
+            let own = entry.take_settings();
+            remember((kind, &entry.name.value, &entry.address.value), &own, shared, (tree, index), report);
             if let Some(delete) = shared.delete_after_processing {
                 report.add(never_deleted(delete.place));
             }
             Some(Entry {
-                own: entry.settings().or(&shared.settings),
+                document: u32::MAX,
+                own: own.or(&shared.settings),
                 labels: merged(&shared.labels, entry.labels),
                 kind,
                 name: entry.name,
@@ -261,17 +261,13 @@ fn entry(
             })
         }
         MailboxKind::Queue | MailboxKind::Forward => {
-            let entry: SharedEntry = decode(tree, index, report)?;
-            remember(
-                (kind, &entry.name.value, &entry.address.value),
-                entry.settings(),
-                shared,
-                (tree, index),
-                report,
-            );
+            let mut entry: SharedEntry = decode(tree, index, report)?;
+            let own = entry.take_settings();
+            remember((kind, &entry.name.value, &entry.address.value), &own, shared, (tree, index), report);
             let delete = entry.delete_after_processing.or(shared.delete_after_processing);
             Some(Entry {
-                own: entry.settings().or(&shared.settings),
+                document: u32::MAX,
+                own: own.or(&shared.settings),
                 labels: merged(&shared.labels, entry.labels),
                 kind,
                 name: entry.name,
@@ -289,7 +285,7 @@ fn entry(
 /// Where a mailbox of a list has its values, if that is to be explained.
 fn remember(
     (kind, name, address): (MailboxKind, &Name, &Address),
-    own: Settings,
+    own: &Settings,
     shared: &Shared,
     (tree, index): (&Tree<'_>, u32),
     report: &mut Report<'_>,
@@ -311,7 +307,7 @@ fn remember(
     if let Some(delete) = shared.delete_after_processing {
         written_there.insert(format!("{key}.deleteAfterProcessing"), delete.place);
     }
-    let traced = MailboxTrace { written, within, own, common, shared: written_there };
+    let traced = MailboxTrace { written, within, own: own.clone(), common, shared: written_there };
     trace.mailboxes.insert(name.clone(), traced);
 }
 

@@ -17,6 +17,8 @@ pub struct Report<'a> {
     /// What is remembered to explain something; usually nothing is.
     pub trace: Option<Box<Trace>>,
     errors: usize,
+    /// Problems and notes, those among them that had been said already.
+    heard: usize,
     /// What has been said already: a value in `common` of a list is looked at once per mailbox.
     said: BTreeSet<(Place, &'static str, String)>,
 }
@@ -80,11 +82,20 @@ impl Draft {
 
 impl<'a> Report<'a> {
     pub fn new(files: Files<'a>) -> Self {
-        Self { files, problems: Vec::new(), notes: Vec::new(), trace: None, errors: 0, said: BTreeSet::new() }
+        Self {
+            files,
+            problems: Vec::new(),
+            notes: Vec::new(),
+            trace: None,
+            errors: 0,
+            heard: 0,
+            said: BTreeSet::new(),
+        }
     }
 
     /// Adds a problem, unless the same has been said of the same place.
     pub fn add(&mut self, draft: Draft) {
+        self.heard += 1;
         if let Some(place) = draft.place
             && !self.said.insert((place, draft.code.0, draft.message.clone()))
         {
@@ -108,12 +119,18 @@ impl<'a> Report<'a> {
 
     /// A remark that belongs into the plan.
     pub fn note(&mut self, subject: impl Into<String>, place: Place, message: impl Into<String>) {
+        self.heard += 1;
         let origin = Some(self.files.origin(place));
         self.notes.push(DesiredNote { subject: subject.into(), message: message.into(), origin });
     }
 
     pub fn declared<T>(&self, value: T, place: Place) -> Declared<T> {
         Declared { value, origin: self.files.origin(place) }
+    }
+
+    /// How much there was to say so far, whether or not it had been said before.
+    pub fn heard(&self) -> usize {
+        self.heard
     }
 
     pub fn has_errors(&self) -> bool {

@@ -64,6 +64,9 @@ pub fn documents(text: &str) -> Vec<Range<usize>> {
 /// The first character of a document that must not stand in a manifest: control characters, and characters that
 /// make a text look different from what it is (bidirectional controls, byte order marks inside).
 pub fn forbidden_character(text: &str) -> Option<(usize, char)> {
+    if is_printable_ascii(text.as_bytes()) {
+        return None;
+    }
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
         let allowed = match character {
@@ -79,6 +82,13 @@ pub fn forbidden_character(text: &str) -> Option<(usize, char)> {
         }
     }
     None
+}
+
+/// Whether there are only printable ASCII characters, tabs and line feeds. Whole blocks at once, without a way out of the
+/// middle of one, so that the compiler can compare many bytes at a time.
+fn is_printable_ascii(bytes: &[u8]) -> bool {
+    let is_fine = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n');
+    bytes.chunks(64).all(|block| block.iter().fold(true, |fine, byte| fine & is_fine(byte)))
 }
 
 /// A byte offset. Files are far smaller than 4 GiB: see [`decode`].

@@ -9,6 +9,7 @@ pub mod desired;
 pub mod event;
 pub mod explanation;
 pub mod failure;
+pub mod footing;
 pub mod host;
 pub mod lease;
 pub mod ledger;

@@ -96,7 +96,7 @@ impl Address {
 
     /// Whether both name the same mailbox, whatever their case.
     pub fn same_as(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        self.0 == other.0 || self.key() == other.key()
     }
 }
 

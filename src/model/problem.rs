@@ -84,3 +84,32 @@ impl SourceFile {
         if inner.is_empty() { self.name.rsplit('/').next().unwrap_or(&self.name) } else { inner }
     }
 }
+
+/// What a file system says about a file without reading it: while all of it is the same, so is the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStamp {
+    pub bytes: u64,
+    /// Nanoseconds since 1970.
+    pub modified: i64,
+    /// Nanoseconds since 1970, of the last change of content or metadata.
+    pub changed: i64,
+    pub inode: u64,
+    pub device: u64,
+}
+
+/// A file of a manifest as it was found.
+#[derive(Debug, Clone)]
+pub struct FoundFile {
+    pub file: SourceFile,
+    /// `None`: it says nothing, because the file may have been written while it was read.
+    pub stamp: Option<FileStamp>,
+    pub extent: Extent,
+}
+
+/// How much of a file was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// Nothing: it has the stamp that the caller knows, and `bytes` are empty.
+    Unread,
+}

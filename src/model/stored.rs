@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::footing::Footing;
 use super::mailbox::Mailbox;
 use super::name::Name;
 use super::operation::{ConnectionDigest, Operation, OperationState};
@@ -44,6 +45,34 @@ impl Stored {
             secrets: BTreeMap::new(),
             proofs: BTreeMap::new(),
         }
+    }
+}
+
+/// The stored state with the footing of each mailbox in place of the mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Without any mailbox.
+    pub stored: Stored,
+    /// Every declared mailbox once.
+    pub footings: Vec<FootingRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FootingRow {
+    pub name: Name,
+    /// `None`: one of its operations calls for a step by itself.
+    pub footing: Option<Footing>,
+}
+
+impl Outline {
+    /// The outline of a stored state that is there as a whole.
+    pub fn of(mut stored: Stored) -> Self {
+        let row = |(name, mailbox): (Name, StoredMailbox)| FootingRow {
+            name,
+            footing: Footing::of_stored(&mailbox),
+        };
+        let footings = std::mem::take(&mut stored.mailboxes).into_iter().map(row).collect();
+        Self { stored, footings }
     }
 }
 

@@ -21,9 +21,7 @@ pub fn digest(
     secrets: &BTreeMap<SecretRef, SecretDigest>,
     operation: Operation,
 ) -> Option<ConnectionDigest> {
-    let mut proof = Proof::new(secrets, mailbox);
-    proof.server(&profile.server, operation)?;
-    Some(ConnectionDigest(proof.hasher.finalize().to_hex().to_string()))
+    Outline::of(profile, secrets, operation).map(|outline| outline.digest(mailbox, secrets))
 }
 
 /// The secrets that a test of this operation opens.
@@ -33,31 +31,71 @@ pub fn secrets_used<'a>(
     operation: Operation,
 ) -> Vec<&'a SecretRef> {
     let none = BTreeMap::new();
-    let mut proof = Proof::new(&none, mailbox);
-    match proof.server(&profile.server, operation) {
-        Some(()) => proof.used,
-        None => Vec::new(),
+    let Some(Outline { bytes: _, used, login }) = Outline::of(profile, &none, operation) else {
+        return Vec::new();
+    };
+    let own = mailbox.credentials.as_ref().filter(|_| login == Login::OfMailbox);
+    used.into_iter().chain(own.map(|own| &own.password)).collect()
+}
+
+/// What a test of one operation proves of one profile, whoever's mailbox it is: made once, used for all its mailboxes.
+pub(super) struct Outline<'a> {
+    bytes: Vec<u8>,
+    used: Vec<&'a SecretRef>,
+    login: Login,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Login {
+    OfProfile,
+    /// What the mailbox logs in with is hashed last.
+    OfMailbox,
+}
+
+impl<'a> Outline<'a> {
+    pub fn of(
+        profile: &'a Profile,
+        secrets: &BTreeMap<SecretRef, SecretDigest>,
+        operation: Operation,
+    ) -> Option<Self> {
+        let mut proof = Proof { bytes: Vec::new(), secrets, used: Vec::new(), login: Login::OfProfile };
+        proof.server(&profile.server, operation)?;
+        let Proof { bytes, secrets: _, used, login } = proof;
+        Some(Self { bytes, used, login })
+    }
+
+    /// The profile's own secrets.
+    pub fn used(&self) -> impl Iterator<Item = &'a SecretRef> {
+        self.used.iter().copied()
+    }
+
+    pub fn digest(&self, mailbox: &Mailbox, secrets: &BTreeMap<SecretRef, SecretDigest>) -> ConnectionDigest {
+        let bytes = Vec::with_capacity(self.bytes.len() + 256);
+        let mut proof = Proof { bytes, secrets, used: Vec::new(), login: self.login };
+        proof.text("address", mailbox.address.as_str());
+        proof.bytes.extend_from_slice(&self.bytes);
+        let own = mailbox.credentials.as_ref().filter(|_| self.login == Login::OfMailbox);
+        if let Some(own) = own {
+            proof.text("username", &own.username);
+            proof.secret(&own.password);
+        }
+        ConnectionDigest(blake3::hash(&proof.bytes).to_hex().to_string())
     }
 }
 
 /// Collects labelled texts. Both are hashed with their lengths, so that no two proofs run together.
 struct Proof<'a, 's> {
-    hasher: blake3::Hasher,
+    bytes: Vec<u8>,
     secrets: &'s BTreeMap<SecretRef, SecretDigest>,
-    mailbox: &'a Mailbox,
     used: Vec<&'a SecretRef>,
+    login: Login,
 }
 
-impl<'a, 's> Proof<'a, 's> {
-    fn new(secrets: &'s BTreeMap<SecretRef, SecretDigest>, mailbox: &'a Mailbox) -> Self {
-        let mut proof = Self { hasher: blake3::Hasher::new(), secrets, mailbox, used: Vec::new() };
-        proof.text("address", mailbox.address.as_str());
-        proof
-    }
-
+impl<'a> Proof<'a, '_> {
     fn text(&mut self, label: &str, value: &str) {
         for part in [label, value] {
-            self.hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+            self.bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            self.bytes.extend_from_slice(part.as_bytes());
         }
     }
 
@@ -121,11 +159,7 @@ impl<'a, 's> Proof<'a, 's> {
         match credentials {
             Credentials::Mailbox => {
                 self.text("credentials", "mailbox");
-                let mailbox: &'a Mailbox = self.mailbox;
-                if let Some(own) = &mailbox.credentials {
-                    self.text("username", &own.username);
-                    self.secret(&own.password);
-                }
+                self.login = Login::OfMailbox;
             }
             Credentials::Profile { username, password, access } => {
                 self.text("credentials", "profile");

@@ -26,18 +26,20 @@ pub(super) fn profile_changes(before: Option<&Profile>, after: &Profile) -> Vec<
 
 /// Nothing where both are the same, without looking at their fields.
 pub(super) fn mailbox_changes(before: Option<&Mailbox>, after: &Mailbox) -> Vec<FieldChange> {
-    if before == Some(after) { Vec::new() } else { changes(before.map(mailbox), mailbox(after)) }
+    match before {
+        Some(before) if before == after => Vec::new(),
+        Some(before) => changes(Some(mailbox(before)), mailbox(after)),
+        None => {
+            // There may be very many of them: no map is made only to sort its keys.
+            let mut fields = mailbox_leaves(after);
+            fields.sort();
+            created(fields)
+        }
+    }
 }
 
 fn changes(before: Option<Fields>, mut after: Fields) -> Vec<FieldChange> {
-    let Some(before) = before else {
-        // Of something new, neither its name nor what it does not do is worth a line.
-        let worth_showing = |(field, value): &(String, String)| field != "name" && value != "false";
-        let created = after.into_iter().filter(worth_showing);
-        return created
-            .map(|(field, value)| FieldChange { field, before: None, after: Some(value) })
-            .collect();
-    };
+    let Some(before) = before else { return created(after) };
     let mut changes = Vec::new();
     for (field, old) in before {
         let new = after.remove(&field);
@@ -52,6 +54,13 @@ fn changes(before: Option<Fields>, mut after: Fields) -> Vec<FieldChange> {
     }));
     changes.sort();
     changes
+}
+
+/// Of something new, neither its name nor what it does not do is worth a line.
+fn created(fields: impl IntoIterator<Item = (String, String)>) -> Vec<FieldChange> {
+    let worth_showing = |(field, value): &(String, String)| field != "name" && value != "false";
+    let created = fields.into_iter().filter(worth_showing);
+    created.map(|(field, value)| FieldChange { field, before: None, after: Some(value) }).collect()
 }
 
 /// Every field of the organization.
@@ -132,57 +141,67 @@ fn computed_port(
 
 /// Every field of a mailbox.
 pub fn mailbox(mailbox: &Mailbox) -> Fields {
+    mailbox_leaves(mailbox).into_iter().collect()
+}
+
+fn mailbox_leaves(mailbox: &Mailbox) -> Vec<(String, String)> {
     let kind = match mailbox.kind {
         MailboxKind::User => "user",
         MailboxKind::Queue => "queue",
         MailboxKind::Forward => "forward",
     };
-    let mut fields = respelt(leaves(mailbox), |path| match path {
-        "address" | "displayName" | "deleteAfterProcessing" => format!("{kind}.{path}"),
-        "claimTakeOverFrom" => "claim.takeOverFrom".to_owned(),
-        other => other.to_owned(),
-    });
-    fields.remove("kind");
-    fields
-}
-
-fn respelt(fields: Fields, spelling: impl Fn(&str) -> String) -> Fields {
-    fields.into_iter().map(|(path, value)| (spelling(&path), value)).collect()
-}
-
-fn leaves(noun: &impl Serialize) -> Fields {
-    let mut fields = Fields::new();
-    // Every noun serialises: its maps have string keys. Should one cease to, its fields are missing from the
-    // output, never a step.
-    if let Ok(value) = serde_json::to_value(noun) {
-        walk(String::new(), &value, &mut fields);
+    let mut fields = leaves(mailbox);
+    fields.retain(|(path, _)| path != "kind");
+    for (path, _) in &mut fields {
+        match path.as_str() {
+            "address" | "displayName" | "deleteAfterProcessing" => *path = format!("{kind}.{path}"),
+            "claimTakeOverFrom" => "claim.takeOverFrom".clone_into(path),
+            _ => {}
+        }
     }
     fields
 }
 
-fn walk(path: String, value: &Value, fields: &mut Fields) {
+fn respelt(fields: Vec<(String, String)>, spelling: impl Fn(&str) -> String) -> Fields {
+    fields.into_iter().map(|(path, value)| (spelling(&path), value)).collect()
+}
+
+fn leaves(noun: &impl Serialize) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    // Every noun serialises: its maps have string keys. Should one cease to, its fields are missing from the
+    // output, never a step.
+    if let Ok(value) = serde_json::to_value(noun) {
+        walk("", &value, &mut fields);
+    }
+    fields
+}
+
+fn walk(path: &str, value: &Value, fields: &mut Vec<(String, String)>) {
     match value {
         Value::Null => {}
         Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            fields.insert(path, scalar(value));
+            fields.push((path.to_owned(), scalar(value)));
         }
         Value::Array(items) if items.is_empty() => {}
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(scalar).collect();
-            fields.insert(path, list(&items));
+            fields.push((path.to_owned(), list(&items)));
         }
         Value::Object(map) => {
             if let Some(text) = secret_ref(map).or_else(|| duration(map)) {
-                fields.insert(path, text);
+                fields.push((path.to_owned(), text));
                 return;
             }
             // A choice is a map with one key; which one it is shows even where nothing stands below it.
-            if let (true, Some(choice)) = (is_choice(&path, map), map.keys().next()) {
-                fields.insert(path.clone(), choice.clone());
+            if let (true, Some(choice)) = (is_choice(path, map), map.keys().next()) {
+                fields.push((path.to_owned(), choice.clone()));
             }
             for (key, value) in map {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                walk(path, value, fields);
+                if path.is_empty() {
+                    walk(key, value, fields);
+                } else if !value.is_null() {
+                    walk(&format!("{path}.{key}"), value, fields);
+                }
             }
         }
     }
@@ -253,12 +272,9 @@ mod tests {
     fn a_choice_shows_even_where_nothing_stands_below_it() {
         let value =
             serde_json::json!({ "outgoing": { "credentials": { "windowsIntegrated": { "access": null } } } });
-        let mut fields = Fields::new();
-        walk(String::new(), &value, &mut fields);
-        assert_eq!(
-            fields.into_iter().collect::<Vec<_>>(),
-            [("outgoing.credentials".to_owned(), "windowsIntegrated".to_owned())]
-        );
+        let mut fields = Vec::new();
+        walk("", &value, &mut fields);
+        assert_eq!(fields, [("outgoing.credentials".to_owned(), "windowsIntegrated".to_owned())]);
     }
 
     #[test]

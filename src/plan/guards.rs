@@ -60,7 +60,7 @@ fn overridden(guard: Guard, blocked: Blocked, reason: &str) -> DesiredNote {
 
 fn empty_manifest(estate: &Estate<'_>, guards: Guards) -> Option<Found> {
     let declared = estate.scope.declared(estate.desired);
-    let is_empty = declared.profiles.is_empty() && declared.mailboxes.is_empty();
+    let is_empty = declared.profiles.len() + declared.mailboxes.len() + estate.rest.mailboxes == 0;
     let stored = stored_count(estate);
     match guards.empty_manifest {
         GuardAction::Refuse if is_empty && stored > 0 => Some(found(
@@ -208,7 +208,7 @@ fn count(steps: &[Step], actions: &[Action]) -> usize {
 }
 
 fn stored_count(estate: &Estate<'_>) -> usize {
-    estate.stored.profiles.len() + estate.stored.mailboxes.len()
+    estate.stored.profiles.len() + estate.stored.mailboxes.len() + estate.rest.mailboxes
 }
 
 fn exceeds_percent(count: usize, stored: usize, percent: u8) -> bool {

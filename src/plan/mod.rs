@@ -29,14 +29,21 @@ mod rename;
 mod scope;
 mod secrets;
 mod selected;
+pub mod settled;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use crate::model::desired::Desired;
+use crate::model::desired::{Declared, Desired};
+use crate::model::name::Name;
+use crate::model::operation::Operation;
 use crate::model::plan::{Action, Effect, Plan, Policy, Step, Target};
+use crate::model::profile::ServerKind;
+use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
 use crate::model::selection::Selection;
 use crate::model::stored::Stored;
 
+use connection::Outline;
 use mailboxes::Mailboxes;
 use scope::Scope;
 use secrets::Digests;
@@ -52,6 +59,28 @@ pub fn plan(desired: &Desired, stored: &Stored, policy: &Policy) -> Plan {
     }
 }
 
+/// The mailboxes that were left out on both sides because nothing is to be done for them ([`settled`]).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rest {
+    pub mailboxes: usize,
+    /// How many of them wait for a connector, by kind of server.
+    pub awaiting: BTreeMap<ServerKind, u64>,
+}
+
+/// [`plan()`] where the mailboxes of `rest` are neither in `desired` nor in `stored`: it gives the plan that both would
+/// give with them. A selected part has to be planned from everything.
+pub fn narrowed(desired: &Desired, stored: &Stored, policy: &Policy, rest: &Rest) -> Plan {
+    let estate = selected::estate(desired, stored, policy);
+    whole(&Estate { rest: Cow::Borrowed(rest), ..estate })
+}
+
+/// The digests of all declared secrets.
+pub fn secret_digests(
+    secrets: &BTreeMap<SecretRef, Declared<SealedValue>>,
+) -> BTreeMap<SecretRef, SecretDigest> {
+    secrets.iter().map(|(name, sealed)| (name.clone(), sealed.value.digest())).collect()
+}
+
 fn whole(estate: &Estate<'_>) -> Plan {
     let Estate { desired, stored, .. } = *estate;
     let mailboxes = mailboxes::diff(estate);
@@ -59,7 +88,10 @@ fn whole(estate: &Estate<'_>) -> Plan {
     steps.extend(profiles::organization_step(estate, &mailboxes));
     steps.extend(secrets::puts(estate, &mailboxes));
     steps.extend(profiles::puts(estate, &mailboxes));
-    let Mailboxes { puts, deletes, awaiting, conflicts, impacts: _ } = mailboxes;
+    let Mailboxes { puts, deletes, mut awaiting, conflicts, impacts: _ } = mailboxes;
+    for (kind, count) in &estate.rest.awaiting {
+        *awaiting.entry(*kind).or_default() += count;
+    }
     steps.extend(puts);
     steps.extend(deletes);
     steps.extend(profiles::deletes(estate));
@@ -100,7 +132,10 @@ struct Estate<'a> {
     kept: Option<Digests>,
     /// Of the stored secrets as connections use them.
     stored_proofs: Cow<'a, Digests>,
+    /// What connections prove of the declared profiles, for each operation.
+    outlines: BTreeMap<&'a Name, [Option<Outline<'a>>; 3]>,
     scope: Scope<'a>,
+    rest: Cow<'a, Rest>,
 }
 
 impl<'a> Estate<'a> {
@@ -111,7 +146,14 @@ impl<'a> Estate<'a> {
     ) -> Self {
         let kept = secrets::kept_proofs(&secrets, stored, policy);
         let stored_proofs = secrets::stored_proofs(stored);
-        Self { desired, stored, policy, secrets, kept, stored_proofs, scope }
+        let proofs = kept.as_ref().unwrap_or(&secrets);
+        let outlines = desired.profiles.iter().map(|(name, declared)| {
+            let outline = |operation| Outline::of(&declared.value, proofs, operation);
+            (name, Operation::ALL.map(outline))
+        });
+        let outlines = outlines.collect();
+        let rest = Cow::Owned(Rest::default());
+        Self { desired, stored, policy, secrets, kept, stored_proofs, outlines, scope, rest }
     }
 
     /// Under which digests the declared connections are, or have to be, proved.

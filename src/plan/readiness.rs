@@ -5,7 +5,7 @@ use crate::model::name::Name;
 use crate::model::operation::{Awaiting, ConnectionDigest, OffReason, Operation, OperationState, Readiness};
 use crate::model::organization::{Approval, ApprovalSource, Requirement};
 use crate::model::pending::Pending;
-use crate::model::plan::OperationPlan;
+use crate::model::plan::{OperationPlan, Policy};
 use crate::model::profile::{Profile, ServerKind};
 use crate::model::stored::{StoredMailbox, StoredOperation};
 
@@ -35,8 +35,7 @@ pub(super) fn judge(
         Ok(wanted) => wanted,
     };
     let kind = profile.server.kind();
-    // No connector of this version does appointments, contacts and tasks.
-    if operation == Operation::Act || !estate.policy.connectors.contains(&kind) {
+    if !is_spoken(estate.policy, kind, operation) {
         return no_connector(kind, connection, known);
     }
     let (readiness, causes) = match known {
@@ -106,17 +105,31 @@ fn wanted<'a>(
     }
     let Some(profile) = profile else { return Err(OffReason::NoProfile) };
     // A server that cannot do it at all is as if it had not been asked for; the manifest's rules report it.
-    let connection = connection::digest(profile, mailbox, estate.proofs(), operation);
-    let connection = connection.ok_or(OffReason::MethodNone)?;
-    if !mailbox.active {
-        Err(OffReason::MailboxInactive)
-    } else if !profile.active {
-        Err(OffReason::ProfileInactive)
-    } else if !approves(approval, mailbox) {
-        Err(OffReason::NotApproved)
-    } else {
-        Ok((profile, connection))
+    let outlines = estate.outlines.get(&profile.name).into_iter().flatten();
+    let outline = Operation::ALL.into_iter().zip(outlines).find(|(of, _)| *of == operation);
+    let outline = outline.and_then(|(_, outline)| outline.as_ref()).ok_or(OffReason::MethodNone)?;
+    match held_back(mailbox, profile, approval) {
+        Some(reason) => Err(reason),
+        None => Ok((profile, outline.digest(mailbox, estate.proofs()))),
     }
+}
+
+/// Why an operation that is asked for, and that the server could do, is off.
+pub(super) fn held_back(mailbox: &Mailbox, profile: &Profile, approval: &Approval) -> Option<OffReason> {
+    if !mailbox.active {
+        Some(OffReason::MailboxInactive)
+    } else if !profile.active {
+        Some(OffReason::ProfileInactive)
+    } else if !approves(approval, mailbox) {
+        Some(OffReason::NotApproved)
+    } else {
+        None
+    }
+}
+
+/// Whether this build has a connector. None of this version does appointments, contacts and tasks.
+pub(super) fn is_spoken(policy: &Policy, kind: ServerKind, operation: Operation) -> bool {
+    operation != Operation::Act && policy.connectors.contains(&kind)
 }
 
 /// Whether the organization lets this address be processed.

@@ -5,9 +5,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cache::{self, Begun, Cache};
 use super::{Source, SourceError, layers};
 use crate::model::limits;
-use crate::model::problem::{Layer, SourceFile};
+use crate::model::problem::{Extent, FileStamp, FoundFile, Layer, SourceFile};
 
 /// What a manifest may consist of: documents, tables of mailboxes, sealed bundles, certificates.
 const ENDINGS: [&str; 6] = ["yaml", "yml", "csv", "age", "crt", "pem"];
@@ -18,27 +19,60 @@ const ENDINGS: [&str; 6] = ["yaml", "yml", "csv", "age", "crt", "pem"];
 #[derive(Debug, Clone)]
 pub struct Directory {
     paths: Vec<PathBuf>,
+    cache: Option<Cache>,
 }
 
 impl Directory {
     pub fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths }
+        Self { paths, cache: None }
     }
-}
 
-impl Source for Directory {
-    /// Reads every file each time: nothing is remembered between two calls.
-    fn load(&self) -> Result<Vec<SourceFile>, SourceError> {
-        let mut reading = Reading::default();
+    /// Remembers readings in this file, which nobody else may read or write.
+    pub fn remembering(self, path: PathBuf) -> Self {
+        Self { cache: Some(Cache::new(path)), ..self }
+    }
+
+    fn found(
+        &self,
+        begun: Option<Begun>,
+        known: &dyn Fn(&str) -> Option<FileStamp>,
+    ) -> Result<Vec<FoundFile>, SourceError> {
+        let mut reading = Reading { files: Vec::new(), bytes: 0, layer: None, begun, known };
         for (path, layer) in self.paths.iter().zip(layers::of(&self.paths)?) {
             let before = reading.files.len();
             reading.layer = layer;
             reading.root(path)?;
-            if !reading.files[before..].iter().any(|file| is_yaml(&file.path)) {
+            if !reading.files[before..].iter().any(|found| is_yaml(&found.file.path)) {
                 return Err(SourceError::Empty(path.clone()));
             }
         }
         Ok(reading.files)
+    }
+}
+
+impl Source for Directory {
+    /// Reads every file each time.
+    fn load(&self) -> Result<Vec<SourceFile>, SourceError> {
+        let found = self.found(None, &|_| None)?;
+        Ok(found.into_iter().map(|found| found.file).collect())
+    }
+
+    fn load_changed(&self, known: &dyn Fn(&str) -> Option<FileStamp>) -> Result<Vec<FoundFile>, SourceError> {
+        self.found(self.cache.as_ref().and_then(Cache::begin), known)
+    }
+
+    fn remembers(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    fn recall(&self) -> Option<Vec<u8>> {
+        self.cache.as_ref()?.read()
+    }
+
+    fn remember(&self, bytes: &[u8]) {
+        if let Some(cache) = &self.cache {
+            cache.write(bytes);
+        }
     }
 }
 
@@ -61,14 +95,16 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
     path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending))
 }
 
-#[derive(Default)]
-struct Reading {
-    files: Vec<SourceFile>,
+struct Reading<'k> {
+    files: Vec<FoundFile>,
     bytes: u64,
     layer: Option<Arc<Layer>>,
+    /// `None`: nothing will be remembered.
+    begun: Option<Begun>,
+    known: &'k dyn Fn(&str) -> Option<FileStamp>,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn root(&mut self, path: &Path) -> Result<(), SourceError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -132,27 +168,29 @@ impl Reading {
         if metadata.len() > limits::MANIFEST_FILE_BYTES_MAX {
             return Err(too_large(path));
         }
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(limits::MANIFEST_FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-            .map_err(|error| unreadable(path, &error))?;
-        let size = bytes.len() as u64;
-        if size > limits::MANIFEST_FILE_BYTES_MAX {
-            return Err(too_large(path));
-        }
-        self.bytes += size;
+        let stamp = cache::stamp(metadata);
+        let is_known = is_yaml(path) && (self.known)(name) == Some(stamp);
+        let (bytes, extent) =
+            if is_known { (Vec::new(), Extent::Unread) } else { (content(path, metadata)?, Extent::Whole) };
+        self.bytes += if is_known { stamp.bytes } else { bytes.len() as u64 };
         if self.bytes > limits::MANIFEST_BYTES_MAX {
             return Err(SourceError::TooLarge(limits::MANIFEST_BYTES_MAX));
         }
         let layer = self.layer.clone();
-        self.files.push(SourceFile {
-            name: Arc::from(name),
-            path: path.to_owned(),
-            bytes: bytes.into(),
-            layer,
-        });
+        let file = SourceFile { name: Arc::from(name), path: path.to_owned(), bytes: bytes.into(), layer };
+        let stamp = if is_known { Some(stamp) } else { self.begun.and_then(|begun| begun.lasting(stamp)) };
+        self.files.push(FoundFile { file, stamp, extent });
         Ok(())
     }
+}
+
+fn content(path: &Path, metadata: &Metadata) -> Result<Vec<u8>, SourceError> {
+    // One more than expected, so that the end is found without growing.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len() + 1).unwrap_or_default());
+    File::open(path)
+        .and_then(|file| file.take(limits::MANIFEST_FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > limits::MANIFEST_FILE_BYTES_MAX { Err(too_large(path)) } else { Ok(bytes) }
 }
 
 fn too_large(path: &Path) -> SourceError {

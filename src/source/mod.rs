@@ -1,17 +1,40 @@
 //! Where manifests come from.
 
+mod cache;
 pub mod directory;
 mod layers;
 pub mod watch;
 
 use std::path::PathBuf;
 
-use crate::model::problem::SourceFile;
+use crate::model::problem::{Extent, FileStamp, FoundFile, SourceFile};
 
 /// A place that holds a manifest. The engine knows this trait only.
 pub trait Source: Send + Sync {
     /// Every file of the manifest, in a fixed order.
     fn load(&self) -> Result<Vec<SourceFile>, SourceError>;
+
+    /// [`Source::load`], but a file that still has the stamp that is known of it, by its name, may be left unread.
+    fn load_changed(
+        &self,
+        _known: &dyn Fn(&str) -> Option<FileStamp>,
+    ) -> Result<Vec<FoundFile>, SourceError> {
+        let whole = |file| FoundFile { file, stamp: None, extent: Extent::Whole };
+        Ok(self.load()?.into_iter().map(whole).collect())
+    }
+
+    /// Whether anything can be remembered here.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// What [`Source::remember`] was given last, by this process or another one. Anybody may have written it.
+    fn recall(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Keeps something for the next reading, where that is possible. Losing it only costs time.
+    fn remember(&self, _bytes: &[u8]) {}
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ pub mod report;
 pub mod sqlite;
 pub mod upkeep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ use crate::model::revision::{Revision, RevisionEntry, StoreId};
 use crate::model::secret::{
     BundleDigest, SealedBundle, SealedDigestKey, SealedValue, SecretDigest, SecretRef, ValueDigest,
 };
-use crate::model::stored::{Stored, StoredMailbox};
+use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 
 pub use ledger::{Ledger, RunQuery};
 
@@ -214,6 +214,20 @@ pub trait Store: Ledger + Send + Sync {
 
     // --- declared state ---
     async fn stored(&self) -> Result<Stored, StoreError>;
+    /// [`Store::stored`] with the footing of each mailbox in place of the mailbox.
+    async fn outline(&self) -> Result<Outline, StoreError> {
+        Ok(Outline::of(self.stored().await?))
+    }
+    /// The declared profiles.
+    async fn profiles(&self) -> Result<BTreeMap<Name, Profile>, StoreError> {
+        Ok(self.stored().await?.profiles)
+    }
+    /// Those of the named mailboxes that are declared.
+    async fn stored_among(&self, names: BTreeSet<Name>) -> Result<BTreeMap<Name, StoredMailbox>, StoreError> {
+        let mut mailboxes = self.stored().await?.mailboxes;
+        mailboxes.retain(|name, _| names.contains(name));
+        Ok(mailboxes)
+    }
     /// All steps of the plan and a new revision, or nothing.
     async fn commit_revision(
         &self,
@@ -246,6 +260,12 @@ pub trait Store: Ledger + Send + Sync {
     // --- mailboxes ---
     async fn mailbox(&self, name: &Name) -> Result<Option<MailboxRow>, StoreError>;
     async fn mailboxes(&self) -> Result<Vec<MailboxRow>, StoreError>;
+    /// The mailboxes with an operation, or a change of one, that waits for a test or whose last test failed, by name.
+    async fn waiting(&self) -> Result<Vec<Name>, StoreError> {
+        let needs_test = |row: &MailboxRow| row.stored.operations.values().any(StoredOperation::needs_test);
+        let rows = self.mailboxes().await?.into_iter().filter(needs_test);
+        Ok(rows.map(|row| row.stored.declared.name).collect())
+    }
     /// Refused for a change that is pending without a version that works: only a commit begins one.
     async fn change_state(&self, lease: &Lease, change: &StateChange) -> Result<(), StoreError>;
     async fn figures(&self, mailbox: &Name) -> Result<MailboxFigures, StoreError>;

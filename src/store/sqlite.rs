@@ -10,6 +10,7 @@ mod columns;
 mod declared;
 mod door;
 mod errors;
+mod footings;
 mod incoming;
 mod lease;
 mod mailbox;

@@ -8,10 +8,10 @@ mod sarif;
 use clap::{Args, ValueEnum};
 
 use self::places::Places;
-use super::context::today;
+use super::context::{policy, today};
 use super::exit::{DONE, ERROR, Failure, Outcome, USAGE};
 use super::{Global, output, problems};
-use crate::engine::reconcile::{self, Loaded};
+use crate::engine::reading::{self, Against, Survey};
 use crate::manifest;
 use crate::model::desired::Desired;
 #[cfg(test)]
@@ -56,8 +56,8 @@ impl Validate {
         if let Some(code) = &self.explain {
             return explain(code);
         }
-        let Loaded { files, desired, problems: mut found } =
-            reconcile::load(&global.source(), &global.host()?)?;
+        let Survey { files, desired, problems: mut found, rest, .. } =
+            reading::survey(&global.source(), &global.host()?, &policy(), Against::Nothing)?;
         let as_of = self.as_of.unwrap_or_else(today);
         found.extend(desired.iter().flat_map(|desired| manifest::expiry::check(desired, as_of)));
         found.extend(desired.iter().flat_map(|desired| manifest::dated::warnings(desired, as_of)));
@@ -65,13 +65,13 @@ impl Validate {
         match self.output {
             Form::Text => {
                 problems::print(&found, &files);
-                output::data(&sum(desired.as_ref(), &found))?;
+                output::data(&sum(desired.as_ref().map(|desired| (desired, rest.mailboxes)), &found))?;
             }
             Form::Json => output::json(&json::document(&found, &places))?,
             Form::Sarif => output::json(&sarif::document(&found, &places))?,
             Form::Github => {
                 problems::print(&found, &files);
-                output::talk(&sum(desired.as_ref(), &found));
+                output::talk(&sum(desired.as_ref().map(|desired| (desired, rest.mailboxes)), &found));
                 output::data(&github::commands(&found, &places))?;
             }
         }
@@ -83,14 +83,15 @@ fn count(problems: &[Problem], severity: Severity) -> usize {
     problems.iter().filter(|problem| problem.severity == severity).count()
 }
 
-fn sum(desired: Option<&Desired>, problems: &[Problem]) -> String {
+/// `desired`: with the number of mailboxes that were read and let go.
+fn sum(desired: Option<(&Desired, usize)>, problems: &[Problem]) -> String {
     let errors = output::counted(count(problems, Severity::Error), "error", "errors");
     let warnings = output::counted(count(problems, Severity::Warning), "warning", "warnings");
     match desired {
-        Some(desired) => format!(
+        Some((desired, let_go)) => format!(
             "Valid: {}, {}; {errors}, {warnings}.",
             output::counted(desired.profiles.len(), "profile", "profiles"),
-            output::counted(desired.mailboxes.len(), "mailbox", "mailboxes")
+            output::counted(desired.mailboxes.len() + let_go, "mailbox", "mailboxes")
         ),
         None => format!("Not valid: {errors}, {warnings}."),
     }

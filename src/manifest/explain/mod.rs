@@ -11,8 +11,10 @@ use self::sources::Sources;
 use super::codes;
 use super::documents;
 use super::place::Files;
+use super::recall::Recall;
 use super::report::{Report, did_you_mean};
 use super::resolve::{self, Resolved};
+use super::sieve::Whole;
 use super::trace::Trace;
 use crate::model::explanation::{Explained, Explanation, Subject, WrittenAt};
 use crate::model::host::HostSettings;
@@ -41,7 +43,7 @@ pub enum Unexplained {
 /// Explains subjects of a manifest. Needs neither key nor store.
 pub fn explain(files: &[SourceFile], host: &HostSettings, subjects: &[Subject]) -> Explaining {
     let mut report = Report::new(Files::new(files));
-    if let Some(draft) = super::too_large(files) {
+    if let Some(draft) = super::too_large(files.len(), super::bytes_of(files)) {
         report.add(draft);
         let answers = subjects.iter().map(|_| Err(Unexplained::Broken)).collect();
         return Explaining { answers, problems: report.into_sorted().0 };
@@ -51,9 +53,9 @@ pub fn explain(files: &[SourceFile], host: &HostSettings, subjects: &[Subject]) 
         Subject::Profile(word) | Subject::Mailbox(word) | Subject::Any(word) => Some(word.clone()),
     });
     report.trace = Some(Box::new(Trace::new(wanted)));
-    let documents = documents::read(files, &mut report);
+    let documents = documents::read(files, &mut Recall::Off, &mut report);
     let broken = documents.broken.clone();
-    let resolved = resolve::resolve(documents, host, &mut report);
+    let resolved = resolve::resolve(documents, host, &mut Whole, &mut Recall::Off, &mut report);
     let trace = report.trace.take().unwrap_or_default();
     let known = Known { resolved: &resolved, trace: &trace, broken: &broken, files: &report.files };
     let answers = subjects.iter().map(|subject| known.answer(subject)).collect();

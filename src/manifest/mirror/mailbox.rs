@@ -47,18 +47,19 @@ macro_rules! with_settings {
         }
 
         impl $name {
-            pub fn settings(&self) -> Settings {
+            /// The settings, which are left out here from now on.
+            pub fn take_settings(&mut self) -> Settings {
                 Settings {
-                    profile: self.profile.clone(),
-                    incoming: self.incoming,
-                    outgoing: self.outgoing,
-                    appointments_contacts_tasks: self.appointments_contacts_tasks,
-                    accept: self.accept,
-                    owner: self.owner.clone(),
-                    active: self.active,
-                    process_from: self.process_from,
-                    credentials: self.credentials.clone(),
-                    tracked_folders: self.tracked_folders.clone(),
+                    profile: self.profile.take(),
+                    incoming: self.incoming.take(),
+                    outgoing: self.outgoing.take(),
+                    appointments_contacts_tasks: self.appointments_contacts_tasks.take(),
+                    accept: self.accept.take(),
+                    owner: self.owner.take(),
+                    active: self.active.take(),
+                    process_from: self.process_from.take(),
+                    credentials: self.credentials.take(),
+                    tracked_folders: self.tracked_folders.take(),
                 }
             }
         }

@@ -8,6 +8,7 @@ use crate::manifest::documents::Document;
 use crate::manifest::entries::Entry;
 use crate::manifest::mirror::organization::ApprovalListSpec;
 use crate::manifest::place::Place;
+use crate::manifest::recall::Recall;
 use crate::manifest::report::{Draft, Report};
 use crate::model::name::Address;
 use crate::model::organization::ApprovalSource;
@@ -33,6 +34,7 @@ impl Mailboxes<'_> {
         &self,
         lists: Vec<Document<ApprovalListSpec>>,
         entries: &[Entry],
+        recall: &Recall<'_>,
         report: &mut Report<'_>,
     ) -> Option<Approved> {
         let place = lists.first()?.name.place;
@@ -41,7 +43,9 @@ impl Mailboxes<'_> {
                 report.add(self.not_here(list.name.place));
             }
         }
-        let known: BTreeSet<String> = entries.iter().map(|entry| entry.address.value.key()).collect();
+        let read = entries.iter().map(|entry| entry.address.value.key());
+        let known: BTreeSet<String> =
+            read.chain(recall.known().map(|known| known.address().to_owned())).collect();
         let mut keys = BTreeMap::new();
         for address in lists.iter().flat_map(|list| &list.spec.addresses) {
             if !known.contains(&address.value.key()) && self.existence.all_read("Mailbox") {

@@ -16,6 +16,8 @@ use crate::model::mailbox::{self, ActMethod, MailboxKind, OutgoingMethod};
 pub struct Assignments {
     documents: Vec<(Document<AssignmentSpec>, Settings)>,
     used: BTreeSet<usize>,
+    /// Those that selected the last mailbox.
+    selecting: Vec<usize>,
     /// Pairs of assignments and the setting that they disagree about: said once, not for every mailbox.
     disagreed: BTreeSet<(usize, usize, &'static str)>,
 }
@@ -23,21 +25,26 @@ pub struct Assignments {
 impl Assignments {
     pub fn new(documents: Vec<Document<AssignmentSpec>>) -> Self {
         let documents = documents.into_iter().map(|document| {
-            let settings = document.spec.settings();
+            let settings = document.spec.clone().take_settings();
             (document, settings)
         });
-        Self { documents: documents.collect(), used: BTreeSet::new(), disagreed: BTreeSet::new() }
+        Self {
+            documents: documents.collect(),
+            used: BTreeSet::new(),
+            selecting: Vec::new(),
+            disagreed: BTreeSet::new(),
+        }
     }
 
     /// The mailbox's own settings and, where it has none, those that its assignments give it.
-    pub fn complete(&mut self, entry: &Entry, report: &mut Report<'_>) -> Settings {
+    pub fn complete(&mut self, entry: &mut Entry, report: &mut Report<'_>) -> Settings {
         let selecting: Vec<usize> = (0..self.documents.len())
             .filter(|index| {
                 self.documents.get(*index).is_some_and(|(it, _)| selects(&it.spec.select.value, entry))
             })
             .collect();
         self.used.extend(selecting.iter().copied());
-        let mut given = entry.own.clone();
+        let mut given = std::mem::take(&mut entry.own);
         macro_rules! complete {
             ($($field:ident $key:literal),*) => {$(
                 if given.$field.is_none() {
@@ -52,6 +59,7 @@ impl Assignments {
             tracked_folders "trackedFolders"
         );
         self.remember(entry, &selecting, &given, report);
+        self.selecting = selecting;
         given
     }
 
@@ -66,6 +74,20 @@ impl Assignments {
             documents.map(|(document, settings)| (document.name.value.clone(), settings.clone())).collect();
         let traced = SettingsTrace { given: given.clone(), assignments };
         trace.settings.insert(entry.name.value.clone(), traced);
+    }
+
+    /// The assignments that selected the last mailbox, a bit for each. `None`: they are too many for that.
+    pub fn last_selected(&self) -> Option<u64> {
+        let bit = |index: &usize| 1_u64.checked_shl(u32::try_from(*index).unwrap_or(u32::MAX));
+        self.selecting.iter().try_fold(0, |bits, index| Some(bits | bit(index)?))
+    }
+
+    /// Takes in which assignments selected a mailbox that was not read.
+    pub fn note_used(&mut self, selected: u64) {
+        if selected != 0 {
+            let bits = 0..u64::BITS;
+            self.used.extend(bits.filter(|bit| selected >> bit & 1 == 1).map(|bit| bit as usize));
+        }
     }
 
     fn agreed<T: PartialEq + Clone>(

@@ -8,18 +8,20 @@ use super::methods::{cannot_receive, cannot_send, cannot_sync, possible};
 use super::organization;
 use super::profile::Profiles;
 use super::secret::Secrets;
-use super::{Existence, at_most, check_username, duplicate_name, unique};
+use super::{Existence, at_most, check_username, distinct, unique};
 use crate::manifest::codes;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::documents::Document;
 use crate::manifest::entries::Entry;
+use crate::manifest::memory::MailboxMemory;
 use crate::manifest::mirror::mailbox::{
     AssignmentSpec, Lifecycle as WrittenLifecycle, MailboxCredentials as WrittenCredentials, Settings,
 };
 use crate::manifest::mirror::organization::ApprovalListSpec;
 use crate::manifest::not_yet;
-use crate::manifest::place::Place;
+use crate::manifest::recall::Recall;
 use crate::manifest::report::{Draft, Report};
+use crate::manifest::sieve::Sifting;
 use crate::model::desired::Declared;
 use crate::model::limits;
 use crate::model::mailbox::{
@@ -28,6 +30,14 @@ use crate::model::mailbox::{
 use crate::model::name::Name;
 use crate::model::organization::Defaults;
 use crate::model::profile::{Credentials, Profile, Server};
+
+/// The documents that declare mailboxes or say something about them.
+#[derive(Debug)]
+pub struct Written {
+    pub entries: Vec<Entry>,
+    pub assignments: Vec<Document<AssignmentSpec>>,
+    pub approvals: Vec<Document<ApprovalListSpec>>,
+}
 
 /// What mailboxes are resolved with.
 #[derive(Debug)]
@@ -48,27 +58,47 @@ struct Methods {
 impl Mailboxes<'_> {
     pub fn resolve(
         &self,
-        entries: Vec<Entry>,
-        assignments: Vec<Document<AssignmentSpec>>,
-        approvals: Vec<Document<ApprovalListSpec>>,
+        written: Written,
+        mut sifting: Box<dyn Sifting + '_>,
+        recall: &mut Recall<'_>,
         report: &mut Report<'_>,
     ) -> BTreeMap<Name, Declared<Mailbox>> {
+        let Written { entries, assignments, approvals } = written;
         let assignments = unique(assignments, "MailboxAssignment", report);
         for assignment in &assignments {
             let subject = format!("assignment/{}", assignment.name.value);
-            not_yet::settings(&subject, &assignment.spec.settings(), report);
+            not_yet::settings(&subject, &assignment.spec.clone().take_settings(), report);
         }
         let mut assignments = Assignments::new(assignments);
-        let approved = self.approved(unique(approvals, "ApprovalList", report), &entries, report);
-        let entries = distinct(entries, report);
+        let approved = self.approved(unique(approvals, "ApprovalList", report), &entries, recall, report);
+        let entries = distinct::check(entries, recall, report);
         let mut mailboxes = BTreeMap::new();
-        for entry in entries {
+        for mut entry in entries {
+            let heard = report.heard();
             not_yet::entry(&entry, report);
-            let given = assignments.complete(&entry, report);
-            let place = entry.name.place;
+            let given = assignments.complete(&mut entry, report);
+            let (document, place) = (entry.document, entry.name.place);
             let mailbox = self.mailbox(entry, given, approved.as_ref(), report);
+            let outlook = sifting.outlook(&mailbox);
+            let (name, quiet) = (mailbox.name.as_str(), report.heard() == heard);
+            if let (Some(outlook), Some(selected), true) = (outlook, assignments.last_selected(), quiet) {
+                let address = mailbox.address.key();
+                recall.remember(document, |digest| {
+                    MailboxMemory::new(digest, name, &address, outlook, selected)
+                });
+            }
+            if sifting.leaves_out(name, outlook.as_ref()) {
+                continue;
+            }
             let declared = report.declared(mailbox, place);
             mailboxes.insert(declared.value.name.clone(), declared);
+        }
+        let known_are_left_out = recall.known().fold(true, |fine, known| {
+            assignments.note_used(known.selected);
+            fine & sifting.leaves_out(known.name(), Some(&known.outlook))
+        });
+        if !known_are_left_out {
+            recall.doubt();
         }
         if self.existence.all_read("Mailbox") {
             assignments.report_unused(report);
@@ -277,37 +307,6 @@ fn needs_credentials(server: &Server, methods: &Methods) -> bool {
     let receives =
         methods.incoming == IncomingMethod::ServerSideSync || methods.act == ActMethod::ServerSideSync;
     (incoming && receives) || (outgoing && methods.outgoing == OutgoingMethod::ServerSideSync)
-}
-
-/// Mailboxes with names and addresses that no earlier one has; previous names that nobody else uses.
-fn distinct(entries: Vec<Entry>, report: &mut Report<'_>) -> Vec<Entry> {
-    let mut names: BTreeMap<Name, Place> = BTreeMap::new();
-    let mut addresses: BTreeMap<String, Place> = BTreeMap::new();
-    let mut kept = Vec::new();
-    for entry in entries {
-        if let Some(first) = names.get(&entry.name.value) {
-            report.add(duplicate_name("mailbox", &entry.name, *first));
-            continue;
-        }
-        names.insert(entry.name.value.clone(), entry.name.place);
-        if let Some(first) = addresses.insert(entry.address.value.key(), entry.address.place) {
-            let message = format!("another mailbox has the address `{}` already", entry.address.value);
-            report.add(
-                Draft::error(codes::DUPLICATE_ADDRESS, entry.address.place, message)
-                    .related(first, "first here"),
-            );
-        }
-        kept.push(entry);
-    }
-    let mut previous: BTreeMap<&Name, Place> = BTreeMap::new();
-    for name in kept.iter().flat_map(|entry| &entry.lifecycle.previous_names) {
-        let taken = names.get(&name.value).copied().or_else(|| previous.insert(&name.value, name.place));
-        if let Some(taken) = taken {
-            let message = format!("`{}` cannot be a previous name: it is in use", name.value);
-            report.add(Draft::error(codes::PREVIOUS_NAME, name.place, message).related(taken, "here"));
-        }
-    }
-    kept
 }
 
 fn lifecycle(written: WrittenLifecycle) -> Lifecycle {

@@ -2,6 +2,7 @@
 
 mod approval;
 mod ciphertext;
+mod distinct;
 mod effective;
 mod endpoint;
 mod exchange;
@@ -13,12 +14,14 @@ mod secret;
 
 use std::collections::BTreeMap;
 
-use self::mailbox::Mailboxes;
+use self::mailbox::{Mailboxes, Written};
 use super::codes::{self, Code};
 use super::decode::spanned::Spanned;
 use super::documents::{Document, Documents};
 use super::place::Place;
+use super::recall::Recall;
 use super::report::{Draft, Report};
+use super::sieve::{Behind, Sieve, Whole};
 use crate::model::desired::Declared;
 use crate::model::host::HostSettings;
 use crate::model::limits;
@@ -39,17 +42,34 @@ pub struct Resolved {
 }
 
 /// Resolves everything; what cannot be resolved is reported and left out.
-pub fn resolve(documents: Documents, host: &HostSettings, report: &mut Report<'_>) -> Resolved {
-    let Documents { organizations, profiles, mailboxes, assignments, secrets, approvals, broken, unread } =
-        documents;
+pub fn resolve(
+    documents: Documents,
+    host: &HostSettings,
+    sieve: &mut dyn Sieve,
+    recall: &mut Recall<'_>,
+    report: &mut Report<'_>,
+) -> Resolved {
+    let Documents {
+        organizations, profiles, mailboxes, assignments, secrets, approvals, broken, unread, ..
+    } = documents;
     let existence = Existence { broken: &broken, unread };
     let organization = organization::resolve(organizations, existence, report);
     let secrets = secret::resolve(secrets, organization.as_ref(), existence, report);
     let profiles = profile::resolve(profiles, &secrets, host, existence, report);
     organization::check_default_profile(organization.as_ref(), &profiles, report);
+    let sifting = match &organization {
+        Some(organization) => sieve.start(Behind {
+            organization: &organization.declared.value,
+            profiles: &profiles.declared,
+            secrets: &secrets.values,
+        }),
+        // An error: nothing will be planned.
+        None => Box::new(Whole),
+    };
+    let written = Written { entries: mailboxes, assignments, approvals };
     let mailboxes =
         Mailboxes { organization: organization.as_ref(), profiles: &profiles, secrets: &secrets, existence }
-            .resolve(mailboxes, assignments, approvals, report);
+            .resolve(written, sifting, recall, report);
     Resolved {
         organization: organization.map(|organization| organization.declared),
         profiles: profiles.declared,

@@ -1,10 +1,10 @@
 //! The declared state as it is read: organization, profiles, secrets, mailboxes with their operations, history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::columns::{count, damaged, from_json, timestamp, timestamp_opt, whole};
+use super::columns::{count, damaged, from_json, mailbox_id_opt, timestamp, timestamp_opt, whole};
 use super::{secrets, versions};
 use crate::model::desired::ManifestDigest;
 use crate::model::mailbox::Mailbox;
@@ -13,7 +13,7 @@ use crate::model::operation::{ConnectionDigest, Operation};
 use crate::model::organization::Organization;
 use crate::model::profile::Profile;
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
-use crate::model::stored::{Stored, StoredMailbox, StoredOperation};
+use crate::model::stored::{FootingRow, Outline, Stored, StoredMailbox, StoredOperation};
 use crate::store::{MailboxRow, StoreError};
 
 pub(super) fn store_id(db: &Connection) -> Result<StoreId, StoreError> {
@@ -46,6 +46,66 @@ pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
         secrets,
         proofs,
     })
+}
+
+/// The stored state without its mailboxes, beside their footings.
+pub(super) fn outline(db: &Connection, footings: Vec<FootingRow>) -> Result<Outline, StoreError> {
+    let (secrets, proofs) = secrets::digests(db)?;
+    let stored = Stored {
+        store: Some(store_id(db)?),
+        revision: current_revision(db)?,
+        organization: organization(db)?,
+        profiles: profiles(db)?,
+        mailboxes: BTreeMap::new(),
+        secrets,
+        proofs,
+    };
+    Ok(Outline { stored, footings })
+}
+
+/// One by one where few are asked for; all of them are read faster together.
+pub(super) fn stored_among(
+    db: &Connection,
+    names: &BTreeSet<Name>,
+) -> Result<BTreeMap<Name, StoredMailbox>, StoreError> {
+    const ONE_BY_ONE_MAX: usize = 10_000;
+    if names.len() > ONE_BY_ONE_MAX {
+        let all = mailboxes(db)?.into_values().filter(|stored| names.contains(&stored.declared.name));
+        return Ok(all.map(|stored| (stored.declared.name.clone(), stored)).collect());
+    }
+    let mut found = BTreeMap::new();
+    for name in names {
+        if let Some(id) = mailbox_id_opt(db, name)?
+            && let Some(stored) = stored_mailbox(db, id)?
+        {
+            found.insert(name.clone(), stored);
+        }
+    }
+    Ok(found)
+}
+
+/// A declared mailbox by its internal id.
+pub(super) fn stored_mailbox(db: &Connection, id: i64) -> Result<Option<StoredMailbox>, StoreError> {
+    let sql = "SELECT id, declared, process_from FROM mailboxes WHERE id = ?1 AND declared IS NOT NULL";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (_, mut stored) = mailbox(row)?;
+    read_operations(db, id, &mut stored)?;
+    Ok(Some(stored))
+}
+
+fn read_operations(db: &Connection, id: i64, stored: &mut StoredMailbox) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending
+         FROM operations WHERE mailbox = ?1",
+    )?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        let (_, operation, state) = operation(row)?;
+        stored.operations.insert(operation, state);
+    }
+    Ok(())
 }
 
 const REVISIONS: &str = "SELECT revisions.revision, applied_at, holder, manifest, created, updated, deleted,
@@ -104,15 +164,7 @@ pub(super) fn mailbox_row(db: &Connection, name: &Name) -> Result<Option<Mailbox
     let mut rows = statement.query([name.as_str()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let (id, mut stored) = mailbox(row)?;
-    let mut statement = db.prepare_cached(
-        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending
-         FROM operations WHERE mailbox = ?1",
-    )?;
-    let mut rows = statement.query([id])?;
-    while let Some(row) = rows.next()? {
-        let (_, operation, state) = operation(row)?;
-        stored.operations.insert(operation, state);
-    }
+    read_operations(db, id, &mut stored)?;
     let profile = match &stored.declared.profile {
         Some(profile) => Some(find_profile(db, profile)?),
         None => None,
@@ -147,7 +199,7 @@ fn no_profile(name: &Name) -> StoreError {
     StoreError::Damaged(format!("a mailbox names profile `{name}`, which is not there"))
 }
 
-fn profiles(db: &Connection) -> Result<BTreeMap<Name, Profile>, StoreError> {
+pub(super) fn profiles(db: &Connection) -> Result<BTreeMap<Name, Profile>, StoreError> {
     let mut statement = db.prepare_cached("SELECT declared FROM profiles")?;
     let mut rows = statement.query([])?;
     let mut profiles = BTreeMap::new();
@@ -159,7 +211,7 @@ fn profiles(db: &Connection) -> Result<BTreeMap<Name, Profile>, StoreError> {
 }
 
 /// The declared mailboxes by their internal ids.
-fn mailboxes(db: &Connection) -> Result<BTreeMap<i64, StoredMailbox>, StoreError> {
+pub(super) fn mailboxes(db: &Connection) -> Result<BTreeMap<i64, StoredMailbox>, StoreError> {
     let mut statement =
         db.prepare_cached("SELECT id, declared, process_from FROM mailboxes WHERE declared IS NOT NULL")?;
     let mut rows = statement.query([])?;

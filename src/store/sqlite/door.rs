@@ -1,13 +1,13 @@
 //! The door's methods: each is one read or one write, handed to the thread that does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, alerts, blobs, declared, incoming, lease, mailbox, messages, outbox, outgoing, revision,
-    runs, secrets, versions,
+    SqliteStore, alerts, blobs, declared, footings, incoming, lease, mailbox, messages, outbox, outgoing,
+    revision, runs, secrets, versions,
 };
 use crate::model::alert::Alert;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
@@ -18,12 +18,13 @@ use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::organization::Organization;
 use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
+use crate::model::profile::Profile;
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
 use crate::model::secret::{
     BundleDigest, SealedBundle, SealedDigestKey, SealedValue, SecretDigest, SecretRef, ValueDigest,
 };
-use crate::model::stored::Stored;
+use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 use crate::store::{
     Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, StateChange,
     Store, StoreError,
@@ -37,6 +38,33 @@ impl Store for SqliteStore {
 
     async fn stored(&self) -> Result<Stored, StoreError> {
         self.read(declared::stored).await
+    }
+
+    async fn outline(&self) -> Result<Outline, StoreError> {
+        match self.read(footings::outline).await? {
+            Some(outline) => Ok(outline),
+            None => Ok(Outline::of(self.stored().await?)),
+        }
+    }
+
+    async fn profiles(&self) -> Result<BTreeMap<Name, Profile>, StoreError> {
+        self.read(declared::profiles).await
+    }
+
+    async fn stored_among(&self, names: BTreeSet<Name>) -> Result<BTreeMap<Name, StoredMailbox>, StoreError> {
+        self.read(move |db| declared::stored_among(db, &names)).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Name>, StoreError> {
+        match self.read(footings::waiting).await? {
+            Some(names) => Ok(names),
+            None => {
+                let stored = self.stored().await?.mailboxes.into_iter();
+                let needs_test =
+                    |known: &StoredMailbox| known.operations.values().any(StoredOperation::needs_test);
+                Ok(stored.filter(|(_, known)| needs_test(known)).map(|(name, _)| name).collect())
+            }
+        }
     }
 
     async fn commit_revision(

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, timestamp_opt, to_json};
 use super::revision::Commit;
-use super::{alerts, incoming, lease, outgoing, versions};
+use super::{alerts, footings, incoming, lease, outgoing, versions};
+use crate::model::footing::{Footing, Known};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
@@ -36,24 +37,29 @@ pub(super) fn put(
     parked: Option<i64>,
 ) -> Result<(), StoreError> {
     let name = &put.mailbox.name;
+    let declared = to_json(&put.mailbox)?;
+    if parked.is_none() && put.replay_from.is_none() && insert(db, commit, put, &declared)? {
+        return Ok(());
+    }
     let id = match (parked, mailbox_id_opt(db, name)?) {
         (Some(_), Some(_)) => {
             return Err(StoreError::Failed(format!("there is another mailbox `{name}` already")));
         }
         (Some(id), None) | (None, Some(id)) => {
             let sql = "UPDATE mailboxes SET name = ?2, declared = ?3 WHERE id = ?1";
-            db.prepare_cached(sql)?.execute(params![id, name.as_str(), to_json(&put.mailbox)?])?;
+            db.prepare_cached(sql)?.execute(params![id, name.as_str(), declared])?;
             id
         }
         (None, None) => {
             let sql = "INSERT INTO mailboxes (name, declared) VALUES (?1, ?2)";
-            db.prepare_cached(sql)?.execute([name.as_str(), &to_json(&put.mailbox)?])?;
+            db.prepare_cached(sql)?.execute([name.as_str(), &declared])?;
             db.last_insert_rowid()
         }
     };
     let mut connection = Reach::Same;
     for operation in Operation::ALL {
-        if put_operation(db, commit, put, (id, operation))? == Reach::Changed {
+        let before = find_operation(db, id, operation)?;
+        if put_operation(db, commit, put, (id, operation, before))? == Reach::Changed {
             connection = Reach::Changed;
         }
     }
@@ -70,17 +76,38 @@ pub(super) fn put(
         // Its cursor must not be advanced by a cycle that began with the former server or the former cursor.
         lease::revoke(db, name)?;
     }
-    Ok(())
+    footings::refresh(db, id)
+}
+
+/// Writes a mailbox of a name that none has yet; says whether there was none. Nothing of a former one is left to look for.
+fn insert(db: &Connection, commit: &Commit, put: &PutMailbox, declared: &str) -> Result<bool, StoreError> {
+    let name = &put.mailbox.name;
+    let sql = "INSERT INTO mailboxes (name, declared) VALUES (?1, ?2)
+               ON CONFLICT (name) WHERE declared IS NOT NULL DO NOTHING";
+    if db.prepare_cached(sql)?.execute([name.as_str(), declared])? == 0 {
+        return Ok(false);
+    }
+    let id = db.last_insert_rowid();
+    for operation in Operation::ALL {
+        put_operation(db, commit, put, (id, operation, None))?;
+    }
+    lease::revoke(db, name)?;
+    let footing = Footing::of_operations(&put.mailbox, |operation| {
+        let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
+        let Standing { state, pending } = commit.state(name, operation)?;
+        Some(Known { state, pending: pending.as_ref(), connection })
+    });
+    footings::put(db, id, name, footing)?;
+    Ok(true)
 }
 
 fn put_operation(
     db: &Connection,
     commit: &Commit,
     put: &PutMailbox,
-    (id, operation): (i64, Operation),
+    (id, operation, before): (i64, Operation, Option<Before>),
 ) -> Result<Reach, StoreError> {
     let name = &put.mailbox.name;
-    let before = find_operation(db, id, operation)?;
     let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
     let connection = connection.map(|digest| digest.0.clone());
     let state = match (commit.state(name, operation), &before) {
@@ -163,6 +190,7 @@ pub(super) fn delete(db: &Connection, id: i64, name: &Name, at: Timestamp) -> Re
     }
     db.prepare_cached("DELETE FROM operations WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("DELETE FROM deletions WHERE mailbox = ?1")?.execute([id])?;
+    footings::forget(db, id)?;
     incoming::forget_cursor(db, id)?;
     outgoing::give_up(db, id, name, at)
 }
@@ -209,6 +237,9 @@ pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange)
     {
         let sql = "UPDATE mailboxes SET process_from = coalesce(process_from, ?2) WHERE id = ?1";
         db.prepare_cached(sql)?.execute([id, micros(from)])?;
+    }
+    if before.standing != change.state {
+        footings::refresh(db, id)?;
     }
     alerts::write(db, &change.alerts)
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::blobs::sync_folder;
 use super::errors::at_file;
+use super::footings;
 use crate::model::limits;
 use crate::model::revision::StoreId;
 use crate::store::{StoreError, process};
@@ -35,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0002_pending.sql"),
     include_str!("../../../schema/sql/sqlite/0004_runs.sql"),
     include_str!("../../../schema/sql/sqlite/0005_secrets.sql"),
+    include_str!("../../../schema/sql/sqlite/0006_footings.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -86,6 +88,7 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "foreign_keys", true)?;
     migrate(&mut db, path, MIGRATIONS, id)?;
+    complete(&mut db)?;
     Ok(db)
 }
 
@@ -231,6 +234,16 @@ pub fn new_id() -> Result<StoreId, StoreError> {
     process::random_hex()
         .map(StoreId)
         .ok_or_else(|| StoreError::Failed("the system has no randomness to give".to_owned()))
+}
+
+/// Derives what a plan reads of each mailbox where it is missing, as it is right after a migration.
+fn complete(db: &mut Connection) -> Result<(), StoreError> {
+    if footings::is_complete(db)? {
+        return Ok(());
+    }
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    footings::fill(&transaction)?;
+    Ok(transaction.commit()?)
 }
 
 fn create_folder(folder: &Path) -> Result<(), StoreError> {

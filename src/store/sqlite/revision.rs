@@ -1,45 +1,66 @@
 //! One apply: all steps of a plan and a new revision in one transaction, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
 use super::{declared, lease, mailbox, runs, secrets, versions};
+use crate::model::desired::ManifestDigest;
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::pending::Standing;
-use crate::model::plan::{Action, Effect, Plan, Step};
-use crate::model::revision::Revision;
+use crate::model::plan::{Action, Effect, Overridden};
+use crate::model::revision::{Revision, StoreId};
 use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, SecretDigest, SecretRef, ValueDigest};
+use crate::model::selection::Selection;
 use crate::store::{DigestKeyChange, Kept, RevisionCommit, StoreError};
 
 /// A commit that does not borrow, so that it can be handed to the writer.
 pub(super) struct Commit {
-    plan: Plan,
+    store: Option<StoreId>,
+    revision: Revision,
+    manifest: ManifestDigest,
+    selection: Selection,
+    overridden: Vec<Overridden>,
+    /// Of each step, what is written.
+    steps: Vec<(Action, Effect)>,
     fingerprint: String,
     secrets: BTreeMap<SecretRef, SealedValue>,
     bundles: Vec<(BundleDigest, SealedBundle)>,
     values: BTreeMap<SecretRef, ValueDigest>,
     digest_key: DigestKeyChange,
-    states: BTreeMap<(Name, Operation), Standing>,
+    states: BTreeMap<Name, Vec<(Operation, Standing)>>,
     kept: Vec<Kept>,
     at: Timestamp,
 }
 
 impl Commit {
     pub(super) fn of(commit: &RevisionCommit<'_>) -> Self {
-        let states = commit.states.iter().cloned();
+        let mut states: BTreeMap<Name, Vec<(Operation, Standing)>> = BTreeMap::new();
+        for (name, operation, state) in &commit.states {
+            match states.get_mut(name) {
+                Some(known) => known.push((*operation, state.clone())),
+                None => {
+                    states.insert(name.clone(), vec![(*operation, state.clone())]);
+                }
+            }
+        }
         Self {
-            plan: commit.plan.clone(),
+            store: commit.plan.store.clone(),
+            revision: commit.plan.revision,
+            manifest: commit.plan.manifest.clone(),
+            selection: commit.plan.selection.clone(),
+            overridden: commit.plan.overridden.clone(),
+            steps: commit.steps().iter().map(|step| (step.action, step.effect.clone())).collect(),
             fingerprint: commit.fingerprint.clone(),
             secrets: commit.secrets.iter().cloned().collect(),
             bundles: commit.openings.bundles.clone(),
             values: commit.openings.values.iter().cloned().collect(),
             digest_key: commit.openings.digest_key.clone(),
-            states: states.map(|(name, operation, state)| ((name, operation), state)).collect(),
+            states,
             kept: commit.kept.clone(),
             at: commit.at,
         }
@@ -47,7 +68,8 @@ impl Commit {
 
     /// The state that this commit gives to an operation.
     pub(super) fn state(&self, mailbox: &Name, operation: Operation) -> Option<&Standing> {
-        self.states.get(&(mailbox.clone(), operation))
+        let states = self.states.get(mailbox)?;
+        states.iter().rev().find(|(known, _)| *known == operation).map(|(_, state)| state)
     }
 
     pub(super) fn at(&self) -> Timestamp {
@@ -58,19 +80,19 @@ impl Commit {
 pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {
     lease::check_state(db, lease)?;
     check_unused(db, &commit.fingerprint)?;
-    check_origin(db, &commit.plan)?;
+    check_origin(db, commit)?;
     // Before any step changes what they work with.
     keep(db, &commit.kept)?;
-    let ids = park(db, &commit.plan)?;
+    let ids = park(db, commit)?;
     secrets::change_digest_key(db, &commit.digest_key)?;
     for (digest, bundle) in &commit.bundles {
         secrets::put_bundle(db, digest, bundle)?;
     }
-    for step in &commit.plan.steps {
-        execute(db, commit, &ids, step)?;
+    for (_, effect) in &commit.steps {
+        execute(db, commit, &ids, effect)?;
     }
     secrets::forget_unused_bundles(db)?;
-    check_profiles(db)?;
+    check_profiles(db, commit)?;
     write_revision(db, lease, commit)
 }
 
@@ -86,7 +108,7 @@ fn check_unused(db: &Connection, fingerprint: &str) -> Result<(), StoreError> {
 }
 
 /// A plan is only good for the state that it was made from.
-fn check_origin(db: &Connection, plan: &Plan) -> Result<(), StoreError> {
+fn check_origin(db: &Connection, plan: &Commit) -> Result<(), StoreError> {
     let found = declared::store_id(db)?;
     match &plan.store {
         Some(planned) if *planned != found => {
@@ -116,10 +138,10 @@ fn keep(db: &Connection, kept: &[Kept]) -> Result<(), StoreError> {
 
 /// Takes the names away from all mailboxes that are renamed or deleted, and returns their ids: the names in a plan
 /// are those of the state it was made from, and a freed name may be given away by the same plan, even in a circle.
-fn park(db: &Connection, plan: &Plan) -> Result<BTreeMap<Name, i64>, StoreError> {
+fn park(db: &Connection, commit: &Commit) -> Result<BTreeMap<Name, i64>, StoreError> {
     let mut ids = BTreeMap::new();
-    for step in &plan.steps {
-        let freed = match &step.effect {
+    for (_, effect) in &commit.steps {
+        let freed = match effect {
             Effect::PutMailbox(put) => put.renamed_from.as_ref(),
             Effect::DeleteMailbox(name) => Some(name),
             Effect::PutOrganization(_)
@@ -142,9 +164,9 @@ fn execute(
     db: &Connection,
     commit: &Commit,
     ids: &BTreeMap<Name, i64>,
-    step: &Step,
+    effect: &Effect,
 ) -> Result<(), StoreError> {
-    match &step.effect {
+    match effect {
         Effect::PutOrganization(organization) => {
             let sql = "INSERT INTO organization (one, declared) VALUES (1, ?1)
                        ON CONFLICT (one) DO UPDATE SET declared = excluded.declared";
@@ -200,24 +222,47 @@ fn planned<'c>(
 }
 
 /// A mailbox whose profile is not there could never be read again.
-fn check_profiles(db: &Connection) -> Result<(), StoreError> {
+fn check_profiles(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
+    let takes_away = |(_, effect): &(Action, Effect)| matches!(effect, Effect::DeleteProfile(_));
+    if !commit.steps.iter().any(takes_away) {
+        return check_put_profiles(db, commit);
+    }
     let sql = "SELECT name, declared ->> 'profile' AS profile FROM mailboxes
                WHERE declared IS NOT NULL AND profile IS NOT NULL AND profile NOT IN (SELECT name FROM profiles)
                LIMIT 1";
     let row: Option<(String, String)> =
         db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    match row {
-        None => Ok(()),
-        Some((mailbox, profile)) => Err(StoreError::Failed(format!(
-            "the plan would leave mailbox `{mailbox}` with profile `{profile}`, which is not there; plan again"
-        ))),
+    row.map_or(Ok(()), |(mailbox, profile)| Err(left_without(&mailbox, &profile)))
+}
+
+/// Where no profile goes away, only the mailboxes that are written can lack theirs.
+fn check_put_profiles(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
+    let mut known = BTreeSet::new();
+    for (_, effect) in &commit.steps {
+        let Effect::PutMailbox(put) = effect else { continue };
+        let Some(profile) = &put.mailbox.profile else { continue };
+        if known.contains(profile) {
+            continue;
+        }
+        let sql = "SELECT 1 FROM profiles WHERE name = ?1";
+        if !db.prepare_cached(sql)?.exists([profile.as_str()])? {
+            return Err(left_without(put.mailbox.name.as_str(), profile.as_str()));
+        }
+        known.insert(profile);
     }
+    Ok(())
+}
+
+fn left_without(mailbox: &str, profile: &str) -> StoreError {
+    StoreError::Failed(format!(
+        "the plan would leave mailbox `{mailbox}` with profile `{profile}`, which is not there; plan again"
+    ))
 }
 
 fn write_revision(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {
     let (mut created, mut updated, mut deleted) = (0_u64, 0_u64, 0_u64);
-    for step in &commit.plan.steps {
-        match step.action {
+    for (action, _) in &commit.steps {
+        match action {
             Action::Create => created += 1,
             Action::Update | Action::Rename => updated += 1,
             Action::Delete => deleted += 1,
@@ -229,7 +274,7 @@ fn write_revision(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Rev
     db.prepare_cached(sql)?.execute(params![
         micros(commit.at),
         lease.holder.to_string(),
-        commit.plan.manifest.0,
+        commit.manifest.0,
         whole(created),
         whole(updated),
         whole(deleted),
@@ -239,8 +284,8 @@ fn write_revision(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Rev
     db.prepare_cached(sql)?.execute(params![
         whole(revision.0),
         commit.fingerprint,
-        to_json(&commit.plan.selection)?,
-        to_json(&commit.plan.overridden)?,
+        to_json(&commit.selection)?,
+        to_json(&commit.overridden)?,
     ])?;
     Ok(revision)
 }

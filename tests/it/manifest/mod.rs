@@ -10,6 +10,7 @@ mod format;
 mod layers;
 mod properties;
 mod reference;
+mod remembered;
 mod vendor;
 
 use std::path::{Path, PathBuf};

@@ -64,6 +64,7 @@ macro_rules! conformance_suite {
             a_state_change_is_read_back_with_its_moments,
             an_unchanged_state_keeps_its_moment,
             process_from_is_set_once,
+            footings_follow_every_change,
             alerts_are_listed_newest_first,
             a_self_message_is_recognised_by_its_nonce,
             figures_count_what_is_there,

@@ -1,9 +1,12 @@
 //! States of operations, alerts, test messages and figures.
 
+use std::collections::BTreeSet;
+
 use mailplumb::model::alert::{Alert, AlertLevel};
 use mailplumb::model::operation::{Operation, OperationState};
 use mailplumb::model::outbox::OutgoingState;
-use mailplumb::model::stored::StoredOperation;
+use mailplumb::model::plan::Effect;
+use mailplumb::model::stored::{Outline, StoredOperation};
 use mailplumb::store::{Occasion, StateChange, Store, StoreError};
 
 use super::World;
@@ -58,6 +61,44 @@ pub async fn a_state_change_is_read_back_with_its_moments(world: &World) {
     unknown.mailbox = name("nobody");
     let lease = lease_mailbox(store, "nobody").await;
     assert!(matches!(store.change_state(&lease, &unknown).await, Err(StoreError::NotFound(_))));
+}
+
+/// The outline is what the whole stored state comes to, after an apply, a test, a failure, a rename and a deletion.
+pub async fn footings_follow_every_change(world: &World) {
+    let store = &*world.store;
+    let is_exact = async || {
+        let (mut outline, mut expected) =
+            (store.outline().await.unwrap(), Outline::of(store.stored().await.unwrap()));
+        outline.footings.sort_by(|one, other| one.name.cmp(&other.name));
+        expected.footings.sort_by(|one, other| one.name.cmp(&other.name));
+        assert_eq!(outline, expected);
+        let waiting = expected.footings.iter().filter(|row| row.footing.is_none());
+        assert_eq!(store.waiting().await.unwrap(), waiting.map(|row| row.name.clone()).collect::<Vec<_>>());
+        outline.footings.into_iter().filter_map(|row| row.footing).collect::<Vec<_>>()
+    };
+    set_up(store, &["anna", "ben"]).await;
+    assert_eq!(is_exact().await.len(), 0);
+    let passed = Occasion::TestEnded { process_from: None };
+    let mut seen = BTreeSet::new();
+    for operation in Operation::ALL {
+        let lease = lease_mailbox(store, "anna").await;
+        let enabled = StateChange { operation, ..change(OperationState::Enabled, 10, passed) };
+        store.change_state(&lease, &enabled).await.unwrap();
+        seen.extend(is_exact().await.into_iter().map(|footing| footing.0));
+    }
+    assert_eq!(seen.len(), 1, "once all operations work, there is a footing");
+    let lease = lease_mailbox(store, "anna").await;
+    store.change_state(&lease, &change(OperationState::Disabled(failure()), 11, passed)).await.unwrap();
+    assert_eq!(is_exact().await.len(), 0);
+    store.change_state(&lease, &change(OperationState::Enabled, 12, passed)).await.unwrap();
+    seen.extend(is_exact().await.into_iter().map(|footing| footing.0));
+    assert_eq!(seen.len(), 1, "and it is the same again");
+    apply(store, vec![renamed("anna", "carla"), put_effect("ben", "other")]).await.unwrap();
+    is_exact().await;
+    apply(store, vec![Effect::DeleteMailbox(name("carla"))]).await.unwrap();
+    is_exact().await;
+    let names = [name("ben"), name("carla")].into();
+    assert_eq!(store.stored_among(names).await.unwrap(), store.stored().await.unwrap().mailboxes);
 }
 
 pub async fn an_unchanged_state_keeps_its_moment(world: &World) {

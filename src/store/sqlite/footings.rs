@@ -1,0 +1,92 @@
+//! The footings of all declared mailboxes: written with every change that a plan can see, read at once.
+
+use rusqlite::{Connection, params};
+
+use super::columns::{count, damaged, parse_name};
+use super::declared;
+use crate::model::footing::Footing;
+use crate::model::name::Name;
+use crate::model::stored::{FootingRow, Outline, StoredMailbox};
+use crate::store::StoreError;
+
+/// Everything but the mailboxes themselves. `None`: a mailbox has no row.
+pub(super) fn outline(db: &Connection) -> Result<Option<Outline>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT name, footing FROM footings")?;
+    let mut rows = statement.query([])?;
+    let mut footings = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(0)?.as_str().map_err(|error| damaged("a name", &error))?;
+        let footing = row.get_ref(1)?.as_blob().map_err(|error| damaged("a footing", &error))?;
+        footings.push(FootingRow {
+            name: parse_name(name)?,
+            footing: <[u8; 16]>::try_from(footing).ok().map(Footing),
+        });
+    }
+    if footings.len() as u64 != declared_count(db)? {
+        return Ok(None);
+    }
+    declared::outline(db, footings).map(Some)
+}
+
+/// Whether every declared mailbox has a row.
+pub(super) fn is_complete(db: &Connection) -> Result<bool, StoreError> {
+    let rows = count(db.query_row("SELECT count(*) FROM footings", [], |row| row.get(0))?)?;
+    Ok(rows == declared_count(db)?)
+}
+
+fn declared_count(db: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM mailboxes INDEXED BY mailboxes_declared WHERE declared IS NOT NULL";
+    count(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// Writes every row anew.
+pub(super) fn fill(db: &Connection) -> Result<(), StoreError> {
+    db.execute("DELETE FROM footings", [])?;
+    for (id, stored) in declared::mailboxes(db)? {
+        write(db, id, &stored)?;
+    }
+    Ok(())
+}
+
+fn write(db: &Connection, id: i64, stored: &StoredMailbox) -> Result<(), StoreError> {
+    put(db, id, &stored.declared.name, Footing::of_stored(stored))
+}
+
+/// `None`: one of the mailbox's operations calls for a step by itself.
+pub(super) fn put(db: &Connection, id: i64, name: &Name, footing: Option<Footing>) -> Result<(), StoreError> {
+    let footing = footing.map(|footing| footing.0);
+    let footing = footing.as_ref().map_or(&[] as &[u8], |footing| footing.as_slice());
+    let sql = "INSERT INTO footings (mailbox, name, footing) VALUES (?1, ?2, ?3)
+               ON CONFLICT (mailbox) DO UPDATE SET name = excluded.name, footing = excluded.footing";
+    db.prepare_cached(sql)?.execute(params![id, name.as_str(), footing])?;
+    Ok(())
+}
+
+/// After a change of what is stored of a mailbox.
+pub(super) fn refresh(db: &Connection, id: i64) -> Result<(), StoreError> {
+    match declared::stored_mailbox(db, id)? {
+        Some(stored) => write(db, id, &stored),
+        None => forget(db, id),
+    }
+}
+
+pub(super) fn forget(db: &Connection, id: i64) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM footings WHERE mailbox = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// The mailboxes with an operation, or a change of one, that waits for a test or whose last test failed, by name. `None`: a
+/// mailbox has no row.
+pub(super) fn waiting(db: &Connection) -> Result<Option<Vec<Name>>, StoreError> {
+    if !is_complete(db)? {
+        return Ok(None);
+    }
+    let mut statement =
+        db.prepare_cached("SELECT name FROM footings WHERE length(footing) = 0 ORDER BY name")?;
+    let mut rows = statement.query([])?;
+    let mut names = Vec::new();
+    while let Some(row) = rows.next()? {
+        names.push(parse_name(row.get_ref(0)?.as_str().map_err(|error| damaged("a name", &error))?)?);
+    }
+    Ok(Some(names))
+}
