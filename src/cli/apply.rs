@@ -43,14 +43,14 @@ pub struct Apply {
     /// Apply this saved plan; it is its own approval
     #[arg(
         value_name = "PLAN",
-        conflicts_with_all = ["override_guard", "reason", "auto_approve", "targets", "excludes", "files", "concise"]
+        conflicts_with_all = ["override_guard", "as_of", "reason", "auto_approve", "targets", "excludes", "files", "concise"]
     )]
     plan: Option<PathBuf>,
     /// Go on with the tests that the last apply skipped or did not start
     #[arg(
         long,
         conflicts_with_all = [
-            "plan", "override_guard", "reason", "auto_approve", "targets", "excludes", "files", "concise", "tests"
+            "plan", "override_guard", "as_of", "reason", "auto_approve", "targets", "excludes", "files", "concise", "tests"
         ]
     )]
     resume: bool,

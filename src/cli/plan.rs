@@ -44,7 +44,7 @@ pub struct PlanCommand {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["out", "snapshot", "targets", "excludes", "files", "override_guard", "detailed_exitcode"]
+        conflicts_with_all = ["out", "snapshot", "targets", "excludes", "files", "override_guard", "as_of", "detailed_exitcode"]
     )]
     show: Option<PathBuf>,
     /// Plan against this snapshot of the state, as `mailplumb state snapshot` writes it
@@ -98,8 +98,8 @@ impl Overrides {
         let reason = self.reason.clone().unwrap_or_default();
         let overrides = self.override_guard.iter().map(|guard| (*guard, reason.clone())).collect();
         let policy = policy();
-        let as_of = self.as_of.or(policy.as_of);
-        Ok(Policy { overrides, selection: choice.selection()?, as_of, ..policy })
+        let (as_of, selection) = (self.as_of.or(policy.as_of), choice.selection()?);
+        Ok(Policy { overrides, as_of, selection, ..policy })
     }
 }
 

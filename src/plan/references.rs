@@ -25,10 +25,10 @@ pub(super) fn unresolved(estate: &Estate<'_>) -> Vec<Blocked> {
         if let Some(own) = credentials {
             blocked.extend(missing_secret(estate, target(), &own.password, &declared.origin));
         }
-        if let Some(profile) = profile.as_ref().filter(|p| !estate.desired.profiles.contains_key(*p)) {
-            if estate.scope.contains(&target()) || estate.stored.profiles.contains_key(profile) {
-                blocked.push(missing_profile(estate, target(), profile, &declared.origin));
-            }
+        if let Some(profile) = profile.as_ref().filter(|p| !estate.desired.profiles.contains_key(*p))
+            && (estate.scope.contains(&target()) || estate.stored.profiles.contains_key(profile))
+        {
+            blocked.push(missing_profile(estate, target(), profile, &declared.origin));
         }
     }
     blocked

@@ -147,3 +147,29 @@ fn a_manifest_cannot_leave_its_fence() {
     assert_eq!(fences, ["`````diff", "`````"]);
     assert!(!markdown.contains('\u{1b}'));
 }
+
+#[test]
+fn markdown_that_must_be_cut_keeps_the_sum_the_deletions_and_what_blocks_the_plan() {
+    let names: Vec<String> = (0..3000).map(|n| format!("m{n:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let stored = settled(&small(&["gone", "m0000"]));
+    let mut desired = small(&names);
+    // Each its own step.
+    for (n, mailbox) in desired.mailboxes.values_mut().enumerate() {
+        mailbox.value.delete_after_processing = true;
+        mailbox.value.tracked_folders = vec![format!("folder {n}")];
+    }
+    desired.mailboxes.get_mut(&name("m0001")).unwrap().value.profile = Some(name("nowhere"));
+    let plan = plan::plan(&desired, &stored, &policy());
+    let markdown = render::markdown(&plan);
+    assert!(markdown.chars().count() < 65_536);
+    for words in [
+        "### mailplumb plan: 2999 to create, 1 to update, 1 to delete",
+        "- mailbox/gone",
+        "! blocked: mailbox/m0001 refers to profile `nowhere`",
+        "Plan: 2999 to create",
+        "Left out here for want of room: ",
+    ] {
+        assert!(markdown.contains(words), "no `{words}`");
+    }
+}
