@@ -128,7 +128,11 @@ fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
                 .cause(fault)
                 .hint(format!("edit the whole bundle: `mailplumb secrets edit {}`", secret.secret))
         })?;
-        manuscript.put_bundle(&opened, plain.expose().as_bytes())?;
+        let mut keys = opened.keys.clone();
+        if !keys.contains(&secret.key) {
+            keys.push(secret.key.clone());
+        }
+        manuscript.put_bundle(&opened, plain.expose().as_bytes(), &keys)?;
         manuscript.path(opened.found)
     } else {
         manuscript.put_value(secret, &read_value(secret)?)?;

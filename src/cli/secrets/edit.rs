@@ -1,6 +1,6 @@
 //! `mailplumb secrets edit`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
 use clap::Args;
@@ -88,7 +88,7 @@ fn value(mut manuscript: Manuscript, keyring: &Keyring, secret: &SecretRef) -> O
                     .cause(fault)
                     .hint(format!("edit the whole bundle: `mailplumb secrets edit {}`", secret.secret))
             })?;
-            manuscript.put_bundle(&opened, plain.expose().as_bytes())?;
+            manuscript.put_bundle(&opened, plain.expose().as_bytes(), &opened.keys)?;
         }
         None => manuscript.put_value(secret, &new)?,
     }
@@ -98,15 +98,46 @@ fn value(mut manuscript: Manuscript, keyring: &Keyring, secret: &SecretRef) -> O
 }
 
 fn whole_bundle(mut manuscript: Manuscript, opened: &OpenedBundle) -> Outcome {
-    let edited = edited_until(&opened.plain, |text| parsed(&opened.secret, text).map(drop))?;
+    let edited = edited_until(&opened.plain, |text| keys_after(opened, text).map(drop))?;
     if *edited == *opened.plain {
         return unchanged();
     }
-    manuscript.put_bundle(opened, &edited)?;
+    let keys = keys_after(opened, &edited)?;
+    manuscript.put_bundle(opened, &edited, &keys)?;
     manuscript.save()?;
     let names = manuscript.recipient_names().join(", ");
     output::talk(&format!("encrypted {} to {names}", manuscript.path(opened.found)));
     Ok(DONE)
+}
+
+/// The declared keys that are still there, and those that were added just now. Keys are written into the manifest in the
+/// clear, so what was in the bundle before without being declared stays out of it, and so does what hardly is a name.
+fn keys_after(opened: &OpenedBundle, edited: &[u8]) -> Result<Vec<String>, Failure> {
+    let values = parsed(&opened.secret, edited)?;
+    let lines = bundle::lines(edited).unwrap_or_default();
+    // What cannot be read now held no key that anybody knows.
+    let before = bundle::parse(&opened.plain).unwrap_or_default();
+    let mut keys: Vec<String> = opened.keys.clone();
+    keys.retain(|key| values.contains_key(key));
+    let known: BTreeSet<String> = keys.iter().cloned().collect();
+    for key in values.into_keys().filter(|key| !known.contains(key) && !before.contains_key(key)) {
+        if !is_plain_name(&key) {
+            let line = lines.get(&key).copied().unwrap_or_default();
+            return Err(Failure::new(format!("the key on line {line} is no plain name"))
+                .cause("a key is written into the manifest in the clear")
+                .hint("use letters, digits and `-_.@`, at most 64 of them; is it the value, in the wrong place?"));
+        }
+        keys.push(key);
+    }
+    if keys.is_empty() {
+        return Err(Failure::new("a bundle holds at least one value"));
+    }
+    Ok(keys)
+}
+
+fn is_plain_name(key: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    (1..=64).contains(&key.len()) && key.chars().all(is_plain)
 }
 
 fn values(mut manuscript: Manuscript, keyring: &Keyring, name: &Name) -> Outcome {

@@ -18,7 +18,7 @@ use crate::model::problem::{Problem, SourceFile};
 use crate::model::secret::{Sealed, SealedValue, Secret, SecretRef};
 use crate::secrets::identity::Keyring;
 use crate::secrets::seal::{self, Form};
-use crate::secrets::{Presence, Unseal, UnsealError, bundle};
+use crate::secrets::{Presence, Unseal, UnsealError};
 use crate::source::Source;
 
 pub struct Manuscript {
@@ -38,7 +38,7 @@ pub struct OpenedBundle {
     /// The index of its file.
     pub found: usize,
     /// As they are declared.
-    keys: Vec<String>,
+    pub keys: Vec<String>,
     pub plain: Zeroizing<Vec<u8>>,
 }
 
@@ -122,9 +122,14 @@ impl Manuscript {
         })
     }
 
-    /// Encrypts a bundle anew, in the form that it has, and writes down its recipients and keys.
-    pub fn put_bundle(&mut self, opened: &OpenedBundle, plain: &[u8]) -> Result<(), Failure> {
-        let keys = keys_in_order(opened, plain)?;
+    /// Encrypts a bundle anew, in the form that it has, and writes down its recipients and these keys. Keys stand in the
+    /// manifest in the clear: only those that are meant to be keys may be given.
+    pub fn put_bundle(
+        &mut self,
+        opened: &OpenedBundle,
+        plain: &[u8],
+        keys: &[String],
+    ) -> Result<(), Failure> {
         let old = self.files.get(opened.found).map(|file| Arc::clone(&file.bytes)).unwrap_or_default();
         let sealed = seal::seal_file(plain, &self.recipients, Form::of(&old)).map_err(not_encrypted)?;
         if let Some(file) = self.files.get_mut(opened.found) {
@@ -133,7 +138,7 @@ impl Manuscript {
         }
         let names = self.recipient_names();
         self.edit(opened.holder, |file| {
-            manifest::edit::put_bundle(file, &opened.secret, &names, &keys).map_err(Box::new)
+            manifest::edit::put_bundle(file, &opened.secret, &names, keys).map_err(Box::new)
         })
     }
 
@@ -189,21 +194,6 @@ impl Manuscript {
         }
         Ok(())
     }
-}
-
-/// The declared keys that are still in the bundle, in their order, and behind them the new ones.
-fn keys_in_order(opened: &OpenedBundle, plain: &[u8]) -> Result<Vec<String>, Failure> {
-    let values = bundle::parse(plain).map_err(|fault| {
-        Failure::new(format!("the bundle of secret `{}` is not usable", opened.secret)).cause(fault)
-    })?;
-    if values.is_empty() {
-        return Err(Failure::new("a bundle holds at least one value"));
-    }
-    let mut keys = opened.keys.clone();
-    keys.retain(|key| values.contains_key(key));
-    let known: BTreeSet<String> = keys.iter().cloned().collect();
-    keys.extend(values.into_keys().filter(|key| !known.contains(key)));
-    Ok(keys)
 }
 
 /// Opens an armoured value.

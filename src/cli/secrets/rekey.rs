@@ -85,7 +85,7 @@ fn is_ciphertext(written: &WrittenSecret) -> bool {
 fn again(manuscript: &mut Manuscript, keyring: &Keyring, written: &WrittenSecret) -> Result<(), Failure> {
     match (&written.content, written.reference()) {
         (WrittenContent::Bundle { .. }, _) => match manuscript.open_written(written, keyring)? {
-            Some(opened) => manuscript.put_bundle(&opened, &opened.plain),
+            Some(opened) => manuscript.put_bundle(&opened, &opened.plain, &opened.keys),
             None => Ok(()),
         },
         (WrittenContent::Value { value: WrittenValue::Age(armoured), .. }, Some(secret)) => {

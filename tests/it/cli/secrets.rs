@@ -243,6 +243,10 @@ fn a_bundle_is_edited_as_it_is_written_and_keeps_its_form() {
     );
     assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [\"password\",\"extra\"]"));
     office.person.types("secrets check").ends(0).says("bundle of 2");
+    // What was typed where a key belongs is hardly meant for the manifest, and is not repeated.
+    edits_with(&mut office, "$ a \"p4ss word!\": anna");
+    let refused = office.person.types("secrets edit team").ends(1).says("the key on line 4 is no plain name");
+    refused.does_not_say("p4ss");
     office.person.types("apply --auto-approve").ends(0).says("4 passed, 0 failed");
     nothing_is_left(&office.person);
     let server = another_key(&office.person, "server.key");
