@@ -124,10 +124,9 @@ impl Estate {
             Prepare::ForgetStore => {
                 self.write(Version::First)?;
                 let folder = self.folder.join(".mailplumb");
-                fs::remove_dir_all(&folder).or_else(|error| match error.kind() {
-                    io::ErrorKind::NotFound => Ok(()),
-                    _ => Err(error),
-                })
+                let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+                fs::remove_dir_all(&folder)
+                    .or_else(|error| if is_missing(&error) { Ok(()) } else { Err(error) })
             }
         }
     }

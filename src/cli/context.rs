@@ -32,7 +32,7 @@ use crate::store::{Store, StoreError};
 impl Global {
     pub fn source(&self) -> Directory {
         let source = Directory::new(self.file.clone());
-        if self.no_cache || self.cache == Caching::Off {
+        if self.cache == Caching::Off {
             return source;
         }
         source.remembering(self.state_path().with_file_name("reading.cache"))

@@ -91,16 +91,14 @@ pub struct Global {
     #[arg(short = 'C', long, global = true, value_name = "DIR", env = "MAILPLUMB_CHDIR")]
     chdir: Option<PathBuf>,
     /// Read everything again, without what the last reading remembers beside the stored state
-    #[arg(long, global = true, overrides_with = "cache")]
-    no_cache: bool,
-    /// Whether readings are remembered
     #[arg(
-        long,
+        long = "no-cache",
         global = true,
-        value_name = "WHEN",
+        num_args = 0,
         env = "MAILPLUMB_CACHE",
         default_value = "on",
-        hide = true
+        default_missing_value = "off",
+        hide_default_value = true
     )]
     cache: Caching,
     /// Colour the output

@@ -188,11 +188,11 @@ pub fn planned(
     (creation, comparing, id_of_new): (&Creation, Comparing, Option<StoreId>),
 ) -> Result<(Desired, Plan), Failure> {
     let store = if creation.create { global.store_if_there()? } else { global.store_to_read()? };
+    let store = store.as_ref().map(|store| store as &dyn Store);
+    let (mut inputs, desired) = global.inputs(host, policy, store)?;
     if store.is_none() {
         output::talk(&format!("no store at {} yet: everything is new", shown(&global.state_path())));
     }
-    let store = store.as_ref().map(|store| store as &dyn Store);
-    let (mut inputs, desired) = global.inputs(host, policy, store)?;
     if inputs.stored.store.is_none() {
         inputs.stored.store = id_of_new;
     }

@@ -87,6 +87,7 @@ impl Memory {
         out.extend_from_slice(FORM.as_bytes());
         out.extend_from_slice(&self.behind);
         out.extend_from_slice(&self.about);
+        #[expect(clippy::disallowed_methods, reason = "sorted right below")]
         let mut files: Vec<_> = self.files.iter().collect();
         files.sort_by_key(|(name, _)| *name);
         number(&mut out, files.len() as u64);

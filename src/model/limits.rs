@@ -160,6 +160,8 @@ pub const ALERTS_MAX: u64 = 100_000;
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Connections that read one store at the same time.
 pub const STORE_READERS_MAX: usize = 4;
+/// Pages that the one connection that writes may hold before they are written.
+pub const STORE_WRITER_CACHE_KIB: i64 = 64 * 1024;
 /// Writes that share one transaction, and so one wait for the disk.
 pub const STORE_GROUP_WRITES_MAX: usize = 64;
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 1024;

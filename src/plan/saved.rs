@@ -4,6 +4,7 @@
 //! also write a plan that is consistent, so the file deserves the same care as the manifest.
 
 use std::collections::BTreeMap;
+use std::io::{BufWriter, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +48,13 @@ impl Circumstances {
 /// Hex BLAKE3 over the plan's compact JSON, fields in the order of their declaration, map keys sorted.
 pub fn fingerprint(plan: &Plan) -> String {
     let mut hasher = blake3::Hasher::new();
-    serde_json::to_writer(&mut hasher, plan)
+    // A serialiser writes a few bytes at a time, and the hash likes many.
+    let mut buffered = BufWriter::with_capacity(16 * 1024, &mut hasher);
+    serde_json::to_writer(&mut buffered, plan)
+        .map_err(std::io::Error::from)
+        .and_then(|()| buffered.flush())
         .expect("a plan serialises: its maps have string keys, and hashing cannot fail");
+    drop(buffered);
     hasher.finalize().to_hex().to_string()
 }
 

@@ -96,10 +96,9 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
 fn likeness(step: &Step) -> [u8; 32] {
     let changes: Vec<(&str, Option<&str>, Option<&str>)> =
         step.changes.iter().map(|change| like(step, change)).collect();
-    let mut hasher = blake3::Hasher::new();
     let likeness = (step.action, kind(&step.target), changes, &step.consequences, &step.reason);
-    serde_json::to_writer(&mut hasher, &likeness).expect("texts serialise, and hashing cannot fail");
-    *hasher.finalize().as_bytes()
+    let text = serde_json::to_vec(&likeness).expect("texts serialise");
+    *blake3::hash(&text).as_bytes()
 }
 
 fn like<'a>(step: &Step, change: &'a FieldChange) -> (&'a str, Option<&'a str>, Option<&'a str>) {

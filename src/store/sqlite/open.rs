@@ -87,6 +87,8 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "foreign_keys", true)?;
+    // So that the pages of one large apply are written once, when it commits. In KiB, because it is negative.
+    db.pragma_update(None, "cache_size", -limits::STORE_WRITER_CACHE_KIB)?;
     migrate(&mut db, path, MIGRATIONS, id)?;
     complete(&mut db)?;
     Ok(db)

@@ -175,24 +175,15 @@ fn the_exit_codes_of_the_guide_are_those_of_the_program() {
 
 /// All texts below a key of this name, wherever it stands.
 fn texts(node: &serde_yaml::Value, key: &str, found: &mut Vec<String>) {
-    let lines = |value: &serde_yaml::Value| match value {
-        serde_yaml::Value::Sequence(items) => {
-            items.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect()
+    let text = |value: &serde_yaml::Value| value.as_str().map(str::to_owned);
+    for (name, value) in node.as_mapping().into_iter().flatten() {
+        if name.as_str() == Some(key) {
+            found.extend(text(value));
+            found.extend(value.as_sequence().into_iter().flatten().filter_map(text));
         }
-        other => other.as_str().map(str::to_owned).into_iter().collect::<Vec<_>>(),
-    };
-    match node {
-        serde_yaml::Value::Mapping(map) => {
-            for (name, value) in map {
-                if name.as_str() == Some(key) {
-                    found.extend(lines(value));
-                }
-                texts(value, key, found);
-            }
-        }
-        serde_yaml::Value::Sequence(items) => items.iter().for_each(|item| texts(item, key, found)),
-        _ => {}
+        texts(value, key, found);
     }
+    node.as_sequence().into_iter().flatten().for_each(|item| texts(item, key, found));
 }
 
 /// The commands of each pipeline, in their order, as its runner would run them.

@@ -89,9 +89,11 @@ fn a_file_of_a_gigabyte_is_refused_unread() {
     heard.ends(1).says("a.yaml").says("it is larger than 64 MiB");
 }
 
+type Make = fn(&Person);
+
 #[test]
 fn what_is_no_file_is_refused_and_nothing_waits_for_it() {
-    let make: [(&str, fn(&Person)); 5] = [
+    let make: [(&str, Make); 5] = [
         ("it is not a regular file", |person| {
             assert!(
                 std::process::Command::new("mkfifo")

@@ -137,9 +137,8 @@ fn has(root: &Value, kind: &str, path: &str) -> bool {
         return false;
     };
     let spec = &case["then"]["properties"]["spec"];
-    let keys = path.split('.').filter(|key| *key != "spec");
-    let found = keys.fold(Some(spec), |node, key| resolve(root, node?).get("properties")?.get(key));
-    found.is_some()
+    let mut keys = path.split('.').filter(|key| *key != "spec");
+    keys.try_fold(spec, |node, key| resolve(root, node).get("properties")?.get(key)).is_some()
 }
 
 #[test]
