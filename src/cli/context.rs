@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Printer;
 use super::exit::{self, Failure};
-use super::{Caching, Global, output, problems};
+use super::{Global, output, problems};
 use crate::engine::Engine;
 use crate::engine::clock::SystemClock;
 use crate::engine::permits::Permits;
@@ -32,7 +32,7 @@ use crate::store::{Store, StoreError};
 impl Global {
     pub fn source(&self) -> Directory {
         let source = Directory::new(self.file.clone());
-        if self.cache == Caching::Off {
+        if self.no_cache {
             return source;
         }
         source.remembering(self.state_path().with_file_name("reading.cache"))

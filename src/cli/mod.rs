@@ -92,15 +92,12 @@ pub struct Global {
     chdir: Option<PathBuf>,
     /// Read everything again, without what the last reading remembers beside the stored state
     #[arg(
-        long = "no-cache",
+        long,
         global = true,
-        num_args = 0,
-        env = "MAILPLUMB_CACHE",
-        default_value = "on",
-        default_missing_value = "off",
-        hide_default_value = true
+        env = "MAILPLUMB_NO_CACHE",
+        value_parser = clap::builder::FalseyValueParser::new()
     )]
-    cache: Caching,
+    no_cache: bool,
     /// Colour the output
     #[arg(long, global = true, value_name = "WHEN", env = "MAILPLUMB_COLOR", default_value = "auto")]
     color: Colour,
@@ -112,13 +109,6 @@ enum Colour {
     Auto,
     Always,
     Never,
-}
-
-/// Whether what was read is remembered for the next time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Caching {
-    On,
-    Off,
 }
 
 /// How a listing is printed.
