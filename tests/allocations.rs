@@ -1,7 +1,7 @@
 //! What reading and planning cost, counted in allocations, so that a change that makes them dearer does not pass unseen.
 //!
 //! Counts do not depend on the machine or its load, as times do. Where a count grows for a good reason, raise it here, in the
-//! same commit; where it has fallen far below, lower it. The measured times are in `docs/performance.md`.
+//! same commit; where it has fallen far below, lower it. `cargo bench --bench plan` measures times.
 #![expect(clippy::unwrap_used, reason = "fixed inputs of the test itself")]
 
 #[expect(dead_code, reason = "the benchmark needs more of it")]
