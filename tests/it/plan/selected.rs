@@ -109,7 +109,8 @@ proptest! {
             plan::plan(&desired, &stored, &everything).steps.into_iter().map(|step| step.target).collect();
         let after = plan::model::apply(&plan, &stored);
         let touched: BTreeSet<&Target> = plan.steps.iter().map(|step| &step.target).collect();
-        for step in &plan.steps {
+        // Without a change that was not chosen, what is stored may itself call for a test that the change would have spared.
+        for step in plan.steps.iter().filter(|step| step.action != Action::Retest) {
             prop_assert!(whole.contains(&step.target), "{} is in the whole plan, too", step.target);
         }
         for (name, mailbox) in &stored.mailboxes {
