@@ -4,6 +4,7 @@
 
 pub mod alert;
 pub mod clock;
+pub mod content;
 pub mod cursor;
 pub mod desired;
 pub mod event;
