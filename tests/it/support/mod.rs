@@ -9,6 +9,8 @@ pub mod scratch;
 #[cfg(feature = "demo")]
 pub mod certificates;
 #[cfg(feature = "demo")]
+pub mod courier;
+#[cfg(feature = "demo")]
 pub mod dovecot;
 #[cfg(feature = "demo")]
 pub mod fault_proxy;

@@ -5,6 +5,7 @@ mod failing;
 mod incoming;
 pub mod outgoing;
 mod panicking;
+mod refusing;
 mod switching;
 mod together;
 

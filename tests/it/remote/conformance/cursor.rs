@@ -7,7 +7,7 @@ use super::READING;
 use crate::remote::world::client::{behind, fetch, unseen};
 use crate::remote::world::{ANNA, Client, How, World};
 
-in_both_worlds! {
+in_every_world! {
     a_second_listing_behind_the_cursor_is_empty_and_fetches_nothing,
     mail_that_comes_after_a_listing_is_seen_by_the_next,
     a_message_that_vanished_between_list_and_fetch_is_no_error,

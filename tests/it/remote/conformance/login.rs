@@ -11,7 +11,7 @@ use crate::remote::world::{
 };
 use crate::support::need::{Need, require};
 
-in_both_worlds! {
+in_every_world! {
     every_mechanism_logs_in_behind_tls,
     a_wrong_password_and_an_unknown_user_are_refused_alike,
     a_declared_mechanism_that_is_not_offered_is_not_replaced,

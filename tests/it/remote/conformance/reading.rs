@@ -9,7 +9,7 @@ use super::READING;
 use crate::remote::world::client::fetch;
 use crate::remote::world::{ANNA, Client, FirstDot, How, World};
 
-in_both_worlds! {
+in_every_world! {
     the_corpus_arrives_octet_by_octet,
     odd_messages_arrive_octet_by_octet,
     a_dot_may_be_the_first_octet,

@@ -1,6 +1,7 @@
-//! A mail server as the conformance suite sees it. There are two: the playground, and Dovecot with Postfix.
+//! A mail server as the conformance suite sees it. There are three: the playground, Dovecot with Postfix, and Courier for reading.
 
 pub mod client;
+mod courier;
 pub mod playground;
 mod real;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use mailplumb::model::profile::Protocol;
 
 pub use client::{Client, How};
+pub use courier::Other;
 pub use playground::Play;
 pub use real::Real;
 
