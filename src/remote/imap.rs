@@ -243,6 +243,7 @@ impl ImapInbox {
             Inbox::Fresh(opened) => opened,
             Inbox::Listed(_) => self.session.open_inbox(Access::ReadOnly).await?,
         };
+        let opened = self.settled(cursor, opened).await?;
         self.inbox = Inbox::Listed(opened);
         let validity = opened.validity;
         let messages = match first_uid(cursor, &opened) {
@@ -250,6 +251,21 @@ impl ImapInbox {
             None => Vec::new(),
         };
         Ok(Listing::Imap { validity, messages })
+    }
+
+    /// Some servers (Courier) keep the numbers of an inbox only once somebody has opened it for writing, and show another
+    /// UIDVALIDITY to each session that merely looks. Where it differs from the cursor's, the inbox is therefore opened for writing
+    /// once, which changes no message.
+    async fn settled(&mut self, cursor: &Cursor, opened: Opened) -> Result<Opened, Cause> {
+        let is_renumbered =
+            matches!(cursor, Cursor::Imap { validity, uid_last: _ } if *validity != opened.validity);
+        if !is_renumbered {
+            return Ok(opened);
+        }
+        match self.session.open_inbox(Access::ReadWrite).await {
+            Err(Cause::Refused { .. }) => self.session.open_inbox(Access::ReadOnly).await,
+            settled => settled,
+        }
     }
 
     async fn fetch_all(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, Cause> {

@@ -61,7 +61,7 @@ fn check(person: &Person) {
             .unwrap_or_else(|| panic!("no {words}"))
     };
     of("apply").says("2 passed, 0 failed");
-    of("plan --file mail --detailed-exitcode").says("no changes");
+    of("plan --file mail --detailed-exitcode").says("No changes.");
     of("messages show 1 --file mail").says("Subject: With a file").says("stock.csv (text/csv");
     assert_eq!(person.read("attachments/stock.csv"), "a;b");
     of("outbox list").says("sent");

@@ -56,6 +56,7 @@ async fn a_wrong_password_and_an_unknown_user_are_refused_alike(world: &dyn Worl
 pub(super) async fn wrong_logins(world: &dyn World, protocol: Protocol) {
     let challenges = CHALLENGES.iter().filter(|_| world.has_challenges());
     let some: Vec<Authentication> = match protocol {
+        _ if world.refuses_slowly() => vec![Authentication::Auto],
         Protocol::Pop3 | Protocol::Imap => PASSWORDS.iter().chain(challenges).copied().collect(),
         // Postfix takes a second for each refusal.
         Protocol::Smtp => vec![Authentication::Auto, Authentication::Login],

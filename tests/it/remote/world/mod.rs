@@ -85,6 +85,22 @@ pub trait World: Sync {
     /// Whether the servers offer SCRAM and CRAM-MD5.
     fn has_challenges(&self) -> bool;
 
+    /// Whether the UIDs of new mail that EXAMINE has shown stay, as RFC 3501 section 2.3.1.1 wants it. Courier notes them only at
+    /// SELECT: when a message goes away before, those behind it move up.
+    fn keeps_numbers_shown_to_a_looker(&self) -> bool {
+        true
+    }
+
+    /// What IMAP hands out for a message that is gone. `None`: nothing.
+    fn placeholder(&self) -> Option<&'static [u8]> {
+        None
+    }
+
+    /// Whether each refused login takes its server several seconds.
+    fn refuses_slowly(&self) -> bool {
+        false
+    }
+
     /// What becomes of a line of more than 998 octets that is submitted.
     fn long_line(&self) -> LongLine;
 
@@ -95,7 +111,7 @@ pub trait World: Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstDot {
     Kept,
-    /// Dovecot 2.3 doubles dots behind a line end only, so that by POP3 nobody can tell this one from a doubled one. Mail
+    /// Dovecot 2.3 and Courier double dots behind a line end only, so that by POP3 nobody can tell this one from a doubled one. Mail
     /// that came by SMTP begins with a header.
     Lost,
 }
