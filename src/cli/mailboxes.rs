@@ -110,7 +110,8 @@ fn is_active(row: &MailboxRow) -> bool {
 }
 
 /// Refuses a name that no mailbox has, which otherwise would look like a mailbox without anything in it.
-pub async fn must_be_known(store: &dyn Store, name: &Name) -> Result<(), Failure> {
+pub async fn must_be_known(store: &dyn Store, name: Option<&Name>) -> Result<(), Failure> {
+    let Some(name) = name else { return Ok(()) };
     match store.mailbox(name).await? {
         Some(_) => Ok(()),
         None => Err(unknown(name.as_str(), &store.mailboxes().await?)),
