@@ -22,6 +22,11 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.mailboxes.is_empty() && self.profile.is_none()
+    }
+
     /// The chosen mailboxes that are active. Those left out because they are inactive are named.
     pub async fn choose(&self, store: &dyn Store) -> Result<Vec<Name>, Failure> {
         let rows = store.mailboxes().await?;
