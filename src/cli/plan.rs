@@ -91,7 +91,7 @@ struct Overrides {
     /// Override this guard; may be given several times
     #[arg(long, value_name = "GUARD", requires = "reason", value_parser = parse_guard)]
     override_guard: Vec<Guard>,
-    /// Judge what providers switch off as on this day [default: today]
+    /// Judge what expires and what providers switch off as on this day [default: today]
     #[arg(long, value_name = "DATE")]
     as_of: Option<jiff::civil::Date>,
     /// Why guards are overridden; it is recorded
@@ -211,7 +211,7 @@ fn read_snapshot(path: &Path) -> Result<Stored, Failure> {
 
 /// A plan where the store is not: nothing is compared by value there.
 fn against_snapshot(global: &Global, path: &Path, policy: &Policy) -> Result<Plan, Failure> {
-    let desired = global.desired(&global.host()?)?;
+    let desired = global.desired(&global.host()?, policy)?;
     let stored = read_snapshot(path)?;
     choice::check(&policy.selection, &desired, &stored)?;
     Ok(crate::plan::plan(&desired, &stored, policy))
