@@ -22,13 +22,7 @@ use mailplumb::source::directory::Directory;
 const MAILBOXES: usize = 1000;
 
 fn policy() -> Policy {
-    Policy {
-        connectors: [ServerKind::ImapSmtp].into(),
-        overrides: Default::default(),
-        selection: Default::default(),
-        compared: Default::default(),
-        as_of: None,
-    }
+    Policy { connectors: [ServerKind::ImapSmtp].into(), ..Policy::default() }
 }
 
 /// The plan of the manifest in a folder against what is stored, beside a memory if there is one.

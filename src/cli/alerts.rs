@@ -61,7 +61,7 @@ impl Alerts {
         let alerts = store.alerts_about(mailbox, self.limit).await?;
         // Of a mailbox that was deleted, alerts may be left.
         if alerts.is_empty() {
-            mailboxes::must_be_known(store, mailbox).await?;
+            mailboxes::must_be_known(store, Some(mailbox)).await?;
         }
         Ok(alerts)
     }

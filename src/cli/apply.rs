@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::choice::Choice;
-use super::compare::Comparing;
 use super::confirm::{self, Input};
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome};
-use super::plan::{Creation, Overrides, planned};
+use super::plan::Making;
 use super::progress::Progress;
 use super::report::Applied;
 use super::{Format, Global, output, saved};
@@ -80,13 +78,7 @@ pub struct Apply {
     #[arg(long)]
     concise: bool,
     #[command(flatten)]
-    choice: Choice,
-    #[command(flatten)]
-    creation: Creation,
-    #[command(flatten)]
-    comparing: Comparing,
-    #[command(flatten)]
-    overrides: Overrides,
+    making: Making,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,7 +109,7 @@ impl Apply {
         let host = global.acting_host()?;
         let (desired, plan) = match &self.plan {
             Some(path) => {
-                let desired = global.behind(&host, &self.overrides.policy(&self.choice)?)?;
+                let desired = global.behind(&host, &self.making.policy()?)?;
                 let plan = saved::read_fitting(path, &desired, &global.source())?;
                 (desired, plan)
             }
@@ -147,8 +139,7 @@ impl Apply {
                 Ok(())
             })?;
         }
-        let policy = self.overrides.policy(&self.choice)?;
-        planned(global, host, &policy, (&self.creation, self.comparing, None))
+        self.making.plan(global, host, None)
     }
 
     fn show(&self, plan: &Plan) -> Result<(), Failure> {

@@ -99,22 +99,22 @@ impl Global {
             Ok(reading::inputs(&self.source(), host, policy, store).await?)
         })?;
         let Survey { files, problems, desired, .. } = &mut inputs.survey;
-        let desired = shown_problems(files, problems, desired.take())?;
+        let desired = shown_problems(files, problems, (desired.take(), policy))?;
         Ok((inputs, desired))
     }
 
     /// Reads the whole manifest; problems are printed, and errors among them end the command.
-    pub fn desired(&self, host: &HostSettings) -> Result<Desired, Failure> {
+    pub fn desired(&self, host: &HostSettings, policy: &Policy) -> Result<Desired, Failure> {
         let files = self.source().load()?;
         let manifest::Reading { desired, problems } = manifest::read(&files, host);
-        shown_problems(&files, &problems, desired)
+        shown_problems(&files, &problems, (desired, policy))
     }
 
     /// Reads the manifest for all but its mailboxes; problems are printed, and errors among them end the command.
     pub fn behind(&self, host: &HostSettings, policy: &Policy) -> Result<Desired, Failure> {
         let Survey { files, problems, desired, .. } =
             reading::survey(&self.source(), host, policy, Against::Nothing)?;
-        shown_problems(&files, &problems, desired)
+        shown_problems(&files, &problems, (desired, policy))
     }
 
     /// The store as it is. A default store that is missing is `None`; a missing one that was named is an error.
@@ -215,11 +215,11 @@ impl Global {
 fn shown_problems(
     files: &[SourceFile],
     problems: &[Problem],
-    desired: Option<Desired>,
+    (desired, policy): (Option<Desired>, &Policy),
 ) -> Result<Desired, Failure> {
     problems::print(problems, files);
     let desired = desired.ok_or_else(|| invalid(problems))?;
-    problems::print(&manifest::expiry::check(&desired, today()), files);
+    problems::print(&manifest::expiry::check(&desired, policy.as_of.unwrap_or_else(today)), files);
     Ok(desired)
 }
 

@@ -103,12 +103,11 @@ impl From<StoreError> for Failure {
             StoreError::Failed(_) => "run the command again; if it stays, report it with this text",
         };
         let code = match &error {
-            StoreError::Busy { .. } => LOCKED,
+            StoreError::Busy { .. } | StoreError::Fenced(_) => LOCKED,
             StoreError::Stale { .. } | StoreError::OtherStore { .. } | StoreError::AlreadyApplied { .. } => {
                 STALE
             }
             StoreError::Missing(_)
-            | StoreError::Fenced(_)
             | StoreError::Full
             | StoreError::ReadOnly(_)
             | StoreError::TooNew { .. }

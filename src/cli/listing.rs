@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::exit::Failure;
-use super::output;
+use super::{Format, output};
 
 /// Of every JSON document that this program lists things with. New members do not raise it; a member that goes away or
 /// changes its meaning does.
@@ -56,8 +56,65 @@ impl JsonList {
     }
 }
 
+/// A list that is read page by page, newest first.
+pub struct Paged<'a> {
+    /// The list's member of the document.
+    pub name: &'static str,
+    /// Of the table.
+    pub header: &'a [&'a str],
+    pub limit: u64,
+}
+
+impl Paged<'_> {
+    /// Prints the list. `read` returns at most so many entries older than the one with that id; `row` is what the table says of
+    /// one. Returns how many there were.
+    pub async fn print<T: Serialize>(
+        &self,
+        format: Format,
+        read: impl AsyncFnMut(u64, Option<u64>) -> Result<Vec<T>, Failure>,
+        row: impl Fn(&T) -> Vec<String>,
+        id: impl Fn(&T) -> u64,
+    ) -> Result<usize, Failure> {
+        match format {
+            Format::Json => {
+                let mut list = JsonList::new(self.name);
+                let listed = self.each_page(read, id, |page| list.extend(page)).await?;
+                list.end()?;
+                Ok(listed)
+            }
+            Format::Text => {
+                let print =
+                    |page: &[T]| output::data(&output::table(self.header, page.iter().map(&row).collect()));
+                self.each_page(read, id, print).await
+            }
+        }
+    }
+
+    /// Hands out page by page, an empty page when there are no entries at all.
+    async fn each_page<T>(
+        &self,
+        mut read: impl AsyncFnMut(u64, Option<u64>) -> Result<Vec<T>, Failure>,
+        id: impl Fn(&T) -> u64,
+        mut show: impl FnMut(&[T]) -> Result<(), Failure>,
+    ) -> Result<usize, Failure> {
+        let (mut listed, mut before) = (0, None);
+        loop {
+            let limit = next_page(self.limit, listed as u64);
+            let page = if limit == 0 { Vec::new() } else { read(limit, before).await? };
+            if listed == 0 || !page.is_empty() {
+                show(&page)?;
+            }
+            listed += page.len();
+            match page.last() {
+                Some(last) if page.len() as u64 == limit && !output::is_closed() => before = Some(id(last)),
+                Some(_) | None => return Ok(listed),
+            }
+        }
+    }
+}
+
 /// How many entries the next page has, when `listed` of at most `limit` are out.
-pub fn next_page(limit: u64, listed: u64) -> u64 {
+fn next_page(limit: u64, listed: u64) -> u64 {
     limit.saturating_sub(listed).min(PAGE_ENTRIES)
 }
 

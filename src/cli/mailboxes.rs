@@ -22,6 +22,11 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.mailboxes.is_empty() && self.profile.is_none()
+    }
+
     /// The chosen mailboxes that are active. Those left out because they are inactive are named.
     pub async fn choose(&self, store: &dyn Store) -> Result<Vec<Name>, Failure> {
         let rows = store.mailboxes().await?;
@@ -110,7 +115,8 @@ fn is_active(row: &MailboxRow) -> bool {
 }
 
 /// Refuses a name that no mailbox has, which otherwise would look like a mailbox without anything in it.
-pub async fn must_be_known(store: &dyn Store, name: &Name) -> Result<(), Failure> {
+pub async fn must_be_known(store: &dyn Store, name: Option<&Name>) -> Result<(), Failure> {
+    let Some(name) = name else { return Ok(()) };
     match store.mailbox(name).await? {
         Some(_) => Ok(()),
         None => Err(unknown(name.as_str(), &store.mailboxes().await?)),

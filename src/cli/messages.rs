@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::context::read;
 use super::exit::{DONE, Failure, Outcome};
-use super::listing::{self, JsonList};
+use super::listing::Paged;
 use super::{Format, Global, mailboxes, output};
 use crate::model::name::Name;
 use crate::model::record::MessageRecord;
@@ -95,55 +95,36 @@ impl Messages {
 
 impl List {
     async fn print(&self, store: &dyn Store, output: Format) -> Outcome {
-        match output {
-            Format::Json => {
-                let mut list = JsonList::new("messages");
-                self.each_page(store, |page| list.extend(page)).await?;
-                list.end()?;
-            }
-            Format::Text => {
-                let header = ["id", "mailbox", "received", "from", "subject", "bytes", ""];
-                let print = |page: &[MessageRecord]| {
-                    output::data(&output::table(&header, page.iter().map(row).collect()))
-                };
-                let shown = self.each_page(store, print).await?;
-                output::talk(&format!("{} shown", output::counted(shown, "message", "messages")));
-            }
+        let list = Paged {
+            name: "messages",
+            header: &["id", "mailbox", "received", "from", "subject", "bytes", ""],
+            limit: self.limit,
+        };
+        let read = async |limit, before| self.page(store, limit, before).await;
+        let listed = list.print(output, read, row, |record| record.id).await?;
+        if output == Format::Text {
+            output::talk(&format!("{} shown", output::counted(listed, "message", "messages")));
         }
         Ok(DONE)
     }
 
-    /// Hands out the messages page by page, newest first, an empty page when there are none; returns how many there were.
-    async fn each_page(
+    async fn page(
         &self,
         store: &dyn Store,
-        mut show: impl FnMut(&[MessageRecord]) -> Result<(), Failure>,
-    ) -> Result<usize, Failure> {
-        let (mut shown, mut before) = (0, None);
-        loop {
-            let limit = listing::next_page(self.limit, shown as u64);
-            let query = MessageQuery {
-                mailbox: self.mailbox.clone(),
-                limit: Some(limit),
-                quarantined_only: self.quarantined,
-                before,
-            };
-            let page = if limit == 0 { Vec::new() } else { store.messages(&query).await? };
-            if shown == 0
-                && page.is_empty()
-                && let Some(name) = &self.mailbox
-            {
-                mailboxes::must_be_known(store, name).await?;
-            }
-            if shown == 0 || !page.is_empty() {
-                show(&page)?;
-            }
-            shown += page.len();
-            match page.last() {
-                Some(last) if page.len() as u64 == limit && !output::is_closed() => before = Some(last.id),
-                Some(_) | None => return Ok(shown),
-            }
+        limit: u64,
+        before: Option<u64>,
+    ) -> Result<Vec<MessageRecord>, Failure> {
+        let query = MessageQuery {
+            mailbox: self.mailbox.clone(),
+            limit: Some(limit),
+            quarantined_only: self.quarantined,
+            before,
+        };
+        let page = store.messages(&query).await?;
+        if page.is_empty() && before.is_none() {
+            mailboxes::must_be_known(store, self.mailbox.as_ref()).await?;
         }
+        Ok(page)
     }
 }
 

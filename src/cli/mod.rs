@@ -2,6 +2,7 @@
 
 mod alerts;
 mod apply;
+mod approve;
 mod choice;
 mod compare;
 mod completions;
@@ -132,6 +133,8 @@ enum Command {
     Plan(plan::PlanCommand),
     Apply(apply::Apply),
     Test(test::Test),
+    Approve(approve::Approve),
+    Reject(approve::Reject),
     Sync(sync::Sync),
     Watch(watch::WatchCommand),
     Status(status::Status),
@@ -192,6 +195,8 @@ pub fn main() -> ExitCode {
         Command::Plan(command) => command.run(global),
         Command::Apply(command) => command.run(global),
         Command::Test(command) => command.run(global),
+        Command::Approve(command) => command.run(global),
+        Command::Reject(command) => command.run(global),
         Command::Sync(command) => command.run(global),
         Command::Watch(command) => command.run(global),
         Command::Status(command) => command.run(global),

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome};
-use super::listing::{self, JsonList};
+use super::listing::Paged;
 use super::messages::parse_name;
 use super::{Format, Global, mailboxes, output};
 use crate::engine::clock::SystemClock;
@@ -237,55 +237,32 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
 
 impl List {
     async fn run(self, store: &dyn Store) -> Outcome {
-        match self.output {
-            Format::Json => {
-                let mut list = JsonList::new("messages");
-                self.each_page(store, |page| list.extend(page)).await?;
-                list.end()?;
-            }
-            Format::Text => {
-                let header = ["id", "mailbox", "state", "to", "subject", "attempts", "changed", "words"];
-                let print = |page: &[OutgoingMessage]| {
-                    output::data(&output::table(&header, page.iter().map(row).collect()))
-                };
-                let shown = self.each_page(store, print).await?;
-                output::talk(&format!("{} shown", output::counted(shown, "message", "messages")));
-            }
+        let list = Paged {
+            name: "messages",
+            header: &["id", "mailbox", "state", "to", "subject", "attempts", "changed", "words"],
+            limit: self.limit,
+        };
+        let read = async |limit, before| self.page(store, limit, before).await;
+        let listed = list.print(self.output, read, row, |message| message.id).await?;
+        if self.output == Format::Text {
+            output::talk(&format!("{} shown", output::counted(listed, "message", "messages")));
         }
         Ok(DONE)
     }
 
-    /// Hands out the messages page by page, newest first, an empty page when there are none; returns how many there were.
-    async fn each_page(
+    async fn page(
         &self,
         store: &dyn Store,
-        mut show: impl FnMut(&[OutgoingMessage]) -> Result<(), Failure>,
-    ) -> Result<usize, Failure> {
-        let (mut shown, mut before) = (0, None);
-        loop {
-            let limit = listing::next_page(self.limit, shown as u64);
-            let query = OutboxQuery {
-                mailbox: self.mailbox.clone(),
-                state: self.in_state,
-                limit: Some(limit),
-                before,
-            };
-            let page = if limit == 0 { Vec::new() } else { store.outbox(&query).await? };
-            if shown == 0
-                && page.is_empty()
-                && let Some(name) = &self.mailbox
-            {
-                mailboxes::must_be_known(store, name).await?;
-            }
-            if shown == 0 || !page.is_empty() {
-                show(&page)?;
-            }
-            shown += page.len();
-            match page.last() {
-                Some(last) if page.len() as u64 == limit && !output::is_closed() => before = Some(last.id),
-                Some(_) | None => return Ok(shown),
-            }
+        limit: u64,
+        before: Option<u64>,
+    ) -> Result<Vec<OutgoingMessage>, Failure> {
+        let query =
+            OutboxQuery { mailbox: self.mailbox.clone(), state: self.in_state, limit: Some(limit), before };
+        let page = store.outbox(&query).await?;
+        if page.is_empty() && before.is_none() {
+            mailboxes::must_be_known(store, self.mailbox.as_ref()).await?;
         }
+        Ok(page)
     }
 }
 

@@ -54,6 +54,13 @@ pub struct PlanCommand {
     #[arg(long)]
     detailed_exitcode: bool,
     #[command(flatten)]
+    making: Making,
+}
+
+/// How a plan is made.
+#[derive(Debug, Args)]
+pub struct Making {
+    #[command(flatten)]
     choice: Choice,
     #[command(flatten)]
     creation: Creation,
@@ -72,7 +79,7 @@ enum PlanFormat {
 
 /// Whether a store that was named has to be there.
 #[derive(Debug, Clone, Args)]
-pub struct Creation {
+struct Creation {
     /// Begin a new store where --state says, if there is none
     #[arg(long)]
     create: bool,
@@ -80,11 +87,11 @@ pub struct Creation {
 
 /// Guards that are overridden, each by name.
 #[derive(Debug, Clone, Args)]
-pub struct Overrides {
+struct Overrides {
     /// Override this guard; may be given several times
     #[arg(long, value_name = "GUARD", requires = "reason", value_parser = parse_guard)]
     override_guard: Vec<Guard>,
-    /// Judge what providers switch off as on this day [default: today]
+    /// Judge what expires and what providers switch off as on this day [default: today]
     #[arg(long, value_name = "DATE")]
     as_of: Option<jiff::civil::Date>,
     /// Why guards are overridden; it is recorded
@@ -92,14 +99,38 @@ pub struct Overrides {
     reason: Option<String>,
 }
 
-impl Overrides {
-    /// The policy of this build with these overrides.
-    pub fn policy(&self, choice: &Choice) -> Result<Policy, Failure> {
-        let reason = self.reason.clone().unwrap_or_default();
-        let overrides = self.override_guard.iter().map(|guard| (*guard, reason.clone())).collect();
+impl Making {
+    /// The policy of this build with what was chosen and overridden.
+    pub fn policy(&self) -> Result<Policy, Failure> {
+        let reason = self.overrides.reason.clone().unwrap_or_default();
+        let overrides = self.overrides.override_guard.iter().map(|guard| (*guard, reason.clone())).collect();
         let policy = policy();
-        let (as_of, selection) = (self.as_of.or(policy.as_of), choice.selection()?);
+        let (as_of, selection) = (self.overrides.as_of.or(policy.as_of), self.choice.selection()?);
         Ok(Policy { overrides, as_of, selection, ..policy })
+    }
+
+    /// What the manifest asks for, as far as something may be to do, and the plan; without a store, everything is new, and it
+    /// is said.
+    pub fn plan(
+        &self,
+        global: &Global,
+        host: &HostSettings,
+        id_of_new: Option<StoreId>,
+    ) -> Result<(Desired, Plan), Failure> {
+        let policy = self.policy()?;
+        let store = if self.creation.create { global.store_if_there()? } else { global.store_to_read()? };
+        let store = store.as_ref().map(|store| store as &dyn Store);
+        let (mut inputs, desired) = global.inputs(host, &policy, store)?;
+        if store.is_none() {
+            output::talk(&format!("no store at {} yet: everything is new", shown(&global.state_path())));
+        }
+        if inputs.stored.store.is_none() {
+            inputs.stored.store = id_of_new;
+        }
+        choice::check(&policy.selection, &desired, &inputs.stored)?;
+        let compared = self.comparing.compared(global, &desired, &inputs.stored)?;
+        let plan = inputs.plan(&desired, &Policy { compared, ..policy });
+        Ok((desired, plan))
     }
 }
 
@@ -126,13 +157,12 @@ impl PlanCommand {
         if let Some(path) = &self.show {
             return self.show(path, global);
         }
-        let policy = self.overrides.policy(&self.choice)?;
         let plan = match &self.snapshot {
-            Some(path) => against_snapshot(global, path, &policy)?,
+            Some(path) => against_snapshot(global, path, &self.making.policy()?)?,
             None => {
                 // The store that `apply` makes is known by this name, so that a saved plan fits no other one.
                 let id = self.out.is_some().then(crate::store::sqlite::new_id).transpose()?;
-                planned(global, &global.host()?, &policy, (&self.creation, self.comparing, id))?.1
+                self.making.plan(global, &global.host()?, id)?.1
             }
         };
         self.print(&plan)?;
@@ -179,32 +209,9 @@ fn read_snapshot(path: &Path) -> Result<Stored, Failure> {
         .map_err(|error| Failure::new(format!("`{}` cannot be planned against", shown(path))).cause(error))
 }
 
-/// What the manifest asks for, as far as something may be to do, and the plan; without a store, everything is new, and it is
-/// said.
-pub fn planned(
-    global: &Global,
-    host: &HostSettings,
-    policy: &Policy,
-    (creation, comparing, id_of_new): (&Creation, Comparing, Option<StoreId>),
-) -> Result<(Desired, Plan), Failure> {
-    let store = if creation.create { global.store_if_there()? } else { global.store_to_read()? };
-    let store = store.as_ref().map(|store| store as &dyn Store);
-    let (mut inputs, desired) = global.inputs(host, policy, store)?;
-    if store.is_none() {
-        output::talk(&format!("no store at {} yet: everything is new", shown(&global.state_path())));
-    }
-    if inputs.stored.store.is_none() {
-        inputs.stored.store = id_of_new;
-    }
-    choice::check(&policy.selection, &desired, &inputs.stored)?;
-    let compared = comparing.compared(global, &desired, &inputs.stored)?;
-    let plan = inputs.plan(&desired, &Policy { compared, ..policy.clone() });
-    Ok((desired, plan))
-}
-
 /// A plan where the store is not: nothing is compared by value there.
 fn against_snapshot(global: &Global, path: &Path, policy: &Policy) -> Result<Plan, Failure> {
-    let desired = global.desired(&global.host()?)?;
+    let desired = global.desired(&global.host()?, policy)?;
     let stored = read_snapshot(path)?;
     choice::check(&policy.selection, &desired, &stored)?;
     Ok(crate::plan::plan(&desired, &stored, policy))

@@ -101,6 +101,9 @@ fn about(policy: &Policy, against: Against<'_>) -> Option<[u8; 32]> {
             }
         }
     }
+    for (mailbox, address) in &outline.stored.approvals {
+        hasher.update(mailbox.as_str().as_bytes()).update(&[0]).update(address.key().as_bytes()).update(&[0]);
+    }
     Some(*hasher.finalize().as_bytes())
 }
 

@@ -10,6 +10,7 @@ use crate::model::alert::{Alert, AlertLevel};
 use crate::model::event::Event;
 use crate::model::failure::FailureSummary;
 use crate::model::ledger::{HaltReason, LedgerEntry, NewRun, Outcome, RunKind, Tally};
+use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::stored::{StoredMailbox, StoredOperation};
@@ -184,11 +185,29 @@ impl Turn {
     }
 
     async fn finish(&mut self) -> Result<(), StoreError> {
-        while let Some(joined) = self.jobs.join_next().await {
+        let engine = Arc::clone(&self.engine);
+        let patience = async {
+            engine.stopping.cancelled().await;
+            tokio::time::sleep(limits::STOP_GRACE).await;
+        };
+        tokio::pin!(patience);
+        let mut is_patient = true;
+        loop {
+            let joined = tokio::select! {
+                joined = self.jobs.join_next() => joined,
+                // A server that does not answer keeps nobody who wants to stop; its test counts as not begun.
+                () = &mut patience, if is_patient => {
+                    is_patient = false;
+                    self.jobs.abort_all();
+                    continue;
+                }
+            };
             match joined {
-                Ok((name, profile, ended)) => self.ended(name, profile, ended).await?,
+                None => break,
+                Some(Ok((name, profile, ended))) => self.ended(name, profile, ended).await?,
+                Some(Err(error)) if error.is_cancelled() => {}
                 // A panic is a defect; it costs one mailbox its test, and no other.
-                Err(error) => self.engine.tell(Event::Warned {
+                Some(Err(error)) => self.engine.tell(Event::Warned {
                     message: format!("internal error, the test of a mailbox died: {error}"),
                 }),
             }

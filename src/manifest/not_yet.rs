@@ -6,7 +6,7 @@ use super::codes;
 use super::decode::spanned::Spanned;
 use super::entries::Entry;
 use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
-use super::mirror::organization::{ApprovalSource, OrganizationSpec};
+use super::mirror::organization::OrganizationSpec;
 use super::mirror::profile::{Credentials, MailAuthentication, ProfileSpec};
 use super::place::Place;
 use super::report::{Draft, Report};
@@ -32,11 +32,6 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
     if let Some(keep) = spec.alerts.as_ref().and_then(|alerts| alerts.keep.as_ref()) {
         let what = "`keep`: the newest alerts are kept, whatever their age";
         say("organization", keep.place, what, report);
-    }
-    let source = spec.approval.as_ref().and_then(|approval| approval.source.as_ref());
-    if let Some(source) = source.filter(|source| source.value == ApprovalSource::Command) {
-        let what = "`source: command`: there is no command that approves yet, so nothing is approved";
-        say("organization", source.place, what, report);
     }
     if let Some(defaults) = &spec.defaults {
         if let Some(accept) = defaults.accept {

@@ -3,6 +3,7 @@
 //! Nothing in this room does I/O, reads a clock, an environment or a source of randomness.
 
 pub mod alert;
+pub mod approval;
 pub mod clock;
 pub mod content;
 pub mod cursor;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::footing::Footing;
 use super::mailbox::Mailbox;
-use super::name::Name;
+use super::name::{Address, Name};
 use super::operation::{ConnectionDigest, Operation, OperationState};
 use super::organization::Organization;
 use super::pending::{Pending, Standing};
@@ -31,6 +31,9 @@ pub struct Stored {
     /// proved. All others were proved with the digest in `secrets`.
     #[serde(with = "secret_map", default)]
     pub proofs: BTreeMap<SecretRef, SecretDigest>,
+    /// The address of each mailbox that was approved by command. It counts only while the mailbox has it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub approvals: BTreeMap<Name, Address>,
 }
 
 impl Stored {
@@ -44,6 +47,7 @@ impl Stored {
             mailboxes: BTreeMap::new(),
             secrets: BTreeMap::new(),
             proofs: BTreeMap::new(),
+            approvals: BTreeMap::new(),
         }
     }
 }

@@ -263,7 +263,8 @@ fn consequences(
     let approval = &estate.desired.organization.value.approval;
     let has_other_address =
         change.stored.is_some_and(|stored| !stored.declared.address.same_as(&mailbox.address));
-    if has_other_address && !readiness::approves(approval, mailbox) {
+    let given = change.stored.and_then(|stored| estate.stored.approvals.get(&stored.declared.name));
+    if has_other_address && !readiness::approves(approval, mailbox, given) {
         others.push(Consequence::NeedsReapproval);
     }
     others.extend(

@@ -69,13 +69,18 @@ fn execute(effect: &Effect, after: &mut Stored) {
         Effect::PutMailbox(put) => put_mailbox(put, after),
         Effect::DeleteMailbox(name) => {
             after.mailboxes.remove(name);
+            after.approvals.remove(name);
         }
     }
 }
 
 fn put_mailbox(put: &PutMailbox, after: &mut Stored) {
     let PutMailbox { mailbox, renamed_from, operations, replay_from } = put;
-    let before = after.mailboxes.remove(renamed_from.as_ref().unwrap_or(&mailbox.name));
+    let name_before = renamed_from.as_ref().unwrap_or(&mailbox.name);
+    if let Some(approved) = after.approvals.remove(name_before) {
+        after.approvals.insert(mailbox.name.clone(), approved);
+    }
+    let before = after.mailboxes.remove(name_before);
     let process_from = before.as_ref().and_then(|before| before.process_from);
     let known = before.map(|before| before.operations).unwrap_or_default();
     let operations: BTreeMap<Operation, StoredOperation> = operations

@@ -1,7 +1,7 @@
 //! What the declared configuration says of one operation, and why it has to be written anew when it has.
 
 use crate::model::mailbox::{IncomingMethod, Mailbox, MailboxKind};
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::operation::{Awaiting, ConnectionDigest, OffReason, Operation, OperationState, Readiness};
 use crate::model::organization::{Approval, ApprovalSource, Requirement};
 use crate::model::pending::Pending;
@@ -29,8 +29,8 @@ pub(super) fn judge(
     let profile = mailbox.profile.as_ref().and_then(|name| estate.desired.profiles.get(name));
     let profile = profile.map(|declared| &declared.value);
     let known = stored.and_then(|stored| stored.operations.get(&operation));
-    let approval = &estate.desired.organization.value.approval;
-    let (profile, connection) = match wanted(estate, mailbox, profile, approval, operation) {
+    let given = stored.and_then(|stored| estate.stored.approvals.get(&stored.declared.name));
+    let (profile, connection) = match wanted(estate, mailbox, (profile, given), operation) {
         Err(reason) => return off(reason, mailbox, stored, known),
         Ok(wanted) => wanted,
     };
@@ -93,8 +93,7 @@ fn no_connector(kind: ServerKind, connection: ConnectionDigest, known: Option<&S
 fn wanted<'a>(
     estate: &Estate<'_>,
     mailbox: &Mailbox,
-    profile: Option<&'a Profile>,
-    approval: &Approval,
+    (profile, given): (Option<&'a Profile>, Option<&Address>),
     operation: Operation,
 ) -> Result<(&'a Profile, ConnectionDigest), OffReason> {
     if operation == Operation::Incoming && mailbox.incoming == IncomingMethod::ForwardMailbox {
@@ -108,19 +107,24 @@ fn wanted<'a>(
     let outlines = estate.outlines.get(&profile.name).into_iter().flatten();
     let outline = Operation::ALL.into_iter().zip(outlines).find(|(of, _)| *of == operation);
     let outline = outline.and_then(|(_, outline)| outline.as_ref()).ok_or(OffReason::MethodNone)?;
-    match held_back(mailbox, profile, approval) {
+    let approval = &estate.desired.organization.value.approval;
+    match held_back(mailbox, profile, (approval, given)) {
         Some(reason) => Err(reason),
         None => Ok((profile, outline.digest(mailbox, estate.proofs()))),
     }
 }
 
-/// Why an operation that is asked for, and that the server could do, is off.
-pub(super) fn held_back(mailbox: &Mailbox, profile: &Profile, approval: &Approval) -> Option<OffReason> {
+/// Why an operation that is asked for, and that the server could do, is off. `given`: the address that was approved by command.
+pub(super) fn held_back(
+    mailbox: &Mailbox,
+    profile: &Profile,
+    (approval, given): (&Approval, Option<&Address>),
+) -> Option<OffReason> {
     if !mailbox.active {
         Some(OffReason::MailboxInactive)
     } else if !profile.active {
         Some(OffReason::ProfileInactive)
-    } else if !approves(approval, mailbox) {
+    } else if !approves(approval, mailbox, given) {
         Some(OffReason::NotApproved)
     } else {
         None
@@ -132,8 +136,8 @@ pub(super) fn is_spoken(policy: &Policy, kind: ServerKind, operation: Operation)
     operation != Operation::Act && policy.connectors.contains(&kind)
 }
 
-/// Whether the organization lets this address be processed.
-pub(super) fn approves(approval: &Approval, mailbox: &Mailbox) -> bool {
+/// Whether the organization lets this address be processed. `given`: the address that was approved by command.
+pub(super) fn approves(approval: &Approval, mailbox: &Mailbox, given: Option<&Address>) -> bool {
     let requirement = match mailbox.kind {
         MailboxKind::User => approval.users,
         MailboxKind::Queue => approval.queues,
@@ -142,8 +146,9 @@ pub(super) fn approves(approval: &Approval, mailbox: &Mailbox) -> bool {
     match (requirement, approval.source) {
         (Requirement::NotRequired, ApprovalSource::Manifest | ApprovalSource::Command) => true,
         (Requirement::Required, ApprovalSource::Manifest) => mailbox.is_approved(),
-        // Approving by command comes with a later version; until then nothing is approved by it.
-        (Requirement::Required, ApprovalSource::Command) => false,
+        (Requirement::Required, ApprovalSource::Command) => {
+            given.is_some_and(|given| given.same_as(&mailbox.address))
+        }
     }
 }
 

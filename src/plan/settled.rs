@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::footing::{Bearing, Footing, Outlook};
 use crate::model::mailbox::{IncomingMethod, Mailbox};
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::operation::{OffReason, Operation};
 use crate::model::organization::Approval;
 use crate::model::plan::Policy;
@@ -19,6 +19,8 @@ use super::secrets::kept_proofs;
 /// What stands behind the mailboxes of a manifest, prepared for asking about many of them.
 pub struct Behind<'a> {
     approval: &'a Approval,
+    /// The addresses that were approved by command.
+    given: &'a BTreeMap<Name, Address>,
     policy: &'a Policy,
     profiles: BTreeMap<&'a Name, Prepared<'a>>,
     /// Under which digests connections have to be proved.
@@ -46,7 +48,7 @@ impl<'a> Behind<'a> {
         approval: &'a Approval,
         profiles: impl Iterator<Item = &'a Profile>,
         secrets: BTreeMap<SecretRef, SecretDigest>,
-        (stored, policy): (&Stored, &'a Policy),
+        (stored, policy): (&'a Stored, &'a Policy),
     ) -> Self {
         let is_changed =
             |(name, digest): &(&SecretRef, &SecretDigest)| stored.secrets.get(*name) != Some(*digest);
@@ -61,7 +63,7 @@ impl<'a> Behind<'a> {
             (&profile.name, Prepared { profile, outlines, login })
         };
         let profiles = profiles.map(prepared).collect();
-        Self { approval, policy, profiles, proofs, changed }
+        Self { approval, given: &stored.approvals, policy, profiles, proofs, changed }
     }
 
     /// `None`: the mailbox has to be looked at whole, because of a former name, a changed secret, or something that it refers
@@ -99,7 +101,9 @@ impl<'a> Behind<'a> {
             return Bearing::Off(OffReason::NoProfile);
         };
         let Some(outline) = &outlines[nth] else { return Bearing::Off(OffReason::MethodNone) };
-        if let Some(reason) = readiness::held_back(mailbox, profile, self.approval) {
+        if let Some(reason) =
+            readiness::held_back(mailbox, profile, (self.approval, self.given.get(&mailbox.name)))
+        {
             return Bearing::Off(reason);
         }
         if !readiness::is_spoken(self.policy, profile.server.kind(), operation) {

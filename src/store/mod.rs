@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::model::alert::Alert;
+use crate::model::approval::Decision;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
 use crate::model::lease::{Holder, Lease, LeaseScope};
@@ -234,6 +235,8 @@ pub trait Store: Ledger + Send + Sync {
         lease: &Lease,
         commit: &RevisionCommit<'_>,
     ) -> Result<Revision, StoreError>;
+    /// Notes what was decided about addresses, all of it or nothing. Under the lease on the state.
+    async fn decide(&self, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError>;
     /// Newest first.
     async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError>;
     async fn manifest_digest(&self) -> Result<Option<ManifestDigest>, StoreError>;

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use super::{MailboxFigures, StoreError};
 use crate::model::alert::Alert;
+use crate::model::approval::Decision;
 use crate::model::cursor::InboxId;
 use crate::model::lease::{Holder, LeaseScope};
 use crate::model::name::Name;
@@ -67,6 +68,8 @@ pub trait Report: Send + Sync {
     async fn all_figures(&self) -> Result<BTreeMap<Name, MailboxFigures>, StoreError>;
     async fn revision(&self, revision: Revision) -> Result<Option<RevisionEntry>, StoreError>;
     async fn secrets(&self) -> Result<Vec<StoredSecret>, StoreError>;
+    /// The last decision by command about each mailbox that there is one about.
+    async fn decisions(&self) -> Result<BTreeMap<Name, Decision>, StoreError>;
     /// The alerts about one mailbox, newest first.
     async fn alerts_about(&self, mailbox: &Name, limit: u64) -> Result<Vec<Alert>, StoreError>;
     /// The inbox that a mailbox was last read from. `None`: never read.

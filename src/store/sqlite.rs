@@ -4,6 +4,7 @@
 //! between them, SQLite's write lock and the leases keep order.
 
 mod alerts;
+mod approvals;
 mod backup;
 mod blobs;
 mod columns;

@@ -12,11 +12,13 @@ use crate::cli::state::CursorView;
 use crate::cli::view::{self, OperationView, Operations, OutboxFigures, StateCode};
 use crate::engine::clock::SystemClock;
 use crate::model::alert::Alert;
+use crate::model::approval::{Decision, Verdict};
 use crate::model::clock::Clock;
 use crate::model::lease::LeaseScope;
 use crate::model::mailbox::{Accept, Mailbox};
 use crate::model::name::Name;
 use crate::model::operation::{OffReason, Operation};
+use crate::model::organization::ApprovalSource;
 use crate::model::outbox::{OutgoingMessage, OutgoingState};
 use crate::store::report::{Report, Standing};
 use crate::store::sqlite::SqliteStore;
@@ -30,6 +32,10 @@ pub struct MailboxTold {
     server: Option<&'static str>,
     /// "Process mail from" as it holds. Null: incoming was never enabled.
     process_from: Option<Timestamp>,
+    /// Where this organization approves addresses.
+    approval_source: ApprovalSource,
+    /// The last decision by command about its address. Null: none.
+    decision: Option<Decision>,
     operations: Operations,
     /// Null: never read.
     cursor: Option<CursorView>,
@@ -64,12 +70,15 @@ pub async fn tell(store: &SqliteStore, name: &Name) -> Result<Option<MailboxTold
     }
     open_messages.sort_by_key(|message| std::cmp::Reverse(message.id));
     open_messages.truncate(usize::try_from(LISTED).unwrap_or(usize::MAX));
+    let approval = store.organization().await?.map(|organization| organization.approval);
     let now = SystemClock::new().now();
     let lease = store.lease(&LeaseScope::Mailbox(name.clone())).await?;
     let worker = lease.filter(|lease| lease.standing == Standing::Held && lease.expires_at > now);
     Ok(Some(MailboxTold {
         server: row.profile.as_ref().map(|profile| profile.server.kind().key()),
         process_from: row.stored.process_from,
+        approval_source: approval.unwrap_or_default().source,
+        decision: store.decisions().await?.remove(name),
         operations: view::operations(&row.stored.operations),
         cursor: CursorView::of(&store.cursor(name).await?),
         records: figures.records,
@@ -140,9 +149,14 @@ fn operation_words(operation: Operation, of: &OperationView, told: &MailboxTold)
 /// For states that are no failure, and that a person may want to change all the same.
 fn next_step(of: &OperationView, told: &MailboxTold) -> Option<String> {
     match (of.state, of.off) {
-        (StateCode::Off, Some(OffReason::NotApproved)) => {
-            Some(format!("approve it with `approved: {}` in the manifest", told.declared.address))
-        }
+        (StateCode::Off, Some(OffReason::NotApproved)) => Some(match told.approval_source {
+            ApprovalSource::Manifest => {
+                format!("approve it with `approved: {}` in the manifest", told.declared.address)
+            }
+            ApprovalSource::Command => {
+                format!("`mailplumb approve {}`, then `mailplumb apply`", told.declared.name)
+            }
+        }),
         (StateCode::Off, Some(OffReason::NoProfile)) => Some("give it a profile in the manifest".to_owned()),
         (StateCode::AwaitingTest | StateCode::Testing, _) => {
             Some(format!("`mailplumb test {}`, or let `mailplumb watch` do it", told.declared.name))
@@ -189,6 +203,20 @@ fn figures(told: &MailboxTold) -> Vec<(&'static str, String)> {
     pairs
 }
 
+fn decided(decision: &Decision, declared: &Mailbox) -> String {
+    let verdict = match decision.verdict {
+        Verdict::Approved => "yes",
+        Verdict::Rejected => "rejected",
+    };
+    let other = match decision.address.same_as(&declared.address) {
+        true => String::new(),
+        false => format!(" for {}, which is another address", decision.address),
+    };
+    let reason = decision.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let by = output::shown(&format!("by {}{reason}", decision.by));
+    format!("{verdict}{other}, {by} ({})", output::moment(decision.at))
+}
+
 fn settings(told: &MailboxTold) -> Vec<(&'static str, String)> {
     let declared = &told.declared;
     let server = told.server.map_or_else(String::new, |server| format!(" ({server})"));
@@ -200,10 +228,15 @@ fn settings(told: &MailboxTold) -> Vec<(&'static str, String)> {
     }
     pairs.push((
         "approved",
-        match &declared.approved {
-            Some(_) if declared.is_approved() => "yes".to_owned(),
-            Some(other) => format!("for {other}, which is another address"),
-            None => "no".to_owned(),
+        match told.approval_source {
+            ApprovalSource::Manifest => match &declared.approved {
+                Some(_) if declared.is_approved() => "yes".to_owned(),
+                Some(other) => format!("for {other}, which is another address"),
+                None => "no".to_owned(),
+            },
+            ApprovalSource::Command => {
+                told.decision.as_ref().map_or_else(|| "no".to_owned(), |decision| decided(decision, declared))
+            }
         },
     ));
     pairs.push(("accept", accept_words(declared.accept).to_owned()));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{count, damaged, from_json, mailbox_id_opt, timestamp, timestamp_opt, whole};
-use super::{secrets, versions};
+use super::{approvals, secrets, versions};
 use crate::model::desired::ManifestDigest;
 use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
@@ -45,6 +45,7 @@ pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
             .collect(),
         secrets,
         proofs,
+        approvals: approvals::approved(db)?,
     })
 }
 
@@ -59,6 +60,7 @@ pub(super) fn outline(db: &Connection, footings: Vec<FootingRow>) -> Result<Outl
         mailboxes: BTreeMap::new(),
         secrets,
         proofs,
+        approvals: approvals::approved(db)?,
     };
     Ok(Outline { stored, footings })
 }

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    SqliteStore, alerts, blobs, declared, footings, incoming, lease, mailbox, messages, outbox, outgoing,
-    revision, runs, secrets, versions,
+    SqliteStore, alerts, approvals, blobs, declared, footings, incoming, lease, mailbox, messages, outbox,
+    outgoing, revision, runs, secrets, versions,
 };
 use crate::model::alert::Alert;
+use crate::model::approval::Decision;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
 use crate::model::lease::{Holder, Lease, LeaseScope};
@@ -74,6 +75,11 @@ impl Store for SqliteStore {
     ) -> Result<Revision, StoreError> {
         let (lease, commit) = (lease.clone(), revision::Commit::of(commit));
         self.write(move |work| revision::commit(work.db, &lease, &commit)).await
+    }
+
+    async fn decide(&self, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError> {
+        let (lease, decisions) = (lease.clone(), decisions.to_vec());
+        self.write(move |work| approvals::decide(work.db, &lease, &decisions)).await
     }
 
     async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {

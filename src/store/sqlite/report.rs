@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{count, from_json, mailbox_id, parse_name, timestamp_opt, whole};
-use super::{SqliteStore, declared, lease};
+use super::{SqliteStore, approvals, declared, lease};
 use crate::model::alert::Alert;
+use crate::model::approval::Decision;
 use crate::model::cursor::InboxId;
 use crate::model::lease::LeaseScope;
 use crate::model::name::Name;
@@ -28,6 +29,10 @@ impl Report for SqliteStore {
 
     async fn secrets(&self) -> Result<Vec<StoredSecret>, StoreError> {
         self.read(secrets).await
+    }
+
+    async fn decisions(&self) -> Result<BTreeMap<Name, Decision>, StoreError> {
+        self.read(approvals::decisions).await
     }
 
     async fn alerts_about(&self, mailbox: &Name, limit: u64) -> Result<Vec<Alert>, StoreError> {

@@ -13,7 +13,8 @@ use mailplumb::store::sqlite::{Open, SqliteStore};
 use mailplumb::store::{Ledger, RunQuery, Store};
 
 use super::office::Office;
-use super::person::{Heard, KEY, Person};
+use super::person::{Heard, KEY, Person, signal};
+use crate::support::need::{Need, require};
 use crate::support::scratch;
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -325,4 +326,36 @@ fn watch_tests_a_few_mailboxes_of_a_new_profile_first() {
         || alerts().iter().filter(|code| *code == "profile-halted").count() == 1,
         String::new,
     );
+}
+
+#[test]
+fn an_apply_that_is_interrupted_says_what_is_left_and_goes_on_later() {
+    let office = Office::opens(PASSWORD);
+    let person = &office.person;
+    office.sets(PASSWORD);
+    office.playground.inject(Protocol::Imap, Fault::Stall { at: "EXAMINE".to_owned() });
+    office.playground.inject(Protocol::Imap, Fault::Stall { at: "SELECT".to_owned() });
+    let child = person.begins(&["apply", "--auto-approve"]);
+    let is_testing = || {
+        let commands = office.playground.log().commands(Protocol::Imap);
+        commands.iter().any(|command| command.contains("EXAMINE") || command.contains("SELECT"))
+    };
+    scratch::wait_until("a test under way", is_testing, String::new);
+    signal(&child, "INT");
+    let heard = person.hears("apply, interrupted", child);
+    heard.ends(15).says("applied revision 1").says("mailplumb apply --resume");
+    office.heals();
+    person.types("apply --resume").ends(0).says("0 failed.");
+    person.types("plan --detailed-exitcode").ends(0);
+}
+
+#[test]
+fn on_a_terminal_many_tests_are_counted_in_one_line() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = Office::opens(PASSWORD);
+    office.sets(PASSWORD);
+    crowd(&office);
+    office.person.export("TERM", "xterm-256color");
+    let heard = office.person.on_a_terminal("mailplumb apply --auto-approve", &[]).ends(16);
+    heard.says("testing 32 mailboxes: ").says("30 failed");
 }

@@ -266,6 +266,8 @@ fn a_secret_that_expired_is_warned_about_by_validate_plan_and_check() {
     office.person.types("secrets check").ends(1).says("expired on 2020-02-29");
     office.person.replace("mail/secrets.yaml", "2020-02-29", "9999-01-01");
     office.person.types("validate").ends(0).says("0 warnings");
+    office.person.types("plan").ends(0).does_not_say("expires");
+    office.person.types("plan --as-of 9998-12-31").ends(0).says("secret `mail/password` expires");
 }
 
 #[test]

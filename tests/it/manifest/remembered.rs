@@ -71,13 +71,7 @@ impl Source for Shelf {
 }
 
 fn policy() -> Policy {
-    Policy {
-        connectors: [ServerKind::ImapSmtp].into(),
-        overrides: Default::default(),
-        selection: Default::default(),
-        compared: Default::default(),
-        as_of: None,
-    }
+    Policy { connectors: [ServerKind::ImapSmtp].into(), ..Policy::default() }
 }
 
 fn document(kind: &str, name: &str, spec: &str) -> String {

@@ -499,6 +499,9 @@ pub fn worn(stored: Stored) -> impl Strategy<Value = Stored> {
                 mailbox.process_from = process_from.map(time);
             }
         }
+        let approved = stored.mailboxes.iter().filter(|(_, mailbox)| mailbox.process_from.is_some());
+        stored.approvals =
+            approved.map(|(name, mailbox)| (name.clone(), mailbox.declared.address.clone())).collect();
         stored
     })
 }

@@ -113,10 +113,47 @@ fn approval_is_required_kind_by_kind() {
 }
 
 #[test]
-fn nothing_is_approved_by_command_yet() {
+fn an_approval_by_command_counts_for_the_mailbox_and_the_address_that_it_was_given_for() {
     let mut desired = small(&["anna"]);
     desired.organization.value.approval.source = ApprovalSource::Command;
     assert_eq!(readiness(&desired)[0], Readiness::Off(OffReason::NotApproved));
+    let mut stored = settled(&desired);
+    assert!(plan::plan(&desired, &stored, &policy()).is_empty());
+    stored.approvals.insert(name("ben"), address("anna@contoso.example"));
+    assert!(plan::plan(&desired, &stored, &policy()).is_empty(), "somebody else's approval");
+
+    stored.approvals.insert(name("anna"), address("Anna@Contoso.example"));
+    let approved = plan::plan(&desired, &stored, &policy());
+    let (step, put) = put(&approved, "anna");
+    assert_eq!((step.action, step.reason.as_str()), (Action::Retest, "approved now"));
+    assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::NeedsTest);
+
+    let stored = plan::model::apply_and_pass(&approved, &stored);
+    assert!(plan::plan(&desired, &stored, &policy()).is_empty());
+    let moved = desired.mailboxes.get_mut(&name("anna")).unwrap();
+    moved.value.address = address("other@contoso.example");
+    let plan = plan::plan(&desired, &stored, &policy());
+    let (step, put) = self::put(&plan, "anna");
+    assert!(step.consequences.contains(&Consequence::NeedsReapproval));
+    assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::Off(OffReason::NotApproved));
+}
+
+#[test]
+fn an_approval_by_command_follows_a_rename() {
+    let mut desired = small(&["anna"]);
+    desired.organization.value.approval.source = ApprovalSource::Command;
+    let mut stored = settled(&desired);
+    stored.approvals.insert(name("anna"), address("anna@contoso.example"));
+    let stored = plan::model::apply_and_pass(&plan::plan(&desired, &stored, &policy()), &stored);
+    let mut anne = desired.mailboxes.remove(&name("anna")).unwrap();
+    anne.value.name = name("anne");
+    anne.value.lifecycle.previous_names = vec![name("anna")];
+    desired.mailboxes.insert(name("anne"), anne);
+    let renamed = plan::plan(&desired, &stored, &policy());
+    let (_, put) = put(&renamed, "anne");
+    assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::Unchanged);
+    let stored = plan::model::apply(&renamed, &stored);
+    assert!(plan::plan(&desired, &stored, &policy()).is_empty());
 }
 
 #[test]

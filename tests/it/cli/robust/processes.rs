@@ -135,3 +135,53 @@ fn a_process_that_wakes_up_after_its_lease_went_to_another_writes_nothing() {
     late.says("taken over by another process");
     assert_eq!(person.types("status -o json").ends(0).json(), before);
 }
+
+/// Stops an apply that holds the lease and has not yet committed: whoever holds the store's only write lock decides when.
+/// `None`: it was done before it could be caught.
+fn caught_before_its_commit(person: &Person) -> Option<(Child, Connection)> {
+    let before = revision(person);
+    let db = Connection::open(person.at(STATE)).unwrap();
+    let child = person.begins(&["apply", "--auto-approve", "--tests", "defer"]);
+    loop {
+        if db.execute_batch("BEGIN IMMEDIATE").is_err() {
+            continue;
+        }
+        let is = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+        if u64::from(is("SELECT coalesce(max(revision), 0) FROM revisions")) > before {
+            db.execute_batch("ROLLBACK").unwrap();
+            person.hears("apply, which was too fast", child);
+            return None;
+        }
+        if is("SELECT count(*) FROM leases WHERE scope = 'state' AND status = 'held'") == 1 {
+            signal(&child, "STOP");
+            return Some((child, db));
+        }
+        db.execute_batch("ROLLBACK").unwrap();
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_apply_that_wakes_up_after_its_lease_went_to_another_changes_nothing() {
+    let office = Office::applied(PASSWORD);
+    let person = &office.person;
+    let rename = |number: u32| {
+        person.shell(&format!("sed -i 's/displayName: Sales.*, address/displayName: Sales {number}, address/' mail/mailplumb.yaml")).ends(0);
+    };
+    let (child, db) = (1..100)
+        .find_map(|number| {
+            rename(number);
+            caught_before_its_commit(person)
+        })
+        .unwrap();
+    // A minute later.
+    db.execute_batch("UPDATE leases SET expires_at = 0 WHERE scope = 'state'; COMMIT").unwrap();
+    rename(1000);
+    person.types("apply --auto-approve --tests defer").ends(0).says("Applied");
+    let before = person.types("state show mailbox/sales -o json").ends(0).json();
+    signal(&child, "CONT");
+    let late = person.hears("apply, which slept", child);
+    late.ends(12).says("taken over by another process").says("nothing was written");
+    assert_eq!(person.types("state show mailbox/sales -o json").ends(0).json(), before);
+    assert_eq!(before["mailbox"]["declared"]["displayName"], "Sales 1000");
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mailplumb::model::alert::Alert;
+use mailplumb::model::approval::Decision;
 use mailplumb::model::cursor::{Cursor, InboxId, RemoteId};
 use mailplumb::model::desired::ManifestDigest;
 use mailplumb::model::lease::{Holder, Lease, LeaseScope};
@@ -50,6 +51,11 @@ impl Store for CrashingStore {
     ) -> Result<Revision, StoreError> {
         self.points.reach("Store::commit_revision");
         self.real.commit_revision(lease, commit).await
+    }
+
+    async fn decide(&self, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError> {
+        self.points.reach("Store::decide");
+        self.real.decide(lease, decisions).await
     }
 
     async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {

@@ -1,6 +1,7 @@
 //! What every store has to do. A store runs the suite with `conformance_suite!(factory)`, where `factory` makes a
 //! [`World`] around an empty store.
 
+pub mod approvals;
 pub mod incoming;
 pub mod leases;
 pub mod outgoing;
@@ -54,6 +55,11 @@ macro_rules! conformance_suite {
             a_changed_connection_takes_the_mailbox_out_of_its_workers_hands,
             an_unchanged_connection_leaves_the_worker_alone,
             a_state_that_the_commit_leaves_out_stays,
+        );
+        conformance_suite!(@ $factory, approvals:
+            the_last_decision_about_a_mailbox_counts,
+            decisions_are_all_noted_or_none,
+            an_approval_follows_a_rename_and_goes_with_the_mailbox,
         );
         conformance_suite!(@ $factory, secrets:
             a_bundle_is_kept_as_long_as_a_secret_is_in_it,

@@ -1,0 +1,162 @@
+//! `mailplumb approve`, `mailplumb reject`
+
+use clap::Args;
+
+use super::context::{read, run};
+use super::exit::{DONE, Failure, Outcome, USAGE};
+use super::mailboxes::Selection;
+use super::{Global, output};
+use crate::engine::Engine;
+use crate::engine::lease::Held;
+use crate::model::approval::{Decision, Verdict};
+use crate::model::lease::LeaseScope;
+use crate::model::limits;
+use crate::model::operation::{OffReason, OperationState};
+use crate::model::organization::ApprovalSource;
+use crate::store::sqlite::Open;
+use crate::store::{MailboxRow, Store};
+
+/// Approve the addresses of mailboxes, where the organization approves by command
+///
+/// An approval holds for this mailbox and the address that it has now. What is approved is tested and enabled by the next
+/// `mailplumb apply`, or by a running `mailplumb watch`. Without a mailbox, lists those that wait for an approval.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  mailplumb approve\n  mailplumb approve support --reason 'ticket 4711'\n  \
+                        mailplumb approve profile/provider-pop"
+)]
+pub struct Approve {
+    #[command(flatten)]
+    deciding: Deciding,
+}
+
+/// Take the approval of mailboxes away, where the organization approves by command
+///
+/// The next `mailplumb apply`, or a running `mailplumb watch`, switches them off.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mailplumb reject support --reason 'left the company'")]
+pub struct Reject {
+    #[command(flatten)]
+    deciding: Deciding,
+}
+
+#[derive(Debug, Args)]
+struct Deciding {
+    #[command(flatten)]
+    selection: Selection,
+    /// Why; it is kept with the decision
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
+    reason: Option<String>,
+    /// Who; it is kept with the decision
+    #[arg(long, value_name = "NAME", env = "USER", hide_env_values = true, default_value = "somebody", value_parser = parse_reason)]
+    by: String,
+}
+
+fn parse_reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err("say something".to_owned()),
+        1..=limits::REASON_CHARACTERS_MAX => Ok(output::shown(text)),
+        _ => Err(format!("at most {} characters", limits::REASON_CHARACTERS_MAX)),
+    }
+}
+
+impl Approve {
+    pub fn run(self, global: &Global) -> Outcome {
+        if self.deciding.selection.is_empty() {
+            let store = global.store_to_list()?;
+            return read(list(&store));
+        }
+        self.deciding.run(global, Verdict::Approved)
+    }
+}
+
+impl Reject {
+    pub fn run(self, global: &Global) -> Outcome {
+        if self.deciding.selection.is_empty() {
+            return Err(Failure::new("no mailbox was named")
+                .code(USAGE)
+                .hint("`mailplumb reject NAME`; `mailplumb get` lists the mailboxes"));
+        }
+        self.deciding.run(global, Verdict::Rejected)
+    }
+}
+
+impl Deciding {
+    fn run(&self, global: &Global, verdict: Verdict) -> Outcome {
+        let purpose = match verdict {
+            Verdict::Approved => "approve",
+            Verdict::Rejected => "reject",
+        };
+        let engine = global.engine(purpose, Open::Existing)?;
+        run(engine.stopping.clone(), async {
+            must_approve_by_command(engine.store.as_ref()).await?;
+            let decisions = self.decisions(&engine, verdict).await?;
+            let held = Held::acquire(&engine, &LeaseScope::State).await?;
+            let noted = engine.store.decide(&held.lease, &decisions).await;
+            held.release(&engine).await;
+            noted?;
+            for decision in &decisions {
+                output::data(&format!(
+                    "{} {}  mailbox/{}",
+                    verdict.key(),
+                    decision.address,
+                    decision.mailbox
+                ))?;
+            }
+            if !decisions.is_empty() {
+                output::hint("`mailplumb apply` acts on it, and so does a running `mailplumb watch`");
+            }
+            Ok(DONE)
+        })
+    }
+
+    async fn decisions(&self, engine: &Engine, verdict: Verdict) -> Result<Vec<Decision>, Failure> {
+        let chosen = self.selection.choose(engine.store.as_ref()).await?.into_iter().collect();
+        let stored = engine.store.stored_among(chosen).await?;
+        let at = engine.clock.now();
+        let decision = |mailbox: crate::model::stored::StoredMailbox| Decision {
+            mailbox: mailbox.declared.name,
+            address: mailbox.declared.address,
+            verdict,
+            at,
+            by: self.by.clone(),
+            reason: self.reason.clone(),
+        };
+        Ok(stored.into_values().map(decision).collect())
+    }
+}
+
+async fn must_approve_by_command(store: &dyn Store) -> Result<(), Failure> {
+    match store.organization().await?.map(|organization| organization.approval.source) {
+        Some(ApprovalSource::Command) => Ok(()),
+        Some(ApprovalSource::Manifest) => Err(Failure::new("this organization approves in its manifest")
+            .hint("write `approved: ADDRESS` at the mailbox, or `approval: { source: command }` in the organization")),
+        None => Err(Failure::new("nothing was applied yet").hint("`mailplumb apply` stores the mailboxes first")),
+    }
+}
+
+/// Those that are off because nobody approved them.
+async fn list(store: &dyn Store) -> Outcome {
+    must_approve_by_command(store).await?;
+    let waits = |row: &MailboxRow| {
+        let mut states = row.stored.operations.values().map(|operation| &operation.state);
+        states.any(|state| *state == OperationState::Off(OffReason::NotApproved))
+    };
+    let rows: Vec<MailboxRow> = store.mailboxes().await?.into_iter().filter(waits).collect();
+    let cells = |row: &MailboxRow| {
+        let declared = &row.stored.declared;
+        let owner = declared.owner.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let profile = declared.profile.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        vec![declared.name.to_string(), declared.address.to_string(), profile, owner]
+    };
+    if !rows.is_empty() {
+        let header = ["mailbox", "address", "profile", "owner"];
+        output::data(&output::table(&header, rows.iter().map(cells).collect()))?;
+    }
+    output::talk(&format!(
+        "{} not approved in the stored state",
+        output::counted(rows.len(), "mailbox is", "mailboxes are")
+    ));
+    Ok(DONE)
+}

@@ -1,0 +1,63 @@
+//! Decisions about addresses, as a table.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::columns::{damaged, mailbox_id, micros, parse_name, timestamp};
+use super::lease;
+use crate::model::approval::{Decision, Verdict};
+use crate::model::lease::Lease;
+use crate::model::name::{Address, Name};
+use crate::store::StoreError;
+
+pub(super) fn decide(db: &Connection, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError> {
+    lease::check(db, lease)?;
+    let sql = "INSERT INTO approvals (mailbox, address, verdict, decided_at, decided_by, reason)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    for decision in decisions {
+        db.prepare_cached(sql)?.execute(params![
+            mailbox_id(db, &decision.mailbox)?,
+            decision.address.to_string(),
+            decision.verdict.key(),
+            micros(decision.at),
+            decision.by,
+            decision.reason,
+        ])?;
+    }
+    Ok(())
+}
+
+/// The last decision about each declared mailbox that there is one about.
+pub(super) fn decisions(db: &Connection) -> Result<BTreeMap<Name, Decision>, StoreError> {
+    let sql = "SELECT name, address, verdict, decided_at, decided_by, reason
+               FROM approvals JOIN mailboxes ON mailboxes.id = approvals.mailbox
+               WHERE declared IS NOT NULL
+                 AND approvals.id = (SELECT max(id) FROM approvals AS of WHERE of.mailbox = mailboxes.id)";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut decisions = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let mailbox = parse_name(&row.get::<_, String>(0)?)?;
+        let (address, verdict): (String, String) = (row.get(1)?, row.get(2)?);
+        let decision = Decision {
+            mailbox: mailbox.clone(),
+            address: Address::parse(&address).map_err(|error| damaged("an approved address", &error))?,
+            verdict: Verdict::ALL
+                .into_iter()
+                .find(|one| one.key() == verdict)
+                .ok_or_else(|| damaged("a verdict", &verdict))?,
+            at: timestamp(row.get(3)?)?,
+            by: row.get(4)?,
+            reason: row.get(5)?,
+        };
+        decisions.insert(mailbox, decision);
+    }
+    Ok(decisions)
+}
+
+/// The approved address of each mailbox that has one.
+pub(super) fn approved(db: &Connection) -> Result<BTreeMap<Name, Address>, StoreError> {
+    let given = decisions(db)?.into_iter().filter(|(_, decision)| decision.verdict == Verdict::Approved);
+    Ok(given.map(|(name, decision)| (name, decision.address)).collect())
+}
