@@ -53,7 +53,7 @@ enum Described {
     StateShow,
     /// `messages --output json`
     Messages,
-    /// `messages ID --output json`
+    /// `messages show --output json`
     Message,
     /// `outbox list --output json`
     Outbox,

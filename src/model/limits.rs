@@ -69,6 +69,14 @@ pub const LITERAL_DROPPED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub const MESSAGE_PARSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
 pub const MIME_PARTS_MAX: usize = 10_000;
+/// Multiparts inside multiparts; what lies deeper is one part.
+pub const MIME_DEPTH_MAX: usize = 1000;
+/// Texts of headers are cut to this many characters in records and names; the raw message keeps them whole.
+pub const HEADER_TEXT_CHARACTERS_MAX: usize = 998;
+/// Header fields of one message that are shown.
+pub const HEADER_FIELDS_MAX: usize = 1000;
+/// The text of one message that is shown.
+pub const BODY_TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of messages asked for but not yet recorded, per mailbox.
 pub const FETCH_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 pub const FETCH_WINDOW_MESSAGES: usize = 64;

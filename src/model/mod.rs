@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod approval;
 pub mod clock;
+pub mod content;
 pub mod cursor;
 pub mod desired;
 pub mod event;

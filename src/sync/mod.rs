@@ -5,6 +5,7 @@ pub mod canary;
 pub mod classify;
 pub mod incoming;
 pub mod message;
+pub mod mime;
 pub mod outcome;
 pub mod outgoing;
 pub mod schedule;

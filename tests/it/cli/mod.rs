@@ -9,6 +9,7 @@ mod leaks;
 mod lint;
 mod listings;
 mod masks;
+mod messages;
 mod office;
 mod person;
 mod reference;

@@ -13,6 +13,8 @@ pub mod dovecot;
 #[cfg(feature = "demo")]
 pub mod fault_proxy;
 #[cfg(feature = "demo")]
+pub mod kill_proxy;
+#[cfg(feature = "demo")]
 pub mod postfix;
 
 #[cfg(feature = "demo")]
