@@ -15,7 +15,7 @@ use crate::model::server::{Destination, Login};
 use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
 use crate::protocol::imap::{
-    self, Access, Capabilities, Greeted, LoginWay, Missing, Opened, SessionState, Tags,
+    self, Access, Capabilities, Greeted, LoginWay, Missing, Numbering, Opened, SessionState, Tags,
 };
 use crate::protocol::sasl::{Attempts, Channel, Exchange};
 
@@ -33,7 +33,7 @@ pub async fn open(
     let timeout = endpoint
         .timeout_seconds
         .map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.max(1).into()));
-    let mut session = Session { connection, tags: Tags::default(), timeout };
+    let mut session = Session { connection, tags: Tags::default(), timeout, numbering: Numbering::AtOnce };
 
     let mut greeted = trace.step(TestStep::Greet, session.greet(endpoint.tls)).await?;
     match endpoint.tls {
@@ -65,6 +65,7 @@ struct Session {
     connection: Connection,
     tags: Tags,
     timeout: Duration,
+    numbering: Numbering,
 }
 
 impl Session {
@@ -75,6 +76,7 @@ impl Session {
     /// The greeting, always with the capabilities.
     async fn greet(&mut self, tls: TlsMode) -> Result<Greeted, Cause> {
         let mut greeted = self.drive(imap::greet()).await?;
+        self.numbering = greeted.numbering;
         // Whoever says so before TLS may be anybody, and STARTTLS is no longer possible (RFC 9051 section 11.1).
         if (greeted.state, tls) == (SessionState::PreAuthenticated, TlsMode::Starttls) {
             return Err(Cause::StarttlsNotOffered);
@@ -155,9 +157,22 @@ impl Session {
         }
     }
 
+    /// A server that notes the numbers of new mail only at SELECT is never merely looked at: what EXAMINE has shown there may
+    /// name other messages a moment later.
     async fn open_inbox(&mut self, access: Access) -> Result<Opened, Cause> {
+        let needed = match (access, self.numbering) {
+            (Access::ReadOnly, Numbering::AtSelect) => Access::ReadWrite,
+            (Access::ReadOnly, Numbering::AtOnce)
+            | (Access::ReadWrite, Numbering::AtOnce | Numbering::AtSelect) => access,
+        };
         let tag = self.tags.next_tag();
-        self.drive(imap::open_inbox(tag, access)).await
+        match self.drive(imap::open_inbox(tag, needed)).await {
+            Err(Cause::Refused { .. }) if needed != access => {
+                let tag = self.tags.next_tag();
+                self.drive(imap::open_inbox(tag, access)).await
+            }
+            opened => opened,
+        }
     }
 
     async fn list_from(&mut self, validity: u32, first: u32) -> Result<Vec<Listed>, Cause> {
@@ -243,7 +258,6 @@ impl ImapInbox {
             Inbox::Fresh(opened) => opened,
             Inbox::Listed(_) => self.session.open_inbox(Access::ReadOnly).await?,
         };
-        let opened = self.settled(cursor, opened).await?;
         self.inbox = Inbox::Listed(opened);
         let validity = opened.validity;
         let messages = match first_uid(cursor, &opened) {
@@ -251,21 +265,6 @@ impl ImapInbox {
             None => Vec::new(),
         };
         Ok(Listing::Imap { validity, messages })
-    }
-
-    /// Some servers (Courier) keep the numbers of an inbox only once somebody has opened it for writing, and show another
-    /// UIDVALIDITY to each session that merely looks. Where it differs from the cursor's, the inbox is therefore opened for writing
-    /// once, which changes no message.
-    async fn settled(&mut self, cursor: &Cursor, opened: Opened) -> Result<Opened, Cause> {
-        let is_renumbered =
-            matches!(cursor, Cursor::Imap { validity, uid_last: _ } if *validity != opened.validity);
-        if !is_renumbered {
-            return Ok(opened);
-        }
-        match self.session.open_inbox(Access::ReadWrite).await {
-            Err(Cause::Refused { .. }) => self.session.open_inbox(Access::ReadOnly).await,
-            settled => settled,
-        }
     }
 
     async fn fetch_all(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, Cause> {

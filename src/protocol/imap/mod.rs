@@ -29,7 +29,7 @@ pub use capability::{Capabilities, ask_capabilities};
 pub use command::{Tag, Tags};
 pub use delete::{expunge, flag_deleted, logout};
 pub use fetch::{FetchOutcome, Missing, fetch};
-pub use greet::{Greeted, SessionState, greet, start_tls};
+pub use greet::{Greeted, Numbering, SessionState, greet, start_tls};
 pub use inbox::{Access, Opened, open_inbox};
 pub use list::list_from;
 pub use uid_set::uid_sets;

@@ -118,12 +118,6 @@ impl Courier {
         String::from_utf8_lossy(&kept).lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
-    pub fn forget_commands(&self) {
-        for entry in fs::read_dir(self.at("commands")).unwrap() {
-            fs::remove_file(entry.unwrap().path()).unwrap();
-        }
-    }
-
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.at("output")).unwrap_or_default()).into_owned()
     }

@@ -101,7 +101,8 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
             for (number, content) in contents.iter().enumerate() {
                 match content {
                     Content::Bytes(octets)
-                        if [1, 3].contains(&number) && world.placeholder() == Some(&octets[..]) => {}
+                        if [1, 3].contains(&number)
+                            && world.placeholder().is_some_and(|start| octets.starts_with(start)) => {}
                     Content::Bytes(octets) => {
                         let start = &message(number)[..octets.len().min(message(number).len())];
                         assert_eq!(&octets[..], start, "{protocol:?}, {number}");
@@ -169,21 +170,27 @@ async fn an_empty_inbox_is_an_empty_listing(world: &dyn World) {
     }
 }
 
-/// A server that shows another UIDVALIDITY to each session that merely looks is asked to settle it, once.
+/// Courier shows another UIDVALIDITY to each session that merely looks at an inbox that nobody has ever selected, and gives the
+/// numbers of new mail anew when one of them goes away before. Either would read mail again, or pass mail over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_inbox_that_was_never_opened_for_writing_gets_numbers_that_stay() {
+async fn courier_is_not_merely_looked_at() {
     let Some(()) = require(Need::Courier) else { return };
-    let world = Other::unopened();
+    let world = Other::start();
     deliver(&world, 0..3);
     let how = How::to(&world, Protocol::Imap);
     let mut cursor = Cursor::Start;
     let mut fresh = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..3 {
         let mut session = Client::receive(&world, &how).await.unwrap();
         let listing = session.list(&cursor).await.unwrap();
         fresh.push(unseen(&cursor, &listing).len());
         cursor = behind(&cursor, &listing);
         session.delete_and_close(&[]).await.unwrap();
+        if fresh.len() == 1 {
+            // Another client, by POP3 for one, takes one away without a word.
+            world.remove(ANNA, 1);
+            deliver(&world, 3..4);
+        }
     }
-    assert_eq!(fresh[2..], [0, 0], "{fresh:?}");
+    assert_eq!(fresh, [3, 1, 0]);
 }

@@ -2,8 +2,6 @@
 
 use mailplumb::model::cursor::{Cursor, Listed, RemoteId};
 
-use mailplumb::model::profile::Protocol;
-
 use super::READING;
 use crate::remote::world::{ANNA, Client, How, World};
 
@@ -64,11 +62,7 @@ async fn a_session_that_is_dropped_deletes_nothing(world: &dyn World) {
 }
 
 async fn what_another_client_removed_first_is_no_error(world: &dyn World) {
-    let numbers_stay = |protocol: &Protocol| match protocol {
-        Protocol::Imap => world.keeps_numbers_shown_to_a_looker(),
-        Protocol::Pop3 | Protocol::Smtp => true,
-    };
-    for protocol in READING.into_iter().filter(numbers_stay) {
+    for protocol in READING {
         refill(world);
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();

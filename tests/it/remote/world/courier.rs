@@ -9,7 +9,6 @@ use super::{
     ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Door, FirstDot, International, LongLine, World, with_crlf,
 };
 use crate::support::courier::Courier;
-use crate::support::program::run;
 use crate::support::scratch;
 
 pub struct Other {
@@ -17,33 +16,10 @@ pub struct Other {
 }
 
 impl Other {
-    /// With inboxes that have been opened by another client, as they are where people read their mail.
     pub fn start() -> Self {
-        let world = Self::unopened();
-        for (user, password) in [(ANNA, ANNAS_PASSWORD), (BORIS, BORIS_PASSWORD)] {
-            let imaps = world.courier.imaps;
-            let (ip, port) = (imaps.ip().to_string(), imaps.port().to_string());
-            run("python3", &["-c", OPEN, &ip, &port, user, password], "");
-        }
-        world.courier.forget_commands();
-        world
-    }
-
-    /// With inboxes that nobody has ever opened for writing: Courier does not keep their numbers.
-    pub fn unopened() -> Self {
         Self { courier: Courier::start(&[(ANNA, ANNAS_PASSWORD), (BORIS, BORIS_PASSWORD)]) }
     }
 }
-
-/// A client that is not ours selects the inbox.
-const OPEN: &str = r"
-import imaplib, ssl, sys
-client = imaplib.IMAP4_SSL(sys.argv[1], int(sys.argv[2]), ssl_context=ssl._create_unverified_context())
-user, password = sys.argv[3].encode(), sys.argv[4].encode()
-client.authenticate('PLAIN', lambda challenge: b'\0' + user + b'\0' + password)
-client.select('INBOX')
-client.logout()
-";
 
 impl World for Other {
     fn address(&self, door: Door) -> SocketAddr {
@@ -95,7 +71,7 @@ impl World for Other {
         }
     }
 
-    fn keeps_numbers_shown_to_a_looker(&self) -> bool {
+    fn notes_numbers_at_once(&self) -> bool {
         false
     }
 

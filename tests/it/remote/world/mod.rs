@@ -86,12 +86,12 @@ pub trait World: Sync {
     fn has_challenges(&self) -> bool;
 
     /// Whether the UIDs of new mail that EXAMINE has shown stay, as RFC 3501 section 2.3.1.1 wants it. Courier notes them only at
-    /// SELECT: when a message goes away before, those behind it move up.
-    fn keeps_numbers_shown_to_a_looker(&self) -> bool {
+    /// SELECT, which is used there instead.
+    fn notes_numbers_at_once(&self) -> bool {
         true
     }
 
-    /// What IMAP hands out for a message that is gone. `None`: nothing.
+    /// What IMAP hands out for a message that is gone begins so. `None`: it hands out nothing.
     fn placeholder(&self) -> Option<&'static [u8]> {
         None
     }
