@@ -168,7 +168,7 @@ impl Incoming<'_> {
             Content::Bytes(raw) => message::parse_headers(raw).is_ok_and(|facts| {
                 incoming::is_before(incoming::received_at(fetched.received, &facts), self.rules.from)
             }),
-            Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
+            Content::Streamed(_) | Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
         };
         let old: Vec<RemoteId> =
             headers.iter().filter(|fetched| is_old(fetched)).map(|f| f.id.clone()).collect();

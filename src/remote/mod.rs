@@ -12,9 +12,11 @@ pub mod smtp;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
-use crate::model::failure::RemoteError;
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::Submitted;
 use crate::model::profile::ServerKind;
@@ -55,9 +57,38 @@ pub trait Receive: Send {
     /// Nothing is marked as read.
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError>;
 
+    /// Fetches whole messages of the last listing and hands each over as it arrives, in any order; the next ones are asked
+    /// for meanwhile. Nothing is marked as read. What was handed over before an error stands.
+    async fn fetch_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), RemoteError> {
+        for window in messages.chunks(limits::FETCH_WINDOW_MESSAGES) {
+            for fetched in self.fetch(window, Part::Whole).await? {
+                let taken = arrivals.message(fetched).await;
+                taken.map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the session after removing these messages; returns those whose removal the server confirmed. For
     /// POP3, removals take effect when the server accepts QUIT. An empty list only says goodbye.
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError>;
+}
+
+/// Takes messages as they arrive. Each call waits until there is room, so that a server is not read faster than its
+/// messages become durable; an error ends the fetch with that cause.
+#[async_trait]
+pub trait Arrivals: Send {
+    /// Octets of a message that is too large to be held, in their order. The [`Arrivals::message`] that follows them says
+    /// which one it was, and what became of it: [`crate::model::cursor::Content::Streamed`] when these are all of its
+    /// octets. Pieces after which the fetch fails belong to no message.
+    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause>;
+
+    /// What became of one message.
+    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause>;
 }
 
 /// A session that submits messages.

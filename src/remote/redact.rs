@@ -10,10 +10,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 
-use super::{Connector, Receive, Submit, Trace};
+use super::{Arrivals, Connector, Receive, Submit, Trace};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
-use crate::model::failure::{CUT, RemoteError};
+use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
 use crate::model::outbox::{RecipientResult, Submitted};
 use crate::model::secret::Secret;
@@ -52,6 +53,13 @@ impl Password {
             if words.contains(CUT) {
                 *words = without_cut_form(words, form);
             }
+        }
+    }
+
+    fn mask_answer(&self, fetched: &mut Fetched) {
+        match &mut fetched.content {
+            Content::Refused(said) => self.mask(said),
+            Content::Bytes(_) | Content::Streamed(_) | Content::Vanished | Content::TooLarge(_) => {}
         }
     }
 
@@ -143,18 +151,41 @@ impl Receive for Receiving {
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
         let mut fetched =
             self.session.fetch(messages, part).await.map_err(|error| self.password.error(error))?;
-        for one in &mut fetched {
-            match &mut one.content {
-                Content::Refused(said) => self.password.mask(said),
-                Content::Bytes(_) | Content::Vanished | Content::TooLarge(_) => {}
-            }
-        }
+        fetched.iter_mut().for_each(|one| self.password.mask_answer(one));
         Ok(fetched)
+    }
+
+    async fn fetch_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), RemoteError> {
+        let mut masked = Masked { arrivals, password: &self.password };
+        let fetched = self.session.fetch_each(messages, &mut masked).await;
+        fetched.map_err(|error| self.password.error(error))
     }
 
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {
         let Self { session, password } = *self;
         session.delete_and_close(messages).await.map_err(|error| password.error(error))
+    }
+}
+
+/// Hands on what arrives, without the password in the server's words.
+struct Masked<'a> {
+    arrivals: &'a mut dyn Arrivals,
+    password: &'a Password,
+}
+
+#[async_trait]
+impl Arrivals for Masked<'_> {
+    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause> {
+        self.arrivals.piece(octets).await
+    }
+
+    async fn message(&mut self, mut fetched: Fetched) -> Result<(), Cause> {
+        self.password.mask_answer(&mut fetched);
+        self.arrivals.message(fetched).await
     }
 }
 
@@ -196,7 +227,7 @@ impl Submit for Submitting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::failure::{Cause, TestStep, server_words};
+    use crate::model::failure::{TestStep, server_words};
 
     fn password(text: &str) -> Password {
         let password = Secret::new(text.to_owned());

@@ -106,7 +106,7 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
                     Content::Vanished => {
                         assert!([1, 3].contains(&number), "{protocol:?}: {number} is still there");
                     }
-                    Content::Refused(_) | Content::TooLarge(_) => {
+                    Content::Refused(_) | Content::Streamed(_) | Content::TooLarge(_) => {
                         panic!("{protocol:?}, {number}: {content:?}")
                     }
                 }
