@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Printer;
 use super::exit::{self, Failure};
-use super::{Global, output, problems};
+use super::{Global, open_files, output, problems};
 use crate::engine::Engine;
 use crate::engine::clock::SystemClock;
 use crate::engine::permits::Permits;
@@ -22,6 +22,7 @@ use crate::model::revision::Revision;
 use crate::model::selection::Selection;
 use crate::net::Network;
 use crate::remote::connectors::Connectors;
+use crate::remote::pool::Pool;
 use crate::secrets::environment::Environment;
 use crate::secrets::identity::{Discovery, Keyring};
 use crate::source::Source as _;
@@ -197,7 +198,8 @@ impl Global {
 
     fn engine_on(&self, purpose: &str, store: SqliteStore) -> Result<Engine, Failure> {
         let store: Arc<dyn Store> = Arc::new(store);
-        let network = Network::new(&self.host()?);
+        let host = open_files::raised(self.host()?);
+        let network = Network::new(&host);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Ok(Engine {
             store,
@@ -206,7 +208,8 @@ impl Global {
             clock: Arc::clone(&clock),
             listener: Arc::new(Printer::new(clock)),
             holder: crate::store::sqlite::holder(purpose),
-            permits: Permits::default(),
+            permits: Permits::new(&host),
+            sessions: Pool::new(host.connections.kept),
             stopping: CancellationToken::new(),
         })
     }

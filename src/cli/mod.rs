@@ -23,6 +23,7 @@ mod listing;
 mod mailboxes;
 mod man;
 mod messages;
+mod open_files;
 mod outbox;
 mod output;
 mod plan;

@@ -10,6 +10,7 @@ pub mod drive;
 pub mod first_tests;
 pub mod incoming;
 pub mod lease;
+mod listening;
 pub mod opening;
 pub mod outgoing;
 pub mod permits;
@@ -18,6 +19,7 @@ pub mod reading;
 mod receive_back;
 pub mod reconcile;
 pub mod run;
+pub mod session;
 pub mod test_and_enable;
 pub mod watch;
 
@@ -33,6 +35,7 @@ use crate::model::lease::Holder;
 use crate::model::limits;
 use crate::model::organization::{AlertSettings, Organization, Retry};
 use crate::remote::Remotes;
+use crate::remote::pool::Pool;
 use crate::secrets::Unseal;
 use crate::store::{Store, StoreError};
 use crate::sync::alerts;
@@ -47,6 +50,8 @@ pub struct Engine {
     /// This process, as it appears in leases.
     pub holder: Holder,
     pub permits: permits::Permits,
+    /// Sessions that stay logged in between two cycles.
+    pub sessions: Pool,
     /// Cancelled when the process is asked to stop: work ends at the next safe place.
     pub stopping: CancellationToken,
 }

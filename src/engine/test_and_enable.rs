@@ -63,6 +63,8 @@ pub async fn mailbox(engine: &Engine, name: &Name, which: Which) -> Result<Teste
     if engine.stopping.is_cancelled() {
         return Ok(Tested { deferred: 1, ..Tested::default() });
     }
+    // A test proves a login, and is the only session there.
+    engine.sessions.end(name);
     let held = match Held::acquire(engine, &LeaseScope::Mailbox(name.clone())).await {
         Ok(held) => held,
         Err(StoreError::Busy { holder, .. }) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
@@ -15,11 +16,11 @@ use crate::model::server::{Destination, Login};
 use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
 use crate::protocol::imap::{
-    self, Access, Capabilities, Greeted, LoginWay, Missing, Opened, SessionState, Tags,
+    self, Access, Capabilities, Greeted, Idled, LoginWay, Missing, Notice, Opened, SessionState, Tags,
 };
 use crate::protocol::sasl::{Attempts, Channel, Exchange};
 
-use super::{Receive, Trace, nonce};
+use super::{Receive, Rested, Trace, Wake, nonce};
 
 /// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
 /// `authenticate`, `open` (with STARTTLS, `tls` follows `greet`).
@@ -227,29 +228,75 @@ struct ImapInbox {
 enum Inbox {
     /// Just opened: its numbers are those of now.
     Fresh(Opened),
-    /// Listed before: to be looked at again.
+    /// Listed before, and nothing beyond the cursor was there. Since then the server was only asked whether anything
+    /// changed, so that whatever changes is told in the answer to that question.
+    Quiet(Opened),
+    /// Listed before: to be looked at again. What changed may have been told in the answer to some other command.
     Listed(Opened),
 }
 
 impl ImapInbox {
     fn validity(&self) -> u32 {
         match self.inbox {
-            Inbox::Fresh(opened) | Inbox::Listed(opened) => opened.validity,
+            Inbox::Fresh(opened) | Inbox::Quiet(opened) | Inbox::Listed(opened) => opened.validity,
         }
     }
 
+    /// The inbox as it is now. A question whether anything changed costs a server far less than opening it again.
+    async fn opened_now(&mut self, cursor: &Cursor) -> Result<Opened, Cause> {
+        match self.inbox {
+            Inbox::Fresh(opened) => return Ok(opened),
+            Inbox::Quiet(opened) if first_uid(cursor, &opened).is_none() => {
+                let tag = self.session.tags.next_tag();
+                match self.session.drive(imap::notice(tag)).await? {
+                    Notice::Nothing => return Ok(opened),
+                    Notice::Changed => {}
+                }
+            }
+            Inbox::Quiet(_) | Inbox::Listed(_) => {}
+        }
+        self.session.open_inbox(Access::ReadOnly).await
+    }
+
     async fn list_beyond(&mut self, cursor: &Cursor) -> Result<Listing, Cause> {
-        let opened = match self.inbox {
-            Inbox::Fresh(opened) => opened,
-            Inbox::Listed(_) => self.session.open_inbox(Access::ReadOnly).await?,
-        };
+        let opened = self.opened_now(cursor).await?;
         self.inbox = Inbox::Listed(opened);
         let validity = opened.validity;
         let messages = match first_uid(cursor, &opened) {
             Some(first) => self.session.list_from(validity, first).await?,
-            None => Vec::new(),
+            None => {
+                self.inbox = Inbox::Quiet(opened);
+                Vec::new()
+            }
         };
         Ok(Listing::Imap { validity, messages })
+    }
+
+    /// News may be told in any answer from now on.
+    fn is_to_be_opened(&mut self) {
+        match self.inbox {
+            Inbox::Quiet(opened) => self.inbox = Inbox::Listed(opened),
+            Inbox::Fresh(_) | Inbox::Listed(_) => {}
+        }
+    }
+
+    /// Drives an IDLE to its end, whatever ends the wait.
+    async fn idle(&mut self, stop: &CancellationToken, limit: Duration) -> Result<Wake, Cause> {
+        let Session { connection, tags, timeout } = &mut self.session;
+        let mut idle = imap::idle(tags.next_tag());
+        connection.drive(&mut idle, *timeout).await?;
+        let woken = tokio::select! {
+            told = connection.drive(&mut idle, limit + *timeout) => told.map(|_| Wake::News),
+            () = stop.cancelled() => Ok(Wake::Stopped),
+            () = tokio::time::sleep(limit) => Ok(Wake::LimitReached),
+        }?;
+        idle.end();
+        let over = connection.drive(&mut idle, *timeout).await?;
+        if woken == Wake::News || over == (Idled::Over { changed: true }) {
+            self.is_to_be_opened();
+            return Ok(Wake::News);
+        }
+        Ok(woken)
     }
 
     async fn fetch_all(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, Cause> {
@@ -278,6 +325,7 @@ impl ImapInbox {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
+        self.is_to_be_opened();
         let validity = self.session.open_inbox(Access::ReadWrite).await?.validity;
         let uids: BTreeSet<u32> = messages.iter().filter_map(|id| uid_of(id, validity)).collect();
         self.session.delete(&uids, &self.capabilities).await?;
@@ -346,6 +394,27 @@ impl Receive for ImapInbox {
         // The messages are gone or not; how the session ends changes nothing.
         let _ = self.session.drive(imap::logout(tag)).await;
         removed.map_err(|cause| RemoteError::new(TestStep::Delete, cause))
+    }
+
+    async fn delete_and_rest(mut self: Box<Self>, messages: &[RemoteId]) -> Result<Rested, RemoteError> {
+        let removed =
+            self.delete_all(messages).await.map_err(|cause| RemoteError::new(TestStep::Delete, cause))?;
+        self.session.connection.rest();
+        Ok(Rested { removed, session: Some(self) })
+    }
+
+    fn can_wait(&self) -> bool {
+        self.capabilities.idle()
+    }
+
+    async fn wait_for_mail(
+        &mut self,
+        stop: &CancellationToken,
+        limit: Duration,
+    ) -> Result<Wake, RemoteError> {
+        let woken = self.idle(stop, limit).await.map_err(while_reading);
+        self.session.connection.rest();
+        woken
     }
 }
 

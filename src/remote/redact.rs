@@ -6,13 +6,15 @@
 //! logins send it. Messages themselves are not touched.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
-use super::{Arrivals, Connector, Receive, Submit, Trace};
+use super::{Arrivals, Connector, Receive, Rested, Submit, Trace, Wake};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
@@ -168,6 +170,26 @@ impl Receive for Receiving {
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {
         let Self { session, password } = *self;
         session.delete_and_close(messages).await.map_err(|error| password.error(error))
+    }
+
+    async fn delete_and_rest(self: Box<Self>, messages: &[RemoteId]) -> Result<Rested, RemoteError> {
+        let Self { session, password } = *self;
+        let rested = session.delete_and_rest(messages).await;
+        let Rested { removed, session } = rested.map_err(|error| password.error(error))?;
+        let session = session.map(|session| Box::new(Self { session, password }) as Box<dyn Receive>);
+        Ok(Rested { removed, session })
+    }
+
+    fn can_wait(&self) -> bool {
+        self.session.can_wait()
+    }
+
+    async fn wait_for_mail(
+        &mut self,
+        stop: &CancellationToken,
+        limit: Duration,
+    ) -> Result<Wake, RemoteError> {
+        self.session.wait_for_mail(stop, limit).await.map_err(|error| self.password.error(error))
     }
 }
 

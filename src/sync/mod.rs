@@ -8,6 +8,7 @@ pub mod message;
 pub mod mime;
 pub mod outcome;
 pub mod outgoing;
+pub mod patience;
 pub mod schedule;
 pub mod self_message;
 pub mod transition;

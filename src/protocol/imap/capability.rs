@@ -49,6 +49,11 @@ impl Capabilities {
         self.has("UIDPLUS") || self.has("IMAP4REV2")
     }
 
+    /// The server tells what changes by itself (RFC 2177, and part of RFC 9051).
+    pub fn idle(&self) -> bool {
+        self.has("IDLE") || self.has("IMAP4REV2")
+    }
+
     /// The SASL mechanisms offered, in the server's order.
     pub fn mechanisms(&self) -> Vec<String> {
         self.words.iter().filter_map(|word| word.strip_prefix("AUTH=")).map(str::to_owned).collect()
