@@ -64,6 +64,10 @@ impl Global {
         self.file.iter().map(|path| shown(path)).collect::<Vec<_>>().join(" + ")
     }
 
+    pub fn host_config_path(&self) -> Option<&Path> {
+        self.host_config.as_deref()
+    }
+
     pub fn state_path(&self) -> PathBuf {
         self.state.clone().unwrap_or_else(|| self.manifest_directory().join(".mailplumb").join("state.db"))
     }

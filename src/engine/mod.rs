@@ -6,6 +6,7 @@ pub mod apply;
 pub mod clock;
 pub mod compare;
 pub mod destination;
+pub mod doctor;
 pub mod drive;
 pub mod first_tests;
 pub mod incoming;

@@ -371,7 +371,7 @@ fn words(listing: &Listing, cursor: &Cursor) -> String {
     format!("{} new", incoming::fresh(listing, cursor).len())
 }
 
-fn accepted(result: Option<RecipientResult>) -> Result<String, Cause> {
+pub(super) fn accepted(result: Option<RecipientResult>) -> Result<String, Cause> {
     match result {
         Some(RecipientResult::Accepted { said }) => Ok(said),
         Some(RecipientResult::Deferred { said }) => Err(Cause::TemporarilyRefused { said }),

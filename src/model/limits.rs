@@ -31,6 +31,8 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const BUNDLE_KEYS_MAX: usize = 200_000;
 /// Bundles that one process keeps open; the one that was opened first makes room.
 pub const BUNDLES_OPEN_MAX: usize = 64;
+/// Certificates of servers are remarked on from so many days before they expire.
+pub const CERTIFICATE_WARNING_DAYS: i64 = 30;
 /// `expires` is warned about from so many days before.
 pub const EXPIRY_WARNING_DAYS: i64 = 30;
 /// Everything that one place holds, comments and all keys.
@@ -87,6 +89,8 @@ pub const SERVER_WORDS_CHARACTERS_MAX: usize = 500;
 
 /// Addresses of one host name that are tried.
 pub const ADDRESSES_TRIED_MAX: usize = 8;
+/// Certificates of one chain that are shown.
+pub const CERTIFICATES_SHOWN_MAX: usize = 10;
 pub const TRUST_BUNDLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);

@@ -48,6 +48,12 @@ pub async fn open(
         TlsMode::Implicit | TlsMode::None => {}
     }
     let channel = network.login_channel(&session.connection);
+    if trace.findings().is_some() {
+        let offered = session.known_or_asked(greeted.capabilities.take()).await;
+        let offered = offered.map_err(|cause| RemoteError::new(TestStep::Greet, cause))?;
+        trace.offers(|| offered.words(), || imap::ways_to_log_in(&offered));
+        greeted.capabilities = Some(offered);
+    }
     let (capabilities, words) =
         trace.step(TestStep::Authenticate, session.authenticate(destination, greeted, channel)).await?;
     trace.detail(words);

@@ -3,7 +3,9 @@
 pub mod alerts;
 pub mod canary;
 pub mod classify;
+pub mod doctor;
 pub mod incoming;
+pub mod known;
 pub mod message;
 pub mod mime;
 pub mod outcome;

@@ -21,6 +21,11 @@ impl Capabilities {
         Self { words: words.split_ascii_whitespace().map(str::to_ascii_uppercase).collect() }
     }
 
+    /// As the server said them, in upper case.
+    pub fn words(&self) -> Vec<String> {
+        self.words.clone()
+    }
+
     fn has(&self, word: &str) -> bool {
         self.words.iter().any(|offered| offered == word)
     }
