@@ -13,7 +13,7 @@ use crate::model::profile::{Credentials, Endpoint, MailServers, Profile, Protoco
 use crate::model::secret::{Sealed, SealedValue, Secret, SecretDigest, SecretRef};
 use crate::model::server::{Destination, Login};
 use crate::remote::Connector;
-use crate::remote::pool::SessionKey;
+use crate::remote::SessionKey;
 use crate::secrets::UnsealError;
 use crate::store::{MailboxRow, StoreError};
 use crate::sync::classify::Setting;

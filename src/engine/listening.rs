@@ -16,8 +16,8 @@ use crate::model::failure::Cause;
 use crate::model::host::Push;
 use crate::model::limits;
 use crate::model::name::Name;
+use crate::remote::Lent;
 use crate::remote::Wake;
-use crate::remote::pool::Lent;
 use crate::sync::transition::later;
 
 /// Who listens, and what they hear.

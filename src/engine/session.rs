@@ -9,7 +9,7 @@ use super::{Engine, WorkError, bounded};
 use crate::model::cursor::{Cursor, Listing, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Lease;
-use crate::remote::pool::{Kept, Owner};
+use crate::remote::{Kept, Owner};
 use crate::remote::{Receive, Trace};
 use crate::sync::patience;
 

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::model::event::Event;
-use crate::model::failure::Cause;
 use crate::model::host::HostSettings;
 use crate::model::limits;
 use crate::model::name::Name;
@@ -23,13 +22,12 @@ use crate::sync::patience;
 use crate::sync::schedule::{self, Pace};
 use crate::sync::transition::later;
 
-use super::drive::Driven;
+use super::Engine;
 use super::first_tests::FirstTests;
+use super::job::{Ended, JobResult, jitter, work};
 use super::listening::{End, Heard, Listening};
 use super::queue::{Job, Places, Queue, Restriction};
 use super::reconcile::{self, Reconciled};
-use super::test_and_enable::{self, Which};
-use super::{Engine, drive};
 
 /// The loop's own memory. All of it can be rebuilt from the store.
 pub struct Watch {
@@ -380,39 +378,4 @@ impl Round {
 
 fn kept(reason: String) -> Event {
     Event::KeptLastGood { reason, problems: Vec::new() }
-}
-
-/// A number from 0 up to 1 that is always the same for a mailbox, so that its rhythm is steady.
-fn jitter(name: &Name) -> f64 {
-    let hash = blake3::hash(name.as_str().as_bytes());
-    f64::from(hash.as_bytes()[0]) / 256.0
-}
-
-/// Whether a job left a note in the store from which the next one follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    Noted,
-    /// It could not even be tried.
-    Undone,
-}
-
-/// How a job ended, and what is stored of its mailbox then.
-type JobResult = Result<(Ended, Option<MailboxRow>), StoreError>;
-
-async fn work(engine: &Engine, name: &Name, job: Job) -> JobResult {
-    let is_noted = match job {
-        Job::Test => {
-            let tested = test_and_enable::mailbox(engine, name, Which::Due).await?;
-            tested.passed + tested.failed > 0 || tested.deferred == 0
-        }
-        Job::Cycle(operation) => match drive::cycle(engine, name, operation).await? {
-            Driven::Done(_) => true,
-            Driven::Failed(failure) => !matches!(failure.error.cause, Cause::NoIdentity { .. }),
-            Driven::Skipped(_) => false,
-        },
-    };
-    Ok(match is_noted {
-        true => (Ended::Noted, engine.store.mailbox(name).await?),
-        false => (Ended::Undone, None),
-    })
 }

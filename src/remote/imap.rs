@@ -16,7 +16,7 @@ use crate::model::server::{Destination, Login};
 use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
 use crate::protocol::imap::{
-    self, Access, Capabilities, Greeted, Idled, LoginWay, Missing, Notice, Opened, SessionState, Tags,
+    self, Access, Capabilities, Greeted, LoginWay, Missing, Opened, SessionState, Tags,
 };
 use crate::protocol::sasl::{Attempts, Channel, Exchange};
 
@@ -248,22 +248,6 @@ impl ImapInbox {
         }
     }
 
-    /// The inbox as it is now. A question whether anything changed costs a server far less than opening it again.
-    async fn opened_now(&mut self, cursor: &Cursor) -> Result<Opened, Cause> {
-        match self.inbox {
-            Inbox::Fresh(opened) => return Ok(opened),
-            Inbox::Quiet(opened) if first_uid(cursor, &opened).is_none() => {
-                let tag = self.session.tags.next_tag();
-                match self.session.drive(imap::notice(tag)).await? {
-                    Notice::Nothing => return Ok(opened),
-                    Notice::Changed => {}
-                }
-            }
-            Inbox::Quiet(_) | Inbox::Listed(_) => {}
-        }
-        self.session.open_inbox(Access::ReadOnly).await
-    }
-
     async fn list_beyond(&mut self, cursor: &Cursor) -> Result<Listing, Cause> {
         let opened = self.opened_now(cursor).await?;
         self.inbox = Inbox::Listed(opened);
@@ -276,33 +260,6 @@ impl ImapInbox {
             }
         };
         Ok(Listing::Imap { validity, messages })
-    }
-
-    /// News may be told in any answer from now on.
-    fn is_to_be_opened(&mut self) {
-        match self.inbox {
-            Inbox::Quiet(opened) => self.inbox = Inbox::Listed(opened),
-            Inbox::Fresh(_) | Inbox::Listed(_) => {}
-        }
-    }
-
-    /// Drives an IDLE to its end, whatever ends the wait.
-    async fn idle(&mut self, stop: &CancellationToken, limit: Duration) -> Result<Wake, Cause> {
-        let Session { connection, tags, timeout } = &mut self.session;
-        let mut idle = imap::idle(tags.next_tag());
-        connection.drive(&mut idle, *timeout).await?;
-        let woken = tokio::select! {
-            told = connection.drive(&mut idle, limit + *timeout) => told.map(|_| Wake::News),
-            () = stop.cancelled() => Ok(Wake::Stopped),
-            () = tokio::time::sleep(limit) => Ok(Wake::LimitReached),
-        }?;
-        idle.end();
-        let over = connection.drive(&mut idle, *timeout).await?;
-        if woken == Wake::News || over == (Idled::Over { changed: true }) {
-            self.is_to_be_opened();
-            return Ok(Wake::News);
-        }
-        Ok(woken)
     }
 
     async fn fetch_all(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, Cause> {
@@ -424,5 +381,6 @@ impl Receive for ImapInbox {
     }
 }
 
+mod resting;
 #[cfg(test)]
 mod tests;

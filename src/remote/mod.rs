@@ -5,7 +5,7 @@
 pub mod connectors;
 pub mod imap;
 mod nonce;
-pub mod pool;
+mod pool;
 pub mod pop3;
 mod redact;
 pub mod smtp;
@@ -25,6 +25,7 @@ use crate::model::outbox::Submitted;
 use crate::model::profile::ServerKind;
 use crate::model::server::Destination;
 pub use crate::net::trace::Trace;
+pub use pool::{Kept, Lent, Owner, Pool, SessionKey};
 
 /// Finds the connector for a kind of server.
 pub trait Remotes: Send + Sync {

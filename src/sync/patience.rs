@@ -75,7 +75,7 @@ fn said(cause: &Cause) -> Option<String> {
 }
 
 fn demand(said: &str) -> Option<Demand> {
-    const CODES: [(&str, Demand); 9] = [
+    const CODES: [(&str, Demand); 8] = [
         ("THROTTLED", Demand::SlowDown),
         ("LIMIT", Demand::SlowDown),
         ("UNAVAILABLE", Demand::SlowDown),
@@ -84,7 +84,6 @@ fn demand(said: &str) -> Option<Demand> {
         ("IN-USE", Demand::InUse),
         ("INUSE", Demand::InUse),
         ("421", Demand::SlowDown),
-        ("450 4.7", Demand::SlowDown),
     ];
     const WORDS: [&str; 6] = [
         "TOO MANY",
