@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::exit::{DONE, Outcome};
 use super::{
-    alerts, describe, explain, get, history, messages, outbox, output, report, secrets, state, status,
+    alerts, describe, doctor, explain, get, history, messages, outbox, output, report, secrets, state, status,
 };
 use crate::manifest;
 
@@ -59,6 +59,8 @@ enum Described {
     Outbox,
     /// `alerts --output json`
     Alerts,
+    /// `doctor --output json`
+    Doctor,
     /// `secrets check --output json`
     SecretsCheck,
 }
@@ -80,6 +82,7 @@ impl Described {
             Self::Messages => of::<messages::ListDocument>(),
             Self::Message => of::<messages::OneDocument>(),
             Self::Outbox => of::<outbox::Document>(),
+            Self::Doctor => of::<doctor::Document>(),
             Self::Alerts => of::<alerts::Document>(),
             Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }

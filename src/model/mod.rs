@@ -9,6 +9,7 @@ pub mod content;
 pub mod cursor;
 pub mod desired;
 pub mod event;
+pub mod examination;
 pub mod explanation;
 pub mod failure;
 pub mod footing;

@@ -1,4 +1,4 @@
-//! IMAP4rev1: RFC 3501, with LITERAL+ (7888), SASL-IR (4959), UIDPLUS (4315), UNSELECT (3691).
+//! IMAP4rev1: RFC 3501, with IDLE (2177), LITERAL+ (7888), SASL-IR (4959), UIDPLUS (4315), UNSELECT (3691).
 //!
 //! Two mailboxes, `INBOX` and `Sent`. Left out, and answered with NO: creating, renaming and deleting mailboxes,
 //! ENVELOPE, BODYSTRUCTURE and MIME part numbers in FETCH.
@@ -6,6 +6,7 @@
 mod command;
 mod fetch;
 mod folder;
+mod idle;
 mod login;
 mod reader;
 mod search;
@@ -134,6 +135,10 @@ impl Session {
                     Err(bad) => Ok(bad.into()),
                 }
             }
+            "IDLE" => match reader.end() {
+                Ok(()) => self.idle().await,
+                Err(bad) => Ok(bad.into()),
+            },
             "LOGIN" => self.login(&mut reader).await,
             "AUTHENTICATE" => self.authenticate(&mut reader).await,
             _ => match self.phase {
@@ -201,7 +206,7 @@ impl Session {
                 capabilities.push_str(if self.may_log_in() { " AUTH=PLAIN" } else { " LOGINDISABLED" });
             }
             Phase::Authenticated { .. } | Phase::Selected { .. } => {
-                capabilities.push_str(" UIDPLUS UNSELECT")
+                capabilities.push_str(" IDLE UIDPLUS UNSELECT")
             }
         }
         capabilities

@@ -2,6 +2,7 @@
 
 mod applying;
 mod cases;
+mod doctoring;
 mod documents;
 mod exit_codes;
 mod hostile;

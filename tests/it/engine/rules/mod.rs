@@ -3,6 +3,7 @@
 mod declared;
 mod failing;
 mod incoming;
+mod kept;
 pub mod outgoing;
 mod panicking;
 mod refusing;

@@ -112,7 +112,7 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
                     }
                     // POP3 has no word for it: Courier refuses, and says why in a sentence.
                     Content::Refused(_) if protocol == Protocol::Pop3 && [1, 3].contains(&number) => {}
-                    Content::Refused(_) | Content::TooLarge(_) => {
+                    Content::Refused(_) | Content::Streamed(_) | Content::TooLarge(_) => {
                         panic!("{protocol:?}, {number}: {content:?}")
                     }
                 }
