@@ -88,9 +88,7 @@ fn insert(db: &Connection, commit: &Commit, put: &PutMailbox, declared: &str) ->
         return Ok(false);
     }
     let id = db.last_insert_rowid();
-    for operation in Operation::ALL {
-        put_operation(db, commit, put, (id, operation, None))?;
-    }
+    insert_operations(db, commit, put, id)?;
     lease::revoke(db, name)?;
     let footing = Footing::of_operations(&put.mailbox, |operation| {
         let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
@@ -99,6 +97,36 @@ fn insert(db: &Connection, commit: &Commit, put: &PutMailbox, declared: &str) ->
     });
     footings::put(db, id, name, footing)?;
     Ok(true)
+}
+
+/// All operations of a new mailbox by one statement: a first apply writes those of all mailboxes.
+fn insert_operations(db: &Connection, commit: &Commit, put: &PutMailbox, id: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO operations (mailbox, operation, changed_at, state, connection, pending)
+               VALUES (?1, ?2, ?5, ?6, ?7, ?8), (?1, ?3, ?5, ?9, ?10, ?11), (?1, ?4, ?5, ?12, ?13, ?14)";
+    let mut statement = db.prepare_cached(sql)?;
+    statement.raw_bind_parameter(1, id)?;
+    statement.raw_bind_parameter(5, micros(commit.at()))?;
+    for (nth, operation) in Operation::ALL.into_iter().enumerate() {
+        let state = commit
+            .state(&put.mailbox.name, operation)
+            .ok_or_else(|| without_state(&put.mailbox.name, operation))?;
+        let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
+        statement.raw_bind_parameter(2 + nth, operation.key())?;
+        statement.raw_bind_parameter(6 + 3 * nth, to_json(&state.state)?)?;
+        statement.raw_bind_parameter(7 + 3 * nth, connection.map(|digest| digest.0.as_str()))?;
+        statement.raw_bind_parameter(8 + 3 * nth, pending_text(state)?)?;
+    }
+    statement.raw_execute()?;
+    for operation in Operation::ALL {
+        if let Some(state) = commit.state(&put.mailbox.name, operation).filter(|it| it.pending.is_some()) {
+            settle_version(db, (id, operation), state)?;
+        }
+    }
+    Ok(())
+}
+
+fn without_state(name: &Name, operation: Operation) -> StoreError {
+    StoreError::Failed(format!("no state was given for {operation} of mailbox `{name}`"))
 }
 
 fn put_operation(
@@ -113,11 +141,7 @@ fn put_operation(
     let state = match (commit.state(name, operation), &before) {
         (Some(state), _) => state.clone(),
         (None, Some(before)) => before.standing.clone(),
-        (None, None) => {
-            return Err(StoreError::Failed(format!(
-                "no state was given for {operation} of mailbox `{name}`"
-            )));
-        }
+        (None, None) => return Err(without_state(name, operation)),
     };
     let changed_at = match &before {
         Some(before) if before.standing.state == state.state => before.changed_at,
