@@ -7,6 +7,7 @@ mod alerts;
 mod backup;
 mod blobs;
 mod columns;
+mod commit;
 mod declared;
 mod door;
 mod errors;
