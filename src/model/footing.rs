@@ -30,10 +30,10 @@ pub enum Bearing {
 pub struct Mark(pub [u8; 16]);
 
 impl Mark {
-    /// `None`: the digest is not the hexadecimal one of BLAKE3.
-    pub fn of(connection: &ConnectionDigest) -> Option<Self> {
-        let hash = blake3::Hash::from_hex(&connection.0).ok()?;
-        Some(Self::of_hash(&hash))
+    /// Of a digest that is not the hexadecimal one of BLAKE3, which no plan asks for, the mark of its text.
+    pub fn of(connection: &ConnectionDigest) -> Self {
+        let hash = blake3::Hash::from_hex(&connection.0);
+        Self::of_hash(&hash.unwrap_or_else(|_| blake3::hash(connection.0.as_bytes())))
     }
 
     pub fn of_hash(hash: &blake3::Hash) -> Self {
@@ -128,7 +128,7 @@ fn bearing(known: Known<'_>) -> Option<Bearing> {
         OperationState::Off(reason) => Some(Bearing::Off(*reason)),
         OperationState::AwaitingTest(Awaiting::NoConnector) => Some(Bearing::NoConnector),
         OperationState::Enabled | OperationState::Retrying { .. } => {
-            connection.and_then(Mark::of).map(Bearing::Driven)
+            connection.map(|connection| Bearing::Driven(Mark::of(connection)))
         }
         OperationState::AwaitingTest(Awaiting::Test | Awaiting::NoIdentity)
         | OperationState::Testing

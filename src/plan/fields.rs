@@ -375,6 +375,19 @@ mod tests {
     }
 
     #[test]
+    fn labels_that_look_like_a_reference_are_labels() {
+        let json = serde_json::json!({
+            "name": "anna", "labels": { "secret": "s", "key": "k" }, "kind": "user", "address": "anna@a.example",
+            "displayName": null, "owner": null, "active": true, "approved": null, "profile": null, "incoming": "none",
+            "outgoing": "none", "appointmentsContactsTasks": "none", "accept": "all", "deleteAfterProcessing": false,
+            "processFrom": null, "credentials": null, "trackedFolders": [], "claimTakeOverFrom": null,
+            "lifecycle": { "preventDestroy": false, "previousNames": [] },
+        });
+        let fields = mailbox(&serde_json::from_value(json).unwrap());
+        assert_eq!((&*fields["labels.secret"], &*fields["labels.key"]), ("s", "k"));
+    }
+
+    #[test]
     fn different_lists_read_differently() {
         let lists: [&[&str]; 6] = [&["a, b"], &["a", "b"], &["a"], &["[a]"], &[""], &["\"a\""]];
         let texts: std::collections::BTreeSet<String> = lists.iter().map(|items| list(items)).collect();
