@@ -21,7 +21,7 @@ use crate::model::operation::Operation;
 use crate::model::organization::Organization;
 use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState};
 use crate::model::pending::{Standing, Version};
-use crate::model::plan::{Plan, Step};
+use crate::model::plan::Plan;
 use crate::model::profile::Profile;
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
@@ -136,12 +136,6 @@ pub enum DigestKeyChange {
     Replace(SealedDigestKey),
 }
 
-impl RevisionCommit<'_> {
-    pub fn steps(&self) -> &[Step] {
-        &self.plan.steps
-    }
-}
-
 /// A change of one operation's state, with the alerts that go with it.
 #[derive(Debug, Clone)]
 pub struct StateChange {
@@ -233,7 +227,7 @@ pub trait Store: Ledger + Send + Sync {
     async fn commit_revision(
         &self,
         lease: &Lease,
-        commit: &RevisionCommit<'_>,
+        commit: RevisionCommit<'_>,
     ) -> Result<Revision, StoreError>;
     /// Notes what was decided about addresses, all of it or nothing. Under the lease on the state.
     async fn decide(&self, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError>;
