@@ -19,7 +19,6 @@ use mailplumb::engine::clock::SystemClock;
 use mailplumb::engine::drive::{self, Driven};
 use mailplumb::engine::permits::Permits;
 use mailplumb::manifest;
-use mailplumb::model::clock::Clock;
 use mailplumb::model::event::{Event, Listener};
 use mailplumb::model::name::Name;
 use mailplumb::model::operation::Operation;

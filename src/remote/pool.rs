@@ -163,7 +163,9 @@ impl Pool {
         let entry = Entry { owner, opened: kept.opened, rested: now, place, ticket };
         let former = inner.entries.insert(mailbox, entry);
         drop(inner);
-        former.map(end);
+        if let Some(former) = former {
+            end(former);
+        }
     }
 
     /// Lends the session of a mailbox to somebody who waits for mail with it. `None`: there is none that can.
@@ -215,7 +217,9 @@ impl Pool {
     /// Closes what is kept of a mailbox, so that a test is the only session there.
     pub fn end(&self, mailbox: &Name) {
         let entry = self.lock().entries.remove(mailbox);
-        entry.map(end);
+        if let Some(entry) = entry {
+            end(entry);
+        }
     }
 
     /// Closes sessions of a profile, those that rested longest first, until no more than so many are left.

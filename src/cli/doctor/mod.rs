@@ -106,7 +106,7 @@ impl Doctor {
 
     fn subject(&self) -> Subject {
         match self.selection.named() {
-            [] if self.selection.is_empty() => Subject::Everything,
+            _none if self.selection.is_empty() => Subject::Everything,
             [only] if only == "installation" => Subject::Installation,
             _some => Subject::Mailboxes,
         }

@@ -116,7 +116,7 @@ fn a_certificate_that_is_refused_is_shown_all_the_same() {
         let document = found(person, &person.types("doctor profile/pop --output json").ends(16));
         let told = of(&document, "sales", "incoming");
         assert_eq!(told["failure"]["code"], code, "{told:#}");
-        assert_eq!(told["certificates"].as_array().unwrap().len() >= 1, true, "{told:#}");
+        assert!(!told["certificates"].as_array().unwrap().is_empty(), "{told:#}");
         if certificate == Certificate::Expired {
             assert!(told["certificates"][0]["daysLeft"].as_i64().unwrap() < 0);
             person.types("doctor profile/pop").ends(16).says("expired on 20");
