@@ -93,6 +93,23 @@ pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a test waits for its own message to come back.
 pub const RECEIVE_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// An OAuth 2.0 provider's whole answer.
+pub const TOKEN_RESPONSE_BYTES_MAX: usize = 256 * 1024;
+/// One access token.
+pub const TOKEN_BYTES_MAX: usize = 32 * 1024;
+/// Asking for one, from the name look-up to the last byte of the answer.
+pub const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
+/// A token is asked for anew so long before it expires (half of its life, for one that lives shorter than twice this).
+pub const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(60);
+/// How long a token is used whose provider does not say how long it is valid (RFC 6749 section 5.1).
+pub const TOKEN_LIFETIME_DEFAULT: Duration = Duration::from_secs(300);
+/// No token is used longer, whatever its provider says.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
+/// So long a failure to get a token answers everybody who needs the same one, so that a thousand mailboxes ask once.
+pub const TOKEN_FAILURE_KEPT: Duration = Duration::from_secs(10);
+/// Clients whose tokens are kept in memory.
+pub const TOKENS_KEPT_MAX: usize = 4096;
+
 /// Work that a server may ask for in a SCRAM login; it sets the count, we pay for it.
 pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 /// RFC 7677 section 4: fewer would let whoever listens guess the password offline.

@@ -4,6 +4,7 @@
 mod address;
 mod connection;
 mod handshake;
+pub mod http;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod trace;

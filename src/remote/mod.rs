@@ -8,6 +8,7 @@ mod nonce;
 pub mod pop3;
 mod redact;
 pub mod smtp;
+mod token;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Submit, nonce};
+use super::{Submit, nonce, token};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::name::Address;
@@ -29,6 +29,9 @@ pub async fn open(
     let offered = greet(&mut connection, destination, waits, trace).await?;
     match &destination.login {
         Login::Anonymous => {}
+        Login::Oauth2 { .. } => {
+            return Err(RemoteError::new(TestStep::Authenticate, token::not_asked_for()));
+        }
         Login::Password { username, password } => {
             let channel = network.login_channel(&connection);
             let mechanism = trace
