@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn with_basic_the_secret_is_in_the_header_and_encoded_twice() {
         let request = TokenRequest::new(&client(), ClientProof::Basic);
-        assert!(!request.form.expose().contains("client"), "{}", request.form.expose().len());
+        assert!(!request.form.expose().contains("client_secret"));
         let expected = format!("Basic {}", BASE64.encode("mail+sync:p%26w%3D%C3%BC"));
         assert_eq!(request.authorization.unwrap().expose(), &expected);
     }
