@@ -38,6 +38,13 @@ impl Permits {
         Permit { _profile: of_profile, _all: Arc::clone(&self.all).acquire_owned().await.ok() }
     }
 
+    /// A place for one more connection of a mailbox that is being worked on, if there is one at once.
+    pub fn try_acquire(&self, profile: &Profile) -> Option<Permit> {
+        let of_profile = self.of_profile(profile).try_acquire_owned().ok()?;
+        let all = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        Some(Permit { _profile: Some(of_profile), _all: Some(all) })
+    }
+
     fn of_profile(&self, profile: &Profile) -> Arc<Semaphore> {
         let limit = places(profile);
         let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);

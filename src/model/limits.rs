@@ -164,7 +164,16 @@ pub const ATTEMPTS_PER_MESSAGE_DEFAULT: u16 = 5;
 /// So that `Message-ID: <…>` fits into the 998 characters of a line (RFC 5322 section 2.1.1).
 pub const MESSAGE_ID_BYTES_MAX: usize = 900;
 pub const RECIPIENTS_MAX: usize = 1000;
-pub const OUTGOING_BATCH_MESSAGES: usize = 50;
+/// Due messages of a mailbox that are looked up at once.
+pub const OUTGOING_BATCH_MESSAGES: usize = 256;
+/// Messages whose attempts a session begins with one write. While one group is being sent, the next one begins: so a
+/// process that dies leaves at most twice this many messages of each session `unsure`.
+pub const OUTGOING_GROUP_MESSAGES: usize = 8;
+/// The octets of such a group, unless it is a single message.
+pub const OUTGOING_GROUP_BYTES: u64 = 1024 * 1024;
+/// A mailbox with more messages due than these for each session sends over a further one, as far as its profile's
+/// `maxConcurrentConnections` allows.
+pub const OUTGOING_MESSAGES_PER_SESSION: usize = 16;
 
 // --- store ---
 /// A new segment file is begun once one has grown to this size.

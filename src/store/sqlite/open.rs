@@ -38,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0005_secrets.sql"),
     include_str!("../../../schema/sql/sqlite/0006_footings.sql"),
     include_str!("../../../schema/sql/sqlite/0012_approvals.sql"),
+    include_str!("../../../schema/sql/sqlite/0008_sending_order.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;
