@@ -14,6 +14,8 @@ pub mod dovecot;
 pub mod fault_proxy;
 #[cfg(feature = "demo")]
 pub mod postfix;
+#[cfg(feature = "demo")]
+pub mod provider;
 
 #[cfg(feature = "demo")]
 mod tests;
