@@ -57,6 +57,8 @@ enum Described {
     Message,
     /// `outbox list --output json`
     Outbox,
+    /// `outbox show ID --output json`
+    OutboxMessage,
     /// `alerts --output json`
     Alerts,
     /// `secrets check --output json`
@@ -80,6 +82,7 @@ impl Described {
             Self::Messages => of::<messages::ListDocument>(),
             Self::Message => of::<messages::OneDocument>(),
             Self::Outbox => of::<outbox::Document>(),
+            Self::OutboxMessage => of::<outbox::OneDocument>(),
             Self::Alerts => of::<alerts::Document>(),
             Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }

@@ -198,6 +198,8 @@ pub const PLAYGROUND_LINE_BYTES_MAX: usize = 8 * 1024;
 pub const PLAYGROUND_MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Per listener.
 pub const PLAYGROUND_CONNECTIONS_MAX: usize = 256;
+/// Access tokens that were given out; all are forgotten when there would be more.
+pub const PLAYGROUND_TOKENS_MAX: usize = 10_000;
 /// All messages together.
 pub const PLAYGROUND_STORE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Older entries of the log are forgotten.

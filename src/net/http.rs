@@ -3,7 +3,6 @@
 //! Redirects are not followed, because a form may hold a secret; host names go through the host file's overrides, and
 //! certificates through the same stores, as everywhere.
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -147,29 +146,38 @@ async fn read(
     reason = "the standard library adds kinds; the words of others say enough"
 )]
 fn cause_of(error: &reqwest::Error, host: &str, port: u16, wait: Duration) -> Cause {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-            return handshake::tls_cause(tls, host, Begun::WithConnection);
-        }
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return handshake::tls_cause(tls, host, Begun::WithConnection);
-            }
-            let host = host.to_owned();
-            return match io.kind() {
-                ErrorKind::ConnectionRefused => Cause::ConnectionRefused { host, port },
-                ErrorKind::TimedOut => timed_out(wait),
-                _ if error.is_connect() => Cause::Unreachable { host, port, detail: io_words(io) },
-                _ => Cause::ConnectionLost { detail: io_words(io) },
-            };
-        }
-        source = inner.source();
+    if let Some(tls) = find::<rustls::Error>(error) {
+        return handshake::tls_cause(tls, host, Begun::WithConnection);
     }
-    match error.is_timeout() {
-        true => timed_out(wait),
-        false => Cause::Garbage { detail: words_of(error) },
+    let Some(io) = find::<std::io::Error>(error) else {
+        return match error.is_timeout() {
+            true => timed_out(wait),
+            false => Cause::Garbage { detail: words_of(error) },
+        };
+    };
+    let host = host.to_owned();
+    match io.kind() {
+        ErrorKind::ConnectionRefused => Cause::ConnectionRefused { host, port },
+        ErrorKind::TimedOut => timed_out(wait),
+        _ if error.is_connect() => Cause::Unreachable { host, port, detail: io_words(io) },
+        _ => Cause::ConnectionLost { detail: io_words(io) },
     }
+}
+
+/// The first error of a kind. What an I/O error was made from is not its source but what it holds.
+fn find<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        current = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 /// The innermost reason: the outer ones repeat the URL.

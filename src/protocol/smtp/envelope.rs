@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 
 use super::content::{Alphabet, Content, Transfer};
+use super::dsn;
 use super::hello::{Capabilities, SizeLimit};
-use super::notify;
 use super::reply::{Class, Replies, Reply};
 use crate::model::failure::Cause;
 use crate::model::limits;
@@ -143,8 +143,8 @@ impl Envelope {
             Command::Mail => self.mail.clone(),
             Command::Rcpt(index) => {
                 let recipient = &self.recipients[index];
-                let notify = if self.offers_dsn { notify::recipient(recipient) } else { String::new() };
-                format!("RCPT TO:<{recipient}>{notify}\r\n")
+                let report = if self.offers_dsn { dsn::recipient(recipient) } else { String::new() };
+                format!("RCPT TO:<{recipient}>{report}\r\n")
             }
             Command::Data => "DATA\r\n".to_owned(),
         }
@@ -294,7 +294,7 @@ fn mail_command(from: &Address, recipients: &[Address], content: &Content, offer
         line += " SMTPUTF8";
     }
     if offered.dsn {
-        line += &notify::message(content.message_id());
+        line += &dsn::message(content.message_id());
     }
     line + "\r\n"
 }

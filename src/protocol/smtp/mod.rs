@@ -8,10 +8,10 @@
 mod command;
 mod content;
 mod delivery;
+mod dsn;
 mod envelope;
 mod hello;
 mod login;
-mod notify;
 mod reply;
 
 pub use command::{Quit, StartTls};
