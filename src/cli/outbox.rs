@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome};
-use super::listing::Paged;
+use super::listing::{FORMAT_VERSION, Paged};
 use super::messages::parse_name;
 use super::{Format, Global, mailboxes, output};
 use crate::engine::clock::SystemClock;
@@ -21,13 +21,13 @@ use crate::protocol::compose::{self, Draft, MessageId};
 use crate::store::sqlite::Open;
 use crate::store::{OutboxQuery, Store};
 
-/// Queue outgoing messages and list them
+/// Queue outgoing messages, list them, and look at one
 ///
 /// A queued message is durable: it is sent by the next `mailplumb sync` or by a running `mailplumb watch`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mailplumb outbox add --mailbox support --to anna@contoso.example --text 'How are you?'\n  \
-                        mailplumb outbox list\n  mailplumb outbox retry 12"
+                        mailplumb outbox list\n  mailplumb outbox show 12\n  mailplumb outbox retry 12"
 )]
 pub struct Outbox {
     #[command(subcommand)]
@@ -46,15 +46,41 @@ enum Command {
     /// List queued and sent messages, newest first
     #[command(after_help = "Example:\n  mailplumb outbox list --in-state unsure")]
     List(List),
+    /// Print one message: its state, and what the server said for each recipient
+    ///
+    /// With `--raw`, its octets as they are sent.
+    #[command(
+        after_help = "Examples:\n  mailplumb outbox show 12\n  mailplumb outbox show 12 --raw > message.eml"
+    )]
+    Show(Show),
     /// Send a failed or unsure message again
     ///
     /// Only the recipients that have not got it are tried. For an unsure message, look first whether it arrived.
     #[command(after_help = "Example:\n  mailplumb outbox retry 12")]
-    Retry {
-        /// The message
-        #[arg(value_name = "ID")]
-        id: u64,
-    },
+    Retry(Retry),
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// The message
+    #[arg(value_name = "ID")]
+    id: u64,
+    /// Print the message's octets
+    #[arg(long)]
+    raw: bool,
+    /// Print the message in this form
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+#[derive(Debug, Args)]
+struct Retry {
+    /// The message
+    #[arg(value_name = "ID")]
+    id: u64,
+    /// Print the message in this form
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +108,9 @@ struct Add {
     /// Queuing the same key again for the same mailbox does nothing
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Print the queued message in this form
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +139,15 @@ pub struct Document {
     messages: Vec<OutgoingMessage>,
 }
 
+/// `mailplumb outbox show ID --output json`; with `add` and `retry`, the message as it is then
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "OutboxMessage")]
+pub struct OneDocument {
+    format_version: u32,
+    message: OutgoingMessage,
+}
+
 fn parse_address(text: &str) -> Result<Address, String> {
     Address::parse(text).map_err(str::to_owned)
 }
@@ -130,16 +168,85 @@ impl Outbox {
                 run(stopping, add.run(&store))
             }
             Command::List(list) => run(stopping, list.run(&global.store_to_list()?)),
-            Command::Retry { id } => {
+            Command::Show(show) => run(stopping, show.run(&global.store_to_list()?)),
+            Command::Retry(Retry { id, output: format }) => {
                 let store = global.existing_store(Open::Existing)?;
                 run(stopping, async {
                     store.requeue(id, SystemClock::new().now()).await?;
-                    output::data(&format!("Message {id} is pending again."))?;
-                    Ok(DONE)
+                    told(&store, id, format, format!("Message {id} is pending again.")).await
                 })
             }
         }
     }
+}
+
+/// Says what was done to a message: in a sentence, or as the message.
+async fn told(store: &dyn Store, id: u64, format: Format, sentence: String) -> Outcome {
+    match format {
+        Format::Text => output::data(&sentence)?,
+        Format::Json => {
+            output::json(&OneDocument { format_version: FORMAT_VERSION, message: find(store, id).await? })?;
+        }
+    }
+    Ok(DONE)
+}
+
+async fn find(store: &dyn Store, id: u64) -> Result<OutgoingMessage, Failure> {
+    // The newest of those before the next one is that one, or it is not there.
+    let query = OutboxQuery { limit: Some(1), before: id.checked_add(1), ..OutboxQuery::default() };
+    let found = store.outbox(&query).await?.pop().filter(|message| message.id == id);
+    found.ok_or_else(|| {
+        Failure::new(format!("no outgoing message {id}")).hint("`mailplumb outbox list` lists them")
+    })
+}
+
+impl Show {
+    async fn run(self, store: &dyn Store) -> Outcome {
+        let message = find(store, self.id).await?;
+        if self.raw {
+            let raw = store.raw(&message.content).await?;
+            let raw = raw.ok_or_else(|| {
+                Failure::new(format!("the octets of message {} are not in the store", self.id))
+            })?;
+            output::bytes(&raw)?;
+            return Ok(DONE);
+        }
+        match self.output {
+            Format::Json => output::json(&OneDocument { format_version: FORMAT_VERSION, message })?,
+            Format::Text => output::data(&details(&message))?,
+        }
+        Ok(DONE)
+    }
+}
+
+fn details(message: &OutgoingMessage) -> String {
+    let mut lines = vec![
+        format!("message     {}", message.id),
+        format!("mailbox     {}", message.mailbox),
+        format!("state       {}", message.state.key()),
+        format!("subject     {}", message.subject.as_deref().unwrap_or("-")),
+        format!("message-id  {}", message.message_id),
+        format!("bytes       {}", message.bytes),
+        format!("blake3      {}", message.content.0),
+        format!("queued      {}", output::moment(message.queued_at)),
+        format!("changed     {}", output::moment(message.changed_at)),
+        format!("attempts    {}", message.attempts),
+    ];
+    if message.state == OutgoingState::Pending {
+        lines.push(format!("next        {}", output::moment(message.next_attempt_at)));
+    }
+    if let Some(key) = &message.idempotency_key {
+        lines.push(format!("key         {key}"));
+    }
+    for recipient in &message.recipients {
+        let said = recipient.said.as_deref().map_or_else(String::new, |said| format!(": {said}"));
+        lines.push(format!("to          {} is {}{said}", recipient.address, recipient.state.key()));
+    }
+    if let Some(failure) = &message.failure {
+        lines.push(format!("cause       {}", failure.cause));
+        lines.push(format!("what to do  {}", failure.remedy));
+    }
+    lines.iter().map(|line| output::shown(line)).collect::<Vec<_>>().join("\n")
 }
 
 impl Add {
@@ -149,11 +256,11 @@ impl Add {
         };
         let message = self.message(&row.stored.declared.address)?;
         let enqueued = store.enqueue(&message).await?;
-        output::data(&match enqueued.already_there {
+        let sentence = match enqueued.already_there {
             true => format!("Message {} was queued before under this key; nothing was added.", enqueued.id),
             false => format!("Queued message {} for {} recipient(s).", enqueued.id, message.recipients.len()),
-        })?;
-        Ok(DONE)
+        };
+        told(store, enqueued.id, self.output, sentence).await
     }
 
     fn message(&self, from: &Address) -> Result<NewOutgoing, Failure> {

@@ -57,6 +57,8 @@ enum Described {
     Message,
     /// `outbox list --output json`
     Outbox,
+    /// `outbox show ID --output json`
+    OutboxMessage,
     /// `alerts --output json`
     Alerts,
     /// `doctor --output json`
@@ -83,6 +85,7 @@ impl Described {
             Self::Message => of::<messages::OneDocument>(),
             Self::Outbox => of::<outbox::Document>(),
             Self::Doctor => of::<doctor::Document>(),
+            Self::OutboxMessage => of::<outbox::OneDocument>(),
             Self::Alerts => of::<alerts::Document>(),
             Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }

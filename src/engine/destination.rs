@@ -11,7 +11,7 @@ use crate::model::operation::Operation;
 use crate::model::pending::Version;
 use crate::model::profile::{Credentials, Endpoint, MailServers, Profile, Protocol, Server};
 use crate::model::secret::{Sealed, SealedValue, Secret, SecretDigest, SecretRef};
-use crate::model::server::{Destination, Login};
+use crate::model::server::{Destination, Login, TokenClient};
 use crate::remote::Connector;
 use crate::remote::SessionKey;
 use crate::secrets::UnsealError;
@@ -189,7 +189,16 @@ impl<'a> Route<'a> {
                 }
             },
             Credentials::WindowsIntegrated { .. } => Err(unsupported("credentials: { windowsIntegrated }")),
-            Credentials::Oauth2 { .. } => Err(unsupported("credentials: { oauth2 }")),
+            Credentials::Oauth2 { token_url, client_id, client_secret, scope, trust } => Ok(Login::Oauth2 {
+                username: self.mailbox.address.to_string(),
+                client: TokenClient {
+                    url: token_url.clone(),
+                    trust: trust.clone(),
+                    id: client_id.clone(),
+                    secret: self.open(engine, client_secret).await?,
+                    scope: scope.clone(),
+                },
+            }),
         }
     }
 

@@ -81,6 +81,21 @@ impl Permits {
         self.at_once_max
     }
 
+    /// A place for one more connection of a mailbox that is being worked on, if there is one at once.
+    pub fn try_acquire(&self, profile: &Profile) -> Option<Permit> {
+        let limit = self.places(profile);
+        let mut inner = lock(&self.inner);
+        let has_free = inner.free > 0;
+        let places = inner.profiles.entry(profile.name.clone()).or_default();
+        places.limit = limit;
+        if !has_free || !places.has_room() {
+            return None;
+        }
+        places.taken += 1;
+        inner.free -= 1;
+        Some(Permit { profile: profile.name.clone(), inner: Arc::clone(&self.inner) })
+    }
+
     /// Waits for a place of the profile and of the process.
     pub async fn acquire(&self, profile: &Profile) -> Permit {
         let (sender, receiver) = oneshot::channel();

@@ -86,7 +86,7 @@ fn mail_server(
             MailAuthentication::ScramSha1 | MailAuthentication::ScramSha256 | MailAuthentication::CramMd5 => {
                 true
             }
-            MailAuthentication::Xoauth2 | MailAuthentication::Oauthbearer => false,
+            MailAuthentication::Xoauth2 | MailAuthentication::Oauthbearer => true,
             MailAuthentication::Gssapi | MailAuthentication::Negotiate | MailAuthentication::Ntlm => false,
         };
         if !spoken {
@@ -94,9 +94,6 @@ fn mail_server(
         }
     }
     if let Some(credentials) = credentials {
-        if credentials.value.oauth2.is_some() {
-            say(subject, credentials.place, "`oauth2` credentials", report);
-        }
         if credentials.value.windows_integrated.is_some() {
             say(subject, credentials.place, "`windowsIntegrated` credentials", report);
         }

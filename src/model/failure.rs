@@ -16,6 +16,8 @@ use super::limits;
 pub enum TestStep {
     /// Opening the secret that the login needs.
     Secret,
+    /// Asking the OAuth 2.0 provider for an access token, or taking the one that is still valid.
+    Token,
     /// Host name to address.
     Resolve,
     /// TCP.
@@ -43,6 +45,7 @@ impl TestStep {
     pub fn key(self) -> &'static str {
         match self {
             Self::Secret => "secret",
+            Self::Token => "token",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
             Self::Tls => "tls",
@@ -126,6 +129,12 @@ pub enum Cause {
     /// No identity at all: nothing is wrong with the mailbox.
     #[error("no age identity is at hand that opens `{secret}`")]
     NoIdentity { secret: String },
+    /// The OAuth 2.0 provider says no to this client.
+    #[error("`{provider}` refused an access token: {said}")]
+    TokenRefused { provider: String, said: String },
+    /// The OAuth 2.0 provider could not be asked, or its answer cannot be used.
+    #[error("no access token from `{provider}`: {cause}")]
+    TokenUnavailable { provider: String, cause: Box<Cause> },
     #[error("CA bundle `{name}` cannot be used: {detail}")]
     TrustUnavailable { name: String, detail: String },
     #[error("`{setting}` is not supported by this version")]
@@ -153,6 +162,7 @@ impl Cause {
             | Self::LoginRefused { said: words }
             | Self::TemporarilyRefused { said: words }
             | Self::Refused { said: words }
+            | Self::TokenRefused { provider: _, said: words }
             | Self::ServerBye { said: words }
             | Self::Garbage { detail: words }
             | Self::LimitExceeded { what: words, limit: _ }
@@ -160,6 +170,7 @@ impl Cause {
             | Self::TrustUnavailable { name: _, detail: words }
             | Self::Unsupported { setting: words }
             | Self::Internal { detail: words } => vec![words],
+            Self::TokenUnavailable { provider: _, cause } => cause.words_mut(),
             Self::NoMechanism { wanted: _, offered } => offered.iter_mut().collect(),
             Self::ConnectionRefused { .. }
             | Self::NoGreeting { .. }

@@ -105,6 +105,23 @@ pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a test waits for its own message to come back.
 pub const RECEIVE_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// An OAuth 2.0 provider's whole answer.
+pub const TOKEN_RESPONSE_BYTES_MAX: usize = 256 * 1024;
+/// One access token.
+pub const TOKEN_BYTES_MAX: usize = 32 * 1024;
+/// Asking for one, from the name look-up to the last byte of the answer.
+pub const TOKEN_TIMEOUT: Duration = Duration::from_secs(20);
+/// A token is asked for anew so long before it expires (half of its life, for one that lives shorter than twice this).
+pub const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(60);
+/// How long a token is used whose provider does not say how long it is valid (RFC 6749 section 5.1).
+pub const TOKEN_LIFETIME_DEFAULT: Duration = Duration::from_secs(300);
+/// No token is used longer, whatever its provider says.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
+/// So long a failure to get a token answers everybody who needs the same one, so that a thousand mailboxes ask once.
+pub const TOKEN_FAILURE_KEPT: Duration = Duration::from_secs(10);
+/// Clients whose tokens are kept in memory.
+pub const TOKENS_KEPT_MAX: usize = 4096;
+
 /// Work that a server may ask for in a SCRAM login; it sets the count, we pay for it.
 pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 /// RFC 7677 section 4: fewer would let whoever listens guess the password offline.
@@ -194,7 +211,16 @@ pub const PLACE_REGAINED_AFTER: u32 = 10;
 /// So that `Message-ID: <…>` fits into the 998 characters of a line (RFC 5322 section 2.1.1).
 pub const MESSAGE_ID_BYTES_MAX: usize = 900;
 pub const RECIPIENTS_MAX: usize = 1000;
-pub const OUTGOING_BATCH_MESSAGES: usize = 50;
+/// Due messages of a mailbox that are looked up at once.
+pub const OUTGOING_BATCH_MESSAGES: usize = 256;
+/// Messages whose attempts a session begins with one write. While one group is being sent, the next one begins: so a
+/// process that dies leaves at most twice this many messages of each session `unsure`.
+pub const OUTGOING_GROUP_MESSAGES: usize = 8;
+/// The octets of such a group, unless it is a single message.
+pub const OUTGOING_GROUP_BYTES: u64 = 1024 * 1024;
+/// A mailbox with more messages due than these for each session sends over a further one, as far as its profile's
+/// `maxConcurrentConnections` allows.
+pub const OUTGOING_MESSAGES_PER_SESSION: usize = 16;
 
 // --- store ---
 /// A new segment file is begun once one has grown to this size.
@@ -219,6 +245,8 @@ pub const PLAYGROUND_LINE_BYTES_MAX: usize = 8 * 1024;
 pub const PLAYGROUND_MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Per listener.
 pub const PLAYGROUND_CONNECTIONS_MAX: usize = 256;
+/// Access tokens that were given out; all are forgotten when there would be more.
+pub const PLAYGROUND_TOKENS_MAX: usize = 10_000;
 /// All messages together.
 pub const PLAYGROUND_STORE_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Older entries of the log are forgotten.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::alert::Alert;
 use super::failure::FailureSummary;
 use super::name::{Address, Name};
 use super::record::ContentHash;
@@ -27,6 +28,32 @@ pub struct NewOutgoing {
 pub struct Enqueued {
     pub id: u64,
     pub already_there: bool,
+}
+
+/// A message's place in the order in which a mailbox sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DuePlace {
+    pub attempts: u16,
+    pub id: u64,
+}
+
+/// One write of a session that sends: how its last attempts ended, and which ones begin.
+#[derive(Debug, Clone, Default)]
+pub struct Turn {
+    pub ended: Vec<AttemptOutcome>,
+    pub alerts: Vec<Alert>,
+    /// Messages whose attempts begin at `at`.
+    pub begins: Vec<u64>,
+    pub at: Timestamp,
+}
+
+/// What came of the beginnings of a [`Turn`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Those of them that were still `pending`.
+    Attempts(Vec<u64>),
+    /// What had ended is noted, and nothing begins.
+    LeaseLost,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -174,7 +174,15 @@ pub enum Credentials {
     /// SMTP only.
     Anonymous,
     #[serde(rename_all = "camelCase")]
-    Oauth2 { token_url: String, client_id: String, client_secret: SecretRef, scope: String },
+    Oauth2 {
+        token_url: String,
+        client_id: String,
+        client_secret: SecretRef,
+        scope: String,
+        /// A CA bundle of the host file for the token's URL; left out: the system's roots.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trust: Option<Name>,
+    },
 }
 
 /// How one identity reads many Exchange mailboxes.

@@ -21,8 +21,21 @@ pub struct Destination {
 pub enum Login {
     /// Do not authenticate, even where the server offers it.
     Anonymous,
-    Password {
-        username: String,
-        password: Secret<String>,
-    },
+    /// For XOAUTH2 and OAUTHBEARER the password is the access token.
+    Password { username: String, password: Secret<String> },
+    /// An access token is to be asked for first; whoever did that logs in with [`Login::Password`].
+    Oauth2 { username: String, client: TokenClient },
+}
+
+/// An OAuth 2.0 client that asks for tokens with its own secret (RFC 6749 section 4.4).
+#[derive(Debug)]
+pub struct TokenClient {
+    /// `https://…`, or `http://…` where the host file allows it.
+    pub url: String,
+    /// A CA bundle of the host file for that URL; `None`: the system's roots.
+    pub trust: Option<Name>,
+    pub id: String,
+    pub secret: Secret<String>,
+    /// Names separated by spaces; empty: the provider's choice.
+    pub scope: String,
 }

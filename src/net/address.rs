@@ -39,6 +39,12 @@ enum FoundBy {
     Resolver,
 }
 
+impl Addresses {
+    pub fn into_list(self) -> Vec<SocketAddr> {
+        self.list
+    }
+}
+
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, address) in self.list.iter().enumerate() {

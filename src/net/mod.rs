@@ -5,6 +5,7 @@ mod address;
 mod certificate;
 mod connection;
 mod handshake;
+pub mod http;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod trace;

@@ -1,6 +1,7 @@
 //! The steps that a conversation takes, with their times.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::model::clock::Clock;
 use crate::model::examination::Found;
@@ -71,6 +72,11 @@ impl Trace {
         let took = self.clock.elapsed().saturating_sub(begun);
         self.steps.push(StepTaken { step, took, detail: None });
         Ok(result)
+    }
+
+    /// Time since some fixed moment of this process.
+    pub fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
     }
 
     /// Adds words for people to the step taken last.

@@ -176,12 +176,16 @@ impl<'a> Proof<'a, '_> {
                 self.access(*access);
             }
             Credentials::Anonymous => self.text("credentials", "anonymous"),
-            Credentials::Oauth2 { token_url, client_id, client_secret, scope } => {
+            Credentials::Oauth2 { token_url, client_id, client_secret, scope, trust } => {
                 self.text("credentials", "oauth2");
                 self.text("tokenUrl", token_url);
                 self.text("clientId", client_id);
                 self.secret(client_secret);
                 self.text("scope", scope);
+                // Left out, it leaves the digests of former versions as they were.
+                if let Some(trust) = trust {
+                    self.text("tokenTrust", trust.as_str());
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ mod pop3;
 mod sasl;
 mod smtp;
 mod state;
+mod token;
 mod wire;
 
 use std::io;
@@ -32,7 +33,9 @@ use tokio_util::sync::CancellationToken;
 pub use fault::{Fault, Faults, Times};
 use listener::{Door, Gate, Listener};
 pub use log::{Entry, Happening, Log};
-pub use options::{Certificate, ClearLogins, Options, Pop3Sessions, Protocol, Relay, Senders, User};
+pub use options::{
+    Certificate, ClearLogins, Options, Pop3Sessions, Protocol, Relay, Senders, TokenClient, User,
+};
 pub use state::{Held, State, Submission, Undeliverable};
 
 /// What every session sees.
@@ -42,6 +45,7 @@ struct World {
     log: Log,
     faults: Faults,
     tls: TlsAcceptor,
+    tokens: token::Tokens,
 }
 
 /// Running servers. Dropping it closes every connection and frees every port.
@@ -49,30 +53,40 @@ pub struct Playground {
     world: Arc<World>,
     ca_pem: String,
     gates: Vec<Gate>,
+    token_endpoint: SocketAddr,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Playground {
-    /// Starts all six listeners on ports the system chooses; they accept connections when this returns.
+    /// Starts all listeners on ports the system chooses; they accept connections when this returns.
     pub fn start(options: Options) -> io::Result<Self> {
         let issued = certificate::issue(options.certificate, &options.host_names)?;
         let state = State::new(&options);
         let tls = TlsAcceptor::from(issued.server);
-        let world = Arc::new(World { options, state, log: Log::default(), faults: Faults::default(), tls });
+        let world = Arc::new(World {
+            options,
+            state,
+            log: Log::default(),
+            faults: Faults::default(),
+            tls,
+            tokens: token::Tokens::default(),
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = CancellationToken::new();
         let (listeners, gates) = open(&runtime, &world)?;
+        let (tokens, token_endpoint) = runtime.block_on(token::open(world.options.address))?;
         let thread = std::thread::Builder::new().name(String::from("playground")).spawn({
             let (world, stop) = (Arc::clone(&world), stop.clone());
             move || {
                 for listener in listeners {
                     runtime.spawn(listener.run(Arc::clone(&world)));
                 }
+                runtime.spawn(token::serve(tokens, Arc::clone(&world)));
                 runtime.block_on(stop.cancelled());
             }
         })?;
-        Ok(Self { world, ca_pem: issued.ca_pem, gates, stop, thread: Some(thread) })
+        Ok(Self { world, ca_pem: issued.ca_pem, gates, token_endpoint, stop, thread: Some(thread) })
     }
 
     /// POP3 in the clear, with STLS.
@@ -103,6 +117,16 @@ impl Playground {
     /// SMTP submission over TLS.
     pub fn smtps(&self) -> SocketAddr {
         self.gate(Door::Tls(Protocol::Smtp))
+    }
+
+    /// Where the token endpoint is, an `https` URL under the first host name's certificate.
+    pub fn token_endpoint(&self) -> SocketAddr {
+        self.token_endpoint
+    }
+
+    /// Makes every access token worthless that was given out so far.
+    pub fn withdraw_tokens(&self) {
+        self.world.tokens.withdraw();
     }
 
     /// The certificate of the authority that signs the servers' certificate, for a client's CA bundle. With

@@ -32,6 +32,8 @@ pub struct Options {
     pub pop3_sessions: Pop3Sessions,
     pub relay: Relay,
     pub senders: Senders,
+    /// Who gets access tokens. With any, there is a token endpoint, and OAUTHBEARER and XOAUTH2 are offered.
+    pub token_clients: Vec<TokenClient>,
     /// The largest message SMTP and IMAP APPEND accept, in bytes.
     pub message_bytes_max: usize,
     /// Stamps deliveries. The default is no real clock: it starts at 2026-11-01 and moves one second per look.
@@ -49,6 +51,7 @@ impl Default for Options {
             pop3_sessions: Pop3Sessions::Shared,
             relay: Relay::Authenticated,
             senders: Senders::Any,
+            token_clients: Vec::new(),
             message_bytes_max: PLAYGROUND_MESSAGE_BYTES_MAX,
             clock: Arc::new(CountingClock::default()),
         }
@@ -94,6 +97,26 @@ impl Clone for User {
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "User({} as {})", self.address, self.username)
+    }
+}
+
+/// An OAuth 2.0 client, and for which user its tokens are good.
+pub struct TokenClient {
+    pub id: String,
+    pub secret: Secret<String>,
+    pub username: String,
+}
+
+impl TokenClient {
+    pub fn new(id: &str, secret: &str, username: &str) -> Self {
+        let secret = Secret::new(secret.to_owned());
+        Self { id: id.to_owned(), secret, username: username.to_owned() }
+    }
+}
+
+impl Clone for TokenClient {
+    fn clone(&self) -> Self {
+        Self::new(&self.id, self.secret.expose(), &self.username)
     }
 }
 

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::token::Framing;
 use crate::model::secret::Secret;
 
 /// The prompts of LOGIN, `Username:` and `Password:`.
@@ -18,6 +19,7 @@ pub(super) struct Credentials {
 pub(super) enum Mechanism {
     Plain,
     Login,
+    Token(Framing),
 }
 
 impl Mechanism {
@@ -26,6 +28,8 @@ impl Mechanism {
         match name.to_ascii_uppercase().as_str() {
             "PLAIN" => Some(Self::Plain),
             "LOGIN" => Some(Self::Login),
+            "OAUTHBEARER" => Some(Self::Token(Framing::Oauthbearer)),
+            "XOAUTH2" => Some(Self::Token(Framing::Xoauth2)),
             _ => None,
         }
     }

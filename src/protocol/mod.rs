@@ -5,6 +5,7 @@
 
 pub mod compose;
 pub mod imap;
+pub mod oauth2;
 pub mod pop3;
 pub mod sasl;
 pub mod smtp;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::redact::Redacting;
+use super::token::{Tokens, WithTokens};
 use super::{Connector, Receive, Remotes, Submit, Trace, imap, pop3, smtp};
 use crate::model::failure::RemoteError;
 use crate::model::profile::ServerKind;
@@ -15,11 +16,12 @@ use crate::net::Network;
 /// The connectors of this build.
 pub struct Connectors {
     network: Network,
+    tokens: Arc<Tokens>,
 }
 
 impl Connectors {
     pub fn new(network: Network) -> Self {
-        Self { network }
+        Self { network, tokens: Arc::default() }
     }
 
     /// The kinds of server that there is a connector for.
@@ -36,7 +38,11 @@ impl Remotes for Connectors {
             ServerKind::Exchange | ServerKind::ExchangeOnline => return None,
         };
         let connector: Arc<dyn Connector> = Arc::new(MailServers { network: self.network.clone(), reads_by });
-        Some(Arc::new(Redacting(connector)))
+        Some(Arc::new(WithTokens {
+            inner: Arc::new(Redacting(connector)),
+            network: self.network.clone(),
+            tokens: Arc::clone(&self.tokens),
+        }))
     }
 }
 

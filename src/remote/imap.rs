@@ -20,7 +20,7 @@ use crate::protocol::imap::{
 };
 use crate::protocol::sasl::{Attempts, Channel, Exchange};
 
-use super::{Receive, Rested, Trace, Wake, nonce};
+use super::{Receive, Rested, Trace, Wake, nonce, token};
 
 /// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
 /// `authenticate`, `open` (with STARTTLS, `tls` follows `greet`).
@@ -125,6 +125,7 @@ impl Session {
             (SessionState::NotAuthenticated, Login::Anonymous) => {
                 Err(Cause::Unsupported { setting: "reading an inbox without a login".to_owned() })
             }
+            (SessionState::NotAuthenticated, Login::Oauth2 { .. }) => Err(token::not_asked_for()),
             (SessionState::NotAuthenticated, Login::Password { username, password }) => {
                 let ways = imap::ways_to_log_in(&offered);
                 let mut attempts = Attempts::new(&ways, destination.endpoint.authentication, channel);

@@ -9,6 +9,7 @@ mod pool;
 pub mod pop3;
 mod redact;
 pub mod smtp;
+mod token;
 
 use std::sync::Arc;
 use std::time::Duration;

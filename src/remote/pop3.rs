@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Receive, nonce};
+use super::{Receive, nonce, token};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
@@ -78,8 +78,12 @@ async fn log_in(
     channel: Channel,
     capabilities: &Capabilities,
 ) -> Result<(), Cause> {
-    let Login::Password { username, password } = &destination.login else {
-        return Err(Cause::Unsupported { setting: "credentials: anonymous, with POP3".to_owned() });
+    let (username, password) = match &destination.login {
+        Login::Password { username, password } => (username, password),
+        Login::Anonymous => {
+            return Err(Cause::Unsupported { setting: "credentials: anonymous, with POP3".to_owned() });
+        }
+        Login::Oauth2 { .. } => return Err(token::not_asked_for()),
     };
     let offered = capabilities.ways_to_log_in();
     let mut attempts = Attempts::new(&offered, destination.endpoint.authentication, channel);

@@ -20,7 +20,8 @@ use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
 use crate::model::outbox::{RecipientResult, Submitted};
 use crate::model::secret::Secret;
-use crate::model::server::{Destination, Login};
+use crate::model::server::{Destination, Login, TokenClient};
+use crate::protocol::oauth2;
 
 /// Stands where a password stood.
 const MASK: &str = "[password]";
@@ -31,17 +32,30 @@ const FORM_BYTES_MIN: usize = 4;
 pub struct Redacting(pub Arc<dyn Connector>);
 
 /// The password of one connection, in every form that a login gives it.
-struct Password {
+pub(super) struct Password {
     /// Longest first, because a form may be part of another.
     forms: Arc<[Secret<String>]>,
 }
 
 impl Password {
     fn of(login: &Login) -> Self {
-        let mut forms = match login {
+        let forms = match login {
             Login::Anonymous => Vec::new(),
             Login::Password { username, password } => forms(username, password.expose()),
+            Login::Oauth2 { username: _, client } => return Self::of_client(client),
         };
+        Self::of_forms(forms)
+    }
+
+    /// The secret of a client that asks for tokens, also as a form and an HTTP header hold it.
+    pub(super) fn of_client(client: &TokenClient) -> Self {
+        let mut all = forms(&client.id, client.secret.expose());
+        let encoded = Secret::new(oauth2::encoded(client.secret.expose()));
+        all.extend(forms(&client.id, encoded.expose()));
+        Self::of_forms(all)
+    }
+
+    fn of_forms(mut forms: Vec<Secret<String>>) -> Self {
         forms.retain(|form| form.expose().len() >= FORM_BYTES_MIN);
         forms.sort_by_key(|form| std::cmp::Reverse(form.expose().len()));
         Self { forms: forms.into() }
@@ -65,7 +79,7 @@ impl Password {
         }
     }
 
-    fn error(&self, mut error: RemoteError) -> RemoteError {
+    pub(super) fn error(&self, mut error: RemoteError) -> RemoteError {
         error.cause.words_mut().into_iter().for_each(|words| self.mask(words));
         error
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Submit, nonce};
+use super::{Submit, nonce, token};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::name::Address;
@@ -30,6 +30,9 @@ pub async fn open(
     trace.offers(|| offered.words(), || offered.auth.clone());
     match &destination.login {
         Login::Anonymous => {}
+        Login::Oauth2 { .. } => {
+            return Err(RemoteError::new(TestStep::Authenticate, token::not_asked_for()));
+        }
         Login::Password { username, password } => {
             let channel = network.login_channel(&connection);
             let mechanism = trace
@@ -143,27 +146,50 @@ impl Session {
         // Open again only at a known end: if this future is dropped half-way, the session stays over.
         self.state = State::Over;
         let content = smtp::Content::prepare(raw);
-        let mut envelope = smtp::Envelope::new(from, recipients, &content, &self.offered);
-        let verdict = self.connection.drive(&mut envelope, self.waits.reply).await?;
-        match verdict.next {
-            smtp::Next::Deliver => self.deliver(verdict, content).await,
-            smtp::Next::LoneDot | smtp::Next::Reset | smtp::Next::Nothing => {
-                self.abandon(verdict.next).await;
-                Ok(verdict.without_delivery())
+        loop {
+            let mut envelope = smtp::Envelope::new(from, recipients, &content, &self.offered);
+            let verdict = self.connection.drive(&mut envelope, self.waits.reply).await?;
+            match verdict.next {
+                smtp::Next::Deliver => {
+                    if let Some(submitted) = self.deliver(verdict, &content).await? {
+                        return Ok(submitted);
+                    }
+                }
+                smtp::Next::LoneDot | smtp::Next::Reset | smtp::Next::Nothing => {
+                    self.abandon(verdict.next).await;
+                    return Ok(verdict.without_delivery());
+                }
             }
         }
     }
 
-    async fn deliver(&mut self, verdict: smtp::Verdict, content: smtp::Content) -> Result<Submitted, Cause> {
-        let mut delivery = smtp::Delivery::new(content);
+    /// `None`: the server does not know BDAT after all, as behind some firewalls; the message is to be handed over anew
+    /// with DATA.
+    async fn deliver(
+        &mut self,
+        verdict: smtp::Verdict,
+        content: &smtp::Content,
+    ) -> Result<Option<Submitted>, Cause> {
+        let transfer = self.offered.transfer();
+        let mut delivery = smtp::Delivery::new(content, transfer);
         let end = self.connection.drive(&mut delivery, self.waits.verdict).await;
+        if let (smtp::Transfer::Chunk, Ok(smtp::Reply { code: 500..=504, .. }), smtp::Aftermath::ToReset) =
+            (transfer, &end, delivery.aftermath(&end))
+        {
+            self.abandon(smtp::Next::Reset).await;
+            if let State::Open = self.state {
+                self.state = State::Over;
+                self.offered.chunking = false;
+                return Ok(None);
+            }
+        }
         let result = delivery.judge(&end)?;
         match delivery.aftermath(&end) {
             smtp::Aftermath::Ready => self.state = State::Open,
             smtp::Aftermath::ToReset => self.abandon(smtp::Next::Reset).await,
             smtp::Aftermath::SessionOver => {}
         }
-        Ok(verdict.settle(&result))
+        Ok(Some(verdict.settle(&result)))
     }
 
     /// The recipients have their answers already: a failure here only ends the session.
@@ -202,3 +228,6 @@ impl Submit for Session {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod conversations;

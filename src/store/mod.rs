@@ -19,7 +19,9 @@ use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::organization::Organization;
-use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState};
+use crate::model::outbox::{
+    AttemptOutcome, Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Turn,
+};
 use crate::model::pending::{Standing, Version};
 use crate::model::plan::Plan;
 use crate::model::profile::Profile;
@@ -291,30 +293,53 @@ pub trait Store: Ledger + Send + Sync {
     async fn enqueue(&self, message: &NewOutgoing) -> Result<Enqueued, StoreError>;
     /// Mailboxes with a message due, or with an attempt that has not ended.
     async fn outgoing_due(&self, now: Timestamp) -> Result<Vec<Name>, StoreError>;
-    /// The due messages of a mailbox: those with the fewest failed attempts first, then the oldest.
+    /// The due messages of a mailbox behind a place in their order: those with the fewest failed attempts first, then the
+    /// oldest.
+    async fn due_after(
+        &self,
+        mailbox: &Name,
+        now: Timestamp,
+        after: Option<DuePlace>,
+        limit: u64,
+    ) -> Result<Vec<OutgoingMessage>, StoreError>;
+    /// [`Store::due_after`], from the beginning.
     async fn due(
         &self,
         mailbox: &Name,
         now: Timestamp,
         limit: u64,
-    ) -> Result<Vec<OutgoingMessage>, StoreError>;
-    /// Notes durably that an attempt begins; `pending` becomes `sending`.
+    ) -> Result<Vec<OutgoingMessage>, StoreError> {
+        self.due_after(mailbox, now, None, limit).await
+    }
+    /// Notes durably how attempts ended, and that others begin; for those, `pending` becomes `sending`. How an attempt
+    /// ended may be said by whoever began it, even without its lease; for an attempt that died, by whoever holds the lease.
+    async fn turn(&self, lease: &Lease, mailbox: &Name, turn: &Turn) -> Result<Begun, StoreError>;
+    /// A [`Store::turn`] in which one attempt begins.
     async fn begin_sending(
         &self,
         lease: &Lease,
         mailbox: &Name,
         id: u64,
         now: Timestamp,
-    ) -> Result<(), StoreError>;
-    /// Notes how an attempt ended. Whoever began it may do so even without its lease; for an attempt that died, whoever
-    /// holds the lease.
+    ) -> Result<(), StoreError> {
+        let turn = Turn { begins: vec![id], at: now, ..Turn::default() };
+        match self.turn(lease, mailbox, &turn).await? {
+            Begun::Attempts(begun) if begun == [id] => Ok(()),
+            Begun::Attempts(_) => Err(StoreError::Failed(format!("outgoing message {id} is not `pending`"))),
+            Begun::LeaseLost => Err(StoreError::Fenced(lease.scope.clone())),
+        }
+    }
+    /// A [`Store::turn`] in which one attempt ends.
     async fn finish_sending(
         &self,
         lease: &Lease,
         mailbox: &Name,
         outcome: &AttemptOutcome,
         alerts: &[Alert],
-    ) -> Result<(), StoreError>;
+    ) -> Result<(), StoreError> {
+        let (ended, alerts, at) = (vec![outcome.clone()], alerts.to_vec(), outcome.at);
+        self.turn(lease, mailbox, &Turn { ended, alerts, begins: Vec::new(), at }).await.map(|_| ())
+    }
     /// Puts a failed or unsure message back to `pending`, because a person says so.
     async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError>;
 

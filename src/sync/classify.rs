@@ -69,6 +69,11 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::LimitExceeded { .. } => ("limit-exceeded", Transient, Mailbox),
         Cause::SecretUnavailable { .. } => ("secret-unavailable", Permanent, login_scope),
         Cause::NoIdentity { .. } => ("no-identity", Transient, Profile),
+        Cause::TokenRefused { .. } => ("token-refused", Permanent, Profile),
+        Cause::TokenUnavailable { cause, .. } => {
+            let (_, nature, _) = class(&RemoteError::new(error.step, Cause::clone(cause)), setting);
+            ("token-unavailable", nature, Profile)
+        }
         Cause::TrustUnavailable { .. } => ("trust-unavailable", Permanent, Profile),
         Cause::Unsupported { .. } => ("unsupported", Permanent, Profile),
         Cause::NotReceivedBack { .. } => ("not-received-back", Transient, Mailbox),
@@ -98,6 +103,7 @@ fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
         // The server cannot list or change the inbox just now. It could be opened, so waiting may help.
         TestStep::Read | TestStep::Delete => ("refused", Nature::Transient, Scope::Mailbox),
         TestStep::Secret
+        | TestStep::Token
         | TestStep::Resolve
         | TestStep::Connect
         | TestStep::Tls
@@ -156,6 +162,8 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
             format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
         ),
         Cause::NoIdentity { .. } => no_identity(),
+        Cause::TokenRefused { provider, .. } => token_refused(provider, setting),
+        Cause::TokenUnavailable { provider, .. } => token_unavailable(provider, setting),
         Cause::Unsupported { .. } => unsupported(profile),
         Cause::TemporarilyRefused { .. } => {
             said("the server asks for patience", "nothing to do: it is tried again by itself")
@@ -273,6 +281,31 @@ fn login_refused(setting: Setting<'_>) -> (String, String) {
             ),
             None => format!("check the account on the server, then `mailplumb test {mailbox}`"),
         },
+    )
+}
+
+fn token_refused(provider: &str, Setting { profile, secret, .. }: Setting<'_>) -> (String, String) {
+    let secret = secret.map_or_else(|| "the client secret".to_owned(), |secret| format!("secret `{secret}`"));
+    said(
+        format!(
+            "`{provider}` knows no such client, or its secret has expired or is wrong, or the scope is not granted"
+        ),
+        format!(
+            "compare `clientId`, `scope` and {secret} of profile `{profile}` with what is registered there; then \
+             `mailplumb apply`"
+        ),
+    )
+}
+
+fn token_unavailable(provider: &str, Setting { profile, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!(
+            "`{provider}`, which gives the access tokens, could not be asked; the mail server was not tried"
+        ),
+        format!(
+            "check `tokenUrl` of profile `{profile}` and the way from this machine to it; when the provider is only \
+             down, it is tried again by itself"
+        ),
     )
 }
 

@@ -94,6 +94,7 @@ pub fn logins_to_try(offered: &[String], used: Option<&str>, login: &Login) -> V
         let (to_try, outcome) = match (authentication(mechanism), login) {
             (_, _) if is_used => (None, Outcome::Accepted),
             (_, Login::Anonymous) => (None, Outcome::NotTried("no login is declared")),
+            (_, Login::Oauth2 { .. }) => (None, Outcome::NotTried("the login is by access token")),
             (Some(known), Login::Password { .. }) => {
                 (Some(known), Outcome::NotTried("the first way that worked is enough"))
             }

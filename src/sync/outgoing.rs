@@ -98,6 +98,19 @@ fn may_be_its_fault(cause: &Cause) -> bool {
     )
 }
 
+/// The outcome of an attempt that was noted and then not made: everything is as before.
+pub fn untouched(message: &OutgoingMessage, now: Timestamp) -> AttemptOutcome {
+    AttemptOutcome {
+        id: message.id,
+        state: OutgoingState::Pending,
+        recipients: message.recipients.clone(),
+        attempts: message.attempts,
+        next_attempt_at: message.next_attempt_at,
+        failure: message.failure.clone(),
+        at: now,
+    }
+}
+
 /// The outcome of an attempt that died with its process: nobody knows whether the server took the message.
 pub fn lost(message: &OutgoingMessage, now: Timestamp) -> AttemptOutcome {
     let cause = "the process ended while the message was being sent; the server may have taken it";

@@ -105,9 +105,12 @@ fn demand(said: &str) -> Option<Demand> {
 /// Before the login nobody in particular can be meant.
 fn breadth(step: TestStep) -> Breadth {
     match step {
-        TestStep::Secret | TestStep::Resolve | TestStep::Connect | TestStep::Tls | TestStep::Greet => {
-            Breadth::Server
-        }
+        TestStep::Secret
+        | TestStep::Token
+        | TestStep::Resolve
+        | TestStep::Connect
+        | TestStep::Tls
+        | TestStep::Greet => Breadth::Server,
         TestStep::Authenticate
         | TestStep::Open
         | TestStep::Read

@@ -196,6 +196,8 @@ pub struct Oauth2 {
     /// What the token is asked for, as the provider names it.
     #[schemars(extend("examples" = ["https://outlook.office365.com/.default"]))]
     pub scope: String,
+    /// A CA bundle that the host file names, for the token's URL; left out: the system's roots.
+    pub trust: Option<Spanned<Name>>,
 }
 
 /// Exchange Server, through Exchange Web Services.

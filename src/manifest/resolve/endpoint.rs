@@ -133,7 +133,9 @@ impl Endpoints<'_, '_, '_> {
         let readable = match authentication {
             Authentication::Plain | Authentication::Login | Authentication::Basic => true,
             Authentication::Xoauth2 | Authentication::Oauthbearer | Authentication::Oauth => true,
-            Authentication::Auto | Authentication::CramMd5 | Authentication::ScramSha1 => false,
+            // A token is shown by every mechanism that takes one.
+            Authentication::Auto => matches!(credentials, Credentials::Oauth2 { .. }),
+            Authentication::CramMd5 | Authentication::ScramSha1 => false,
             Authentication::ScramSha256 | Authentication::Gssapi | Authentication::Negotiate => false,
             Authentication::Ntlm => false,
         };
@@ -265,6 +267,7 @@ impl Endpoints<'_, '_, '_> {
                     client_id: it.client_id,
                     client_secret: self.secrets.refer(&it.client_secret, self.report)?,
                     scope: it.scope,
+                    trust: it.trust.map(|trust| self.trust(trust)),
                 }
             }
         })

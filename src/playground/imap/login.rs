@@ -1,7 +1,8 @@
 //! STARTTLS, LOGIN and AUTHENTICATE.
 
 use super::super::log::Happening;
-use super::super::sasl::{self, Credentials};
+use super::super::sasl::{self, Credentials, Mechanism};
+use super::super::token;
 use super::{Bad, Closed, Line, Outcome, Phase, Reader, Session, Step, no, ok};
 
 const TLS_WANTED: &str = "[PRIVACYREQUIRED] passwords are accepted over TLS only, use STARTTLS";
@@ -36,26 +37,40 @@ impl Session {
             (Phase::NotAuthenticated, Err(bad)) => return Ok(bad.into()),
             (Phase::NotAuthenticated, Ok(arguments)) => arguments,
         };
-        if mechanism != "PLAIN" {
-            return no("[CANNOT] unknown mechanism");
-        }
+        let mechanism = match Mechanism::parse(&mechanism) {
+            Some(mechanism @ (Mechanism::Plain | Mechanism::Token(_))) => mechanism,
+            Some(Mechanism::Login) | None => return no("[CANNOT] unknown mechanism"),
+        };
         if !self.may_log_in() {
             return no(TLS_WANTED);
         }
         let response = match initial {
             Some(initial) => Some(initial.into_bytes()),
-            None => self.challenge().await?,
+            None => self.challenge("").await?,
         };
         let Some(response) = response else { return Ok(Outcome::Bad("authentication cancelled")) };
-        match sasl::plain(&response) {
+        let framing = match mechanism {
+            Mechanism::Token(framing) => framing,
+            Mechanism::Plain | Mechanism::Login => {
+                return match sasl::plain(&response) {
+                    Some(credentials) => self.log_in(&credentials),
+                    None => Ok(Outcome::Bad("invalid response")),
+                };
+            }
+        };
+        match token::credentials(&self.wire.world, framing, &response) {
             Some(credentials) => self.log_in(&credentials),
-            None => Ok(Outcome::Bad("invalid response")),
+            None => {
+                // The reason, which the client has to acknowledge.
+                self.challenge(token::REFUSED).await?;
+                no("[AUTHENTICATIONFAILED] authentication failed")
+            }
         }
     }
 
     /// Asks for a response; `None` when the client cancels.
-    async fn challenge(&mut self) -> Result<Option<Vec<u8>>, Closed> {
-        self.wire.send_line("+ ").await?;
+    async fn challenge(&mut self, challenge: &str) -> Result<Option<Vec<u8>>, Closed> {
+        self.wire.send_line(&format!("+ {challenge}")).await?;
         let line = self.wire.line().await?;
         self.wire.note(Happening::Command(String::from("***")));
         match line {

@@ -17,6 +17,7 @@ mod store;
 
 use super::options::ClearLogins;
 use super::state::{AccountId, FolderName};
+use super::token;
 use super::wire::{Closed, Line, Wire};
 use command::Command;
 use reader::{Bad, Reader};
@@ -203,7 +204,11 @@ impl Session {
                 if !self.wire.is_secure() {
                     capabilities.push_str(" STARTTLS");
                 }
-                capabilities.push_str(if self.may_log_in() { " AUTH=PLAIN" } else { " LOGINDISABLED" });
+                capabilities.push_str(match (self.may_log_in(), token::offered(&self.wire.world)) {
+                    (true, true) => " AUTH=PLAIN AUTH=OAUTHBEARER AUTH=XOAUTH2",
+                    (true, false) => " AUTH=PLAIN",
+                    (false, _) => " LOGINDISABLED",
+                });
             }
             Phase::Authenticated { .. } | Phase::Selected { .. } => {
                 capabilities.push_str(" IDLE UIDPLUS UNSELECT")

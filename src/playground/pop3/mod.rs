@@ -11,6 +11,7 @@ use super::log::Happening;
 use super::options::{ClearLogins, Pop3Sessions};
 use super::sasl::{self, Credentials, Mechanism};
 use super::state::{AccountId, FolderName};
+use super::token;
 use super::wire::{Closed, Line, Wire};
 
 /// Refused commands before the connection is closed.
@@ -151,6 +152,20 @@ impl Session {
                 Some(response) => sasl::plain(&response),
                 None => return self.refuse("authentication cancelled").await,
             },
+            (Mechanism::Token(framing), initial) => {
+                let response = match initial {
+                    Some(response) => Some(response),
+                    None => self.challenge("").await?,
+                };
+                let Some(response) = response else { return self.refuse("authentication cancelled").await };
+                let credentials = token::credentials(&self.wire.world, framing, &response);
+                if credentials.is_none() {
+                    // The reason, which the client has to acknowledge.
+                    self.challenge(token::REFUSED).await?;
+                    return self.refuse("[AUTH] authentication failed").await;
+                }
+                credentials
+            }
             (Mechanism::Login, initial) => {
                 let username = match initial {
                     Some(username) => Some(username),
@@ -174,6 +189,13 @@ impl Session {
         match line {
             Line::Whole(line) if line.as_ref() != b"*" => Ok(Some(line.to_vec())),
             Line::Whole(_) | Line::BareLf(_) | Line::TooLong => Ok(None),
+        }
+    }
+
+    fn sasl(&self) -> &'static str {
+        match token::offered(&self.wire.world) {
+            true => "SASL PLAIN LOGIN OAUTHBEARER XOAUTH2",
+            false => "SASL PLAIN LOGIN",
         }
     }
 
@@ -219,13 +241,13 @@ impl Session {
         match &self.state {
             Phase::Authorization { .. } => {
                 if self.may_log_in() {
-                    lines.extend(["USER", "SASL PLAIN LOGIN"]);
+                    lines.extend(["USER", self.sasl()]);
                 }
                 if !self.wire.is_secure() {
                     lines.push("STLS");
                 }
             }
-            Phase::Transaction(_) => lines.extend(["USER", "SASL PLAIN LOGIN"]),
+            Phase::Transaction(_) => lines.extend(["USER", self.sasl()]),
         }
         lines.extend(["EXPIRE NEVER", "IMPLEMENTATION playground", "."]);
         for line in lines {

@@ -1,6 +1,7 @@
 //! AUTH (RFC 4954) with PLAIN and LOGIN.
 
 use super::super::sasl::{self, Credentials, Mechanism};
+use super::super::token::{self, Framing};
 use super::{Closed, Happening, Hello, Line, Login, Next, Session};
 
 /// What a client answered to a challenge.
@@ -24,10 +25,12 @@ impl Session {
         let exchange = match mechanism {
             Mechanism::Plain => self.plain(initial).await?,
             Mechanism::Login => self.login(initial).await?,
+            Mechanism::Token(framing) => self.token(framing, initial).await?,
         };
         match exchange {
             Exchange::Cancelled => self.say("501 5.7.0 authentication cancelled").await,
             Exchange::Unreadable => self.say("501 5.5.2 invalid response").await,
+            Exchange::Refused => self.say("535 5.7.8 authentication credentials invalid").await,
             Exchange::Credentials(credentials) => self.log_in(&credentials).await,
         }
     }
@@ -57,6 +60,24 @@ impl Session {
             },
         };
         Ok(sasl::plain(&response).map_or(Exchange::Unreadable, Exchange::Credentials))
+    }
+
+    /// A token that is not taken is answered with the reason first, which the client has to acknowledge.
+    async fn token(&mut self, framing: Framing, initial: Option<Vec<u8>>) -> Result<Exchange, Closed> {
+        let response = match initial {
+            Some(response) => response,
+            None => match self.challenge("").await? {
+                Answer::Response(response) => response,
+                Answer::Cancelled => return Ok(Exchange::Cancelled),
+            },
+        };
+        match token::credentials(&self.wire.world, framing, &response) {
+            Some(credentials) => Ok(Exchange::Credentials(credentials)),
+            None => {
+                self.challenge(token::REFUSED).await?;
+                Ok(Exchange::Refused)
+            }
+        }
     }
 
     async fn login(&mut self, initial: Option<Vec<u8>>) -> Result<Exchange, Closed> {
@@ -102,5 +123,6 @@ impl Session {
 enum Exchange {
     Credentials(Credentials),
     Unreadable,
+    Refused,
     Cancelled,
 }

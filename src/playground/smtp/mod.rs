@@ -9,6 +9,7 @@ mod path;
 use super::log::Happening;
 use super::options::ClearLogins;
 use super::state::AccountId;
+use super::token;
 use super::wire::{Closed, Line, Wire};
 
 /// Refused commands before the connection is closed.
@@ -146,7 +147,10 @@ impl Session {
             lines.push("STARTTLS");
         }
         if self.may_log_in() {
-            lines.push("AUTH PLAIN LOGIN");
+            lines.push(match token::offered(&self.wire.world) {
+                true => "AUTH PLAIN LOGIN OAUTHBEARER XOAUTH2",
+                false => "AUTH PLAIN LOGIN",
+            });
         }
         let last = lines.len() - 1;
         for (at, line) in lines.iter().enumerate() {

@@ -124,7 +124,10 @@ impl Answer for Login {
     }
 
     fn completed(&mut self, completion: Completion) -> Result<Option<Capabilities>, Cause> {
-        completion.accepted().map_err(|completion| refusal(Stage::Login, &completion))?;
+        completion.accepted().map_err(|completion| {
+            let cause = refusal(Stage::Login, &completion);
+            self.exchange.as_ref().map_or_else(|| cause.clone(), |exchange| exchange.refused(cause.clone()))
+        })?;
         if let Some(exchange) = &self.exchange {
             exchange.finish()?;
         }

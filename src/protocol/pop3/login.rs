@@ -74,6 +74,9 @@ impl Authenticate {
     fn state_after(&mut self, status: Status) -> Result<Progress<()>, Cause> {
         let state = std::mem::replace(&mut self.state, State::Over);
         match (state, status) {
+            (State::ExpectAuth { exchange, .. }, Status::Err(refusal)) => {
+                Err(exchange.refused(refusal.login_cause()))
+            }
             (_, Status::Err(refusal)) => Err(refusal.login_cause()),
             (State::ExpectUser { password }, Status::Ok(_)) => {
                 self.state = State::ExpectPass;

@@ -1,11 +1,13 @@
 //! Logging in (RFC 4422): which mechanism, what to say, and whether the server has proved itself.
 //!
 //! Messages are the bare octets; Base64 and framing are the business of the protocol that carries them.
-//! PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login), CRAM-MD5 (RFC 2195), SCRAM (RFC 5802, RFC 7677).
+//! PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login), CRAM-MD5 (RFC 2195), SCRAM (RFC 5802, RFC 7677), OAUTHBEARER
+//! (RFC 7628), XOAUTH2 (Google's and Microsoft's own).
 
 mod attempts;
 mod cram_md5;
 mod scram;
+mod token;
 
 use std::fmt;
 
@@ -20,6 +22,8 @@ use scram::{Digest, Scram};
 /// What this version speaks, strongest first: the order of `auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
+    Oauthbearer,
+    Xoauth2,
     ScramSha256,
     ScramSha1,
     CramMd5,
@@ -28,12 +32,16 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// Those that take an access token for the password.
+    const WITH_TOKEN: [Self; 2] = [Self::Oauthbearer, Self::Xoauth2];
     const BY_STRENGTH: [Self; 5] =
         [Self::ScramSha256, Self::ScramSha1, Self::CramMd5, Self::Plain, Self::Login];
 
     /// The name in the IANA registry, as servers offer it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Oauthbearer => "OAUTHBEARER",
+            Self::Xoauth2 => "XOAUTH2",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha1 => "SCRAM-SHA-1",
             Self::CramMd5 => "CRAM-MD5",
@@ -45,7 +53,7 @@ impl Mechanism {
     /// Whether the password itself crosses the connection.
     fn reveals_password(self) -> bool {
         match self {
-            Self::Plain | Self::Login => true,
+            Self::Plain | Self::Login | Self::Oauthbearer | Self::Xoauth2 => true,
             Self::ScramSha256 | Self::ScramSha1 | Self::CramMd5 => false,
         }
     }
@@ -90,13 +98,13 @@ pub fn select(offered: &[String], wanted: Authentication, channel: Channel) -> R
         Authentication::CramMd5 => vec![Mechanism::CramMd5],
         Authentication::ScramSha1 => vec![Mechanism::ScramSha1],
         Authentication::ScramSha256 => vec![Mechanism::ScramSha256],
-        Authentication::Xoauth2 => return Err(unsupported("xoauth2")),
-        Authentication::Oauthbearer => return Err(unsupported("oauthbearer")),
+        Authentication::Xoauth2 => vec![Mechanism::Xoauth2],
+        Authentication::Oauthbearer => vec![Mechanism::Oauthbearer],
+        Authentication::Oauth => Mechanism::WITH_TOKEN.to_vec(),
         Authentication::Gssapi => return Err(unsupported("gssapi")),
         Authentication::Negotiate => return Err(unsupported("negotiate")),
         Authentication::Ntlm => return Err(unsupported("ntlm")),
         Authentication::Basic => return Err(unsupported("basic")),
-        Authentication::Oauth => return Err(unsupported("oauth")),
     };
     // A server may hide PLAIN until TLS is up (RFC 3501 LOGINDISABLED, RFC 4954 section 4): when exactly that was
     // asked for, our own rule explains more than an empty offer does.
@@ -134,6 +142,10 @@ enum State {
     LoginPasswordPrompt,
     CramChallenge,
     Scram(Box<Scram>),
+    /// XOAUTH2 and OAUTHBEARER: the server's word, or its reasons for a refusal.
+    TokenVerdict(token::Framing),
+    /// The reasons were heard; the refusal itself is still owed.
+    TokenRefused(token::Reasons),
     /// Nothing more is owed by either side.
     Complete,
 }
@@ -150,8 +162,14 @@ impl Exchange {
         if username.contains('\0') || password.expose().contains('\0') {
             return Err(Cause::Unsupported { setting: "a user name or password with a NUL".to_owned() });
         }
+        let token = |framing: token::Framing| match framing.can_express(username, password) {
+            true => Ok(State::TokenVerdict(framing)),
+            false => Err(Cause::Unsupported { setting: "a user name with a control character".to_owned() }),
+        };
         let scram = |digest| State::Scram(Box::new(Scram::new(digest, username, nonce)));
         let state = match mechanism {
+            Mechanism::Oauthbearer => token(token::Framing::Oauthbearer)?,
+            Mechanism::Xoauth2 => token(token::Framing::Xoauth2)?,
             Mechanism::ScramSha256 => scram(Digest::Sha256),
             Mechanism::ScramSha1 => scram(Digest::Sha1),
             Mechanism::CramMd5 => State::CramChallenge,
@@ -170,7 +188,9 @@ impl Exchange {
                 Some(format!("\0{}\0{}", self.username, self.password.expose()).into_bytes())
             }
             State::Scram(scram) => Some(scram.client_first()),
-            State::LoginUsernamePrompt
+            State::TokenVerdict(framing) => Some(framing.message(&self.username, &self.password)),
+            State::TokenRefused(_)
+            | State::LoginUsernamePrompt
             | State::LoginPasswordPrompt
             | State::CramChallenge
             | State::Complete => None,
@@ -193,9 +213,28 @@ impl Exchange {
                 Ok(cram_md5::respond(challenge, &self.username, &self.password))
             }
             State::Scram(scram) => scram.respond(challenge, &self.password),
-            State::PlainVerdict | State::Complete => {
+            State::TokenVerdict(framing) => {
+                let acknowledgement = framing.acknowledgement().to_vec();
+                self.state = State::TokenRefused(token::Reasons::parse(challenge));
+                Ok(acknowledgement)
+            }
+            State::PlainVerdict | State::TokenRefused(_) | State::Complete => {
                 Err(Cause::Garbage { detail: "the server asks for more than the mechanism has".to_owned() })
             }
+        }
+    }
+
+    /// To be called when the server refuses: adds the reasons that it gave during the exchange.
+    pub fn refused(&self, cause: Cause) -> Cause {
+        match &self.state {
+            State::TokenRefused(reasons) => reasons.explain(cause),
+            State::PlainVerdict
+            | State::TokenVerdict(_)
+            | State::LoginUsernamePrompt
+            | State::LoginPasswordPrompt
+            | State::CramChallenge
+            | State::Scram(_)
+            | State::Complete => cause,
         }
     }
 
@@ -204,7 +243,8 @@ impl Exchange {
     pub fn finish(&self) -> Result<(), Cause> {
         let unfinished = |detail: &str| Err(Cause::Garbage { detail: detail.to_owned() });
         match &self.state {
-            State::PlainVerdict | State::Complete => Ok(()),
+            State::PlainVerdict | State::TokenVerdict(_) | State::Complete => Ok(()),
+            State::TokenRefused(_) => unfinished("the server accepted the token after it had refused it"),
             State::Scram(scram) if scram.is_proved() => Ok(()),
             State::Scram(_) => {
                 unfinished("the server accepted the login without proving that it knows the password")

@@ -1,17 +1,26 @@
-//! A message as it is written behind DATA, and what it asks of the server.
+//! A message as it is written behind DATA or BDAT, and what it asks of the server.
 //!
 //! Every line ends with CRLF before dots are doubled, in this order: a bare CR or LF that one server takes for a line
 //! end and the next one does not would let a text forge the end of the message and smuggle another one in.
 
 use crate::model::limits;
 
-/// A message made ready for DATA.
+/// A message made ready.
 pub struct Content {
-    /// Doubled dots and the final dot included.
+    /// With CRLF line ends, as BDAT takes it.
     text: Vec<u8>,
     /// What SIZE counts (RFC 1870 section 3): with CRLF, without doubled dots and the final dot.
     pub bytes: u64,
     pub alphabet: Alphabet,
+}
+
+/// How a message is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// DATA, with doubled dots and a final one.
+    Data,
+    /// BDAT (RFC 3030): its octets are counted, nothing in them means anything.
+    Chunk,
 }
 
 /// What the message is written in, as far as transport is concerned.
@@ -28,34 +37,61 @@ pub enum Alphabet {
 impl Content {
     /// From a message with any line ends.
     pub fn prepare(raw: &[u8]) -> Self {
-        let normal = with_crlf(raw);
-        let mut text = Vec::with_capacity(normal.len() + normal.len() / 64 + 3);
-        for line in normal.split_inclusive(|byte| *byte == b'\n') {
-            if line.first() == Some(&b'.') {
-                text.push(b'.');
-            }
-            text.extend_from_slice(line);
-        }
-        text.extend_from_slice(b".\r\n");
-        Self { text, bytes: normal.len() as u64, alphabet: Alphabet::of(&normal) }
+        let text = with_crlf(raw);
+        Self { bytes: text.len() as u64, alphabet: Alphabet::of(&text), text }
     }
 
-    /// In two writes: nobody has the message before the second, which ends with the final dot. A short message has
-    /// an empty first one.
-    pub(super) fn into_writes(mut self) -> (Vec<u8>, Vec<u8>) {
-        let last = self.text.split_off(self.text.len().saturating_sub(limits::LAST_WRITE_BYTES_MAX));
-        (self.text, last)
+    /// What is written, in two writes: nobody has the message before the second, with which the final dot or the last
+    /// octet counted goes out. A short message has an empty first one.
+    pub(super) fn writes(&self, transfer: Transfer) -> (Vec<u8>, Vec<u8>) {
+        let mut first = match transfer {
+            Transfer::Data => with_final_dot(&self.text),
+            Transfer::Chunk => {
+                let mut chunk = format!("BDAT {} LAST\r\n", self.text.len()).into_bytes();
+                chunk.extend_from_slice(&self.text);
+                chunk
+            }
+        };
+        let last = first.split_off(first.len().saturating_sub(limits::LAST_WRITE_BYTES_MAX));
+        (first, last)
+    }
+
+    /// The Message-ID, without its angle brackets, where it fits into ENVID (RFC 3461 section 4.4: 100 characters).
+    pub(super) fn message_id(&self) -> Option<&str> {
+        let header_end = header_end(&self.text);
+        let header = std::str::from_utf8(&self.text[..header_end]).ok()?;
+        let value = header.split("\r\n").find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.trim_end().eq_ignore_ascii_case("message-id").then(|| value.trim())
+        })?;
+        let id = value.strip_prefix('<')?.strip_suffix('>')?;
+        (!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic())).then_some(id)
+    }
+}
+
+fn with_final_dot(text: &[u8]) -> Vec<u8> {
+    let mut dotted = Vec::with_capacity(text.len() + text.len() / 64 + 3);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if line.first() == Some(&b'.') {
+            dotted.push(b'.');
+        }
+        dotted.extend_from_slice(line);
+    }
+    dotted.extend_from_slice(b".\r\n");
+    dotted
+}
+
+fn header_end(normal: &[u8]) -> usize {
+    if normal.starts_with(b"\r\n") {
+        0
+    } else {
+        normal.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(normal.len())
     }
 }
 
 impl Alphabet {
     fn of(normal: &[u8]) -> Self {
-        let header_end = if normal.starts_with(b"\r\n") {
-            0
-        } else {
-            normal.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(normal.len())
-        };
-        let header = &normal[..header_end];
+        let header = &normal[..header_end(normal)];
         if normal.is_ascii() {
             Self::Ascii
         } else if !header.is_ascii() && std::str::from_utf8(header).is_ok() {
@@ -88,7 +124,7 @@ mod tests {
     use super::*;
 
     fn written(raw: &[u8]) -> String {
-        let (first, last) = Content::prepare(raw).into_writes();
+        let (first, last) = Content::prepare(raw).writes(Transfer::Data);
         assert!(first.is_empty());
         String::from_utf8(last).unwrap()
     }
@@ -137,7 +173,7 @@ mod tests {
     #[test]
     fn the_last_write_of_a_long_message_holds_its_end() {
         let raw = b"0123456789abcde\r\n".repeat(10_000);
-        let (first, last) = Content::prepare(&raw).into_writes();
+        let (first, last) = Content::prepare(&raw).writes(Transfer::Data);
         assert_eq!(last.len(), limits::LAST_WRITE_BYTES_MAX);
         assert!(last.ends_with(b"\r\n.\r\n"));
         assert_eq!([&raw[..], b".\r\n"].concat(), [first, last].concat());

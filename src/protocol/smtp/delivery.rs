@@ -2,14 +2,14 @@
 
 use bytes::BytesMut;
 
-use super::content::Content;
+use super::content::{Content, Transfer};
 use super::envelope::{Next, refusal, silence};
 use super::reply::{Class, Replies, Reply};
 use crate::model::failure::Cause;
 use crate::model::outbox::RecipientResult;
 use crate::protocol::{Conversation, Progress};
 
-/// Writes the message behind a go-ahead. An error before the last write means that nobody has it; from the moment at
+/// Writes the message behind a go-ahead, or with BDAT. An error before the last write means that nobody has it; from the moment at
 /// which that write is handed out, [`Delivery::judge`] says that nobody knows. A last write that failed may have left
 /// in part or, through TLS, altogether; it is not told apart from one that arrived.
 pub struct Delivery {
@@ -36,8 +36,8 @@ pub enum Aftermath {
 }
 
 impl Delivery {
-    pub fn new(content: Content) -> Self {
-        let (first, last) = content.into_writes();
+    pub fn new(content: &Content, transfer: Transfer) -> Self {
+        let (first, last) = content.writes(transfer);
         let state = if first.is_empty() { State::LastWrite(last) } else { State::FirstWrite { first, last } };
         Self { replies: Replies::default(), state }
     }
@@ -154,7 +154,7 @@ mod tests {
     use crate::protocol::smtp::transcript::play;
 
     fn deliver(transcript: &str) -> Result<RecipientResult, Cause> {
-        let mut delivery = Delivery::new(Content::prepare(b"Subject: x\n\n.hidden\n"));
+        let mut delivery = Delivery::new(&Content::prepare(b"Subject: x\n\n.hidden\n"), Transfer::Data);
         let end = play(&mut delivery, transcript);
         delivery.judge(&end)
     }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_connection_lost_before_the_last_write_is_certainly_no_acceptance() {
         let raw = b"0123456789\r\n".repeat(10_000);
-        let mut delivery = Delivery::new(Content::prepare(&raw));
+        let mut delivery = Delivery::new(&Content::prepare(&raw), Transfer::Data);
         let lost = || Err(Cause::ConnectionLost { detail: "reset".to_owned() });
         assert!(delivery.judge(&lost()).is_err());
         let Ok(Progress::Send(first)) = delivery.advance(&mut BytesMut::new()) else { panic!("first write") };
@@ -201,14 +201,15 @@ mod tests {
 
     #[test]
     fn an_answer_that_comes_before_the_message_is_not_taken_for_its_acceptance() {
-        let mut delivery = Delivery::new(Content::prepare(b"x"));
+        let mut delivery = Delivery::new(&Content::prepare(b"x"), Transfer::Data);
         let early = delivery.advance(&mut BytesMut::from("250 queued\r\n")).map(|_| unreachable!("no write"));
         assert!(matches!(delivery.judge(&early), Err(Cause::Garbage { .. })));
     }
 
     #[test]
     fn a_refusal_in_the_middle_of_the_message_is_a_refusal_and_ends_the_session() {
-        let mut delivery = Delivery::new(Content::prepare(&b"0123456789\r\n".repeat(10_000)));
+        let mut delivery =
+            Delivery::new(&Content::prepare(&b"0123456789\r\n".repeat(10_000)), Transfer::Data);
         let mut input = BytesMut::new();
         assert!(matches!(delivery.advance(&mut input), Ok(Progress::Send(_))));
         input.extend_from_slice(b"552 5.3.4 too large\r\n");

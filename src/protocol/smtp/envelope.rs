@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
-use super::content::{Alphabet, Content};
+use super::content::{Alphabet, Content, Transfer};
+use super::dsn;
 use super::hello::{Capabilities, SizeLimit};
 use super::reply::{Class, Replies, Reply};
 use crate::model::failure::Cause;
@@ -23,6 +24,9 @@ pub struct Envelope {
     /// Said, and not yet answered.
     owed: VecDeque<Command>,
     window: usize,
+    transfer: Transfer,
+    /// Whether the server returns what it cannot deliver as we ask it to.
+    offers_dsn: bool,
     standing: Standing,
     replies: Replies,
 }
@@ -92,11 +96,15 @@ impl Envelope {
             .iter()
             .map(|recipient| whole.clone().or_else(|| recipient_obstacle(recipient, offered).map(refuse)))
             .collect();
+        let transfer = offered.transfer();
         let open = results.iter().enumerate().filter(|(_, result)| result.is_none());
         let mut unsaid: VecDeque<Command> = open.map(|(index, _)| Command::Rcpt(index)).collect();
         if !unsaid.is_empty() {
             unsaid.push_front(Command::Mail);
-            unsaid.push_back(Command::Data);
+            match transfer {
+                Transfer::Data => unsaid.push_back(Command::Data),
+                Transfer::Chunk => {}
+            }
         }
         Self {
             mail: mail_command(from, recipients, content, offered),
@@ -105,6 +113,8 @@ impl Envelope {
             unsaid,
             owed: VecDeque::new(),
             window: if offered.pipelining { limits::PIPELINED_COMMANDS_MAX } else { 1 },
+            transfer,
+            offers_dsn: offered.dsn,
             standing: Standing::Untouched,
             replies: Replies::default(),
         }
@@ -131,7 +141,11 @@ impl Envelope {
     fn line(&self, command: Command) -> String {
         match command {
             Command::Mail => self.mail.clone(),
-            Command::Rcpt(index) => format!("RCPT TO:<{}>\r\n", self.recipients[index]),
+            Command::Rcpt(index) => {
+                let recipient = &self.recipients[index];
+                let report = if self.offers_dsn { dsn::recipient(recipient) } else { String::new() };
+                format!("RCPT TO:<{recipient}>{report}\r\n")
+            }
             Command::Data => "DATA\r\n".to_owned(),
         }
     }
@@ -198,14 +212,13 @@ impl Envelope {
     }
 
     fn verdict(&mut self) -> Verdict {
-        let next = match self.standing {
-            Standing::Untouched => Next::Nothing,
-            Standing::GoAhead => Next::Deliver,
-            Standing::UselessGoAhead => Next::LoneDot,
-            Standing::NoRecipient
-            | Standing::Recipients
-            | Standing::SenderRefused
-            | Standing::DataRefused => Next::Reset,
+        let next = match (self.standing, self.transfer) {
+            (Standing::Untouched, _) => Next::Nothing,
+            // BDAT has no go-ahead of its own.
+            (Standing::GoAhead, _) | (Standing::Recipients, Transfer::Chunk) => Next::Deliver,
+            (Standing::UselessGoAhead, _) => Next::LoneDot,
+            (Standing::NoRecipient | Standing::SenderRefused | Standing::DataRefused, _)
+            | (Standing::Recipients, Transfer::Data) => Next::Reset,
         };
         Verdict { results: std::mem::take(&mut self.results), next }
     }
@@ -279,6 +292,9 @@ fn mail_command(from: &Address, recipients: &[Address], content: &Content, offer
         || recipients.iter().chain([from]).any(|address| !address.as_str().is_ascii());
     if international && offered.smtputf8 {
         line += " SMTPUTF8";
+    }
+    if offered.dsn {
+        line += &dsn::message(content.message_id());
     }
     line + "\r\n"
 }

@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::content::Transfer;
 use super::reply::{Class, Replies, Reply};
 use crate::model::failure::{Cause, server_words};
 use crate::model::name::Address;
@@ -16,6 +17,10 @@ pub struct Capabilities {
     /// 8BITMIME
     pub eight_bit: bool,
     pub smtputf8: bool,
+    /// CHUNKING (RFC 3030): BDAT in place of DATA.
+    pub chunking: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
     pub size: SizeLimit,
     /// SASL mechanisms, as offered.
     pub auth: Vec<String>,
@@ -39,6 +44,8 @@ impl Capabilities {
             (self.pipelining, "PIPELINING"),
             (self.eight_bit, "8BITMIME"),
             (self.smtputf8, "SMTPUTF8"),
+            (self.chunking, "CHUNKING"),
+            (self.dsn, "DSN"),
         ];
         let mut words: Vec<String> =
             flags.iter().filter(|(offered, _)| *offered).map(|(_, word)| (*word).to_owned()).collect();
@@ -48,6 +55,11 @@ impl Capabilities {
             SizeLimit::Bytes(limit) => words.push(format!("SIZE {limit}")),
         }
         words
+    }
+
+    /// How messages are handed over.
+    pub fn transfer(&self) -> Transfer {
+        if self.chunking { Transfer::Chunk } else { Transfer::Data }
     }
 
     /// From the reply to EHLO, whose first line is the server's name.
@@ -62,6 +74,8 @@ impl Capabilities {
                 "PIPELINING" => offered.pipelining = true,
                 "8BITMIME" => offered.eight_bit = true,
                 "SMTPUTF8" => offered.smtputf8 = true,
+                "CHUNKING" => offered.chunking = true,
+                "DSN" => offered.dsn = true,
                 "SIZE" => offered.size = SizeLimit::parse(parameters.next()),
                 "AUTH" => offered.auth.extend(parameters.map(str::to_ascii_uppercase)),
                 _ => {}
@@ -180,13 +194,16 @@ mod tests {
         let offered = greeted(
             "S: 220-mail.example ESMTP\nS: 220 no spam\nC: EHLO contoso.example\n\
              S: 250-mail.example hello\nS: 250-pipelining\nS: 250-SIZE 1000\nS: 250-AUTH plain LOGIN\n\
-             S: 250-AUTH=CRAM-MD5\nS: 250-8BITMIME\nS: 250-STARTTLS\nS: 250-X-NEW thing\nS: 250 SMTPUTF8",
+             S: 250-AUTH=CRAM-MD5\nS: 250-8BITMIME\nS: 250-STARTTLS\nS: 250-X-NEW thing\nS: 250-Chunking\n\
+             S: 250-DSN\nS: 250 SMTPUTF8",
         );
         let expected = Capabilities {
             starttls: true,
             pipelining: true,
             eight_bit: true,
             smtputf8: true,
+            chunking: true,
+            dsn: true,
             size: SizeLimit::Bytes(1000),
             auth: vec!["PLAIN".to_owned(), "LOGIN".to_owned(), "CRAM-MD5".to_owned()],
         };

@@ -77,7 +77,7 @@ proptest! {
 
     #[test]
     fn only_a_2xx_after_the_last_write_is_an_acceptance(said in replies()) {
-        let mut delivery = Delivery::new(Content::prepare(b"x\n"));
+        let mut delivery = Delivery::new(&Content::prepare(b"x\n"), Transfer::Data);
         let mut input = BytesMut::new();
         prop_assert!(matches!(delivery.advance(&mut input), Ok(Progress::Send(_))));
         input.extend_from_slice(&said);
@@ -97,7 +97,7 @@ proptest! {
     fn what_is_written_reads_back_as_the_message_with_crlf(raw in prop::collection::vec(
         prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'x'), any::<u8>()], 0..300,
     )) {
-        let (first, last) = Content::prepare(&raw).into_writes();
+        let (first, last) = Content::prepare(&raw).writes(Transfer::Data);
         let written = [first, last].concat();
         // RFC 5321 section 4.5.2, as a receiver does it.
         let mut received = Vec::new();
@@ -115,5 +115,15 @@ proptest! {
         }
         prop_assert!(ended && rest.is_empty(), "one end, at the end");
         prop_assert_eq!(received, with_crlf(&raw));
+    }
+
+    #[test]
+    fn a_chunk_holds_exactly_the_octets_that_it_announces(raw in prop::collection::vec(
+        prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'x'), any::<u8>()], 0..300,
+    )) {
+        let (first, last) = Content::prepare(&raw).writes(Transfer::Chunk);
+        let normal = with_crlf(&raw);
+        let expected = [format!("BDAT {} LAST\r\n", normal.len()).as_bytes(), &normal].concat();
+        prop_assert_eq!([first, last].concat(), expected);
     }
 }

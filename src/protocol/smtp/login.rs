@@ -72,8 +72,9 @@ impl Conversation for Login {
         match (reply.code, reply.class) {
             (334, _) => self.respond(&reply),
             (235, _) => self.exchange.finish().map(Progress::Done),
-            (_, Class::Permanent) => Err(Cause::LoginRefused { said: reply.said() }),
-            (_, Class::Success | Class::Intermediate | Class::Transient) => Err(reply.refusal()),
+            (_, Class::Permanent) => Err(self.exchange.refused(Cause::LoginRefused { said: reply.said() })),
+            (_, Class::Transient) => Err(self.exchange.refused(reply.refusal())),
+            (_, Class::Success | Class::Intermediate) => Err(reply.refusal()),
         }
     }
 }

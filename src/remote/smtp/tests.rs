@@ -30,7 +30,7 @@ fn trace() -> Trace {
     Trace::new(Arc::new(StoppedClock))
 }
 
-fn address(text: &str) -> Address {
+pub(super) fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
@@ -88,13 +88,13 @@ async fn heard(socket: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8(line).unwrap().trim_end().to_owned()
 }
 
-async fn server(transcript: &str) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+pub(super) async fn server(transcript: &str) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     (at, tokio::spawn(serve(listener, transcript.to_owned())))
 }
 
-async fn open_anonymous(at: SocketAddr) -> Box<dyn Submit> {
+pub(super) async fn open_anonymous(at: SocketAddr) -> Box<dyn Submit> {
     let there = destination(at, TlsMode::None, Login::Anonymous);
     open(&Network::new(&host_settings()), &there, &mut trace()).await.unwrap_or_else(|e| panic!("{e}"))
 }

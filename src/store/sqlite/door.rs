@@ -19,7 +19,7 @@ use crate::model::ledger::{LedgerEntry, NewRun, Outcome, Run};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::organization::Organization;
-use crate::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
+use crate::model::outbox::{Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, Turn};
 use crate::model::profile::Profile;
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
@@ -217,37 +217,20 @@ impl Store for SqliteStore {
         self.read(move |db| outbox::mailboxes_due(db, now)).await
     }
 
-    async fn due(
+    async fn due_after(
         &self,
         mailbox: &Name,
         now: Timestamp,
+        after: Option<DuePlace>,
         limit: u64,
     ) -> Result<Vec<OutgoingMessage>, StoreError> {
         let name = mailbox.clone();
-        self.read(move |db| outbox::due(db, &name, now, limit)).await
+        self.read(move |db| outbox::due(db, &name, now, after, limit)).await
     }
 
-    async fn begin_sending(
-        &self,
-        lease: &Lease,
-        mailbox: &Name,
-        id: u64,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (lease, name) = (lease.clone(), mailbox.clone());
-        self.write(move |work| outgoing::begin_sending(work.db, &lease, &name, id, now)).await
-    }
-
-    async fn finish_sending(
-        &self,
-        lease: &Lease,
-        mailbox: &Name,
-        outcome: &AttemptOutcome,
-        alerts: &[Alert],
-    ) -> Result<(), StoreError> {
-        let (lease, name) = (lease.clone(), mailbox.clone());
-        let (outcome, alerts) = (outcome.clone(), alerts.to_vec());
-        self.write(move |work| outgoing::finish_sending(work.db, &lease, &name, &outcome, &alerts)).await
+    async fn turn(&self, lease: &Lease, mailbox: &Name, turn: &Turn) -> Result<Begun, StoreError> {
+        let (lease, name, turn) = (lease.clone(), mailbox.clone(), turn.clone());
+        self.write(move |work| outgoing::turn(work.db, &lease, &name, &turn)).await
     }
 
     async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError> {

@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0004_runs.sql"),
     include_str!("../../../schema/sql/sqlite/0005_secrets.sql"),
     include_str!("../../../schema/sql/sqlite/0006_footings.sql"),
+    include_str!("../../../schema/sql/sqlite/0008_sending_order.sql"),
     include_str!("../../../schema/sql/sqlite/0012_approvals.sql"),
 ];
 

@@ -9,7 +9,7 @@ use super::columns::{
 };
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::outbox::{OutgoingMessage, OutgoingState};
+use crate::model::outbox::{DuePlace, OutgoingMessage, OutgoingState};
 use crate::model::record::ContentHash;
 use crate::store::{OutboxQuery, StoreError};
 
@@ -58,19 +58,23 @@ fn newest(
     list(db, &sql, values)
 }
 
-/// Oldest first; only of a declared mailbox.
+/// Fewest attempts first, then oldest; only of a declared mailbox.
 pub(super) fn due(
     db: &Connection,
     mailbox: &Name,
     now: Timestamp,
+    after: Option<DuePlace>,
     limit: u64,
 ) -> Result<Vec<OutgoingMessage>, StoreError> {
     let id = mailbox_id(db, mailbox)?;
+    let (attempts, last) = after.map_or((-1, 0), |place| (i64::from(place.attempts), whole(place.id)));
+    // The `+` keeps SQLite from the index by time, after which it would have to sort.
     let sql = format!(
-        "{SELECT} WHERE outbox.mailbox = ? AND state = 'pending' AND next_attempt_at <= ?
+        "{SELECT} WHERE outbox.mailbox = ? AND state = 'pending' AND +next_attempt_at <= ?
+         AND (attempts, outbox.id) > (?, ?)
          ORDER BY attempts, outbox.id LIMIT ?"
     );
-    let values = [id, micros(now), whole(limit)].map(Value::Integer);
+    let values = [id, micros(now), attempts, last, whole(limit)].map(Value::Integer);
     list(db, &sql, values.to_vec())
 }
 
@@ -136,7 +140,7 @@ fn message(row: &Row<'_>) -> Result<OutgoingMessage, StoreError> {
     })
 }
 
-fn parse_state(key: &str) -> Result<OutgoingState, StoreError> {
+pub(super) fn parse_state(key: &str) -> Result<OutgoingState, StoreError> {
     let state = OutgoingState::ALL.into_iter().find(|state| state.key() == key);
     state.ok_or_else(|| damaged("the state of a message", &key))
 }

@@ -6,17 +6,16 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::{count, mailbox_id, micros, to_json, whole};
-use super::outbox::{find, in_state};
+use super::columns::{count, from_json, mailbox_id, micros, to_json, whole};
+use super::outbox::{find, in_state, parse_state};
 use super::writer::Work;
 use super::{alerts, lease};
-use crate::model::alert::Alert;
 use crate::model::failure::{FailureSummary, Nature, Scope, TestStep};
 use crate::model::lease::{Lease, LeaseScope};
 use crate::model::limits;
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::outbox::{
-    AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Recipient,
+    AttemptOutcome, Begun, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Recipient, Turn,
 };
 use crate::model::record::ContentHash;
 use crate::store::StoreError;
@@ -107,20 +106,28 @@ fn move_open(recipients: &mut [Recipient], to: OutgoingState) {
     }
 }
 
-pub(super) fn begin_sending(
-    db: &Connection,
-    lease: &Lease,
-    mailbox: &Name,
-    id: u64,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    lease::check_mailbox(db, lease, mailbox)?;
-    let mut message = of_mailbox(db, mailbox, id)?;
-    expect_state(&message, &[OutgoingState::Pending])?;
-    message.state = OutgoingState::Sending;
-    message.changed_at = now;
-    write(db, &message)?;
-    note_fence(db, id, Some(lease.fence))
+/// One write of a session that sends.
+pub(super) fn turn(db: &Connection, lease: &Lease, mailbox: &Name, turn: &Turn) -> Result<Begun, StoreError> {
+    let id = mailbox_id(db, mailbox)?;
+    for outcome in &turn.ended {
+        Attempt::find(db, mailbox, id, outcome.id)?.end(db, lease, mailbox, outcome)?;
+    }
+    alerts::write(db, &turn.alerts)?;
+    if turn.begins.is_empty() {
+        return Ok(Begun::Attempts(Vec::new()));
+    }
+    match lease::check_mailbox(db, lease, mailbox) {
+        // What has ended is noted all the same.
+        Err(StoreError::Fenced(_)) if !turn.ended.is_empty() => return Ok(Begun::LeaseLost),
+        checked => checked?,
+    }
+    let mut begun = Vec::with_capacity(turn.begins.len());
+    for message in &turn.begins {
+        if Attempt::find(db, mailbox, id, *message)?.begin(db, lease, turn.at)? {
+            begun.push(*message);
+        }
+    }
+    Ok(Begun::Attempts(begun))
 }
 
 fn note_fence(db: &Connection, id: u64, fence: Option<u64>) -> Result<(), StoreError> {
@@ -129,55 +136,90 @@ fn note_fence(db: &Connection, id: u64, fence: Option<u64>) -> Result<(), StoreE
     Ok(())
 }
 
-/// Who may say how an attempt ended: whoever began it, even if the lease is gone by now, because nobody else knows better;
-/// and for an attempt that died, whoever holds the lease.
-fn check_attempt(
-    db: &Connection,
-    lease: &Lease,
-    mailbox: &Name,
-    message: &OutgoingMessage,
-) -> Result<(), StoreError> {
-    let sql = "SELECT fence FROM outbox WHERE id = ?1";
-    let fence: Option<i64> = db.prepare_cached(sql)?.query_row([whole(message.id)], |row| row.get(0))?;
-    if lease.scope == LeaseScope::Mailbox(mailbox.clone()) && fence == Some(whole(lease.fence)) {
-        expect_state(message, &[OutgoingState::Sending, OutgoingState::Unsure])
-    } else {
-        lease::check_mailbox(db, lease, mailbox)?;
-        expect_state(message, &[OutgoingState::Sending])
+/// As much of a message as beginning and ending an attempt takes.
+struct Attempt {
+    id: u64,
+    state: OutgoingState,
+    recipients: String,
+    /// Of the lease under which the last attempt began.
+    fence: Option<i64>,
+}
+
+impl Attempt {
+    /// Only of that mailbox.
+    fn find(db: &Connection, name: &Name, mailbox: i64, id: u64) -> Result<Self, StoreError> {
+        let sql = "SELECT state, recipients, fence FROM outbox WHERE id = ?1 AND mailbox = ?2";
+        let row = db
+            .prepare_cached(sql)?
+            .query_row([whole(id), mailbox], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?))
+            })
+            .optional()?;
+        let (state, recipients, fence) =
+            row.ok_or_else(|| StoreError::NotFound(format!("outgoing message {id} of mailbox `{name}`")))?;
+        Ok(Self { id, state: parse_state(&state)?, recipients, fence })
     }
-}
 
-pub(super) fn finish_sending(
-    db: &Connection,
-    lease: &Lease,
-    mailbox: &Name,
-    outcome: &AttemptOutcome,
-    alerts: &[Alert],
-) -> Result<(), StoreError> {
-    let mut message = of_mailbox(db, mailbox, outcome.id)?;
-    check_attempt(db, lease, mailbox, &message)?;
-    check_outcome(&message, outcome)?;
-    message.state = outcome.state;
-    message.recipients.clone_from(&outcome.recipients);
-    message.attempts = outcome.attempts;
-    message.next_attempt_at = outcome.next_attempt_at;
-    message.failure.clone_from(&outcome.failure);
-    message.changed_at = outcome.at;
-    write(db, &message)?;
-    alerts::write(db, alerts)
-}
+    /// Whether it was `pending`.
+    fn begin(&self, db: &Connection, lease: &Lease, at: Timestamp) -> Result<bool, StoreError> {
+        if self.state != OutgoingState::Pending {
+            return Ok(false);
+        }
+        let sql = "UPDATE outbox SET state = 'sending', changed_at = ?2, fence = ?3 WHERE id = ?1";
+        db.prepare_cached(sql)?.execute(params![whole(self.id), micros(at), whole(lease.fence)])?;
+        Ok(true)
+    }
 
-fn check_outcome(message: &OutgoingMessage, outcome: &AttemptOutcome) -> Result<(), StoreError> {
-    let addresses = |recipients: &[Recipient]| -> Vec<_> {
-        recipients.iter().map(|recipient| recipient.address.clone()).collect()
-    };
-    let id = message.id;
-    if outcome.state == OutgoingState::Sending {
-        Err(StoreError::Failed(format!("an attempt on outgoing message {id} cannot end in `sending`")))
-    } else if addresses(&message.recipients) != addresses(&outcome.recipients) {
-        Err(StoreError::Failed(format!("the outcome for outgoing message {id} is about other recipients")))
-    } else {
+    fn end(
+        &self,
+        db: &Connection,
+        lease: &Lease,
+        mailbox: &Name,
+        outcome: &AttemptOutcome,
+    ) -> Result<(), StoreError> {
+        self.check_who(db, lease, mailbox)?;
+        self.check_outcome(outcome)?;
+        let sql = "UPDATE outbox SET state = ?2, recipients = ?3, attempts = ?4, next_attempt_at = ?5,
+                       changed_at = ?6, failure = ?7
+                   WHERE id = ?1";
+        db.prepare_cached(sql)?.execute(params![
+            whole(self.id),
+            outcome.state.key(),
+            to_json(&outcome.recipients)?,
+            outcome.attempts,
+            micros(outcome.next_attempt_at),
+            micros(outcome.at),
+            outcome.failure.as_ref().map(to_json).transpose()?,
+        ])?;
         Ok(())
+    }
+
+    /// Who may say how an attempt ended: whoever began it, even if the lease is gone by now, because nobody else knows
+    /// better; and for an attempt that died, whoever holds the lease.
+    fn check_who(&self, db: &Connection, lease: &Lease, mailbox: &Name) -> Result<(), StoreError> {
+        if lease.scope == LeaseScope::Mailbox(mailbox.clone()) && self.fence == Some(whole(lease.fence)) {
+            expect_state(self.id, self.state, &[OutgoingState::Sending, OutgoingState::Unsure])
+        } else {
+            lease::check_mailbox(db, lease, mailbox)?;
+            expect_state(self.id, self.state, &[OutgoingState::Sending])
+        }
+    }
+
+    fn check_outcome(&self, outcome: &AttemptOutcome) -> Result<(), StoreError> {
+        let id = self.id;
+        let known: Vec<Recipient> = from_json("the recipients of a message", &self.recipients)?;
+        let addresses = |recipients: &[Recipient]| -> Vec<Address> {
+            recipients.iter().map(|recipient| recipient.address.clone()).collect()
+        };
+        if outcome.state == OutgoingState::Sending {
+            Err(StoreError::Failed(format!("an attempt on outgoing message {id} cannot end in `sending`")))
+        } else if addresses(&known) != addresses(&outcome.recipients) {
+            Err(StoreError::Failed(format!(
+                "the outcome for outgoing message {id} is about other recipients"
+            )))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -188,7 +230,7 @@ pub(super) fn requeue(db: &Connection, id: u64, now: Timestamp) -> Result<(), St
     if mailbox_id(db, &message.mailbox)? != row_mailbox(db, id)? {
         return Err(StoreError::NotFound(format!("mailbox `{}`: it was deleted", message.mailbox)));
     }
-    expect_state(&message, &[OutgoingState::Failed, OutgoingState::Unsure])?;
+    expect_state(id, message.state, &[OutgoingState::Failed, OutgoingState::Unsure])?;
     for recipient in &mut message.recipients {
         if recipient.state != OutgoingState::Sent {
             recipient.state = OutgoingState::Pending;
@@ -230,29 +272,19 @@ pub(super) fn give_up(db: &Connection, mailbox: i64, name: &Name, at: Timestamp)
     Ok(())
 }
 
-fn of_mailbox(db: &Connection, mailbox: &Name, id: u64) -> Result<OutgoingMessage, StoreError> {
-    let message = find(db, id)?;
-    if row_mailbox(db, id)? == mailbox_id(db, mailbox)? {
-        Ok(message)
-    } else {
-        Err(StoreError::NotFound(format!("outgoing message {id} of mailbox `{mailbox}`")))
-    }
-}
-
 fn row_mailbox(db: &Connection, id: u64) -> Result<i64, StoreError> {
     let sql = "SELECT mailbox FROM outbox WHERE id = ?1";
     Ok(db.prepare_cached(sql)?.query_row([whole(id)], |row| row.get(0))?)
 }
 
-fn expect_state(message: &OutgoingMessage, allowed: &[OutgoingState]) -> Result<(), StoreError> {
-    if allowed.contains(&message.state) {
+fn expect_state(id: u64, state: OutgoingState, allowed: &[OutgoingState]) -> Result<(), StoreError> {
+    if allowed.contains(&state) {
         return Ok(());
     }
     let wanted: Vec<&str> = allowed.iter().map(|state| state.key()).collect();
     Err(StoreError::Failed(format!(
-        "outgoing message {} is `{}` and would have to be `{}`",
-        message.id,
-        message.state.key(),
+        "outgoing message {id} is `{}` and would have to be `{}`",
+        state.key(),
         wanted.join("` or `")
     )))
 }

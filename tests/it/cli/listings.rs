@@ -93,6 +93,7 @@ fn what_is_printed_as_json_is_what_its_schema_says() {
         ("messages --quarantined --mailbox support", "messages"),
         ("messages 1", "message"),
         ("outbox list", "outbox"),
+        ("outbox show 1", "outbox-message"),
         ("alerts", "alerts"),
         ("secrets check", "secrets-check"),
         ("alerts --mailbox support", "alerts"),

@@ -16,8 +16,9 @@ use mailplumb::playground::{Fault, Protocol, Times};
 use super::site::Desk;
 use super::world::{World, address, letter};
 
-const ALL: [TestStep; 12] = [
+const ALL: [TestStep; 13] = [
     TestStep::Secret,
+    TestStep::Token,
     TestStep::Resolve,
     TestStep::Connect,
     TestStep::Tls,
@@ -55,6 +56,13 @@ fn case(step: TestStep) -> Case {
             std::fs::write(&recipient, stranger).unwrap();
             world.write_secrets(&super::world::MAILBOXES.map(|user| (user, super::world::password(user))));
             std::fs::write(recipient, own).unwrap();
+        }),
+        TestStep::Token => Case::Fails(Incoming, "token-unavailable", |world| {
+            world.edit(
+                "port: 993, tls: implicit, credentials: { mailbox: {} } }",
+                "port: 993, tls: implicit, credentials: { oauth2: { tokenUrl: \"https://no-such-host.invalid/token\", \
+                 clientId: x, clientSecret: { secret: passwords, key: anna }, scope: mail } } }",
+            );
         }),
         TestStep::Resolve => Case::Fails(Incoming, "name-not-resolved", |world| {
             world.edit("host: mail.playground.test, port: 993", "host: no-such-host.invalid, port: 993");

@@ -222,8 +222,11 @@ fn smtp_envelope(said: &[u8]) {
 }
 
 fn smtp_delivery(said: &[u8]) {
-    hear(|| smtp::Delivery::new(smtp::Content::prepare(b"x\n")), said);
-    hear(|| smtp::Delivery::new(smtp::Content::prepare(said)), b"250 ok\r\n");
+    let (small, hostile) = (smtp::Content::prepare(b"x\n"), smtp::Content::prepare(said));
+    for transfer in [smtp::Transfer::Data, smtp::Transfer::Chunk] {
+        hear(|| smtp::Delivery::new(&small, transfer), said);
+        hear(|| smtp::Delivery::new(&hostile, transfer), b"250 ok\r\n");
+    }
     for next in [smtp::Next::LoneDot, smtp::Next::Deliver] {
         hear(|| smtp::Abandon::new(next), said);
     }

@@ -205,7 +205,7 @@ fn credentials() -> impl Strategy<Value = Credentials> {
             .prop_map(|access| Credentials::WindowsIntegrated { access }),
         1 => secrets().prop_map(|client_secret| Credentials::Oauth2 {
             token_url: "https://login.example/token".to_owned(), client_id: "id".to_owned(), client_secret,
-            scope: "mail".to_owned(),
+            scope: "mail".to_owned(), trust: None,
         }),
     ]
 }

@@ -4,5 +4,6 @@ mod conformance;
 mod errors;
 mod faults;
 mod imap;
+mod oauth2;
 mod smtp;
 mod world;

@@ -14,7 +14,7 @@ use super::need::{is_root, program};
 use super::program::{Server, outcome, run};
 use super::scratch;
 
-pub struct DovecotOptions {
+pub struct DovecotOptions<'a> {
     /// User name (an address) → password, or what Dovecot is to know of it: `{SHA256}` and so on.
     pub users: BTreeMap<String, String>,
     pub certificate: CertificateKind,
@@ -22,9 +22,11 @@ pub struct DovecotOptions {
     pub mechanisms: &'static str,
     /// Further lines of its configuration.
     pub extra: &'static str,
+    /// Lines that come before the passwords, made for the file of the authority that signs its certificate.
+    pub first: Option<&'a dyn Fn(&str) -> String>,
 }
 
-impl DovecotOptions {
+impl DovecotOptions<'_> {
     /// These users; a good certificate and every password mechanism.
     pub fn with_users<const N: usize>(users: [(&str, &str); N]) -> Self {
         Self {
@@ -32,6 +34,7 @@ impl DovecotOptions {
             certificate: CertificateKind::Good,
             mechanisms: "plain login cram-md5 scram-sha-1 scram-sha-256",
             extra: "",
+            first: None,
         }
     }
 }
@@ -50,7 +53,7 @@ pub struct Dovecot {
 
 impl Dovecot {
     /// Returns when it answers on every port.
-    pub fn start(options: DovecotOptions) -> Self {
+    pub fn start(options: DovecotOptions<'_>) -> Self {
         let folder = scratch::folder();
         let listener = || SocketAddr::new(scratch::address().into(), scratch::port());
         let address: IpAddr = scratch::address().into();
@@ -68,7 +71,9 @@ impl Dovecot {
             folder,
         };
         dovecot.write_users();
-        let configuration = dovecot.configuration(options.mechanisms, options.extra);
+        let authority = dovecot.certificate.authority.display().to_string();
+        let first = options.first.map_or_else(String::new, |first| first(&authority));
+        let configuration = first + &dovecot.configuration(options.mechanisms, options.extra);
         fs::write(dovecot.at("dovecot.conf"), configuration).unwrap();
         for user in dovecot.users.keys() {
             dovecot.create_folders(user);

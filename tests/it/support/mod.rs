@@ -18,6 +18,8 @@ pub mod fault_proxy;
 pub mod kill_proxy;
 #[cfg(feature = "demo")]
 pub mod postfix;
+#[cfg(feature = "demo")]
+pub mod provider;
 
 #[cfg(feature = "demo")]
 mod tests;

@@ -15,6 +15,8 @@ pub enum Need {
     Submission,
     /// Courier, unpacked; it starts only as root, in a namespace.
     Courier,
+    /// Dovecot, Postfix, and Node with `oidc-provider`.
+    Tokens,
     /// The `age` program, and `ssh-keygen`.
     Age,
     /// The schemas that mail vendors publish.
@@ -29,7 +31,7 @@ impl Need {
     /// The word in `MAILPLUMB_REQUIRE`, and in the count of skipped tests.
     fn group(self) -> &'static str {
         match self {
-            Self::Servers | Self::Submission | Self::Courier | Self::Age => "servers",
+            Self::Servers | Self::Submission | Self::Tokens | Self::Courier | Self::Age => "servers",
             Self::Schemas | Self::Pages => "schemas",
             Self::SmallDisks => "disks",
         }
@@ -47,6 +49,11 @@ impl Need {
             Self::Submission => without(&["dovecot", "postfix", "python3"]),
             Self::Courier if !is_root() => Some("Courier starts only as root".to_owned()),
             Self::Courier => courier_lacking(),
+            Self::Tokens if !is_root() => Some("Postfix starts only as root".to_owned()),
+            Self::Tokens => without(&["dovecot", "postfix", "node"]).or_else(|| match provider_modules() {
+                Some(_) => None,
+                None => Some("no oidc-provider; .ci/install-test-servers installs it".to_owned()),
+            }),
             Self::Age => without(&["age", "age-keygen", "ssh-keygen"]),
             Self::Schemas => match vendor_data() {
                 Some(_) => None,
@@ -93,6 +100,14 @@ fn skip(need: Need, lacking: &str, required: &str, list: Option<PathBuf>) {
         let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
         file.write_all(line.as_bytes()).unwrap();
     }
+}
+
+/// The folder with `oidc-provider`, where `.ci/install-test-servers` put it.
+pub fn provider_modules() -> Option<PathBuf> {
+    let home = || setting("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = setting("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let folder = cache?.join("mailplumb/test-provider/node_modules");
+    folder.join("oidc-provider").is_dir().then_some(folder)
 }
 
 /// The folder with vendors' schemas, which are not part of this repository.

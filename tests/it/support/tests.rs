@@ -24,7 +24,7 @@ def connect(destination, *rest, **named):
 socket.create_connection = connect
 ";
 
-fn anna() -> DovecotOptions {
+fn anna() -> DovecotOptions<'static> {
     DovecotOptions::with_users([(ANNA, "anna-pw"), ("bob@example.test", "bob-pw")])
 }
 

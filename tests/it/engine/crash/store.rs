@@ -12,7 +12,7 @@ use mailplumb::model::desired::ManifestDigest;
 use mailplumb::model::lease::{Holder, Lease, LeaseScope};
 use mailplumb::model::name::Name;
 use mailplumb::model::organization::Organization;
-use mailplumb::model::outbox::{AttemptOutcome, Enqueued, NewOutgoing, OutgoingMessage};
+use mailplumb::model::outbox::{Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, Turn};
 use mailplumb::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use mailplumb::model::revision::{Revision, RevisionEntry, StoreId};
 use mailplumb::model::secret::{
@@ -30,7 +30,7 @@ pub struct CrashingStore {
     pub points: Arc<Points>,
 }
 
-pub const FINISH: &str = "Store::finish_sending";
+pub const TURN: &str = "Store::turn";
 
 #[async_trait]
 impl Store for CrashingStore {
@@ -193,36 +193,20 @@ impl Store for CrashingStore {
         self.real.outgoing_due(now).await
     }
 
-    async fn due(
+    async fn due_after(
         &self,
         mailbox: &Name,
         now: Timestamp,
+        after: Option<DuePlace>,
         limit: u64,
     ) -> Result<Vec<OutgoingMessage>, StoreError> {
-        self.points.reach("Store::due");
-        self.real.due(mailbox, now, limit).await
+        self.points.reach("Store::due_after");
+        self.real.due_after(mailbox, now, after, limit).await
     }
 
-    async fn begin_sending(
-        &self,
-        lease: &Lease,
-        mailbox: &Name,
-        id: u64,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.points.reach("Store::begin_sending");
-        self.real.begin_sending(lease, mailbox, id, now).await
-    }
-
-    async fn finish_sending(
-        &self,
-        lease: &Lease,
-        mailbox: &Name,
-        outcome: &AttemptOutcome,
-        alerts: &[Alert],
-    ) -> Result<(), StoreError> {
-        self.points.reach(FINISH);
-        self.real.finish_sending(lease, mailbox, outcome, alerts).await
+    async fn turn(&self, lease: &Lease, mailbox: &Name, turn: &Turn) -> Result<Begun, StoreError> {
+        self.points.reach(TURN);
+        self.real.turn(lease, mailbox, turn).await
     }
 
     async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError> {

@@ -2,11 +2,11 @@
 
 use mailplumb::model::name::Address;
 use mailplumb::model::outbox::{NewOutgoing, OutgoingState};
-use mailplumb::playground::{Fault, Protocol, Times};
+use mailplumb::playground::{Fault, Options, Protocol, Times};
 use mailplumb::store::OutboxQuery;
 
 use super::super::site::{Desk, name};
-use super::super::world::{World, letter};
+use super::super::world::{Variant, World, letter};
 use super::{done, failed};
 
 pub async fn queue(desk: &Desk, mailbox: &str, label: &str, to: &[&str]) -> u64 {
@@ -114,4 +114,79 @@ async fn a_session_that_the_server_ends_between_messages_loses_none() {
     for number in 1..=4 {
         assert_eq!(accepted(&world, &number.to_string()), 1, "{number}");
     }
+}
+
+/// 100 messages, worth seven sessions; the profile allows ten.
+async fn long_outbox(desk: &Desk) {
+    for number in 0..100 {
+        queue(desk, "anna", &format!("n{number}"), &["ben@playground.test"]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_outbox_goes_over_several_sessions_and_each_message_once() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    long_outbox(&desk).await;
+    world.playground.log().clear();
+    let cycle = done(desk.outgoing("anna").await);
+    assert_eq!((cycle.found, cycle.sent), (100, 100));
+    assert_eq!(world.playground.log().connections(Protocol::Smtp), 7);
+    for number in 0..100 {
+        assert_eq!(accepted(&world, &format!("n{number}")), 1, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_sessions_are_opened_than_the_profile_declares() {
+    let variant = Variant::default().with(
+        "outgoing: { host: mail.playground.test, port: 587, tls: starttls }
+  processing: { ",
+        "outgoing: { host: mail.playground.test, port: 587, tls: starttls }
+  processing: { maxConcurrentConnections: 2, ",
+    );
+    let world = World::varied(&variant, Options::default());
+    let desk = world.site.desk();
+    desk.apply().await;
+    long_outbox(&desk).await;
+    world.playground.log().clear();
+    assert_eq!(done(desk.outgoing("anna").await).sent, 100);
+    assert_eq!(world.playground.log().connections(Protocol::Smtp), 2);
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_leaves_nothing_in_doubt() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    long_outbox(&desk).await;
+    // The profile's business, not the message's: everybody stops.
+    let line = "530 5.7.0 authentication required".to_owned();
+    let fault = Fault::Answer { at: "MAIL".to_owned(), line, times: Times::Always };
+    world.playground.inject(Protocol::Smtp, fault);
+    assert_eq!(failed(desk.outgoing("anna").await), "login-refused");
+    assert_eq!(states(&desk).await, [OutgoingState::Pending; 100], "what was begun was given back");
+    let attempts = desk.engine.store.outbox(&OutboxQuery::default()).await.unwrap();
+    assert!(attempts.iter().all(|message| message.attempts == 0), "and costs no message an attempt");
+}
+
+#[tokio::test]
+async fn octets_that_cannot_be_read_hold_up_nobody() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    long_outbox(&desk).await;
+    let segment = std::fs::read_dir(world.site.path("state/blobs")).unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.extension().is_some_and(|ending| ending == "seg").then_some(path)
+    });
+    let segment = segment.expect("the segment that holds the messages");
+    let whole = std::fs::read(&segment).unwrap();
+    let place = whole.windows(4).position(|octets| octets == b"<n50").unwrap();
+    let mut damaged = whole.clone();
+    damaged[place + 1] = b'X';
+    std::fs::write(&segment, damaged).unwrap();
+    let cycle = done(desk.outgoing("anna").await);
+    assert_eq!((cycle.sent, cycle.failed), (99, 1));
 }

@@ -1,0 +1,166 @@
+//! One session of a cycle: while one group of messages is being sent, the store notes how the former one ended and that
+//! the next one begins.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::desk::{Attempt, Desk, Ended, Ready};
+use crate::engine::WorkError;
+use crate::model::failure::Scope;
+use crate::model::name::Address;
+use crate::model::outbox::OutgoingMessage;
+use crate::remote::{Submit, Trace};
+use crate::sync::{classify, outgoing};
+
+pub(super) type Running<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The session whose failure is that of the cycle.
+pub(super) fn first<'a>(desk: &'a Desk<'a>) -> Running<'a, Result<(), WorkError>> {
+    Box::pin(async move {
+        let result = match connect(desk).await {
+            Ok(open) => work(desk, open).await,
+            Err(error) => Err(error),
+        };
+        result.inspect_err(|_| desk.halt())
+    })
+}
+
+/// A session that helps. A server that lets it not in has enough connections: the others go on.
+pub(super) fn further<'a>(desk: &'a Desk<'a>) -> Running<'a, Result<(), WorkError>> {
+    Box::pin(async move {
+        match connect(desk).await {
+            Ok(open) => work(desk, open).await.inspect_err(|_| desk.halt()),
+            Err(WorkError::Remote(_)) => Ok(()),
+            Err(error @ WorkError::Store(_)) => Err(error),
+        }
+    })
+}
+
+async fn connect(desk: &Desk<'_>) -> Result<Box<dyn Submit>, WorkError> {
+    let mut trace = Trace::new(desk.engine.clock.clone());
+    let destination = desk.route.destination(desk.engine).await?;
+    Ok(desk.route.connector.submit(&destination, &mut trace).await?)
+}
+
+async fn work(desk: &Desk<'_>, open: Box<dyn Submit>) -> Result<(), WorkError> {
+    let mut sending = Sending { desk, open: Some(open) };
+    let result = sending.all().await;
+    if let Some(open) = sending.open {
+        open.close().await;
+    }
+    result
+}
+
+struct Sending<'a> {
+    desk: &'a Desk<'a>,
+    open: Option<Box<dyn Submit>>,
+}
+
+impl Sending<'_> {
+    async fn all(&mut self) -> Result<(), WorkError> {
+        let desk = self.desk;
+        let mut ended = Vec::new();
+        let mut group = desk.turn(Vec::new()).await?;
+        while !group.is_empty() {
+            let (sent, next) = tokio::join!(self.group(group), desk.turn(std::mem::take(&mut ended)));
+            let (outcomes, result) = sent;
+            ended = outcomes;
+            group = match (result, next) {
+                (Ok(()), Ok(next)) => next,
+                // What has ended is noted in any case; the first error is the one to report.
+                (Err(error), Ok(next)) => {
+                    ended.extend(self.give_back(next));
+                    desk.end(ended).await?;
+                    return Err(error);
+                }
+                (_, Err(error)) => {
+                    desk.end(ended).await?;
+                    return Err(error);
+                }
+            };
+        }
+        desk.end(ended).await
+    }
+
+    /// Sends until the end of the group, or until nothing more is to be begun; what is left over is given back.
+    async fn group(&mut self, group: Vec<Ready>) -> (Vec<Ended>, Result<(), WorkError>) {
+        let mut ended = Vec::with_capacity(group.len());
+        let mut left = group.into_iter();
+        let mut result = Ok(());
+        while !self.desk.is_halted()
+            && let Some(ready) = left.next()
+        {
+            match self.one(ready).await {
+                (one, Ok(())) => ended.push(one),
+                (one, Err(error)) => {
+                    ended.push(one);
+                    self.desk.halt();
+                    result = Err(error);
+                }
+            }
+        }
+        ended.extend(self.give_back(left));
+        (ended, result)
+    }
+
+    /// Attempts that were noted and are not made.
+    fn give_back(&self, ready: impl IntoIterator<Item = Ready>) -> Vec<Ended> {
+        let now = self.desk.engine.clock.now();
+        let back = |Ready { message, .. }| withdrawn(message, now);
+        ready.into_iter().map(back).collect()
+    }
+
+    async fn one(&mut self, Ready { message, raw }: Ready) -> (Ended, Result<(), WorkError>) {
+        let clock = &self.desk.engine.clock;
+        let raw = match raw {
+            Ok(raw) => raw,
+            // One damaged message must not hold up the others.
+            Err(cause) => {
+                let outcome = outgoing::damaged(&message, &cause, clock.now());
+                return (Ended { message, outcome, attempt: Attempt::Made }, Ok(()));
+            }
+        };
+        // A session that the server has ended is replaced before the next message is begun.
+        if !self.open.as_ref().is_some_and(|open| open.is_open()) {
+            match connect(self.desk).await {
+                Ok(open) => self.open = Some(open),
+                Err(error) => {
+                    return (withdrawn(message, clock.now()), Err(error));
+                }
+            }
+        }
+        self.hand_over(message, &raw).await
+    }
+
+    async fn hand_over(&mut self, message: OutgoingMessage, raw: &Bytes) -> (Ended, Result<(), WorkError>) {
+        let Desk { engine, route, settings, .. } = self.desk;
+        let open = self.open.as_mut().expect("a session was opened just before");
+        let recipients: Vec<Address> = outgoing::open_recipients(&message)
+            .into_iter()
+            .map(|recipient| recipient.address.clone())
+            .collect();
+        let result = open.send(&route.mailbox.address, &recipients, raw).await;
+        let now = engine.clock.now();
+        match result {
+            Ok(submitted) => {
+                let outcome = outgoing::settle(&message, &submitted, now, &settings.retry);
+                (Ended { message, outcome, attempt: Attempt::Made }, Ok(()))
+            }
+            Err(error) => {
+                let failure = classify::classify(error.clone(), route.setting());
+                let outcome = outgoing::not_sent(&message, &failure, now, &settings.retry);
+                let result = match failure.scope {
+                    Scope::Message => Ok(()),
+                    Scope::Mailbox | Scope::Profile => Err(error.into()),
+                };
+                (Ended { message, outcome, attempt: Attempt::Made }, result)
+            }
+        }
+    }
+}
+
+fn withdrawn(message: OutgoingMessage, now: Timestamp) -> Ended {
+    Ended { outcome: outgoing::untouched(&message, now), message, attempt: Attempt::Withdrawn }
+}
