@@ -75,7 +75,10 @@ impl Playground {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = CancellationToken::new();
         let (listeners, gates) = open(&runtime, &world)?;
-        let (tokens, token_endpoint) = runtime.block_on(token::open(world.options.address))?;
+        let (tokens, token_endpoint) = {
+            let _entered = runtime.enter();
+            token::open(world.options.address)?
+        };
         let thread = std::thread::Builder::new().name(String::from("playground")).spawn({
             let (world, stop) = (Arc::clone(&world), stop.clone());
             move || {

@@ -105,10 +105,12 @@ pub(super) async fn serve(listener: TcpListener, world: Arc<World>) {
     }
 }
 
-pub(super) async fn open(address: std::net::IpAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((address, 0)).await?;
+/// Registers its socket with the runtime that the caller has entered.
+pub(super) fn open(address: std::net::IpAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind((address, 0))?;
+    listener.set_nonblocking(true)?;
     let at = listener.local_addr()?;
-    Ok((listener, at))
+    Ok((TcpListener::from_std(listener)?, at))
 }
 
 struct Request {
