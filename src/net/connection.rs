@@ -17,8 +17,9 @@ use super::timed_out;
 use crate::model::failure::Cause;
 use crate::protocol::{Conversation, Progress};
 
-/// Read at once, at most.
+/// Read at once, at most, and at first: a server that has much to say fills the room, and is given more.
 const READ_CHUNK_BYTES: usize = 64 * 1024;
+const FIRST_CHUNK_BYTES: usize = 2 * 1024;
 /// What is written in one piece up to here may be a login, and is wiped after it was sent.
 const WIPE_BYTES_MAX: usize = 16 * 1024;
 /// What a resting connection may keep for its input.
@@ -33,6 +34,7 @@ pub struct Connection {
     peer: TlsPeer,
     begun: Begun,
     heard: Heard,
+    chunk_bytes: usize,
 }
 
 /// Whether the server has said anything yet.
@@ -57,6 +59,7 @@ impl Connection {
             peer,
             begun: Begun::WithConnection,
             heard: Heard::Nothing,
+            chunk_bytes: FIRST_CHUNK_BYTES,
         }
     }
 
@@ -113,6 +116,7 @@ impl Connection {
 
     /// Gives back memory that a session does not need while it waits. Bytes not yet consumed stay.
     pub fn rest(&mut self) {
+        self.chunk_bytes = FIRST_CHUNK_BYTES;
         if self.input.capacity() > REST_BYTES_MAX {
             self.input = BytesMut::from(&self.input[..]);
         }
@@ -140,8 +144,8 @@ impl Connection {
 
     /// Appends at least one byte to the input.
     async fn read(&mut self, wait: Duration) -> Result<(), Cause> {
-        self.input.reserve(READ_CHUNK_BYTES);
-        let mut chunk = (&mut self.input).limit(READ_CHUNK_BYTES);
+        self.input.reserve(self.chunk_bytes);
+        let mut chunk = (&mut self.input).limit(self.chunk_bytes);
         let answer = timeout(wait, async {
             match &mut self.stream {
                 Stream::Plain(socket) => socket.read_buf(&mut chunk).await,
@@ -151,8 +155,11 @@ impl Connection {
         });
         match answer.await {
             Ok(Ok(0)) => Err(Cause::ConnectionLost { detail: "the server closed it".to_owned() }),
-            Ok(Ok(_)) => {
+            Ok(Ok(count)) => {
                 self.heard = Heard::Something;
+                if count == self.chunk_bytes {
+                    self.chunk_bytes = READ_CHUNK_BYTES;
+                }
                 Ok(())
             }
             Ok(Err(error)) => Err(self.lost(&error)),

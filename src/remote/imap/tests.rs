@@ -178,18 +178,24 @@ async fn a_cycle_lists_fetches_and_deletes() {
 #[tokio::test]
 async fn nothing_new_takes_no_command_and_a_second_listing_sees_new_mail() {
     let script = "
-        C: M3 EXAMINE INBOX
+        C: M3 NOOP
+        S: M3 OK nothing
+        C: M4 NOOP
+        S: * 3 EXISTS
+        S: M4 OK done
+        C: M5 EXAMINE INBOX
         S: * 3 EXISTS
         S: * OK [UIDVALIDITY 7] ok
         S: * OK [UIDNEXT 13] ok
-        S: M3 OK done
-        C: M4 UID FETCH 12:* (UID INTERNALDATE RFC822.SIZE)
+        S: M5 OK done
+        C: M6 UID FETCH 12:* (UID INTERNALDATE RFC822.SIZE)
         S: * 3 FETCH (UID 12 RFC822.SIZE 3)
-        S: M4 OK done
-        C: M5 LOGOUT
-        S: M5 OK";
+        S: M6 OK done
+        C: M7 LOGOUT
+        S: M7 OK";
     session(script, async |mut inbox| {
         let cursor = Cursor::Imap { validity: 7, uid_last: 11 };
+        assert!(uids(&inbox.list(&cursor).await.unwrap()).is_empty(), "as it was opened");
         assert!(uids(&inbox.list(&cursor).await.unwrap()).is_empty());
         assert_eq!(uids(&inbox.list(&cursor).await.unwrap()), ["7:12"]);
         assert!(inbox.delete_and_close(&[]).await.unwrap().is_empty());
