@@ -60,7 +60,8 @@ impl Options {
         // Cargo adds `--bench`.
         let words: Vec<&str> = words.iter().copied().filter(|word| *word != "--bench").collect();
         let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
-        let mut options = Self { max: 100_000, runs: 5, peers: true, out, scratch: None, command: String::new() };
+        let mut options =
+            Self { max: 100_000, runs: 5, peers: true, out, scratch: None, command: String::new() };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| io::Error::other(format!("{word} needs a value")));
