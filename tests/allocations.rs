@@ -77,7 +77,7 @@ fn planning_a_thousand_mailboxes_allocates_no_more_than_it_did() {
     generate::write(&folder, MAILBOXES, Layout::TeamFiles, Version::OnePercentChanged).unwrap();
     let changed = measured(Some(&memory), CHANGED);
 
-    expect("cold, nothing changed", cold, 31_615);
+    expect("cold, nothing changed", cold, 18_450);
     expect("warm, nothing changed", warm, 4_830);
     expect("warm, one in a hundred changed", changed, 8_802);
 }

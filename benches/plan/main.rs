@@ -59,12 +59,9 @@ impl Options {
     fn parse(words: &[&str]) -> io::Result<Self> {
         // Cargo adds `--bench`.
         let words: Vec<&str> = words.iter().copied().filter(|word| *word != "--bench").collect();
-        let mut command = "cargo bench --bench plan".to_owned();
-        if !words.is_empty() {
-            command = format!("{command} -- {}", words.join(" "));
-        }
         let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
-        let mut options = Self { max: 100_000, runs: 5, peers: true, out, scratch: None, command };
+        let mut options =
+            Self { max: 100_000, runs: 5, peers: true, out, scratch: None, command: String::new() };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| io::Error::other(format!("{word} needs a value")));
@@ -77,7 +74,23 @@ impl Options {
                 other => return Err(io::Error::other(format!("unknown option {other}"))),
             }
         }
+        options.command = options.command_to_repeat();
         Ok(options)
+    }
+
+    /// Without what only says where files are.
+    fn command_to_repeat(&self) -> String {
+        let mut command = "cargo bench --bench plan".to_owned();
+        let shorter = [
+            (self.max < 100_000).then(|| format!(" --max {}", self.max)),
+            (self.runs != 5).then(|| format!(" --runs {}", self.runs)),
+            (!self.peers).then(|| " --no-peers".to_owned()),
+        ];
+        let shorter: String = shorter.into_iter().flatten().collect();
+        if !shorter.is_empty() {
+            command = format!("{command} --{shorter}");
+        }
+        command
     }
 
     fn measure(self) -> io::Result<()> {

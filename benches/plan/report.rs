@@ -20,8 +20,9 @@ pub struct Circumstances {
 }
 
 pub fn markdown(cases: &[Case], peers: &[PeerLine], how: &Circumstances) -> String {
+    let runs = if how.runs == 1 { "1 run".to_owned() } else { format!("{} runs", how.runs) };
     let mut text = format!(
-        "# Performance\n\nWritten by `{}`; do not edit. Version {}, {} cores, {} runs after one to warm up, the cases by turns.\n\
+        "# Performance\n\nWritten by `{}`; do not edit. Version {}, {} cores, {runs} after one to warm up, the cases by turns.\n\
          CPU is user and system time of the whole process: median (least–most). Memory is the largest resident size.\n\
          The mailboxes are generated (about 160 bytes each, over N/200 profiles, every tenth with a secret in a bundle); nothing is\n\
          decrypted, and the store keeps waiting for the disk. `cold` means that nothing of an earlier reading is remembered.\n\n\
@@ -29,7 +30,6 @@ pub fn markdown(cases: &[Case], peers: &[PeerLine], how: &Circumstances) -> Stri
         how.command,
         env!("CARGO_PKG_VERSION"),
         how.cores,
-        how.runs,
     );
     for case in cases {
         let ratio =
