@@ -12,7 +12,7 @@ use super::exit::{DONE, Failure, Outcome};
 use super::listing::Paged;
 use super::{Format, Global, mailboxes, output};
 use crate::model::name::Name;
-use crate::model::record::MessageRecord;
+use crate::model::record::{MessageRecord, Parsed};
 use crate::store::{MessageQuery, Store};
 
 pub use show::OneDocument;
@@ -136,15 +136,22 @@ fn row(record: &MessageRecord) -> Vec<String> {
         record.facts.from.first().map_or_else(|| "-".to_owned(), |from| cut(&from.address, 32)),
         record.facts.subject.as_deref().map_or_else(|| "-".to_owned(), |subject| cut(subject, 48)),
         record.bytes.to_string(),
-        record.quarantine.as_ref().map_or_else(
-            || match record.facts.attachments.len() {
-                0 => String::new(),
-                1 => "1 attachment".to_owned(),
-                count => format!("{count} attachments"),
-            },
-            |_| "quarantined".to_owned(),
-        ),
+        remarks(record),
     ]
+}
+
+fn remarks(record: &MessageRecord) -> String {
+    if record.quarantine.is_some() {
+        return "quarantined".to_owned();
+    }
+    let duplicate = record.duplicate_of.as_ref().map(|first| format!("same as {}", first.id));
+    let attachments = match (record.facts.parsed, record.facts.attachments.len()) {
+        (Parsed::HeadersOnly, _) => Some("only headers read".to_owned()),
+        (Parsed::Whole, 0) => None,
+        (Parsed::Whole, 1) => Some("1 attachment".to_owned()),
+        (Parsed::Whole, count) => Some(format!("{count} attachments")),
+    };
+    duplicate.into_iter().chain(attachments).collect::<Vec<_>>().join(", ")
 }
 
 /// At most that many characters.

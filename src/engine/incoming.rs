@@ -1,21 +1,27 @@
 //! One incoming cycle: list, decide, fetch, record. A message's record and the cursor behind it are one transaction, and
 //! nothing is removed from a server before its record is durable.
 
-use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
-use crate::model::event::Cycle;
-use crate::model::failure::{Cause, RemoteError, TestStep};
+use std::collections::BTreeSet;
+
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Part, RemoteId};
+use crate::model::event::{Cycle, Event};
+use crate::model::failure::{RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
-use crate::model::record::{IncomingBatch, NewRecord};
 use crate::model::stored::StoredMailbox;
 use crate::remote::Receive;
-use crate::sync::incoming::{self, Decision, Deletion, Rules};
+use crate::sync::dealt::Dealt;
+use crate::sync::incoming::{self, Deletion, Headers, Rules};
 use crate::sync::message;
 
 use super::destination::Route;
+use super::intake::{Ended, Intake};
 use super::session::{Entered, Entrance, Ticket};
 use super::{Engine, WorkError, bounded};
+
+/// Header blocks in memory while old messages are told from young ones.
+const HEADERS_AT_ONCE: usize = 256;
 
 /// One mailbox's cycle in progress.
 struct Incoming<'a> {
@@ -27,8 +33,6 @@ struct Incoming<'a> {
     failures_before: u16,
     attempts_per_message: u16,
     cycle: Cycle,
-    /// Our own test messages in the batch, where mail is removed after processing.
-    remove: Vec<RemoteId>,
 }
 
 /// Runs one cycle.
@@ -48,7 +52,6 @@ pub async fn cycle(
         failures_before: failures_before(stored),
         attempts_per_message,
         cycle: Cycle::default(),
-        remove: Vec::new(),
     };
     incoming.run().await?;
     Ok(incoming.cycle)
@@ -84,7 +87,7 @@ impl Incoming<'_> {
     async fn run(&mut self) -> Result<(), WorkError> {
         let Entered { mut session, cursor, listing, ticket } = self.entrance().enter().await?;
         if incoming::is_renumbered(&listing, &cursor) {
-            self.engine.tell(crate::model::event::Event::Warned {
+            self.engine.tell(Event::Warned {
                 message: format!(
                     "mailbox/{}: the server numbers its messages anew (UIDVALIDITY); what is already recorded is \
                      recognised by its content",
@@ -92,152 +95,141 @@ impl Incoming<'_> {
                 ),
             });
         }
-        let fresh = incoming::fresh(&listing, &cursor);
+        let absent = incoming::absent(self.engine.store.deletions(self.mailbox).await?, &listing);
+        let headers = incoming::headers_first(&listing, &cursor, self.rules.from);
+        let dealt = Dealt::nothing(&listing, incoming::gone(&listing, &cursor));
+        let fresh = incoming::fresh(listing, &cursor);
         self.cycle.found = fresh.len() as u64;
-        let mut gone = incoming::gone(&listing, &cursor);
-        for batch in incoming::batches(&fresh, self.failures_before) {
-            if self.engine.stopping.is_cancelled() {
-                break;
-            }
-            match self.batch(session, &listing, &cursor, batch, std::mem::take(&mut gone)).await? {
-                Some(open) => session = open,
-                // A message that was given up took the session with it. The next cycle goes on behind it.
-                None => return Ok(()),
-            }
+        let dealt = dealt.expect(&fresh);
+        let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt));
+        let wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
+        let fetched = self.fetch(session, &mut intake, &cursor, wanted).await;
+        // Also after an error: what has arrived before it stands.
+        let recorded = intake.finish().await;
+        self.cycle += intake.cycle;
+        let session = fetched?;
+        recorded?;
+        match session {
+            Some(session) => self.finish(session, ticket, absent).await,
+            None => Ok(()),
         }
-        if !gone.is_empty() {
-            self.record(&listing, &[], Vec::new(), gone).await?;
-        }
-        self.finish(session, ticket, &listing).await
     }
 
-    /// Fetches, decides and records one batch. Returns the session to go on with; `None`: there is none any more.
-    async fn batch(
-        &mut self,
+    /// Fetches and records. Returns the session to go on with; `None`: there is none any more, and the next cycle goes on.
+    async fn fetch(
+        &self,
         mut session: Box<dyn Receive>,
-        listing: &Listing,
+        intake: &mut Intake<'_>,
         cursor: &Cursor,
-        batch: &[Listed],
-        gone: Vec<String>,
+        mut wanted: Vec<Listed>,
     ) -> Result<Option<Box<dyn Receive>>, WorkError> {
-        let wanted = self.wanted(session.as_mut(), listing, cursor, batch).await?;
-        let (fetched, session) = match bounded(TestStep::Read, session.fetch(&wanted, Part::Whole)).await {
-            Ok(fetched) => (fetched, Some(session)),
-            Err(error) => match self.is_given_up(&wanted, &error) {
-                Some(message) => self.last_attempt(message, cursor).await?,
-                None => return Err(error.into()),
-            },
-        };
-        let mut records = Vec::with_capacity(fetched.len());
-        for message in in_order(fetched, &wanted)? {
-            if let Some(record) = self.decide(message).await? {
-                records.push(record);
+        let careful = incoming::one_by_one(self.failures_before).min(wanted.len());
+        let rest = wanted.split_off(careful);
+        for message in wanted {
+            if self.engine.stopping.is_cancelled() {
+                return Ok(None);
+            }
+            match self.fetch_alone(session, intake, cursor, message).await? {
+                Some(open) => session = open,
+                // A message that was given up took the session with it.
+                None => return Ok(None),
             }
         }
-        self.record(listing, batch, records, gone).await?;
-        Ok(session)
+        if rest.is_empty() {
+            return Ok(Some(session));
+        }
+        match intake.fetch(session, rest).await? {
+            Ended::AllAnswered(session) => Ok(Some(session)),
+            Ended::Failed(error) => Err(error.into()),
+            Ended::Stopped => Ok(None),
+        }
     }
 
-    /// The messages of a batch that have to be fetched whole: when the listing has no dates and the mailbox is read for
-    /// the first time, the headers tell which ones are too old.
-    async fn wanted(
-        &mut self,
-        session: &mut dyn Receive,
-        listing: &Listing,
+    /// Fetches one message. After repeated failures it is fetched once more, on a session of its own: when the server
+    /// answers everything and then fails at the same message again, the message is to blame, and it is quarantined so that
+    /// the mailbox goes on.
+    async fn fetch_alone(
+        &self,
+        session: Box<dyn Receive>,
+        intake: &mut Intake<'_>,
         cursor: &Cursor,
-        batch: &[Listed],
-    ) -> Result<Vec<Listed>, WorkError> {
-        let mut wanted: Vec<Listed> = batch.to_vec();
-        let listed = wanted.len();
-        wanted.retain(|message| !incoming::is_before(message.received, self.rules.from));
-        self.cycle.before_from += (listed - wanted.len()) as u64;
-        if !incoming::headers_first(listing, cursor, self.rules.from) || wanted.is_empty() {
-            return Ok(wanted);
+        message: Listed,
+    ) -> Result<Option<Box<dyn Receive>>, WorkError> {
+        match intake.fetch(session, vec![message.clone()]).await? {
+            Ended::AllAnswered(session) => return Ok(Some(session)),
+            Ended::Stopped => return Ok(None),
+            Ended::Failed(error) if !self.is_given_up(&error) => return Err(error.into()),
+            Ended::Failed(_) => {}
         }
-        // A server without TOP cannot tell; then the message itself does.
-        let Ok(headers) = bounded(TestStep::Read, session.fetch(&wanted, Part::Headers)).await else {
-            return Ok(wanted);
+        let mut session = self.entrance().open().await?;
+        bounded(TestStep::Read, session.list(cursor)).await?;
+        match intake.fetch(session, vec![message.clone()]).await? {
+            Ended::AllAnswered(session) => Ok(Some(session)),
+            Ended::Stopped => Ok(None),
+            Ended::Failed(error) if !self.is_given_up(&error) => Err(error.into()),
+            Ended::Failed(error) => {
+                let said = format!("every attempt to fetch it failed: {}", error.cause);
+                let content = Content::Refused(said);
+                intake.take(Fetched { id: message.id, received: message.received, content }).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn is_given_up(&self, error: &RemoteError) -> bool {
+        incoming::is_given_up(&error.cause, self.failures_before, self.attempts_per_message)
+    }
+
+    /// The fresh messages that have to be fetched whole. When the listing has no dates and the mailbox is read for the
+    /// first time, the headers tell which ones are too old: those of a few first, because most often none is.
+    async fn wanted(
+        &self,
+        session: &mut dyn Receive,
+        intake: &mut Intake<'_>,
+        headers: Headers,
+        mut wanted: Vec<Listed>,
+    ) -> Result<Vec<Listed>, WorkError> {
+        wanted.retain(|message| {
+            let is_old = incoming::is_before(message.received, self.rules.from);
+            if is_old {
+                intake.pass_over(&message.id);
+            }
+            !is_old
+        });
+        match headers {
+            Headers::First if !wanted.is_empty() => {}
+            Headers::First | Headers::WithTheRest => return Ok(wanted),
+        }
+        let sample = incoming::sample(&wanted);
+        let mut old = match self.old_ones(session, &sample).await {
+            Ok(old) if !old.is_empty() => old,
+            // A server without TOP cannot tell; then the message itself does.
+            Ok(_) | Err(_) => return Ok(wanted),
         };
+        if sample.len() < wanted.len() {
+            for some in wanted.chunks(HEADERS_AT_ONCE) {
+                old.extend(self.old_ones(session, some).await?);
+            }
+        }
+        wanted.retain(|message| !old.contains(&message.id));
+        old.iter().for_each(|id| intake.pass_over(id));
+        Ok(wanted)
+    }
+
+    /// Those of the messages whose headers say that they are too old.
+    async fn old_ones(
+        &self,
+        session: &mut dyn Receive,
+        messages: &[Listed],
+    ) -> Result<BTreeSet<RemoteId>, RemoteError> {
+        let headers = bounded(TestStep::Read, session.fetch(messages, Part::Headers)).await?;
         let is_old = |fetched: &Fetched| match &fetched.content {
             Content::Bytes(raw) => message::parse_headers(raw).is_ok_and(|facts| {
                 incoming::is_before(incoming::received_at(fetched.received, &facts), self.rules.from)
             }),
             Content::Streamed(_) | Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
         };
-        let old: Vec<RemoteId> =
-            headers.iter().filter(|fetched| is_old(fetched)).map(|f| f.id.clone()).collect();
-        wanted.retain(|message| !old.contains(&message.id));
-        self.cycle.before_from += old.len() as u64;
-        Ok(wanted)
-    }
-
-    /// After repeated failures, the one message that was being fetched.
-    fn is_given_up<'m>(&self, wanted: &'m [Listed], error: &RemoteError) -> Option<&'m Listed> {
-        let [message] = wanted else { return None };
-        incoming::is_given_up(&error.cause, self.failures_before, self.attempts_per_message)
-            .then_some(message)
-    }
-
-    /// Fetches a message once more, on a session of its own: when the server answers everything and then fails at the same
-    /// message again, the message is to blame, and it is quarantined so that the mailbox goes on.
-    async fn last_attempt(
-        &self,
-        message: &Listed,
-        cursor: &Cursor,
-    ) -> Result<(Vec<Fetched>, Option<Box<dyn Receive>>), WorkError> {
-        let mut session = self.entrance().open().await?;
-        bounded(TestStep::Read, session.list(cursor)).await?;
-        match bounded(TestStep::Read, session.fetch(std::slice::from_ref(message), Part::Whole)).await {
-            Ok(fetched) => Ok((fetched, Some(session))),
-            Err(error) if self.is_given_up(std::slice::from_ref(message), &error).is_some() => {
-                let said = format!("every attempt to fetch it failed: {}", error.cause);
-                let content = Content::Refused(said);
-                Ok((vec![Fetched { id: message.id.clone(), received: message.received, content }], None))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn decide(&mut self, fetched: Fetched) -> Result<Option<NewRecord>, WorkError> {
-        match incoming::decide(fetched, self.rules) {
-            Decision::Record(record) => Ok(Some(*record)),
-            Decision::PerhapsSelfTest { nonce, otherwise } => {
-                if !self.engine.store.is_self_message(&nonce).await? {
-                    return Ok(Some(*otherwise));
-                }
-                if self.rules.delete_after == Deletion::AfterProcessing {
-                    self.remove.push(otherwise.remote);
-                }
-                Ok(None)
-            }
-            Decision::BeforeFrom => {
-                self.cycle.before_from += 1;
-                Ok(None)
-            }
-            Decision::NotAccepted | Decision::Vanished => Ok(None),
-        }
-    }
-
-    async fn record(
-        &mut self,
-        listing: &Listing,
-        batch: &[Listed],
-        records: Vec<NewRecord>,
-        gone: Vec<String>,
-    ) -> Result<(), WorkError> {
-        let quarantined = records.iter().filter(|record| record.quarantine.is_some()).count();
-        let batch = IncomingBatch {
-            mailbox: self.mailbox.clone(),
-            records,
-            remove: std::mem::take(&mut self.remove),
-            advance: incoming::advance(listing, batch, gone),
-            at: self.engine.clock.now(),
-        };
-        let recorded = self.engine.store.record(self.lease, &batch).await?;
-        self.cycle.recorded += recorded.new;
-        self.cycle.known += recorded.known;
-        self.cycle.quarantined += quarantined as u64;
-        Ok(())
+        Ok(headers.into_iter().filter(is_old).map(|fetched| fetched.id).collect())
     }
 
     /// Removes at the server what is durable here and declared to be removed, and lets the session rest.
@@ -245,14 +237,11 @@ impl Incoming<'_> {
         &mut self,
         session: Box<dyn Receive>,
         ticket: Ticket,
-        listing: &Listing,
+        absent: Vec<RemoteId>,
     ) -> Result<(), WorkError> {
-        let due = self.engine.store.deletions(self.mailbox).await?;
-        let (present, mut absent): (Vec<_>, Vec<_>) =
-            due.into_iter().partition(|id| may_be_there(id, listing));
-        if incoming::is_silent(listing) {
-            absent.clear();
-        }
+        let mut present = self.engine.store.deletions(self.mailbox).await?;
+        // Both are sorted.
+        present.retain(|id| absent.binary_search(id).is_err());
         let mut confirmed = self.entrance().leave(session, ticket, &present).await?;
         self.cycle.deleted += confirmed.len() as u64;
         // What the server no longer lists needs no removal any more.
@@ -262,29 +251,4 @@ impl Incoming<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a message to remove may still be at the server. A POP3 listing is complete; an IMAP listing shows only what is
-/// new, but a UID of another UIDVALIDITY names nothing any more.
-fn may_be_there(id: &RemoteId, listing: &Listing) -> bool {
-    match (id, listing) {
-        (RemoteId::Uid { validity, .. }, Listing::Imap { validity: now, .. }) => validity == now,
-        (RemoteId::Uidl(_), Listing::Pop3 { messages }) => messages.iter().any(|message| message.id == *id),
-        (RemoteId::Uidl(_), Listing::Imap { .. }) | (RemoteId::Uid { .. }, Listing::Pop3 { .. }) => false,
-    }
-}
-
-/// The answers in the order of the questions; a question without an answer is a misbehaving server.
-fn in_order(fetched: Vec<Fetched>, wanted: &[Listed]) -> Result<Vec<Fetched>, RemoteError> {
-    let mut answers: std::collections::BTreeMap<RemoteId, Fetched> =
-        fetched.into_iter().map(|message| (message.id.clone(), message)).collect();
-    wanted
-        .iter()
-        .map(|message| {
-            answers.remove(&message.id).ok_or_else(|| {
-                let detail = format!("no answer about message {}", message.id);
-                RemoteError::new(TestStep::Read, Cause::Garbage { detail })
-            })
-        })
-        .collect()
 }

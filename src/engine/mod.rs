@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod drive;
 pub mod first_tests;
 pub mod incoming;
+mod intake;
 mod job;
 pub mod lease;
 mod listening;

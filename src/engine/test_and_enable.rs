@@ -189,7 +189,7 @@ impl Test<'_> {
             Ok(listing)
         });
         let listing = listing.await?;
-        trace.detail(words(&listing, &cursor));
+        trace.detail(words(listing, &cursor));
         let _ = session.delete_and_close(&[]).await;
         Ok(Passed { steps: trace.into_steps(), warning: None, enters })
     }
@@ -367,7 +367,7 @@ impl Test<'_> {
     }
 }
 
-fn words(listing: &Listing, cursor: &Cursor) -> String {
+fn words(listing: Listing, cursor: &Cursor) -> String {
     format!("{} new", incoming::fresh(listing, cursor).len())
 }
 

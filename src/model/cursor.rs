@@ -110,6 +110,6 @@ pub enum Content {
     Vanished,
     /// The server will not hand it over; in its words.
     Refused(String),
-    /// Larger than [`super::limits::MESSAGE_BYTES_MAX`].
+    /// Larger than [`super::limits::RECEIVED_BYTES_MAX`], or than the way it was asked for can take.
     TooLarge(u64),
 }

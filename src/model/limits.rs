@@ -63,10 +63,16 @@ pub const LISTING_MESSAGES_MAX: usize = 2_000_000;
 pub const UIDL_BYTES_MAX: usize = 1024;
 /// All ids of one POP3 listing together.
 pub const LISTING_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// A message above this size is quarantined, not fetched.
+/// A message that is to be sent.
 pub const MESSAGE_BYTES_MAX: u64 = 100 * 1024 * 1024;
-/// What an IMAP server sends although it is above [`MESSAGE_BYTES_MAX`] is read and dropped up to here.
-pub const LITERAL_DROPPED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// A received message above this size is quarantined, not fetched.
+pub const RECEIVED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// A received message above this size is written to its file while it arrives, and never held whole.
+pub const HELD_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// The pieces in which it is written.
+pub const PIECE_BYTES: usize = 256 * 1024;
+/// What an IMAP server sends although it is too large is read and dropped up to here.
+pub const LITERAL_DROPPED_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Above this size only headers are parsed.
 pub const MESSAGE_PARSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
@@ -79,9 +85,17 @@ pub const HEADER_TEXT_CHARACTERS_MAX: usize = 998;
 pub const HEADER_FIELDS_MAX: usize = 1000;
 /// The text of one message that is shown.
 pub const BODY_TEXT_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of messages asked for but not yet recorded, per mailbox.
-pub const FETCH_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of messages that have arrived and are not yet durable, per mailbox.
+pub const FETCH_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+/// Messages asked for ahead of their answers by POP3, and looked at one by one after a failure.
 pub const FETCH_WINDOW_MESSAGES: usize = 64;
+/// Messages that one IMAP command asks for. Two commands are under way at a time.
+pub const FETCH_COMMAND_MESSAGES: usize = 256;
+/// Messages that become durable in one transaction, unless they are many bytes or few come.
+pub const RECORD_GROUP_MESSAGES: usize = 128;
+pub const RECORD_GROUP_BYTES: u64 = 2 * 1024 * 1024;
+/// The longest that a message waits for others to become durable with.
+pub const RECORD_GROUP_WAIT: Duration = Duration::from_millis(50);
 /// What one fetch may really bring, whatever sizes the server had announced.
 pub const FETCH_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// What a server said is quoted up to here.
@@ -235,6 +249,12 @@ pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 pub const STORE_READERS_MAX: usize = 4;
 /// Pages that the one connection that writes may hold before they are written.
 pub const STORE_WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// The same while messages are recorded.
+pub const STORE_RECORDING_CACHE_KIB: i64 = 4 * 1024;
+/// Pages of the write-ahead log after which it is copied into the database.
+pub const STORE_LOG_PAGES: i64 = 8 * 1024;
+/// Statements that the one connection that writes keeps ready.
+pub const STORE_STATEMENTS_KEPT: usize = 128;
 /// Writes that share one transaction, and so one wait for the disk.
 pub const STORE_GROUP_WRITES_MAX: usize = 64;
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 1024;

@@ -33,6 +33,16 @@ pub struct MessageRecord {
     pub facts: MessageFacts,
     /// `Some`: the message is kept raw and was not understood.
     pub quarantine: Option<String>,
+    /// The oldest record of another mailbox with the same Message-ID: this is the same message, received there, too.
+    pub duplicate_of: Option<OtherRecord>,
+}
+
+/// A record as another one names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherRecord {
+    pub id: u64,
+    pub mailbox: Name,
 }
 
 /// What the headers and the structure of a message say. Header texts are decoded and cut to sane lengths.
@@ -54,6 +64,7 @@ pub struct MessageFacts {
     pub attachments: Vec<Attachment>,
     /// The value of our own test header, if it is there.
     pub self_test_nonce: Option<String>,
+    pub parsed: Parsed,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,12 +85,58 @@ pub struct Attachment {
     pub bytes: u64,
 }
 
+/// How much of a message was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parsed {
+    #[default]
+    Whole,
+    /// It is larger than [`super::limits::MESSAGE_PARSE_BYTES_MAX`]: its attachments are not listed.
+    HeadersOnly,
+}
+
+/// The octets of a message on its way into the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Octets {
+    /// It could not be fetched, and is quarantined.
+    Missing,
+    Held(bytes::Bytes),
+    Spooled(Spooled),
+}
+
+/// Octets too many to be held, which the store has taken already and keeps under this number until a record names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spooled {
+    pub number: u64,
+    pub bytes: u64,
+}
+
+impl Octets {
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Missing => 0,
+            Self::Held(octets) => octets.len() as u64,
+            Self::Spooled(spooled) => spooled.bytes,
+        }
+    }
+
+    pub fn is_missing(&self) -> bool {
+        *self == Self::Missing
+    }
+
+    pub fn held(&self) -> Option<&bytes::Bytes> {
+        match self {
+            Self::Held(octets) => Some(octets),
+            Self::Missing | Self::Spooled(_) => None,
+        }
+    }
+}
+
 /// One message on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRecord {
     pub remote: RemoteId,
-    /// Empty only for a quarantined message that could not be fetched.
-    pub raw: bytes::Bytes,
+    pub raw: Octets,
     pub content: ContentHash,
     pub received_at: Option<Timestamp>,
     pub facts: MessageFacts,

@@ -15,7 +15,7 @@ use super::address::io_words;
 use super::handshake::{self, Begun, TlsPeer};
 use super::timed_out;
 use crate::model::failure::Cause;
-use crate::protocol::{Conversation, Progress};
+use crate::protocol::{Conversation, Progress, Streaming};
 
 /// Read at once, at most, and at first: a server that has much to say fills the room, and is given more.
 const READ_CHUNK_BYTES: usize = 64 * 1024;
@@ -77,6 +77,27 @@ impl Connection {
                 Progress::Send(bytes) => {
                     if let Err(lost) = self.write(bytes, wait).await {
                         return self.last_words(conversation, lost, wait).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs a conversation until it has something to hand over (`None`) or to its end. Nothing is read while there is
+    /// something to hand over, so that a server is not read faster than its messages are taken.
+    pub async fn drive_some<C: Streaming>(
+        &mut self,
+        conversation: &mut C,
+        wait: Duration,
+    ) -> Result<Option<C::Output>, Cause> {
+        loop {
+            match conversation.advance(&mut self.input)? {
+                Progress::Done(output) => return Ok(Some(output)),
+                Progress::NeedInput if conversation.has_items() => return Ok(None),
+                Progress::NeedInput => self.read(wait).await?,
+                Progress::Send(bytes) => {
+                    if let Err(lost) = self.write(bytes, wait).await {
+                        return self.last_words(conversation, lost, wait).await.map(Some);
                     }
                 }
             }

@@ -10,7 +10,7 @@ pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::model::failure::Cause;
 
@@ -26,6 +26,24 @@ pub trait Conversation {
     fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Self::Output>, Cause>;
 }
 
+/// A conversation that hands things over before it ends: they are taken out after every step, also after one that failed.
+pub trait Streaming: Conversation {
+    type Item;
+
+    /// The next thing that has arrived, in the order of arrival.
+    fn next_item(&mut self) -> Option<Self::Item>;
+
+    fn has_items(&self) -> bool;
+}
+
+/// A piece of what arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrived<M> {
+    /// Octets of a message that is too large to be held; the message follows them.
+    Piece(Bytes),
+    Message(M),
+}
+
 /// What a conversation asks its driver to do.
 #[derive(Debug)]
 pub enum Progress<T> {
@@ -35,4 +53,44 @@ pub enum Progress<T> {
     NeedInput,
     /// The exchange is over.
     Done(T),
+}
+
+/// A streaming conversation as one that ends with all that it handed over; adjacent pieces are one.
+#[cfg(test)]
+pub(crate) struct Collected<C: Streaming> {
+    conversation: C,
+    items: Vec<C::Item>,
+}
+
+#[cfg(test)]
+impl<M, C: Streaming<Item = Arrived<M>>> Collected<C> {
+    pub(crate) fn new(conversation: C) -> Self {
+        Self { conversation, items: Vec::new() }
+    }
+
+    fn take(&mut self) {
+        while let Some(item) = self.conversation.next_item() {
+            match (self.items.last_mut(), item) {
+                (Some(Arrived::Piece(before)), Arrived::Piece(octets)) => {
+                    *before = [&before[..], &octets].concat().into();
+                }
+                (_, item) => self.items.push(item),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl<M, C: Streaming<Item = Arrived<M>>> Conversation for Collected<C> {
+    type Output = (Vec<C::Item>, C::Output);
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Self::Output>, Cause> {
+        let progress = self.conversation.advance(input);
+        self.take();
+        Ok(match progress? {
+            Progress::Send(bytes) => Progress::Send(bytes),
+            Progress::NeedInput => Progress::NeedInput,
+            Progress::Done(output) => Progress::Done((std::mem::take(&mut self.items), output)),
+        })
+    }
 }

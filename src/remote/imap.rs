@@ -1,5 +1,7 @@
 //! The inbox of an IMAP server as the engine sees it: which conversations in which order.
 
+mod fetching;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use crate::protocol::imap::{
 };
 use crate::protocol::sasl::{Attempts, Channel, Exchange};
 
-use super::{Receive, Rested, Trace, Wake, nonce, token};
+use super::{Arrivals, Receive, Rested, Trace, Wake, nonce, token};
 
 /// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
 /// `authenticate`, `open` (with STARTTLS, `tls` follows `greet`).
@@ -278,28 +280,6 @@ impl ImapInbox {
         Ok(Listing::Imap { validity, messages })
     }
 
-    async fn fetch_all(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, Cause> {
-        let validity = self.validity();
-        let mut fetched = Vec::with_capacity(messages.len());
-        let mut wanted = BTreeMap::new();
-        for message in messages {
-            match before_asking(message, part, validity) {
-                Ok(uid) => drop(wanted.insert(uid, message)),
-                Err(content) => fetched.push(answer(message, None, content)),
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(fetched);
-        }
-        let uids: BTreeSet<u32> = wanted.keys().copied().collect();
-        for (uid, (received, content)) in self.session.fetch(uids, part).await? {
-            if let Some(message) = wanted.get(&uid) {
-                fetched.push(answer(message, received, content));
-            }
-        }
-        Ok(fetched)
-    }
-
     async fn delete_all(&mut self, messages: &[RemoteId]) -> Result<Vec<RemoteId>, Cause> {
         if messages.is_empty() {
             return Ok(Vec::new());
@@ -339,7 +319,7 @@ fn uid_of(id: &RemoteId, validity_now: u32) -> Option<u32> {
 fn before_asking(message: &Listed, part: Part, validity: u32) -> Result<u32, Content> {
     let uid = uid_of(&message.id, validity).ok_or(Content::Vanished)?;
     match (part, message.size) {
-        (Part::Whole, Some(size)) if size > limits::MESSAGE_BYTES_MAX => Err(Content::TooLarge(size)),
+        (Part::Whole, Some(size)) if size > limits::RECEIVED_BYTES_MAX => Err(Content::TooLarge(size)),
         (Part::Whole | Part::Headers, _) => Ok(uid),
     }
 }
@@ -360,6 +340,14 @@ impl Receive for ImapInbox {
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
         self.fetch_all(messages, part).await.map_err(while_reading)
+    }
+
+    async fn fetch_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), RemoteError> {
+        self.fetch_all_each(messages, arrivals).await.map_err(while_reading)
     }
 
     /// Only messages of the inbox's present UIDVALIDITY are removed. Without UIDPLUS they are flagged as deleted and

@@ -3,6 +3,7 @@
 //! The engine knows this file only. Connectors report what happened as [`RemoteError`]; they do not judge it.
 
 pub mod connectors;
+mod hand_over;
 pub mod imap;
 mod nonce;
 mod pool;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Receive, nonce, token};
+use super::hand_over::hand_over;
+use super::{Arrivals, Receive, nonce, token};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
@@ -16,7 +17,8 @@ use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
 use crate::protocol::pop3::{
     AskCapabilities, Authenticate, BeginTls, Capabilities, Credentials, Entry, Greet, ListAll, MailboxSize,
-    Pipelining, Refusal, RemoveAndQuit, ResponseCode, Retrieve, Retrieved, identity, identity::HeaderMark,
+    Pipelining, Refusal, RemoveAndQuit, ResponseCode, Retrieve, RetrieveEach, Retrieved, identity,
+    identity::HeaderMark,
 };
 use crate::protocol::sasl::{Attempts, Channel};
 
@@ -134,23 +136,43 @@ enum LinkState {
 }
 
 impl Link {
-    async fn drive<C: Conversation>(&mut self, mut conversation: C) -> Result<C::Output, Cause> {
-        match self.state {
-            LinkState::Usable => {}
+    /// An exchange begins: it counts as broken off until it has ended, also when its future is dropped halfway.
+    fn begin(&mut self) -> Result<(), Cause> {
+        match std::mem::replace(&mut self.state, LinkState::Broken) {
+            LinkState::Usable => Ok(()),
             LinkState::Broken => {
-                return Err(Cause::ConnectionLost {
-                    detail: "an earlier exchange was broken off".to_owned(),
-                });
+                Err(Cause::ConnectionLost { detail: "an earlier exchange was broken off".to_owned() })
             }
         }
-        // Also when this future is dropped halfway.
-        self.state = LinkState::Broken;
+    }
+
+    async fn drive<C: Conversation>(&mut self, mut conversation: C) -> Result<C::Output, Cause> {
+        self.begin()?;
         let result = self.connection.drive(&mut conversation, self.wait).await;
         // A refused login is a complete answer, after which another one may be tried.
         if matches!(result, Ok(_) | Err(Cause::LoginRefused { .. })) {
             self.state = LinkState::Usable;
         }
         result
+    }
+}
+
+impl Link {
+    /// Retrieves messages that are handed over as they arrive.
+    async fn hand_over(
+        &mut self,
+        mut retrieve: RetrieveEach,
+        asked: &BTreeMap<u32, &RemoteId>,
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), Cause> {
+        self.begin()?;
+        let connection = &mut self.connection;
+        hand_over(connection, &mut retrieve, self.wait, arrivals, |(number, retrieved)| {
+            asked.get(&number).map(|id| answer((*id).clone(), content(retrieved)))
+        })
+        .await?;
+        self.state = LinkState::Usable;
+        Ok(())
     }
 }
 
@@ -194,7 +216,7 @@ impl Session {
                     Retrieved::Octets(block) => {
                         headers.insert(number, HeaderMark::of(&block));
                     }
-                    Retrieved::Refused(_) | Retrieved::TooLarge(_) => {}
+                    Retrieved::Refused(_) | Retrieved::Streamed(_) | Retrieved::TooLarge(_) => {}
                 }
             }
             if headers.is_empty() && entries.iter().all(|entry| entry.uidl.is_none()) {
@@ -228,6 +250,27 @@ impl Session {
         Ok(fetched)
     }
 
+    async fn fetch_all_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), Cause> {
+        let mut asked: BTreeMap<u32, &RemoteId> = BTreeMap::new();
+        for message in messages {
+            let known = match (self.numbers.get(&message.id), beyond_limit(message, Part::Whole)) {
+                (None, _) => Content::Vanished,
+                (Some(_), Some(size)) => Content::TooLarge(size),
+                (Some(number), None) => {
+                    asked.insert(*number, &message.id);
+                    continue;
+                }
+            };
+            arrivals.message(answer(message.id.clone(), known)).await?;
+        }
+        let retrieve = RetrieveEach::new(asked.keys().copied().collect(), self.pipelining);
+        self.link.hand_over(retrieve, &asked, arrivals).await
+    }
+
     /// TOP is optional (RFC 1939 section 7): headers that it does not bring are cut off the whole message.
     async fn retrieve(&mut self, numbers: Vec<u32>, part: Part) -> Result<Vec<(u32, Retrieved)>, Cause> {
         let mut answers = self.link.drive(Retrieve::new(numbers, part, self.pipelining)).await?;
@@ -237,7 +280,7 @@ impl Session {
         }
         let refused = |answer: &Retrieved| match answer {
             Retrieved::Refused(refusal) => !says_gone(refusal),
-            Retrieved::Octets(_) | Retrieved::TooLarge(_) => false,
+            Retrieved::Octets(_) | Retrieved::Streamed(_) | Retrieved::TooLarge(_) => false,
         };
         let again = answers.extract_if(.., |(_, answer)| refused(answer)).map(|(number, _)| number).collect();
         let whole = self.link.drive(Retrieve::new(again, Part::Whole, self.pipelining)).await?;
@@ -254,13 +297,14 @@ fn answer(id: RemoteId, content: Content) -> Fetched {
 fn beyond_limit(message: &Listed, part: Part) -> Option<u64> {
     match part {
         Part::Headers => None,
-        Part::Whole => message.size.filter(|size| *size > limits::MESSAGE_BYTES_MAX),
+        Part::Whole => message.size.filter(|size| *size > limits::RECEIVED_BYTES_MAX),
     }
 }
 
 fn content(retrieved: Retrieved) -> Content {
     match retrieved {
         Retrieved::Octets(octets) => Content::Bytes(octets),
+        Retrieved::Streamed(size) => Content::Streamed(size),
         Retrieved::TooLarge(size) => Content::TooLarge(size),
         Retrieved::Refused(refusal) if says_gone(&refusal) => Content::Vanished,
         Retrieved::Refused(refusal) => Content::Refused(refusal.said),
@@ -292,6 +336,15 @@ impl Receive for Session {
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
         self.fetch_all(messages, part).await.map_err(|cause| RemoteError::new(TestStep::Read, cause))
+    }
+
+    async fn fetch_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), RemoteError> {
+        let fetched = self.fetch_all_each(messages, arrivals).await;
+        fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))
     }
 
     async fn delete_and_close(

@@ -9,6 +9,7 @@ pub mod upkeep;
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::model::alert::Alert;
@@ -25,7 +26,7 @@ use crate::model::outbox::{
 use crate::model::pending::{Standing, Version};
 use crate::model::plan::Plan;
 use crate::model::profile::Profile;
-use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
+use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded, Spooled};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
 use crate::model::secret::{
     BundleDigest, SealedBundle, SealedDigestKey, SealedValue, SecretDigest, SecretRef, ValueDigest,
@@ -204,6 +205,19 @@ pub struct MailboxFigures {
     pub oldest_pending_at: Option<Timestamp>,
 }
 
+/// Takes the octets of one message that is too large to be held, until a record names them. When it is dropped, what no
+/// record names is gone.
+#[async_trait]
+pub trait Spool: Send + Sync {
+    async fn append(&mut self, octets: Bytes) -> Result<(), StoreError>;
+    /// How many were appended.
+    fn bytes(&self) -> u64;
+    /// The first ones, at most so many.
+    async fn beginning(&mut self, bytes_max: u64) -> Result<Bytes, StoreError>;
+    /// All have been appended. The spool is to be kept until the record that names them is durable.
+    async fn finish(&mut self) -> Result<(Spooled, ContentHash), StoreError>;
+}
+
 /// A store. The same conformance suite runs against every one.
 #[async_trait]
 pub trait Store: Ledger + Send + Sync {
@@ -278,6 +292,7 @@ pub trait Store: Ledger + Send + Sync {
     /// is forgotten: the cursor, the messages' ids there, the deletions to do there. Records stay.
     async fn enter_inbox(&self, lease: &Lease, mailbox: &Name, inbox: &InboxId) -> Result<(), StoreError>;
     async fn cursor(&self, mailbox: &Name) -> Result<Cursor, StoreError>;
+    async fn spool(&self) -> Result<Box<dyn Spool>, StoreError>;
     /// Blobs are durable before the rows that name them; rows, cursor and deletions to do are one transaction.
     async fn record(&self, lease: &Lease, batch: &IncomingBatch) -> Result<Recorded, StoreError>;
     /// Messages to remove at the server: their records are durable.
@@ -344,7 +359,7 @@ pub trait Store: Ledger + Send + Sync {
     async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError>;
 
     // --- reading ---
-    async fn raw(&self, content: &ContentHash) -> Result<Option<bytes::Bytes>, StoreError>;
+    async fn raw(&self, content: &ContentHash) -> Result<Option<Bytes>, StoreError>;
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, StoreError>;
     async fn message(&self, id: u64) -> Result<Option<MessageRecord>, StoreError>;
     async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutgoingMessage>, StoreError>;

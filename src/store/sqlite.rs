@@ -25,11 +25,13 @@ mod report;
 mod revision;
 mod runs;
 mod secrets;
+mod spool;
 mod upkeep;
 mod versions;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -40,6 +42,7 @@ pub use super::process::{holder, person};
 use self::blobs::Appender;
 use self::open::Reading;
 use self::readers::Readers;
+use self::spool::Spools;
 use self::writer::{Work, Writer};
 use super::StoreError;
 use super::upkeep::Copied;
@@ -48,6 +51,7 @@ use crate::model::revision::StoreId;
 /// A store in one file, `state.db` by default, and the folder `blobs` beside it.
 pub struct SqliteStore {
     blobs: PathBuf,
+    spools: Arc<Spools>,
     // Dropped before the writer, whose connection then is the last one and clears the write-ahead log away.
     readers: Readers,
     access: Access,
@@ -78,7 +82,7 @@ impl SqliteStore {
                 (Access::ReadWrite(Writer::start(db, appender)?), Reading::Shared)
             }
         };
-        Ok(Self { blobs, readers: Readers::new(path.to_owned(), reading), access })
+        Ok(Self { blobs, spools: Arc::default(), readers: Readers::new(path.to_owned(), reading), access })
     }
 
     /// Puts the copy that [`crate::store::upkeep::Upkeep::back_up`] wrote into `folder` in the place of a store that is gone.

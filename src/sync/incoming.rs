@@ -5,28 +5,48 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::message;
-use crate::model::cursor::{Content, Cursor, CursorAdvance, Fetched, Listed, Listing, RemoteId};
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, RemoteId};
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
 use crate::model::mailbox::Accept;
-use crate::model::record::{ContentHash, MessageFacts, NewRecord};
+use crate::model::record::{ContentHash, MessageFacts, NewRecord, Octets, Parsed, Spooled};
 
-/// The listed messages that have not been dealt with, in the order in which they are to be.
-pub fn fresh(listing: &Listing, cursor: &Cursor) -> Vec<Listed> {
+/// The listed messages that have not been dealt with, in the order in which they are to be. The listing is used up,
+/// because it may be long.
+pub fn fresh(listing: Listing, cursor: &Cursor) -> Vec<Listed> {
     match (listing, cursor) {
-        (Listing::Imap { validity, messages }, Cursor::Imap { validity: known, uid_last })
-            if validity == known =>
+        (Listing::Imap { validity, mut messages }, Cursor::Imap { validity: known, uid_last })
+            if validity == *known =>
         {
-            messages.iter().filter(|message| uid(message) > *uid_last).cloned().collect()
+            messages.retain(|message| uid(message) > *uid_last);
+            messages
         }
-        (Listing::Pop3 { messages }, Cursor::Pop3 { seen }) => messages
-            .iter()
-            .filter(|message| !uidl(message).is_some_and(|id| seen.contains(id)))
-            .cloned()
-            .collect(),
+        (Listing::Pop3 { mut messages }, Cursor::Pop3 { seen }) => {
+            messages.retain(|message| !uidl(message).is_some_and(|id| seen.contains(id)));
+            messages
+        }
         // Never read, or the server numbers anew: everything is looked at again; octets that are already recorded are
         // recognised by their hash.
-        (Listing::Imap { messages, .. } | Listing::Pop3 { messages }, _) => messages.clone(),
+        (Listing::Imap { messages, .. } | Listing::Pop3 { messages }, _) => messages,
+    }
+}
+
+/// Of the messages that were to be removed, those that the server no longer has. A POP3 listing is complete; an IMAP
+/// listing shows only what is new, but a UID of another UIDVALIDITY names nothing any more.
+pub fn absent(due: Vec<RemoteId>, listing: &Listing) -> Vec<RemoteId> {
+    match listing {
+        Listing::Imap { validity: now, .. } => {
+            let is_named = |id: &RemoteId| matches!(id, RemoteId::Uid { validity, .. } if validity == now);
+            due.into_iter().filter(|id| !is_named(id)).collect()
+        }
+        Listing::Pop3 { .. } if is_silent(listing) => Vec::new(),
+        Listing::Pop3 { messages } => {
+            let mut absent: BTreeSet<RemoteId> = due.into_iter().collect();
+            for message in messages {
+                absent.remove(&message.id);
+            }
+            absent.into_iter().collect()
+        }
     }
 }
 
@@ -71,48 +91,26 @@ pub fn gone(listing: &Listing, cursor: &Cursor) -> Vec<String> {
 }
 
 /// Whether a listing says nothing about what is gone: a maildrop that is suddenly empty may be a server in trouble.
-pub fn is_silent(listing: &Listing) -> bool {
+fn is_silent(listing: &Listing) -> bool {
     match listing {
         Listing::Pop3 { messages } => messages.is_empty(),
         Listing::Imap { .. } => false,
     }
 }
 
-/// Cuts the fresh messages into batches, each fetched and recorded in one go. After failures a batch is one message,
-/// so that the one that breaks the server is found.
-pub fn batches(fresh: &[Listed], failures_before: u16) -> Vec<&[Listed]> {
-    let count_max = if failures_before == 0 { limits::FETCH_WINDOW_MESSAGES } else { 1 };
-    let mut batches = Vec::new();
-    let mut start = 0;
-    let mut bytes = 0;
-    for (index, message) in fresh.iter().enumerate() {
-        let size = message.size.unwrap_or(0);
-        let is_full = index - start >= count_max || bytes + size > limits::FETCH_WINDOW_BYTES;
-        if is_full && index > start {
-            batches.push(&fresh[start..index]);
-            start = index;
-            bytes = 0;
-        }
-        bytes += size;
-    }
-    if start < fresh.len() {
-        batches.push(&fresh[start..]);
-    }
-    batches
+/// How many of the fresh messages are fetched one by one, so that the one that breaks the server is found: what came before
+/// it is recorded, so it is among the first.
+pub fn one_by_one(failures_before: u16) -> usize {
+    if failures_before == 0 { 0 } else { limits::FETCH_WINDOW_MESSAGES }
 }
 
-/// The cursor once these messages, a batch of [`fresh`] in its order, have been dealt with.
-pub fn advance(listing: &Listing, batch: &[Listed], gone: Vec<String>) -> CursorAdvance {
-    match listing {
-        Listing::Imap { validity, .. } => CursorAdvance::Imap {
-            validity: *validity,
-            uid_last: batch.iter().map(uid).max().unwrap_or_default(),
-        },
-        Listing::Pop3 { .. } => {
-            CursorAdvance::Pop3 { seen: batch.iter().filter_map(uidl).map(str::to_owned).collect(), gone }
-        }
-    }
+/// A few messages from all over a listing, whose headers tell whether old ones are among them.
+pub fn sample(messages: &[Listed]) -> Vec<Listed> {
+    let step = messages.len().div_ceil(SAMPLE_MESSAGES).max(1);
+    messages.iter().step_by(step).cloned().collect()
 }
+
+const SAMPLE_MESSAGES: usize = 16;
 
 /// What one mailbox makes of its messages.
 #[derive(Debug, Clone, Copy)]
@@ -147,30 +145,72 @@ pub enum Decision {
     Vanished,
 }
 
+/// A message that is too large to be held.
+#[derive(Debug, Clone)]
+pub struct Large {
+    pub spooled: Spooled,
+    pub content: ContentHash,
+    /// All of it up to [`limits::MESSAGE_PARSE_BYTES_MAX`], of a larger one its beginning.
+    pub beginning: bytes::Bytes,
+}
+
+/// Which message it is.
+struct Place {
+    id: RemoteId,
+    received: Option<Timestamp>,
+}
+
 /// Decides about one message.
 pub fn decide(fetched: Fetched, rules: Rules) -> Decision {
-    let (raw, parsed) = match fetched.content {
-        Content::Vanished => return Decision::Vanished,
+    let place = Place { id: fetched.id, received: fetched.received };
+    let unfetched = |place, reason| judge(place, (Octets::Missing, None), Err(reason), rules);
+    match fetched.content {
+        Content::Vanished => Decision::Vanished,
         Content::Bytes(raw) => {
             let parsed = message::parse(&raw).map_err(|unparsable| unparsable.to_string());
-            (raw, parsed)
+            if raw.is_empty() {
+                return judge(place, (Octets::Missing, None), parsed, rules);
+            }
+            let content = ContentHash::of(&raw);
+            judge(place, (Octets::Held(raw), Some(content)), parsed, rules)
         }
         Content::Streamed(size) => {
-            (bytes::Bytes::new(), Err(format!("it has {size} bytes and was not kept")))
+            unfetched(place, format!("its {size} bytes did not arrive as the server had announced them"))
         }
         Content::Refused(said) => {
-            (bytes::Bytes::new(), Err(format!("the server does not hand it over: {}", server_words(&said))))
+            unfetched(place, format!("the server does not hand it over: {}", server_words(&said)))
         }
-        Content::TooLarge(size) => (
-            bytes::Bytes::new(),
-            Err(format!("it has {size} bytes, more than the limit of {}", limits::MESSAGE_BYTES_MAX)),
-        ),
+        Content::TooLarge(size) => {
+            let limit = limits::RECEIVED_BYTES_MAX;
+            unfetched(place, format!("it has {size} bytes, more than the limit of {limit}"))
+        }
+    }
+}
+
+/// Decides about a message that is too large to be held.
+pub fn decide_large(id: RemoteId, received: Option<Timestamp>, large: Large, rules: Rules) -> Decision {
+    let parsed = if large.beginning.len() as u64 == large.spooled.bytes {
+        message::parse(&large.beginning)
+    } else {
+        message::parse_headers(&large.beginning)
+            .map(|facts| MessageFacts { parsed: Parsed::HeadersOnly, ..facts })
     };
+    let parsed = parsed.map_err(|unparsable| unparsable.to_string());
+    let octets = (Octets::Spooled(large.spooled), Some(large.content));
+    judge(Place { id, received }, octets, parsed, rules)
+}
+
+fn judge(
+    place: Place,
+    (raw, content): (Octets, Option<ContentHash>),
+    parsed: Result<MessageFacts, String>,
+    rules: Rules,
+) -> Decision {
     let (facts, quarantine) = match parsed {
         Ok(facts) => (facts, None),
         Err(reason) => (MessageFacts::default(), Some(reason)),
     };
-    let received_at = received_at(fetched.received, &facts);
+    let received_at = received_at(place.received, &facts);
     if is_before(received_at, rules.from) {
         return Decision::BeforeFrom;
     }
@@ -181,13 +221,9 @@ pub fn decide(fetched: Fetched, rules: Rules) -> Decision {
     }
     let nonce = facts.self_test_nonce.clone();
     // What could not be fetched has no octets to be known by: its place at the server stands in.
-    let content = if raw.is_empty() {
-        ContentHash::of(format!("unfetched:{}", fetched.id).as_bytes())
-    } else {
-        ContentHash::of(&raw)
-    };
+    let content = content.unwrap_or_else(|| ContentHash::of(format!("unfetched:{}", place.id).as_bytes()));
     let record = Box::new(NewRecord {
-        remote: fetched.id,
+        remote: place.id,
         content,
         raw,
         received_at,
@@ -215,10 +251,24 @@ pub fn is_before(received_at: Option<Timestamp>, from: Option<Timestamp>) -> boo
     }
 }
 
-/// Whether the headers alone can tell that a message is too old, so that it need not be fetched: POP3 only, because
-/// IMAP lists the date, and only while a mailbox is read for the first time.
-pub fn headers_first(listing: &Listing, cursor: &Cursor, from: Option<Timestamp>) -> bool {
-    from.is_some() && matches!((listing, cursor), (Listing::Pop3 { .. }, Cursor::Start))
+/// When the headers are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Headers {
+    /// They can tell that a message is too old, so that it need not be fetched.
+    First,
+    WithTheRest,
+}
+
+/// POP3 only, because IMAP lists the date, and only while a mailbox is read for the first time.
+pub fn headers_first(listing: &Listing, cursor: &Cursor, from: Option<Timestamp>) -> Headers {
+    match (listing, cursor, from) {
+        (Listing::Pop3 { .. }, Cursor::Start, Some(_)) => Headers::First,
+        (
+            Listing::Pop3 { .. } | Listing::Imap { .. },
+            Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. },
+            _,
+        ) => Headers::WithTheRest,
+    }
 }
 
 /// Whether a message that was fetched alone, and failed so often, is given up and quarantined so that the mailbox goes
@@ -272,15 +322,15 @@ mod tests {
     #[test]
     fn what_was_dealt_with_is_not_fresh() {
         let cursor = Cursor::Imap { validity: 7, uid_last: 2 };
-        assert_eq!(fresh(&imap(7, &[1, 2, 3, 4]), &cursor).len(), 2);
-        assert_eq!(fresh(&pop3(&["a", "b", "c"]), &seen(&["a", "c"])).len(), 1);
-        assert!(fresh(&pop3(&["a"]), &seen(&["a"])).is_empty());
+        assert_eq!(fresh(imap(7, &[1, 2, 3, 4]), &cursor).len(), 2);
+        assert_eq!(fresh(pop3(&["a", "b", "c"]), &seen(&["a", "c"])).len(), 1);
+        assert!(fresh(pop3(&["a"]), &seen(&["a"])).is_empty());
     }
 
     #[test]
     fn a_new_uidvalidity_makes_everything_fresh_again() {
         let cursor = Cursor::Imap { validity: 7, uid_last: 100 };
-        assert_eq!(fresh(&imap(8, &[1, 2]), &cursor).len(), 2);
+        assert_eq!(fresh(imap(8, &[1, 2]), &cursor).len(), 2);
         assert!(is_renumbered(&imap(8, &[]), &cursor));
     }
 
@@ -291,21 +341,48 @@ mod tests {
     }
 
     #[test]
-    fn batches_keep_order_and_limits() {
-        let listing = imap(1, &(1..=150).collect::<Vec<_>>());
-        let fresh = fresh(&listing, &Cursor::Start);
-        let cut = batches(&fresh, 0);
-        assert_eq!(cut.iter().map(|batch| batch.len()).collect::<Vec<_>>(), [64, 64, 22]);
-        assert_eq!(cut.concat(), fresh);
-        assert_eq!(batches(&fresh, 1).len(), 150, "after a failure one by one");
-        assert_eq!(advance(&listing, cut[0], vec![]), CursorAdvance::Imap { validity: 1, uid_last: 64 });
+    fn what_is_not_listed_any_more_needs_no_removal() {
+        let uidl = |id: &str| RemoteId::Uidl(id.to_owned());
+        let uid = |validity| RemoteId::Uid { validity, uid: 5 };
+        assert_eq!(absent(vec![uidl("a"), uidl("b")], &pop3(&["b"])), [uidl("a")]);
+        assert!(absent(vec![uidl("a")], &pop3(&[])).is_empty(), "a silent server proves nothing");
+        assert_eq!(absent(vec![uid(7), uid(8), uidl("a")], &imap(8, &[])), [uid(7), uidl("a")]);
     }
 
     #[test]
-    fn one_message_above_the_window_is_a_batch_of_its_own() {
-        let size = Some(limits::FETCH_WINDOW_BYTES * 2);
-        let big = |uid| Listed { id: RemoteId::Uid { validity: 1, uid }, size, received: None };
-        assert_eq!(batches(&[big(1), big(2)], 0).len(), 2);
+    fn after_a_failure_the_first_messages_are_looked_at_one_by_one() {
+        assert_eq!(one_by_one(0), 0);
+        assert_eq!(one_by_one(1), limits::FETCH_WINDOW_MESSAGES);
+    }
+
+    #[test]
+    fn a_sample_is_small_and_begins_with_the_first() {
+        let ids: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+        let Listing::Pop3 { messages } = pop3(&ids.iter().map(String::as_str).collect::<Vec<_>>()) else {
+            panic!()
+        };
+        assert_eq!((sample(&messages).len(), sample(&messages[..3]).len()), (16, 3));
+        assert_eq!((sample(&messages)[0].clone(), sample(&[])), (messages[0].clone(), vec![]));
+    }
+
+    #[test]
+    fn a_message_above_the_parse_limit_is_kept_and_marked() {
+        let beginning = bytes::Bytes::from_static(b"Subject: huge\r\n\r\n");
+        let content = ContentHash::of(b"all of it");
+        let large = |bytes| Large {
+            spooled: Spooled { number: 1, bytes },
+            content: content.clone(),
+            beginning: beginning.clone(),
+        };
+        let decide = |bytes| {
+            let decision = decide_large(RemoteId::Uidl("u".into()), None, large(bytes), rules());
+            let Decision::Record(record) = decision else { panic!("{decision:?}") };
+            *record
+        };
+        let (huge, read_back) = (decide(1 << 30), decide(17));
+        assert_eq!((huge.facts.parsed, huge.quarantine), (Parsed::HeadersOnly, None));
+        assert_eq!((huge.facts.subject.as_deref(), huge.content), (Some("huge"), content.clone()));
+        assert_eq!(read_back.facts.parsed, Parsed::Whole);
     }
 
     #[test]
@@ -320,7 +397,7 @@ mod tests {
     fn what_cannot_be_understood_is_kept_and_stays_on_the_server() {
         let rules = Rules { delete_after: Deletion::AfterProcessing, ..rules() };
         let Decision::Record(record) = decide(fetched(b"  \r\n"), rules) else { panic!() };
-        assert!(record.quarantine.is_some() && !record.delete_after && !record.raw.is_empty());
+        assert!(record.quarantine.is_some() && !record.delete_after && !record.raw.is_missing());
         let refused = Fetched {
             id: RemoteId::Uidl("u2".into()),
             received: None,

@@ -7,7 +7,7 @@ use mail_parser::{Addr, DateTime, HeaderName, HeaderValue, Message, MessageParse
 
 use super::{mime, self_message};
 use crate::model::limits;
-use crate::model::record::{Attachment, Correspondent, MessageFacts};
+use crate::model::record::{Attachment, Correspondent, MessageFacts, Parsed};
 
 const CORRESPONDENTS_MAX: usize = 1000;
 const REFERENCES_MAX: usize = 200;
@@ -34,9 +34,11 @@ pub fn parse(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
             None if raw.starts_with(b"\r\n") || raw.starts_with(b"\n") => MessageFacts::default(),
             None => return None,
         };
-        let attachments =
-            if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX { Vec::new() } else { mime::attached(raw) };
-        Some(MessageFacts { attachments: attachments.into_iter().map(attachment).collect(), ..facts })
+        if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX {
+            return Some(MessageFacts { parsed: Parsed::HeadersOnly, ..facts });
+        }
+        let attachments = mime::attached(raw).into_iter().map(attachment).collect();
+        Some(MessageFacts { attachments, ..facts })
     }));
     facts.map_err(|_| Unparsable::Parser)?.ok_or(Unparsable::Parser)
 }
@@ -81,6 +83,7 @@ fn header_facts(message: &Message<'_>) -> MessageFacts {
         self_test_nonce: message
             .header_raw(HeaderName::Other(self_message::HEADER.into()))
             .map(|nonce| text(nonce.trim())),
+        parsed: Parsed::Whole,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod canary;
 pub mod classify;
+pub mod dealt;
 pub mod doctor;
 pub mod incoming;
 pub mod known;

@@ -190,6 +190,9 @@ fn text(record: &MessageRecord, content: Option<&MessageContent>) -> String {
         format!("blake3      {}", record.content.0),
         format!("at server   {}", record.remote),
     ];
+    if let Some(first) = &record.duplicate_of {
+        lines.push(format!("same as     {} of mailbox/{}, by its Message-ID", first.id, first.mailbox));
+    }
     if let Some(reason) = &record.quarantine {
         lines.push(format!("quarantine  {reason}"));
     }

@@ -8,7 +8,7 @@ use crate::model::failure::Cause;
 use crate::model::limits;
 
 use super::command::Tag;
-use super::reader::Reader;
+use super::reader::{Excess, Reader};
 use super::response::{Condition, Outcome, Reply, Response, garbage};
 use crate::protocol::{Conversation, Progress};
 
@@ -55,7 +55,7 @@ pub(super) struct Asked<A> {
 
 impl<A: Answer> Asked<A> {
     pub fn new(tag: Tag, chunks: VecDeque<Vec<u8>>, answer: A) -> Self {
-        Self { tag, chunks, begun: false, reader: Reader::new(), responses: 0, answer }
+        Self { tag, chunks, begun: false, reader: Reader::new(Excess::Drop), responses: 0, answer }
     }
 
     /// Servers report changes that others make to a mailbox between the answers, up to some for each message.

@@ -37,7 +37,7 @@ pub enum Missing {
 ///
 /// Answers may come in any order, in several responses for one message, and between responses that nobody asked
 /// for. Bodies that are too large to be held are dropped while they are read ([`Content::TooLarge`]); batches that
-/// are too large altogether are [`Cause::LimitExceeded`].
+/// are too large altogether are [`Cause::LimitExceeded`]. Whole messages are better asked for by [`super::fetch_each`].
 pub fn fetch(tag: Tag, wanted: BTreeSet<u32>, part: Part) -> impl Conversation<Output = FetchOutcome> {
     let section = match part {
         Part::Whole => "",
@@ -45,10 +45,11 @@ pub fn fetch(tag: Tag, wanted: BTreeSet<u32>, part: Part) -> impl Conversation<O
     };
     let set = uid_sets(&wanted).join(",");
     let chunks = bare(&tag, &format!("UID FETCH {set} (UID INTERNALDATE BODY.PEEK[{section}])"));
-    Asked::new(tag, chunks, Fetch { wanted, part, ..Fetch::default() })
+    Asked::new(tag, chunks, Fetch::of(wanted, part))
 }
 
-struct Fetch {
+/// What was answered about the messages of one command.
+pub(super) struct Fetch {
     wanted: BTreeSet<u32>,
     part: Part,
     found: BTreeMap<u32, Found>,
@@ -86,13 +87,14 @@ impl Found {
         self.received = self.received.or(other.received);
         match (&self.body, other.body) {
             (None | Some(Body::Nil), Some(body)) => self.body = Some(body),
-            (Some(Body::Bytes(_) | Body::TooLarge(_)), _) | (_, None) => {}
+            (Some(Body::Bytes(_) | Body::Streamed(_) | Body::TooLarge(_)), _) | (_, None) => {}
         }
     }
 
     fn content(self) -> Content {
         match self.body {
             Some(Body::Bytes(bytes)) => Content::Bytes(bytes),
+            Some(Body::Streamed(size)) => Content::Streamed(size),
             Some(Body::TooLarge(size)) => Content::TooLarge(size),
             Some(Body::Nil) => Content::Refused("the server answered NIL instead of the message".to_owned()),
             None => Content::Refused("the server left the message out of its answer".to_owned()),
@@ -101,10 +103,48 @@ impl Found {
 }
 
 /// Octets of one batch that are held at most: a batch in which the server announced sizes far too small.
-const BATCH_BYTES_MAX: u64 = 2 * limits::MESSAGE_BYTES_MAX;
+const BATCH_BYTES_MAX: u64 = limits::FETCH_BYTES_MAX;
+
+/// A message that has arrived, by its UID.
+pub type Answered = (u32, (Option<Timestamp>, Content));
 
 impl Fetch {
-    fn note(&mut self, line: FetchLine) -> Result<(), Cause> {
+    pub fn of(wanted: BTreeSet<u32>, part: Part) -> Self {
+        Self { wanted, part, ..Self::default() }
+    }
+
+    pub fn is_wanted(&self, uid: u32) -> bool {
+        self.wanted.contains(&uid)
+    }
+
+    /// After an EXPUNGE every higher sequence number names another message.
+    pub fn renumber(&mut self) {
+        self.uids.clear();
+        self.orphans.clear();
+    }
+
+    /// Hands out a message once its text is there; whatever is said of it afterwards is nobody's any more.
+    pub fn take_ready(&mut self, uid: u32) -> Option<Answered> {
+        match self.found.get(&uid)?.body {
+            None | Some(Body::Nil) => return None,
+            Some(Body::Bytes(_) | Body::Streamed(_) | Body::TooLarge(_)) => {}
+        }
+        self.wanted.remove(&uid);
+        let found = self.found.remove(&uid)?;
+        self.held = 0;
+        Some((uid, (found.received, found.content())))
+    }
+
+    /// What is left when the command has ended: messages without a text, and the wanted ones that were not answered for.
+    pub fn rest(mut self, completion: &Completion) -> (FetchOutcome, BTreeSet<u32>) {
+        let wanted = std::mem::take(&mut self.wanted);
+        let outcome = self.outcome(completion);
+        let unanswered = wanted.into_iter().filter(|uid| !outcome.answered.contains_key(uid)).collect();
+        (outcome, unanswered)
+    }
+
+    /// Returns the UID that the line is about, if that is known.
+    pub fn note(&mut self, line: FetchLine) -> Result<Option<u32>, Cause> {
         let (sequence, uid) = (line.sequence, line.uid.or(self.uids.get(&line.sequence).copied()));
         self.unreadable |= line.broken;
         let found = Found { received: line.received, body: line.body(self.part) };
@@ -129,7 +169,18 @@ impl Fetch {
             }
             None => self.orphans.entry(sequence).or_default().merge(found),
         }
-        Ok(())
+        Ok(uid)
+    }
+
+    fn outcome(&mut self, completion: &Completion) -> FetchOutcome {
+        let missing = self.missing(completion);
+        let mut found = std::mem::take(&mut self.found);
+        if completion.reply.has_code("EXPUNGEISSUED") {
+            // Dovecot names the messages that are gone, with NIL in the place of their text, and then says OK.
+            found.retain(|_, found| !matches!(found.body, None | Some(Body::Nil)));
+        }
+        let answered = found.into_iter().map(|(uid, found)| (uid, (found.received, found.content())));
+        FetchOutcome { answered: answered.collect(), missing }
     }
 
     /// What the tagged answer says about the messages that were not answered for.
@@ -157,11 +208,9 @@ impl Answer for Fetch {
 
     fn untagged(&mut self, response: Response) -> Result<(), Cause> {
         match response {
-            Response::Fetch(line) => self.note(line),
-            // Every higher sequence number names another message from now on.
+            Response::Fetch(line) => self.note(line).map(drop),
             Response::Expunge => {
-                self.uids.clear();
-                self.orphans.clear();
+                self.renumber();
                 Ok(())
             }
             Response::Tagged { .. }
@@ -174,14 +223,7 @@ impl Answer for Fetch {
     }
 
     fn completed(&mut self, completion: Completion) -> Result<FetchOutcome, Cause> {
-        let missing = self.missing(&completion);
-        let mut found = std::mem::take(&mut self.found);
-        if completion.reply.has_code("EXPUNGEISSUED") {
-            // Dovecot names the messages that are gone, with NIL in the place of their text, and then says OK.
-            found.retain(|_, found| !matches!(found.body, None | Some(Body::Nil)));
-        }
-        let answered = found.into_iter().map(|(uid, found)| (uid, (found.received, found.content())));
-        Ok(FetchOutcome { answered: answered.collect(), missing })
+        Ok(self.outcome(&completion))
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) enum Body {
     Bytes(Bytes),
     /// The server says that there is none.
     Nil,
+    /// Octets that were handed on before.
+    Streamed(u64),
     /// Octets that were not kept.
     TooLarge(u64),
 }
@@ -39,6 +41,7 @@ enum Value {
     Nil,
     Atom(Vec<u8>),
     Bytes(Bytes),
+    Streamed(u64),
     TooLarge(u64),
     List,
 }
@@ -92,7 +95,7 @@ impl Value {
     fn number<N: std::str::FromStr>(&self) -> Option<N> {
         match self {
             Self::Atom(text) => number(text),
-            Self::Nil | Self::Bytes(_) | Self::TooLarge(_) | Self::List => None,
+            Self::Nil | Self::Bytes(_) | Self::Streamed(_) | Self::TooLarge(_) | Self::List => None,
         }
     }
 
@@ -103,7 +106,7 @@ impl Value {
                 let text = std::str::from_utf8(text).ok()?;
                 Timestamp::strptime("%d-%b-%Y %H:%M:%S %z", text.trim()).ok()
             }
-            Self::Nil | Self::Atom(_) | Self::TooLarge(_) | Self::List => None,
+            Self::Nil | Self::Atom(_) | Self::Streamed(_) | Self::TooLarge(_) | Self::List => None,
         }
     }
 
@@ -111,6 +114,7 @@ impl Value {
         match self {
             Self::Nil => Some(Body::Nil),
             Self::Bytes(bytes) => Some(Body::Bytes(bytes)),
+            Self::Streamed(size) => Some(Body::Streamed(size)),
             Self::TooLarge(size) => Some(Body::TooLarge(size)),
             Self::Atom(_) | Self::List => None,
         }
@@ -127,7 +131,7 @@ impl Scan<'_> {
     fn text(&self) -> Option<&Bytes> {
         match self.pieces.first()? {
             Piece::Text(text) => Some(text),
-            Piece::Literal(_) | Piece::Dropped(_) => None,
+            Piece::Literal(_) | Piece::Dropped(_) | Piece::Streamed(_) => None,
         }
     }
 
@@ -178,6 +182,7 @@ impl Scan<'_> {
         let value = match self.pieces.get(1)? {
             Piece::Literal(bytes) => Value::Bytes(bytes.clone()),
             Piece::Dropped(size) => Value::TooLarge(*size),
+            Piece::Streamed(size) => Value::Streamed(*size),
             Piece::Text(_) => return None,
         };
         self.pieces = self.pieces.get(2..)?;
@@ -238,11 +243,11 @@ impl Scan<'_> {
 mod tests {
     use bytes::BytesMut;
 
-    use super::super::reader::Reader;
+    use super::super::reader::{Excess, Reader};
     use super::*;
 
     fn parse(response: &[u8]) -> FetchLine {
-        let frame = Reader::new().next(&mut BytesMut::from(response)).unwrap().unwrap();
+        let frame = Reader::new(Excess::Drop).next(&mut BytesMut::from(response)).unwrap().unwrap();
         FetchLine::parse(5, &frame)
     }
 
@@ -307,7 +312,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in "(\\* 1 FETCH \\()?[ ()<>\\[\\]\"\\\\{}~+0-9A-Z*\r\n\\x00]{0,120}") {
-            let (mut reader, mut input) = (Reader::new(), BytesMut::from(bytes.as_bytes()));
+            let (mut reader, mut input) = (Reader::new(Excess::Drop), BytesMut::from(bytes.as_bytes()));
             while let Ok(Some(frame)) = reader.next(&mut input) {
                 let _ = super::super::response::Response::parse(&frame);
             }

@@ -7,7 +7,7 @@ use crate::model::failure::{Cause, server_words};
 use super::capability::Capabilities;
 use super::command::{Tag, bare};
 use super::exchange::{Answer, Asked, Completion};
-use super::reader::Reader;
+use super::reader::{Excess, Reader};
 use super::response::{Code, Condition, Reply, Response, garbage};
 use crate::protocol::{Conversation, Progress};
 
@@ -39,7 +39,7 @@ pub enum SessionState {
 
 /// Reads the greeting. Errors: [`Cause::WrongProtocol`] when it is another protocol's, [`Cause::ServerBye`].
 pub fn greet() -> impl Conversation<Output = Greeted> {
-    Greet { reader: Reader::new() }
+    Greet { reader: Reader::new(Excess::Drop) }
 }
 
 struct Greet {

@@ -10,14 +10,14 @@ use crate::model::failure::Cause;
 
 use super::command::{Tag, bare};
 use super::exchange::Completion;
-use super::reader::Reader;
+use super::reader::{Excess, Reader};
 use super::refusal::{Stage, refusal};
 use super::response::{Condition, Outcome, Response, garbage};
 use crate::protocol::{Conversation, Progress};
 
 /// IDLE.
 pub fn idle(tag: Tag) -> Idle {
-    Idle { tag, state: State::Begin, reader: Reader::new(), news: News::None }
+    Idle { tag, state: State::Begin, reader: Reader::new(Excess::Drop), news: News::None }
 }
 
 /// An IDLE command under way.

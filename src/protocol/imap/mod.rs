@@ -13,6 +13,7 @@ mod command;
 mod delete;
 mod exchange;
 mod fetch;
+mod fetch_each;
 mod fetch_line;
 mod greet;
 mod idle;
@@ -30,7 +31,8 @@ pub use authenticate::{LoginWay, authenticate, choose_login, login, ways_to_log_
 pub use capability::{Capabilities, ask_capabilities};
 pub use command::{Tag, Tags};
 pub use delete::{expunge, flag_deleted, logout};
-pub use fetch::{FetchOutcome, Missing, fetch};
+pub use fetch::{Answered, FetchOutcome, Missing, fetch};
+pub use fetch_each::FetchEach;
 pub use greet::{Greeted, Numbering, SessionState, greet, start_tls};
 pub use idle::{Idle, Idled, idle};
 pub use inbox::{Access, Opened, open_inbox};

@@ -1,9 +1,11 @@
 //! Cuts the bytes of a server into responses: lines, and the literals between them (RFC 3501 section 4.3).
 //!
-//! A literal is waited for by its length and split off without being scanned or copied. What is too large to be held
-//! is read and dropped, so that one monstrous message does not end the session.
+//! A literal is waited for by its length and cut out without being scanned. What is too large to be held
+//! is handed on as it arrives, or read and dropped, so that one monstrous message does not end the session.
 
-use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
@@ -19,6 +21,16 @@ pub(super) enum Piece {
     Literal(Bytes),
     /// A literal of so many octets that was too large to be held.
     Dropped(u64),
+    /// The same, handed on in pieces.
+    Streamed(u64),
+}
+
+/// What becomes of a literal that is too large to be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    Drop,
+    /// Up to [`limits::RECEIVED_BYTES_MAX`]; beyond, it is dropped.
+    Stream,
 }
 
 /// One response: text, then alternating literals and text.
@@ -32,7 +44,7 @@ impl Frame {
     pub fn head(&self) -> &[u8] {
         match self.pieces.first() {
             Some(Piece::Text(text)) => text,
-            Some(Piece::Literal(_) | Piece::Dropped(_)) | None => b"",
+            Some(Piece::Literal(_) | Piece::Dropped(_) | Piece::Streamed(_)) | None => b"",
         }
     }
 }
@@ -50,6 +62,10 @@ enum State {
         size: u64,
         missing: u64,
     },
+    Streaming {
+        size: u64,
+        missing: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -58,11 +74,25 @@ pub(super) struct Reader {
     pieces: Vec<Piece>,
     /// Octets of literals held by `pieces`.
     held: u64,
+    excess: Excess,
+    /// Octets of the literal that is being handed on.
+    streamed: VecDeque<Bytes>,
 }
 
 impl Reader {
-    pub fn new() -> Self {
-        Self { state: State::Line { scanned: 0 }, pieces: Vec::new(), held: 0 }
+    pub fn new(excess: Excess) -> Self {
+        Self {
+            state: State::Line { scanned: 0 },
+            pieces: Vec::new(),
+            held: 0,
+            excess,
+            streamed: VecDeque::new(),
+        }
+    }
+
+    /// Octets of a literal that is too large to be held, in their order. They belong to the response that comes next.
+    pub fn next_streamed(&mut self) -> Option<Bytes> {
+        self.streamed.pop_front()
     }
 
     /// The next complete response, or `None` when more input is needed.
@@ -86,7 +116,7 @@ impl Reader {
                         input.reserve(size - input.len() + READ_AHEAD_BYTES);
                         return Ok(None);
                     }
-                    self.pieces.push(Piece::Literal(input.split_to(size).freeze()));
+                    self.pieces.push(Piece::Literal(cut_out(input, size)));
                     self.state = State::Line { scanned: 0 };
                 }
                 State::Dropping { size, missing } => {
@@ -98,6 +128,19 @@ impl Reader {
                         return Ok(None);
                     }
                     self.pieces.push(Piece::Dropped(size));
+                    self.state = State::Line { scanned: 0 };
+                }
+                State::Streaming { size, missing } => {
+                    let available = usize::try_from(missing).unwrap_or(usize::MAX).min(input.len());
+                    if available > 0 {
+                        self.streamed.push_back(input.split_to(available).freeze());
+                    }
+                    let missing = missing - available as u64;
+                    if missing > 0 {
+                        self.state = State::Streaming { size, missing };
+                        return Ok(None);
+                    }
+                    self.pieces.push(Piece::Streamed(size));
                     self.state = State::Line { scanned: 0 };
                 }
             }
@@ -114,7 +157,7 @@ impl Reader {
         }
         let first = match self.pieces.first() {
             Some(Piece::Text(first)) => first,
-            Some(Piece::Literal(_) | Piece::Dropped(_)) | None => &line,
+            Some(Piece::Literal(_) | Piece::Dropped(_) | Piece::Streamed(_)) | None => &line,
         };
         if !may_hold_literals(first) {
             self.pieces.push(Piece::Text(line));
@@ -136,14 +179,30 @@ impl Reader {
                 limit: limits::LITERAL_DROPPED_BYTES_MAX,
             });
         }
-        match usize::try_from(size) {
-            Ok(held) if self.held.saturating_add(size) <= limits::MESSAGE_BYTES_MAX => {
+        match (usize::try_from(size), self.excess) {
+            (Ok(held), _) if self.held.saturating_add(size) <= limits::HELD_BYTES_MAX => {
                 self.held += size;
                 Ok(State::Literal { size: held })
             }
-            Ok(_) | Err(_) => Ok(State::Dropping { size, missing: size }),
+            (Ok(_) | Err(_), Excess::Stream) if size <= limits::RECEIVED_BYTES_MAX => {
+                Ok(State::Streaming { size, missing: size })
+            }
+            (Ok(_) | Err(_), Excess::Stream | Excess::Drop) => Ok(State::Dropping { size, missing: size }),
         }
     }
+}
+
+/// Literals up to here are copied out of the buffer: it then stays one buffer, and a message in memory is as large as it is.
+/// Larger ones are split off.
+const COPIED_BYTES_MAX: usize = 256 * 1024;
+
+fn cut_out(input: &mut BytesMut, size: usize) -> Bytes {
+    if size > COPIED_BYTES_MAX {
+        return input.split_to(size).freeze();
+    }
+    let literal = Bytes::copy_from_slice(&input[..size]);
+    input.advance(size);
+    literal
 }
 
 /// Splits off a line without its line end; a bare LF is accepted.
@@ -159,11 +218,9 @@ fn take_line(input: &mut BytesMut, scanned: usize) -> Result<Option<Bytes>, Caus
     if end.is_none() {
         return Ok(None);
     }
-    let mut line = input.split_to(length + 1).freeze();
-    line.truncate(length);
-    if line.ends_with(b"\r") {
-        line.truncate(length - 1);
-    }
+    let text = &input[..length];
+    let line = Bytes::copy_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
+    input.advance(length + 1);
     Ok(Some(line))
 }
 
@@ -203,7 +260,7 @@ mod tests {
     use super::*;
 
     fn frames(bytes: &[u8], step: usize) -> Vec<Vec<Piece>> {
-        let (mut reader, mut input, mut frames) = (Reader::new(), BytesMut::new(), Vec::new());
+        let (mut reader, mut input, mut frames) = (Reader::new(Excess::Drop), BytesMut::new(), Vec::new());
         for chunk in bytes.chunks(step) {
             input.extend_from_slice(chunk);
             while let Some(frame) = reader.next(&mut input).unwrap() {
@@ -240,8 +297,8 @@ mod tests {
 
     #[test]
     fn a_literal_above_the_limit_is_dropped_while_it_is_read() {
-        let size = limits::MESSAGE_BYTES_MAX + 1;
-        let (mut reader, mut input) = (Reader::new(), BytesMut::new());
+        let size = limits::HELD_BYTES_MAX + 1;
+        let (mut reader, mut input) = (Reader::new(Excess::Drop), BytesMut::new());
         input.extend_from_slice(format!("* 1 FETCH (BODY[] {{{size}}}\r\n").as_bytes());
         let chunk = vec![b'x'; 1 << 20];
         let mut sent = 0;
@@ -258,12 +315,35 @@ mod tests {
     }
 
     #[test]
+    fn a_literal_above_the_limit_is_handed_on_while_it_is_read() {
+        let size = limits::HELD_BYTES_MAX + 7;
+        let (mut reader, mut input) = (Reader::new(Excess::Stream), BytesMut::new());
+        input.extend_from_slice(format!("* 1 FETCH (BODY[] {{{size}}}\r\n").as_bytes());
+        let (mut sent, mut handed) = (0, 0);
+        while sent < size {
+            let length = (size - sent).min(1 << 20);
+            input.extend_from_slice(&vec![b'x'; usize::try_from(length).unwrap()]);
+            assert!(reader.next(&mut input).unwrap().is_none());
+            assert!(input.is_empty());
+            handed += std::iter::from_fn(|| reader.next_streamed()).map(|piece| piece.len()).sum::<usize>();
+            sent += length;
+        }
+        assert_eq!(handed as u64, size);
+        input.extend_from_slice(b" UID 7)\r\n");
+        let frame = reader.next(&mut input).unwrap().unwrap();
+        assert_eq!(frame.pieces, [text("* 1 FETCH (BODY[] "), Piece::Streamed(size), text(" UID 7)")]);
+        let mut input = BytesMut::from(&b"* 1 FETCH (BODY[] {2000000000}\r\nx"[..]);
+        assert!(reader.next(&mut input).unwrap().is_none());
+        assert!(reader.next_streamed().is_none(), "beyond what is received at all, nothing is kept");
+    }
+
+    #[test]
     fn endless_lines_and_impossible_literals_are_errors() {
         let mut input = BytesMut::from(&vec![b'x'; limits::REPLY_LINE_BYTES_MAX + 1][..]);
-        assert!(matches!(Reader::new().next(&mut input), Err(Cause::LimitExceeded { .. })));
+        assert!(matches!(Reader::new(Excess::Drop).next(&mut input), Err(Cause::LimitExceeded { .. })));
         let mut input = BytesMut::from(&b"* 1 FETCH (BODY[] {99999999999999999999999}\r\n"[..]);
-        assert!(matches!(Reader::new().next(&mut input), Err(Cause::Garbage { .. })));
+        assert!(matches!(Reader::new(Excess::Drop).next(&mut input), Err(Cause::Garbage { .. })));
         let mut input = BytesMut::from(&b"* 1 FETCH (BODY[] {9999999999999}\r\n"[..]);
-        assert!(matches!(Reader::new().next(&mut input), Err(Cause::LimitExceeded { .. })));
+        assert!(matches!(Reader::new(Excess::Drop).next(&mut input), Err(Cause::LimitExceeded { .. })));
     }
 }

@@ -1,5 +1,7 @@
 //! A message on its way in: dots unstuffed, line ends made CRLF, as the bytes arrive (RFC 1939 section 3).
 
+use std::collections::VecDeque;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::reply::find_line_feed;
@@ -17,6 +19,8 @@ pub(super) enum Excess {
     Reject,
     /// What came before is all that is wanted.
     Drop,
+    /// Everything is handed on in pieces, up to [`limits::RECEIVED_BYTES_MAX`].
+    Stream,
 }
 
 /// Collects one message.
@@ -28,6 +32,8 @@ pub(super) struct Body {
     limit: u64,
     excess: Excess,
     place: Place,
+    /// What was handed on of a message beyond the limit.
+    pieces: VecDeque<Bytes>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +46,28 @@ enum Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Arrived {
     Whole(Bytes),
+    /// So many octets, which were handed on in pieces.
+    Streamed(u64),
     /// It had this many octets.
     TooLarge(u64),
 }
 
 impl Body {
     pub fn new(limit: u64, excess: Excess) -> Self {
-        Self { octets: Vec::new(), count: 0, limit, excess, place: Place::LineStart }
+        let (octets, pieces) = (Vec::new(), VecDeque::new());
+        Self { octets, count: 0, limit, excess, place: Place::LineStart, pieces }
+    }
+
+    /// Ready for the next message, with the memory of this one.
+    fn begin_anew(&mut self) {
+        self.octets.clear();
+        self.count = 0;
+        self.place = Place::LineStart;
+    }
+
+    /// Octets of a message beyond the limit, in their order.
+    pub fn next_piece(&mut self) -> Option<Bytes> {
+        self.pieces.pop_front()
     }
 
     /// Takes what it can of the input. `None`: the message goes on.
@@ -57,7 +78,9 @@ impl Body {
                     LineBegin::Unclear => return Ok(None),
                     LineBegin::Terminator(length) => {
                         input.advance(length);
-                        return Ok(Some(self.arrived()));
+                        let arrived = self.arrived();
+                        self.begin_anew();
+                        return Ok(Some(arrived));
                     }
                     LineBegin::Stuffed => {
                         input.advance(1);
@@ -65,15 +88,20 @@ impl Body {
                     }
                     LineBegin::Text => self.place = Place::InLine,
                 },
-                Place::InLine => match find_line_feed(input) {
-                    Some(end) => {
+                Place::InLine => match (proper_lines(input), find_line_feed(input)) {
+                    (Some(end), _) => {
+                        self.keep(&input[..end])?;
+                        input.advance(end);
+                        self.place = Place::LineStart;
+                    }
+                    (None, Some(end)) => {
                         let line = &input[..end];
                         self.keep(line.strip_suffix(b"\r").unwrap_or(line))?;
                         self.keep(b"\r\n")?;
                         input.advance(end + 1);
                         self.place = Place::LineStart;
                     }
-                    None => {
+                    (None, None) => {
                         // A CR at the end may belong to a line end whose LF is still on its way.
                         let piece = input.len() - usize::from(input.ends_with(b"\r"));
                         self.keep(&input[..piece])?;
@@ -86,29 +114,67 @@ impl Body {
     }
 
     fn keep(&mut self, octets: &[u8]) -> Result<(), Cause> {
-        let room = usize::try_from(self.limit.saturating_sub(self.count)).unwrap_or(usize::MAX);
-        self.octets.extend_from_slice(&octets[..octets.len().min(room)]);
         self.count += octets.len() as u64;
-        if self.count <= self.limit {
-            return Ok(());
-        }
         match self.excess {
-            Excess::Reject => self.octets = Vec::new(),
-            Excess::Drop => {}
+            Excess::Stream if self.count <= limits::RECEIVED_BYTES_MAX => {
+                self.octets.extend_from_slice(octets);
+                if self.count > self.limit && self.octets.len() >= limits::PIECE_BYTES {
+                    self.pieces.push_back(std::mem::take(&mut self.octets).into());
+                }
+                return Ok(());
+            }
+            Excess::Reject if self.count <= self.limit => {
+                self.octets.extend_from_slice(octets);
+                return Ok(());
+            }
+            Excess::Reject | Excess::Stream => self.octets = Vec::new(),
+            Excess::Drop => {
+                let room = self.limit.saturating_sub(self.octets.len() as u64);
+                let room = usize::try_from(room).unwrap_or(usize::MAX);
+                self.octets.extend_from_slice(&octets[..octets.len().min(room)]);
+            }
         }
-        if self.count > limits::MESSAGE_BYTES_MAX * SKIPPED_LIMITS_MAX {
-            let limit = limits::MESSAGE_BYTES_MAX * SKIPPED_LIMITS_MAX;
-            return Err(Cause::LimitExceeded { what: "a message".to_owned(), limit });
+        let skipped_max = limits::RECEIVED_BYTES_MAX * SKIPPED_LIMITS_MAX;
+        if self.count > skipped_max {
+            return Err(Cause::LimitExceeded { what: "a message".to_owned(), limit: skipped_max });
         }
         Ok(())
     }
 
     fn arrived(&mut self) -> Arrived {
         match self.excess {
+            Excess::Stream if self.count > limits::RECEIVED_BYTES_MAX => Arrived::TooLarge(self.count),
+            Excess::Stream if self.count > self.limit => {
+                self.pieces.push_back(std::mem::take(&mut self.octets).into());
+                Arrived::Streamed(self.count)
+            }
             Excess::Reject if self.count > self.limit => Arrived::TooLarge(self.count),
-            Excess::Reject | Excess::Drop => Arrived::Whole(std::mem::take(&mut self.octets).into()),
+            // Copied, so that a message in memory is as large as it is, and the buffer is grown once.
+            Excess::Stream | Excess::Reject | Excess::Drop if self.octets.len() <= limits::PIECE_BYTES => {
+                Arrived::Whole(Bytes::copy_from_slice(&self.octets))
+            }
+            Excess::Stream | Excess::Reject | Excess::Drop => {
+                Arrived::Whole(std::mem::take(&mut self.octets).into())
+            }
         }
     }
+}
+
+/// The end of the lines that stand as they are, beginning inside a line: each ends with CRLF, and no further one begins
+/// with a dot. `None`: not even one does. They are copied in one go, because there are hundreds in a message.
+fn proper_lines(input: &[u8]) -> Option<usize> {
+    let mut end = 0;
+    while let Some(position) = find_line_feed(&input[end..]) {
+        let at = end + position;
+        if at.checked_sub(1).and_then(|before| input.get(before)) != Some(&b'\r') {
+            break;
+        }
+        end = at + 1;
+        if matches!(input.get(end), None | Some(b'.')) {
+            break;
+        }
+    }
+    (end > 0).then_some(end)
 }
 
 enum LineBegin {
@@ -156,7 +222,7 @@ mod tests {
     }
 
     fn unlimited() -> Body {
-        Body::new(limits::MESSAGE_BYTES_MAX, Excess::Reject)
+        Body::new(limits::HELD_BYTES_MAX, Excess::Reject)
     }
 
     #[test]
@@ -186,6 +252,21 @@ mod tests {
         let mut input = BytesMut::from(&vec![b'x'; 1 << 20][..]);
         assert_eq!(body.take(&mut input), Ok(None));
         assert!(input.is_empty(), "nothing is left that would be searched again");
+    }
+
+    #[test]
+    fn a_message_beyond_the_limit_is_handed_on_as_it_arrives() {
+        let line = [&b"x".repeat(998)[..], b"\r\n"].concat();
+        let message = line.repeat(2 * limits::PIECE_BYTES / 1000 + 5);
+        let mut body = Body::new(3000, Excess::Stream);
+        let mut input = BytesMut::from(&[&message[..], b".\r\n+OK"].concat()[..]);
+        assert_eq!(body.take(&mut input), Ok(Some(Arrived::Streamed(message.len() as u64))));
+        assert_eq!(&input[..], b"+OK");
+        let pieces: Vec<Bytes> = std::iter::from_fn(|| body.next_piece()).collect();
+        assert_eq!(pieces.concat(), message);
+        let mut short = Body::new(3000, Excess::Stream);
+        let mut input = BytesMut::from(&b"a\r\n.\r\n"[..]);
+        assert_eq!(short.take(&mut input), Ok(whole(b"a\r\n")));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use login::{Authenticate, Credentials};
 pub use opening::{AskCapabilities, BeginTls, Capabilities, Greet, MailboxSize, Offer};
 pub use removal::RemoveAndQuit;
 pub use reply::{Refusal, ResponseCode};
-pub use retrieval::{Retrieve, Retrieved};
+pub use retrieval::{Retrieve, RetrieveEach, Retrieved};
 
 use crate::model::limits;
 

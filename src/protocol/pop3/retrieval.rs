@@ -10,7 +10,7 @@ use super::reply::{Lines, Refusal, Status, unexpected_challenge};
 use crate::model::cursor::Part;
 use crate::model::failure::Cause;
 use crate::model::limits;
-use crate::protocol::{Conversation, Progress};
+use crate::protocol::{self, Conversation, Progress, Streaming};
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Retrieved {
     /// CRLF line ends, dots unstuffed. A header block is cut off after [`limits::HEADER_BYTES_MAX`].
     Octets(Bytes),
     Refused(Refusal),
+    /// So many octets, which were handed on in pieces before.
+    Streamed(u64),
     /// It had this many octets, whatever the listing said.
     TooLarge(u64),
 }
@@ -30,7 +32,7 @@ impl Retrieved {
                 let block = header_block(&octets);
                 Self::Octets(block.slice(..block.len().min(limits::HEADER_BYTES_MAX)))
             }
-            other @ (Self::Refused(_) | Self::TooLarge(_)) => other,
+            other @ (Self::Refused(_) | Self::Streamed(_) | Self::TooLarge(_)) => other,
         }
     }
 }
@@ -38,33 +40,93 @@ impl Retrieved {
 /// Asks for messages by number; the answers are in the order of the questions.
 #[derive(Debug)]
 pub struct Retrieve {
+    asked: RetrieveEach,
+    answers: Vec<(u32, Retrieved)>,
+    kept: u64,
+}
+
+/// The same with every answer handed over as it arrives; the next messages are asked for meanwhile.
+#[derive(Debug)]
+pub struct RetrieveEach {
     part: Part,
+    body: Body,
     window: usize,
     unasked: VecDeque<u32>,
     unanswered: VecDeque<u32>,
     state: State,
     lines: Lines,
-    answers: Vec<(u32, Retrieved)>,
-    kept: u64,
+    items: VecDeque<protocol::Arrived<(u32, Retrieved)>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum State {
     ExpectStatus,
-    ExpectBody(Body),
+    ExpectBody,
 }
 
 impl Retrieve {
     pub fn new(numbers: Vec<u32>, part: Part, pipelining: Pipelining) -> Self {
+        let answers = Vec::with_capacity(numbers.len());
+        let excess = match part {
+            Part::Whole => Excess::Reject,
+            Part::Headers => Excess::Drop,
+        };
+        Self { asked: RetrieveEach::of(numbers, (part, excess), pipelining), answers, kept: 0 }
+    }
+
+    /// Who asks bounds a fetch by announced sizes; a server may announce what it likes.
+    fn count(&mut self, answer: &Retrieved) -> Result<(), Cause> {
+        self.kept += match answer {
+            Retrieved::Octets(octets) => octets.len() as u64,
+            Retrieved::Refused(_) | Retrieved::Streamed(_) | Retrieved::TooLarge(_) => 0,
+        };
+        if self.kept > limits::FETCH_BYTES_MAX {
+            let limit = limits::FETCH_BYTES_MAX;
+            return Err(Cause::LimitExceeded { what: "what one fetch brings".to_owned(), limit });
+        }
+        Ok(())
+    }
+}
+
+impl Conversation for Retrieve {
+    type Output = Vec<(u32, Retrieved)>;
+
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Self::Output>, Cause> {
+        let progress = self.asked.advance(input)?;
+        while let Some(item) = self.asked.next_item() {
+            match item {
+                protocol::Arrived::Message((number, answer)) => {
+                    self.count(&answer)?;
+                    self.answers.push((number, answer));
+                }
+                // Only who streams is handed pieces.
+                protocol::Arrived::Piece(_) => {}
+            }
+        }
+        Ok(match progress {
+            Progress::Send(bytes) => Progress::Send(bytes),
+            Progress::NeedInput => Progress::NeedInput,
+            Progress::Done(()) => Progress::Done(std::mem::take(&mut self.answers)),
+        })
+    }
+}
+
+impl RetrieveEach {
+    /// Whole messages. Those that are too large to be held come in pieces.
+    pub fn new(numbers: Vec<u32>, pipelining: Pipelining) -> Self {
+        Self::of(numbers, (Part::Whole, Excess::Stream), pipelining)
+    }
+
+    fn of(numbers: Vec<u32>, (part, excess): (Part, Excess), pipelining: Pipelining) -> Self {
         Self {
             part,
+            body: body(part, excess),
             window: pipelining.window(),
-            answers: Vec::with_capacity(numbers.len()),
             unasked: numbers.into(),
             unanswered: VecDeque::new(),
             state: State::ExpectStatus,
             lines: Lines::default(),
-            kept: 0,
+            items: VecDeque::new(),
         }
     }
 
@@ -85,34 +147,25 @@ impl Retrieve {
         Some(commands.into_bytes())
     }
 
-    /// Who asks bounds a fetch by announced sizes; a server may announce what it likes.
-    fn count(&mut self, answer: &Retrieved) -> Result<(), Cause> {
-        self.kept += match answer {
-            Retrieved::Octets(octets) => octets.len() as u64,
-            Retrieved::Refused(_) | Retrieved::TooLarge(_) => 0,
-        };
-        if self.kept > limits::FETCH_BYTES_MAX {
-            let limit = limits::FETCH_BYTES_MAX;
-            return Err(Cause::LimitExceeded { what: "what one fetch brings".to_owned(), limit });
-        }
-        Ok(())
-    }
-
     /// Reads one answer, or as much of it as there is. `None`: more input is needed.
     fn read(&mut self, input: &mut BytesMut) -> Result<Option<Retrieved>, Cause> {
         loop {
-            match &mut self.state {
+            match self.state {
                 State::ExpectStatus => match self.lines.next(input, Status::parse)?.transpose()? {
                     None => return Ok(None),
                     Some(Status::Err(refusal)) => return Ok(Some(Retrieved::Refused(refusal))),
-                    Some(Status::Ok(_)) => self.state = State::ExpectBody(body(self.part)),
+                    Some(Status::Ok(_)) => self.state = State::ExpectBody,
                     Some(Status::Continue(_)) => return Err(unexpected_challenge()),
                 },
-                State::ExpectBody(body) => {
-                    let Some(arrived) = body.take(input)? else { return Ok(None) };
+                State::ExpectBody => {
+                    let arrived = self.body.take(input);
+                    let pieces = std::iter::from_fn(|| self.body.next_piece());
+                    self.items.extend(pieces.map(protocol::Arrived::Piece));
+                    let Some(arrived) = arrived? else { return Ok(None) };
                     self.state = State::ExpectStatus;
                     return Ok(Some(match (arrived, self.part) {
                         (Arrived::TooLarge(count), _) => Retrieved::TooLarge(count),
+                        (Arrived::Streamed(count), _) => Retrieved::Streamed(count),
                         (Arrived::Whole(octets), Part::Whole) => Retrieved::Octets(octets),
                         (Arrived::Whole(octets), Part::Headers) => Retrieved::Octets(header_block(&octets)),
                     }));
@@ -122,33 +175,44 @@ impl Retrieve {
     }
 }
 
-impl Conversation for Retrieve {
-    type Output = Vec<(u32, Retrieved)>;
+impl Conversation for RetrieveEach {
+    type Output = ();
 
-    fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Self::Output>, Cause> {
+    fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<()>, Cause> {
         loop {
             if let Some(commands) = self.ask() {
                 return Ok(Progress::Send(commands));
             }
             if self.unanswered.is_empty() {
-                return Ok(Progress::Done(std::mem::take(&mut self.answers)));
+                return Ok(Progress::Done(()));
             }
             match self.read(input)? {
                 None => return Ok(Progress::NeedInput),
                 Some(answer) => {
-                    self.count(&answer)?;
                     let number = self.unanswered.pop_front();
-                    self.answers.extend(number.map(|number| (number, answer)));
+                    self.items.extend(number.map(|number| protocol::Arrived::Message((number, answer))));
                 }
             }
         }
     }
 }
 
-fn body(part: Part) -> Body {
+impl Streaming for RetrieveEach {
+    type Item = protocol::Arrived<(u32, Retrieved)>;
+
+    fn next_item(&mut self) -> Option<Self::Item> {
+        self.items.pop_front()
+    }
+
+    fn has_items(&self) -> bool {
+        !self.items.is_empty()
+    }
+}
+
+fn body(part: Part, excess: Excess) -> Body {
     match part {
-        Part::Whole => Body::new(limits::MESSAGE_BYTES_MAX, Excess::Reject),
-        Part::Headers => Body::new(limits::HEADER_BYTES_MAX as u64, Excess::Drop),
+        Part::Whole => Body::new(limits::HELD_BYTES_MAX, excess),
+        Part::Headers => Body::new(limits::HEADER_BYTES_MAX as u64, excess),
     }
 }
 
@@ -248,6 +312,17 @@ mod tests {
             play(begin, script),
             Ok(vec![(7, octets("Subject: x\r\n")), (8, octets("Subject: y\r\n"))])
         );
+    }
+
+    #[test]
+    fn each_message_is_handed_over_before_the_next_one_is_there() {
+        let mut conversation = RetrieveEach::new(vec![1, 2], Pipelining::Offered);
+        let mut input = BytesMut::new();
+        assert!(matches!(conversation.advance(&mut input), Ok(Progress::Send(_))));
+        input.extend_from_slice(b"+OK\r\na\r\n.\r\n+OK\r\nb");
+        assert!(matches!(conversation.advance(&mut input), Ok(Progress::NeedInput)));
+        assert_eq!(conversation.next_item(), Some(protocol::Arrived::Message((1, octets("a\r\n")))));
+        assert!(!conversation.has_items());
     }
 
     #[test]

@@ -213,7 +213,7 @@ async fn one_message_that_the_server_cannot_hand_over_does_not_hide_the_others()
         S: M4 NO [SERVERBUG] cannot read a message
         C: M5 UID FETCH 3 (UID INTERNALDATE BODY.PEEK[])
         S: M5 OK done"#;
-    let too_large = limits::MESSAGE_BYTES_MAX + 1;
+    let too_large = limits::RECEIVED_BYTES_MAX + 1;
     let (fetched, _) = session(script, async |mut inbox| {
         let of_another_epoch =
             Listed { id: RemoteId::Uid { validity: 6, uid: 9 }, size: None, received: None };

@@ -29,9 +29,26 @@ pub(super) struct Appender {
     store: String,
     segment_bytes_max: u64,
     folder_checked: bool,
+    names: Names,
     /// The segments that the present transaction wrote to.
     written: BTreeMap<i64, File>,
 }
+
+/// Whether a power failure could take away the name of a segment.
+enum Names {
+    Durable,
+    New,
+}
+
+/// Where octets are to be written.
+#[derive(Clone, Copy)]
+struct Place {
+    segment: i64,
+    start: u64,
+}
+
+/// Copied in one go.
+const COPY_BYTES: usize = 1024 * 1024;
 
 /// Where the octets of a blob are.
 struct Extent {
@@ -47,27 +64,50 @@ impl Appender {
             store,
             segment_bytes_max: limits::BLOB_SEGMENT_BYTES,
             folder_checked: false,
+            names: Names::Durable,
             written: BTreeMap::new(),
         }
     }
 
-    /// Writes the octets unless they are there already. `db` is inside a write transaction.
+    /// Writes the octets unless they are there already. `db` is inside a write transaction. `content` is their hash: whoever
+    /// hands them in has computed it, and it is verified whenever they are read.
     pub(super) fn put(
         &mut self,
         db: &Connection,
         content: &ContentHash,
         raw: &[u8],
     ) -> Result<(), StoreError> {
-        if ContentHash::of(raw) != *content {
-            return Err(StoreError::Failed(format!("the octets do not have the hash {}", content.0)));
-        }
+        debug_assert_eq!(ContentHash::of(raw), *content);
         if find(db, content)?.is_some() {
             return Ok(());
         }
-        let extent = self.append(db, raw)?;
-        db.prepare_cached("INSERT INTO blobs (hash, segment, start, length) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![content.0, extent.segment, whole(extent.start), whole(extent.length)])?;
-        Ok(())
+        let place = self.place(db)?;
+        self.write_at(place, raw)?;
+        self.name(db, content, (place, raw.len() as u64))
+    }
+
+    /// The same for octets in a file, from its beginning.
+    pub(super) fn put_file(
+        &mut self,
+        db: &Connection,
+        content: &ContentHash,
+        (file, bytes): (&File, u64),
+    ) -> Result<(), StoreError> {
+        if find(db, content)?.is_some() {
+            return Ok(());
+        }
+        let place = self.place(db)?;
+        let mut buffer = vec![0; COPY_BYTES];
+        let mut copied = 0;
+        while copied < bytes {
+            let length = usize::try_from(bytes - copied).unwrap_or(usize::MAX).min(COPY_BYTES);
+            let piece = &mut buffer[..length];
+            file.read_exact_at(piece, copied)
+                .map_err(|error| at_file(Path::new("a message that has arrived"), &error))?;
+            self.write_at(Place { start: place.start + copied, ..place }, piece)?;
+            copied += length as u64;
+        }
+        self.name(db, content, (place, bytes))
     }
 
     /// Makes everything durable that was written since the last call. Called right before the commit.
@@ -79,8 +119,10 @@ impl Appender {
             file.sync_data().map_err(|error| at_file(&segment_path(&self.folder, *segment), &error))?;
         }
         self.written.clear();
-        // The names of new files; cheap when there are none.
-        sync_folder(&self.folder)
+        match std::mem::replace(&mut self.names, Names::Durable) {
+            Names::Durable => Ok(()),
+            Names::New => sync_folder(&self.folder),
+        }
     }
 
     /// Forgets the files of a transaction that was rolled back.
@@ -88,49 +130,51 @@ impl Appender {
         self.written.clear();
     }
 
-    fn append(&mut self, db: &Connection, raw: &[u8]) -> Result<Extent, StoreError> {
-        self.check_folder()?;
-        let (segment, start) = self.place(db)?;
-        let length = raw.len() as u64;
-        self.write_at(segment, start, raw)?;
+    /// A row for the blob, and the segment's new end.
+    fn name(
+        &self,
+        db: &Connection,
+        content: &ContentHash,
+        (place, length): (Place, u64),
+    ) -> Result<(), StoreError> {
         db.prepare_cached(
             "INSERT INTO segments (id, bytes) VALUES (?1, ?2)
              ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes",
         )?
-        .execute(params![segment, whole(start + length)])?;
-        Ok(Extent { segment, start, length })
+        .execute(params![place.segment, whole(place.start + length)])?;
+        db.prepare_cached("INSERT INTO blobs (hash, segment, start, length) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![content.0, place.segment, whole(place.start), whole(length)])?;
+        Ok(())
     }
 
-    /// The segment to write to, and its committed end.
-    fn place(&self, db: &Connection) -> Result<(i64, u64), StoreError> {
+    /// The segment to write to, and its end, committed or of this transaction.
+    fn place(&mut self, db: &Connection) -> Result<Place, StoreError> {
+        self.check_folder()?;
         let last: Option<(i64, i64)> = db
             .prepare_cached("SELECT id, bytes FROM segments ORDER BY id DESC LIMIT 1")?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let Some((segment, bytes)) = last else { return Ok((1, 0)) };
-        let bytes = count(bytes)?;
-        if bytes < self.segment_bytes_max { Ok((segment, bytes)) } else { Ok((segment + 1, 0)) }
+        let Some((segment, bytes)) = last else { return Ok(Place { segment: 1, start: 0 }) };
+        let start = count(bytes)?;
+        if start < self.segment_bytes_max {
+            Ok(Place { segment, start })
+        } else {
+            Ok(Place { segment: segment + 1, start: 0 })
+        }
     }
 
-    fn write_at(&mut self, segment: i64, start: u64, raw: &[u8]) -> Result<(), StoreError> {
-        let path = segment_path(&self.folder, segment);
+    fn write_at(&mut self, Place { segment, start }: Place, raw: &[u8]) -> Result<(), StoreError> {
+        let path = || segment_path(&self.folder, segment);
         let file = match self.written.entry(segment) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                entry.insert(open_segment(&path).map_err(|error| at_file(&path, &error))?)
+                if start == 0 {
+                    self.names = Names::New;
+                }
+                entry.insert(open_at(&path(), start)?)
             }
         };
-        let length = file.metadata().map_err(|error| at_file(&path, &error))?.len();
-        if length < start {
-            return Err(StoreError::Damaged(format!(
-                "{} ends at byte {length} and should reach to byte {start}",
-                path.display()
-            )));
-        }
-        if length > start {
-            file.set_len(start).map_err(|error| at_file(&path, &error))?;
-        }
-        file.write_all_at(raw, start).map_err(|error| at_file(&path, &error))
+        file.write_all_at(raw, start).map_err(|error| at_file(&path(), &error))
     }
 
     /// Creates the folder on the first append, and makes sure that it is this store's.
@@ -167,7 +211,7 @@ pub(super) fn read(
     let Some(extent) = find(db, content)? else { return Ok(None) };
     let path = segment_path(folder, extent.segment);
     let damaged = |words: String| StoreError::Damaged(format!("blob {}: {words}", content.0));
-    if extent.length > limits::MESSAGE_BYTES_MAX {
+    if extent.length > limits::RECEIVED_BYTES_MAX {
         return Err(damaged(format!("its length of {} is impossible", extent.length)));
     }
     let file = File::open(&path).map_err(|error| damaged(format!("{}: {error}", path.display())))?;
@@ -192,6 +236,22 @@ fn find(db: &Connection, content: &ContentHash) -> Result<Option<Extent>, StoreE
 
 pub(super) fn segment_path(folder: &Path, segment: i64) -> PathBuf {
     folder.join(format!("{segment:06}.seg"))
+}
+
+/// Opens a segment whose octets before `start` are committed, and cuts off what a crashed or refused write left behind them.
+fn open_at(path: &Path, start: u64) -> Result<File, StoreError> {
+    let file = open_segment(path).map_err(|error| at_file(path, &error))?;
+    let length = file.metadata().map_err(|error| at_file(path, &error))?.len();
+    if length < start {
+        return Err(StoreError::Damaged(format!(
+            "{} ends at byte {length} and should reach to byte {start}",
+            path.display()
+        )));
+    }
+    if length > start {
+        file.set_len(start).map_err(|error| at_file(path, &error))?;
+    }
+    Ok(file)
 }
 
 fn open_segment(path: &Path) -> io::Result<File> {

@@ -1,6 +1,7 @@
 //! The door's methods: each is one read or one write, handed to the thread that does it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use super::commit::Commit;
 use super::{
     SqliteStore, alerts, approvals, blobs, declared, footings, incoming, lease, mailbox, messages, outbox,
-    outgoing, revision, runs, secrets, versions,
+    outgoing, revision, runs, secrets, spool, versions,
 };
 use crate::model::alert::Alert;
 use crate::model::approval::Decision;
@@ -28,8 +29,8 @@ use crate::model::secret::{
 };
 use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 use crate::store::{
-    Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, StateChange,
-    Store, StoreError,
+    Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, Spool,
+    StateChange, Store, StoreError,
 };
 
 #[async_trait]
@@ -188,9 +189,17 @@ impl Store for SqliteStore {
         self.read(move |db| incoming::cursor(db, &name)).await
     }
 
+    async fn spool(&self) -> Result<Box<dyn Spool>, StoreError> {
+        let (spools, folder) = (Arc::clone(&self.spools), self.blobs.clone());
+        let opened = tokio::task::spawn_blocking(move || spool::open(&spools, &folder)).await;
+        let stopped = |_| StoreError::Failed("taking in a large message was interrupted".to_owned());
+        Ok(Box::new(opened.map_err(stopped)??))
+    }
+
     async fn record(&self, lease: &Lease, batch: &IncomingBatch) -> Result<Recorded, StoreError> {
+        let spooled = self.spools.of(batch)?;
         let (lease, batch) = (lease.clone(), batch.clone());
-        self.write(move |work| incoming::record(work, &lease, &batch)).await
+        self.write(move |work| incoming::record(work, &lease, (&batch, &spooled))).await
     }
 
     async fn deletions(&self, mailbox: &Name) -> Result<Vec<RemoteId>, StoreError> {

@@ -6,12 +6,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
 use super::lease;
+use super::spool::SpoolFiles;
 use super::writer::Work;
 use crate::model::cursor::{Cursor, CursorAdvance, InboxId, RemoteId};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::record::{IncomingBatch, NewRecord, Recorded};
+use crate::model::record::{IncomingBatch, NewRecord, Octets, Recorded, Spooled};
 use crate::store::StoreError;
 
 /// Whether a message became a record by this batch.
@@ -76,15 +77,17 @@ pub(super) fn forget_deletions(db: &Connection, id: i64) -> Result<(), StoreErro
 pub(super) fn record(
     work: &mut Work<'_>,
     lease: &Lease,
-    batch: &IncomingBatch,
+    (batch, spooled): (&IncomingBatch, &SpoolFiles),
 ) -> Result<Recorded, StoreError> {
+    // Messages are written once and hardly ever looked at again: a large cache would only hold what is old.
+    work.db.pragma_update(None, "cache_size", -limits::STORE_RECORDING_CACHE_KIB)?;
     lease::check_mailbox(work.db, lease, &batch.mailbox)?;
     let id = mailbox_id(work.db, &batch.mailbox)?;
     let mut recorded = Recorded::default();
     // The cursor first: a new validity clears away deletions that can never be done, and none of this batch.
     advance(work.db, id, &batch.advance)?;
     for message in &batch.records {
-        match record_one(work, (id, micros(batch.at)), message)? {
+        match record_one(work, (id, micros(batch.at)), (message, spooled))? {
             Kept::New => recorded.new += 1,
             Kept::Known => recorded.known += 1,
         }
@@ -97,43 +100,72 @@ pub(super) fn record(
     Ok(recorded)
 }
 
-fn record_one(work: &mut Work<'_>, (id, at): (i64, i64), message: &NewRecord) -> Result<Kept, StoreError> {
+fn record_one(
+    work: &mut Work<'_>,
+    (id, at): (i64, i64),
+    (message, spooled): (&NewRecord, &SpoolFiles),
+) -> Result<Kept, StoreError> {
     let remote = remote_text(&message.remote);
     if let Some(known) = find_known(work.db, id, &remote, message)? {
         remember(work.db, id, &remote, known)?;
         return Ok(Kept::Known);
     }
-    if message.raw.len() as u64 > limits::MESSAGE_BYTES_MAX {
-        let limit = limits::MESSAGE_BYTES_MAX;
-        return Err(StoreError::Failed(format!(
-            "message {} exceeds the limit of {limit} bytes",
-            message.remote
-        )));
-    }
-    let blob = if message.raw.is_empty() {
-        None
-    } else {
-        work.blobs.put(work.db, &message.content, &message.raw)?;
-        Some(&message.content.0)
+    let blob = put(work, message, spooled)?;
+    let duplicate_of = match &message.facts.message_id {
+        Some(message_id) => original(work.db, id, message_id)?,
+        None => None,
     };
     let sql =
         "INSERT INTO messages (mailbox, remote, content, blob, bytes, received_at, recorded_at, message_id,
-                   facts, quarantine)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                   facts, quarantine, duplicate_of)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     work.db.prepare_cached(sql)?.execute(params![
         id,
         remote,
         message.content.0,
         blob,
-        whole(message.raw.len() as u64),
+        whole(message.raw.bytes()),
         message.received_at.map(micros),
         at,
         message.facts.message_id,
         to_json(&message.facts)?,
         message.quarantine,
+        duplicate_of,
     ])?;
     remember(work.db, id, &remote, work.db.last_insert_rowid())?;
     Ok(Kept::New)
+}
+
+/// Returns the name of the blob. `None`: the message has no octets.
+fn put<'m>(
+    work: &mut Work<'_>,
+    message: &'m NewRecord,
+    spooled: &SpoolFiles,
+) -> Result<Option<&'m str>, StoreError> {
+    let limit = limits::RECEIVED_BYTES_MAX;
+    if message.raw.bytes() > limit {
+        let words = format!("message {} exceeds the limit of {limit} bytes", message.remote);
+        return Err(StoreError::Failed(words));
+    }
+    match &message.raw {
+        Octets::Missing => return Ok(None),
+        Octets::Held(raw) => work.blobs.put(work.db, &message.content, raw)?,
+        Octets::Spooled(Spooled { number, bytes }) => {
+            let file = spooled.get(number);
+            let file =
+                file.ok_or_else(|| StoreError::Failed("the octets of a message are gone".to_owned()))?;
+            work.blobs.put_file(work.db, &message.content, (file, *bytes))?;
+        }
+    }
+    Ok(Some(&message.content.0))
+}
+
+/// The record that this Message-ID was first seen in, when that is one of another mailbox.
+fn original(db: &Connection, id: i64, message_id: &str) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT id, mailbox FROM messages WHERE message_id = ?1 ORDER BY id LIMIT 1";
+    let first: Option<(i64, i64)> =
+        db.prepare_cached(sql)?.query_row([message_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(first.filter(|(_, mailbox)| *mailbox != id).map(|(record, _)| record))
 }
 
 /// A message with octets is known by them; one that could not be fetched, by the id at its server.
@@ -143,7 +175,7 @@ fn find_known(
     remote: &str,
     message: &NewRecord,
 ) -> Result<Option<i64>, StoreError> {
-    let (sql, key) = if message.raw.is_empty() {
+    let (sql, key) = if message.raw.is_missing() {
         ("SELECT message FROM remotes WHERE mailbox = ?1 AND remote = ?2", remote)
     } else {
         ("SELECT id FROM messages WHERE mailbox = ?1 AND blob = ?2", message.content.0.as_str())

@@ -6,12 +6,14 @@ use super::columns::{
     count, from_json, mailbox_ids_ever, parse_name, parse_remote, timestamp, timestamp_opt, whole,
 };
 use crate::model::limits;
-use crate::model::record::{ContentHash, MessageRecord};
+use crate::model::record::{ContentHash, MessageRecord, OtherRecord};
 use crate::store::{MessageQuery, StoreError};
 
 const SELECT: &str =
     "SELECT messages.id, mailboxes.name, remote, content, bytes, received_at, recorded_at, facts,
-                          quarantine
+                          quarantine, duplicate_of,
+                          (SELECT owner.name FROM messages AS first JOIN mailboxes AS owner ON owner.id = first.mailbox
+                           WHERE first.id = messages.duplicate_of)
                       FROM messages JOIN mailboxes ON mailboxes.id = messages.mailbox";
 
 /// Newest first.
@@ -68,5 +70,9 @@ fn record(row: &Row<'_>) -> Result<MessageRecord, StoreError> {
         recorded_at: timestamp(row.get(6)?)?,
         facts: from_json("the facts of a message", &row.get::<_, String>(7)?)?,
         quarantine: row.get(8)?,
+        duplicate_of: match (row.get::<_, Option<i64>>(9)?, row.get::<_, Option<String>>(10)?) {
+            (Some(id), Some(mailbox)) => Some(OtherRecord { id: count(id)?, mailbox: parse_name(&mailbox)? }),
+            (Some(_), None) | (None, _) => None,
+        },
     })
 }

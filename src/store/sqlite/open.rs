@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::blobs::sync_folder;
@@ -37,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0004_runs.sql"),
     include_str!("../../../schema/sql/sqlite/0005_secrets.sql"),
     include_str!("../../../schema/sql/sqlite/0006_footings.sql"),
+    include_str!("../../../schema/sql/sqlite/0007_duplicates.sql"),
     include_str!("../../../schema/sql/sqlite/0008_sending_order.sql"),
     include_str!("../../../schema/sql/sqlite/0012_approvals.sql"),
 ];
@@ -91,6 +93,13 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
     db.pragma_update(None, "foreign_keys", true)?;
     // So that the pages of one large apply are written once, when it commits. In KiB, because it is negative.
     db.pragma_update(None, "cache_size", -limits::STORE_WRITER_CACHE_KIB)?;
+    // What a refused job of a group has changed is kept in memory, not in a file.
+    db.pragma_update(None, "temp_store", "memory")?;
+    // Otherwise the log is copied back after every few groups of messages, whose pages are mostly the same ones.
+    db.pragma_update(None, "wal_autocheckpoint", limits::STORE_LOG_PAGES)?;
+    // Statements are not planned anew for each value that is bound to them.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    db.set_prepared_statement_cache_capacity(limits::STORE_STATEMENTS_KEPT);
     migrate(&mut db, path, MIGRATIONS, id)?;
     complete(&mut db)?;
     Ok(db)

@@ -8,6 +8,7 @@ use super::columns::{mailbox_id_opt, micros, to_json, whole};
 use super::commit::{Commit, Write};
 use super::{declared, lease, mailbox, runs, secrets, versions};
 use crate::model::lease::Lease;
+use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::plan::Action;
 use crate::model::revision::Revision;
@@ -15,6 +16,8 @@ use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
 use crate::store::{Kept, StoreError};
 
 pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {
+    // All of an apply at once: see where the pragma is set for recording.
+    db.pragma_update(None, "cache_size", -limits::STORE_WRITER_CACHE_KIB)?;
     lease::check_state(db, lease)?;
     check_unused(db, &commit.fingerprint)?;
     check_origin(db, commit)?;

@@ -128,7 +128,10 @@ fn write_group(db: &Connection, blobs: &mut Appender, mut group: Vec<Box<dyn Job
         group.into_iter().for_each(|job| job.settle(Err(meaning(&error))));
         return;
     }
-    let committed = run_all(db, blobs, &mut group).and_then(|()| commit(db, blobs));
+    let committed = match group.as_mut_slice() {
+        [alone] => run_alone(db, blobs, alone.as_mut()),
+        together => run_all(db, blobs, together).and_then(|()| commit(db, blobs)),
+    };
     blobs.forget();
     if committed.is_err() && !db.is_autocommit() {
         // It fails only when SQLite has rolled back by itself.
@@ -147,6 +150,18 @@ fn write_group(db: &Connection, blobs: &mut Appender, mut group: Vec<Box<dyn Job
 fn settle_one(group: Vec<Box<dyn Job>>, error: StoreError) {
     if let Some(job) = group.into_iter().next() {
         job.settle(Err(error));
+    }
+}
+
+/// Runs a job that nobody shares the transaction with. It needs no savepoint, which would copy every page that it changes.
+fn run_alone(db: &Connection, blobs: &mut Appender, job: &mut dyn Job) -> Result<(), StoreError> {
+    let verdict = job.run(&mut Work { db, blobs });
+    if db.is_autocommit() {
+        return Err(StoreError::Failed("the transaction was rolled back".to_owned()));
+    }
+    match verdict {
+        Verdict::Keep => commit(db, blobs),
+        Verdict::Undo => Ok(db.execute_batch("ROLLBACK")?),
     }
 }
 

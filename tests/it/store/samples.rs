@@ -21,7 +21,7 @@ use mailplumb::model::plan::{Action, Effect, OperationPlan, Plan, PutMailbox, St
 use mailplumb::model::profile::{
     Authentication, Credentials, Endpoint, MailServers, Processing, Profile, Server, TlsMode,
 };
-use mailplumb::model::record::{ContentHash, IncomingBatch, MessageFacts, NewRecord};
+use mailplumb::model::record::{ContentHash, IncomingBatch, MessageFacts, NewRecord, Octets};
 use mailplumb::model::revision::Revision;
 use mailplumb::model::secret::{Sealed, SealedValue, SecretRef};
 use mailplumb::model::selection::Selection;
@@ -244,7 +244,7 @@ pub fn record(uid: u32, text: &str) -> NewRecord {
     NewRecord {
         remote: RemoteId::Uid { validity: 1, uid },
         content: ContentHash::of(&raw),
-        raw,
+        raw: Octets::Held(raw),
         received_at: Some(at(-10)),
         facts: MessageFacts { subject: Some(text.to_owned()), ..MessageFacts::default() },
         quarantine: None,

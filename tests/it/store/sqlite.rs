@@ -126,7 +126,10 @@ async fn a_read_only_store_reads_beside_a_writer_and_writes_nothing() {
     let writer = with_a_record(&path).await;
     let reader = open(&path, Open::ReadOnly).unwrap();
     assert_eq!(reader.stored().await.unwrap(), writer.stored().await.unwrap());
-    assert_eq!(reader.raw(&record(1, "first").content).await.unwrap(), Some(record(1, "first").raw));
+    assert_eq!(
+        reader.raw(&record(1, "first").content).await.unwrap(),
+        record(1, "first").raw.held().cloned()
+    );
     let refused = reader.enqueue(&outgoing("anna", None)).await;
     assert!(matches!(refused, Err(StoreError::ReadOnly(_))));
     let lease = lease_mailbox(&writer, "anna").await;
@@ -147,8 +150,8 @@ async fn what_a_refused_write_left_in_a_segment_is_cut_off() {
     let second = record(2, "second");
     let lease = lease_mailbox(&store, "anna").await;
     store.record(&lease, &batch("anna", 2, vec![second.clone()])).await.unwrap();
-    assert_eq!(std::fs::read(&segment).unwrap(), [&committed[..], &second.raw].concat());
-    assert_eq!(store.raw(&second.content).await.unwrap(), Some(second.raw));
+    assert_eq!(std::fs::read(&segment).unwrap(), [&committed[..], second.raw.held().unwrap()].concat());
+    assert_eq!(store.raw(&second.content).await.unwrap(), second.raw.held().cloned());
 }
 
 #[tokio::test]

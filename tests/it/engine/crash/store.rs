@@ -20,7 +20,8 @@ use mailplumb::model::secret::{
 };
 use mailplumb::model::stored::Stored;
 use mailplumb::store::{
-    MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, StateChange, Store, StoreError,
+    MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, Spool, StateChange, Store,
+    StoreError,
 };
 
 use super::points::Points;
@@ -161,6 +162,11 @@ impl Store for CrashingStore {
     async fn cursor(&self, mailbox: &Name) -> Result<Cursor, StoreError> {
         self.points.reach("Store::cursor");
         self.real.cursor(mailbox).await
+    }
+
+    async fn spool(&self) -> Result<Box<dyn Spool>, StoreError> {
+        self.points.reach("Store::spool");
+        self.real.spool().await
     }
 
     async fn record(&self, lease: &Lease, batch: &IncomingBatch) -> Result<Recorded, StoreError> {

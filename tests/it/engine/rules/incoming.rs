@@ -1,11 +1,15 @@
 //! Reading: what becomes a record, and what is removed when.
 
 use mailplumb::model::event::Event;
+use mailplumb::model::limits;
 use mailplumb::model::operation::Operation;
+use mailplumb::model::record::{ContentHash, Parsed};
 use mailplumb::playground::{Fault, Protocol, Times};
+use mailplumb::store::MessageQuery;
 
 use super::super::world::{World, address, dated_letter, letter, moment};
 use super::{done, failed, subjects};
+use crate::support::fault_proxy::{FaultProxy, Spoil};
 
 const LONG_AGO: &str = "Mon, 03 Mar 2025 10:00:00 +0000";
 
@@ -108,6 +112,73 @@ async fn a_pop3_server_that_suddenly_lists_nothing_makes_us_forget_nothing() {
     );
     assert_eq!(subjects(&desk).await.len(), 3);
     assert_eq!(world.inbox("support").len(), inbox - 4);
+}
+
+/// Lines that all differ, so that a piece in the wrong place would show.
+fn large_letter(subject: &str, bytes: u64) -> Vec<u8> {
+    let lines = usize::try_from(bytes / 64 + 1).unwrap();
+    let body = (0..lines).map(|number| format!("{number:062}\r\n"));
+    let body: String = body.collect();
+    [letter(subject), body.into_bytes()].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_too_large_to_be_held_becomes_a_record_like_any_other() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    for user in ["anna", "ben"] {
+        let large = large_letter(&format!("{user} large"), limits::HELD_BYTES_MAX);
+        world.deliver(user, &letter(&format!("{user} before")));
+        world.deliver(user, &large);
+        world.deliver(user, &letter(&format!("{user} after")));
+        assert_eq!(done(desk.incoming(user).await).recorded, 3, "{user}");
+        let records = desk.engine.store.messages(&MessageQuery::default()).await.unwrap();
+        let record = records.iter().find(|record| record.content == ContentHash::of(&large)).unwrap();
+        assert_eq!((record.bytes, &record.quarantine), (large.len() as u64, &None));
+        assert_eq!(record.facts.parsed, Parsed::Whole);
+        let raw = desk.engine.store.raw(&record.content).await.unwrap().unwrap();
+        assert!(raw == large, "octet by octet");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_message_that_breaks_off_leaves_nothing_behind_and_comes_again() {
+    let world = World::start();
+    world.site.desk().apply().await;
+    let large = large_letter("large", limits::HELD_BYTES_MAX);
+    let ports = std::fs::read_to_string(world.site.path("ports")).unwrap();
+    for (user, port) in [("anna", "993 "), ("ben", "110 ")] {
+        world.deliver(user, &letter(&format!("{user} before")));
+        world.deliver(user, &large);
+        let address = ports.lines().find_map(|line| line.strip_prefix(port)).unwrap();
+        let proxy = FaultProxy::start(address.parse().unwrap(), Spoil::Close(5_000_000)).await;
+        world.site.write("ports", &ports.replace(address, &proxy.address.to_string()));
+        let desk = world.site.desk();
+        assert_eq!(failed(desk.incoming(user).await), "connection-lost");
+        let before = format!("letter {user} before");
+        assert!(subjects(&desk).await.contains(&before), "what had arrived before it stands");
+        world.site.write("ports", &ports);
+        let desk = world.site.desk();
+        assert_eq!(done(desk.incoming(user).await).recorded, 1);
+        assert_eq!(desk.state(user, Operation::Incoming).await, "enabled");
+    }
+    assert_eq!(subjects(&world.site.desk()).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_message_to_two_mailboxes_is_stored_once_and_the_second_record_says_so() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    for user in ["anna", "ben"] {
+        world.deliver(user, &letter("to both"));
+        done(desk.incoming(user).await);
+    }
+    let records = desk.engine.store.messages(&MessageQuery::default()).await.unwrap();
+    let [second, first] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((&first.content, &first.duplicate_of), (&second.content, &None));
+    assert_eq!(second.duplicate_of.as_ref().map(|other| other.id), Some(first.id));
 }
 
 #[tokio::test]

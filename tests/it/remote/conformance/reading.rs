@@ -1,6 +1,7 @@
 //! Listing and fetching: octet by octet, whatever was delivered.
 
 use mailplumb::model::cursor::{Content, Cursor, Part};
+use mailplumb::model::limits;
 use mailplumb::model::profile::Protocol;
 use mailplumb::model::record::ContentHash;
 use mailplumb::playground::corpus;
@@ -16,6 +17,8 @@ in_every_world! {
     headers_alone_are_the_block_up_to_the_empty_line,
     nothing_is_marked_as_read,
     sizes_are_told_before_anything_is_fetched,
+    a_message_too_large_to_be_held_arrives_octet_by_octet_between_others,
+    fetching_all_at_once_and_one_after_the_other_is_the_same,
 }
 
 /// Delivers, fetches by both protocols, and compares hashes with what the server promises to hand out.
@@ -55,6 +58,32 @@ fn difference(received: &[u8], expected: &[u8]) -> String {
         String::from_utf8_lossy(window).escape_debug().to_string()
     };
     format!("at {at}: received `{}`, expected `{}`", around(received), around(expected))
+}
+
+async fn a_message_too_large_to_be_held_arrives_octet_by_octet_between_others(world: &dyn World) {
+    let line = |number: usize| format!("{number:06} {}\r\n..{}\r\n", "x".repeat(60), "y".repeat(number % 7));
+    let lines = usize::try_from(limits::HELD_BYTES_MAX).unwrap() / 70 + 1000;
+    let large: String =
+        std::iter::once("Subject: large\r\n\r\n".to_owned()).chain((0..lines).map(line)).collect();
+    assert!(large.len() as u64 > limits::HELD_BYTES_MAX);
+    let small = b"Subject: small\r\n\r\nsmall\r\n".to_vec();
+    arrives(world, &[small.clone(), large.into_bytes(), small]).await;
+}
+
+async fn fetching_all_at_once_and_one_after_the_other_is_the_same(world: &dyn World) {
+    for raw in corpus::messages(30, 5) {
+        world.deliver(ANNA, &raw);
+    }
+    for protocol in READING {
+        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        let handed = fetch(&mut session, listing.messages(), Part::Whole).await;
+        for (listed, handed) in listing.messages().iter().zip(handed) {
+            let fetched = session.fetch(std::slice::from_ref(listed), Part::Whole).await.unwrap();
+            assert_eq!((fetched.len(), &fetched[0].content), (1, &handed));
+        }
+        session.delete_and_close(&[]).await.unwrap();
+    }
 }
 
 async fn the_corpus_arrives_octet_by_octet(world: &dyn World) {

@@ -5,9 +5,11 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use mailplumb::model::clock::Clock;
 use mailplumb::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
-use mailplumb::model::failure::{RemoteError, StepTaken};
+use mailplumb::model::failure::{Cause, RemoteError, StepTaken};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::{Authentication, Credentials, Endpoint, Protocol, ServerKind, TlsMode};
@@ -15,7 +17,7 @@ use mailplumb::model::secret::Secret;
 use mailplumb::model::server::{Destination, Login};
 use mailplumb::net::Network;
 use mailplumb::remote::connectors::Connectors;
-use mailplumb::remote::{Receive, Remotes, Submit, Trace};
+use mailplumb::remote::{Arrivals, Receive, Remotes, Submit, Trace};
 
 use super::{ANNA, ANNAS_PASSWORD, Door, World};
 use crate::support::certificates::HOST;
@@ -227,11 +229,45 @@ pub fn behind(cursor: &Cursor, listing: &Listing) -> Cursor {
     }
 }
 
-/// The contents in the order of the listing.
+/// Takes what is handed over, and puts messages in pieces together.
+#[derive(Default)]
+pub struct Taken {
+    pub fetched: Vec<Fetched>,
+    pub pieces: Vec<u8>,
+}
+
+#[async_trait]
+impl Arrivals for Taken {
+    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause> {
+        self.pieces.extend_from_slice(&octets);
+        Ok(())
+    }
+
+    async fn message(&mut self, mut fetched: Fetched) -> Result<(), Cause> {
+        if let Content::Streamed(bytes) = fetched.content {
+            assert_eq!(bytes, self.pieces.len() as u64);
+            fetched.content = Content::Bytes(std::mem::take(&mut self.pieces).into());
+        }
+        assert!(self.pieces.is_empty());
+        self.fetched.push(fetched);
+        Ok(())
+    }
+}
+
+/// The contents in the order of the listing, fetched as the engine does: whole messages are handed over as they arrive.
 pub async fn fetch(session: &mut Box<dyn Receive>, messages: &[Listed], part: Part) -> Vec<Content> {
     let mut fetched = Vec::new();
-    for batch in messages.chunks(16) {
-        fetched.extend(session.fetch(batch, part).await.unwrap());
+    match part {
+        Part::Whole => {
+            let mut taken = Taken::default();
+            session.fetch_each(messages, &mut taken).await.unwrap();
+            fetched = taken.fetched;
+        }
+        Part::Headers => {
+            for batch in messages.chunks(16) {
+                fetched.extend(session.fetch(batch, part).await.unwrap());
+            }
+        }
     }
     assert_eq!(fetched.len(), messages.len(), "one answer for each");
     let mut by_id: BTreeMap<RemoteId, Content> =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mailplumb::model::cursor::{Cursor, CursorAdvance, InboxId, RemoteId};
-use mailplumb::model::record::{ContentHash, IncomingBatch, NewRecord, Recorded};
+use mailplumb::model::record::{ContentHash, IncomingBatch, NewRecord, Octets, OtherRecord, Recorded};
 use mailplumb::store::{MessageQuery, Store, StoreError};
 
 use super::World;
@@ -28,11 +28,11 @@ pub async fn records_and_cursor_are_written_together(world: &World) {
     assert_eq!(other.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 7 });
     let listed = all(&*other).await.remove(0);
     assert_eq!((&listed.remote, &listed.content), (&new.remote, &new.content));
-    assert_eq!((listed.bytes, &listed.facts), (new.raw.len() as u64, &new.facts));
+    assert_eq!((listed.bytes, &listed.facts), (new.raw.bytes(), &new.facts));
     assert_eq!((listed.received_at, listed.recorded_at), (new.received_at, at(5)));
     assert_eq!(listed.quarantine, None);
     assert_eq!(other.message(listed.id).await.unwrap(), Some(listed));
-    assert_eq!(other.raw(&new.content).await.unwrap(), Some(new.raw));
+    assert_eq!(other.raw(&new.content).await.unwrap(), new.raw.held().cloned());
     assert_eq!(other.message(4711).await.unwrap(), None);
     assert_eq!(other.raw(&ContentHash::of(b"never seen")).await.unwrap(), None);
 }
@@ -52,7 +52,7 @@ pub async fn a_batch_that_fails_leaves_cursor_and_records_as_they_were(world: &W
 
     let good = record(2, "second");
     store.record(&lease, &batch("anna", 2, vec![good.clone()])).await.unwrap();
-    assert_eq!(store.raw(&good.content).await.unwrap(), Some(good.raw));
+    assert_eq!(store.raw(&good.content).await.unwrap(), good.raw.held().cloned());
 }
 
 pub async fn another_inbox_begins_anew_and_loses_no_record(world: &World) {
@@ -96,7 +96,7 @@ pub async fn a_message_without_octets_is_known_by_its_remote_id(world: &World) {
     set_up(store, &["anna"]).await;
     let lease = lease_mailbox(store, "anna").await;
     let too_large = |uid| NewRecord {
-        raw: Bytes::new(),
+        raw: Octets::Missing,
         content: ContentHash::of(b""),
         quarantine: Some("too large".to_owned()),
         ..record(uid, "unused")
@@ -108,6 +108,49 @@ pub async fn a_message_without_octets_is_known_by_its_remote_id(world: &World) {
     assert_eq!(store.raw(&ContentHash::of(b"")).await.unwrap(), None);
     let fetched = store.record(&lease, &batch("anna", 2, vec![record(2, "after all")])).await.unwrap();
     assert_eq!(fetched, Recorded { new: 1, known: 0 });
+}
+
+pub async fn a_message_that_arrives_in_pieces_is_stored_whole(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let raw: Vec<u8> = (0..3_000_001_u32).map(|number| number.to_le_bytes()[0]).collect();
+    let mut spool = store.spool().await.unwrap();
+    for piece in raw.chunks(70_000) {
+        spool.append(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    assert_eq!((spool.bytes(), &spool.beginning(10).await.unwrap()[..]), (raw.len() as u64, &raw[..10]));
+    let (spooled, content) = spool.finish().await.unwrap();
+    assert_eq!(content, ContentHash::of(&raw));
+    let large = NewRecord { raw: Octets::Spooled(spooled), content: content.clone(), ..record(1, "large") };
+    let small = record(2, "small");
+    let both = batch("anna", 2, vec![large.clone(), small.clone()]);
+    assert_eq!(store.record(&lease, &both).await.unwrap(), Recorded { new: 2, known: 0 });
+    drop(spool);
+    assert_eq!(store.raw(&content).await.unwrap().as_deref(), Some(&raw[..]));
+    assert_eq!(store.raw(&small.content).await.unwrap().as_ref(), small.raw.held());
+    let again = store.record(&lease, &both).await;
+    assert!(matches!(again, Err(StoreError::Failed(_))), "octets that were let go of: {again:?}");
+}
+
+pub async fn a_message_of_another_mailbox_is_a_duplicate_by_its_message_id(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna", "ben"]).await;
+    let with_id = |uid, text: &str, id: &str| {
+        let mut record = record(uid, text);
+        record.facts.message_id = Some(id.to_owned());
+        record
+    };
+    let lease = lease_mailbox(store, "anna").await;
+    let first = vec![with_id(1, "one", "1@x"), with_id(2, "one with a footer", "1@x"), record(3, "no id")];
+    store.record(&lease, &batch("anna", 3, first)).await.unwrap();
+    let lease = lease_mailbox(store, "ben").await;
+    let second = vec![with_id(1, "one", "1@x"), with_id(2, "two", "2@x"), record(3, "no id")];
+    assert_eq!(store.record(&lease, &batch("ben", 3, second)).await.unwrap(), Recorded { new: 3, known: 0 });
+    let records = all(store).await;
+    let said: Vec<_> = records.iter().rev().map(|record| record.duplicate_of.clone()).collect();
+    let original = OtherRecord { id: records.last().unwrap().id, mailbox: name("anna") };
+    assert_eq!(said, [None, None, None, Some(original), None, None]);
 }
 
 pub async fn a_cursor_does_not_go_back_within_one_validity(world: &World) {

@@ -173,7 +173,7 @@ pub async fn a_deleted_mailbox_keeps_its_records_under_its_name(world: &World) {
     apply(store, vec![Effect::DeleteMailbox(name("anna"))]).await.unwrap();
     let query = MessageQuery { mailbox: Some(name("anna")), ..Default::default() };
     assert_eq!(store.messages(&query).await.unwrap().len(), 1);
-    assert_eq!(store.raw(&old.content).await.unwrap().unwrap(), old.raw);
+    assert_eq!(store.raw(&old.content).await.unwrap().as_ref(), old.raw.held());
 
     // A new mailbox of the same name is another one: unread, and with the same octets not known to it.
     apply(store, vec![put_effect("anna", "c1")]).await.unwrap();

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Pulls one mailbox from a private Dovecot: mailplumb, the byte-dropping floor, and the peers that are installed.
+
+    benches/mail/bench.py pull --binary target/release/mailplumb [--messages 10000] [--runs 3] [--tls] [NAME ...]
+    benches/mail/bench.py large --binary target/release/mailplumb
+
+`pull` measures every client in the same run, each with a fresh state, against the same corpus. `large` measures the
+memory that a 150 MB message, a mailbox of 100,000 messages and a message nested 1,000 deep take.
+
+Everything lives in a folder of its own (--root, by default under $TMPDIR; put it on a tmpfs to take the disk out of
+the picture), listens on loopback only, and ends with the command. The corpus is the same for the same --messages and
+is kept between runs, with the SHA-256 of every message; what mailplumb has stored is compared with them. A client that
+is not installed appears as missing. Compare rows of one run only, and trust CPU seconds and ratios on a busy machine.
+
+Needs Dovecot with IMAP and POP3. Peers: isync, mpop, fetchmail, getmail6 (Debian's names). GNU time for memory.
+"""
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import corpus  # noqa: E402
+import peers  # noqa: E402
+from server import Server  # noqa: E402
+
+RUN_AS = "mail"
+
+
+def become_nobody(root):
+    """Dovecot refuses to serve mail as root: everything then runs as one unprivileged account."""
+    if os.getuid() != 0:
+        return
+    import pwd
+    account = pwd.getpwnam(RUN_AS)
+    os.makedirs(root, exist_ok=True)
+    os.chown(root, account.pw_uid, account.pw_gid)
+    os.setgroups([])
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+
+
+def measure(argv, env, folder, server):
+    """One run: wall and CPU seconds, peak memory in MiB, the server's CPU seconds."""
+    clock = shutil.which("time")
+    report = os.path.join(folder, "time.out")
+    wrapped = [clock, "-q", "-o", report, "-f", "%U %S %M"] + argv if clock else argv
+    before, began = server.cpu_seconds(), time.perf_counter()
+    with open(os.path.join(folder, "client.log"), "wb") as log:
+        code = subprocess.call(wrapped, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    wall = time.perf_counter() - began
+    if code != 0:
+        with open(os.path.join(folder, "client.log"), errors="replace") as log:
+            raise RuntimeError("%s exited %d: %s" % (argv[0], code, log.read()[-2000:]))
+    time.sleep(0.3)  # until the server's process has ended and is counted
+    user, system, memory = ("0 0 0" if not clock else open(report).read()).split()[:3]
+    return {
+        "wall": wall,
+        "cpu": float(user) + float(system),
+        "mib": int(memory) / 1024,
+        "server": server.cpu_seconds() - before,
+    }
+
+
+def fresh(root, name):
+    folder = os.path.join(root, "clients", name)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    return folder
+
+
+def stored_digests(folder):
+    """The SHA-256 of each stored message, read from the segments as the database says."""
+    database = sqlite3.connect(os.path.join(folder, "state", "state.db"))
+    rows = database.execute(
+        "SELECT segment, start, length FROM messages JOIN blobs ON blobs.hash = messages.blob").fetchall()
+    database.close()
+    files, digests = {}, []
+    for segment, start, length in rows:
+        if segment not in files:
+            files[segment] = open(os.path.join(folder, "state", "blobs", "%06d.seg" % segment), "rb")
+        files[segment].seek(start)
+        digest, left = hashlib.sha256(), length
+        while left:
+            piece = files[segment].read(min(left, 1 << 20))
+            digest.update(piece)
+            left -= len(piece)
+        digests.append(digest.hexdigest())
+    return sorted(digests)
+
+
+def pull(options):
+    root = options.root
+    messages = corpus.mailbox(root, "u0001", options.messages)
+    expected = sorted({message["sha256"] for message in messages})
+    octets = sum(message["size"] for message in messages)
+    rows = []
+    with Server(root) as server:
+        for name in options.names or peers.NAMES:
+            client = peers.client(name, server, options)
+            if client is None:
+                rows.append((name, None, "not installed"))
+                continue
+            runs, count = [], ""
+            try:
+                for _ in range(options.runs):
+                    folder = fresh(root, name)
+                    client.prepare(folder)
+                    runs.append(measure(client.argv(folder), client.env(folder), folder, server))
+                    count = client.count(folder)
+                    if name.startswith("mailplumb"):
+                        found = stored_digests(folder)
+                        count = "%d, every SHA-256 right" % len(found) if found == expected else "WRONG"
+            except (RuntimeError, OSError) as error:
+                rows.append((name, None, str(error).replace("\n", " ")[-300:]))
+                continue
+            rows.append((name, runs, count))
+            print(name, ["%.2f" % run["wall"] for run in runs], "load %.1f" % os.getloadavg()[0], file=sys.stderr)
+            if not options.keep:
+                shutil.rmtree(os.path.join(root, "clients", name), ignore_errors=True)
+    show(rows, len(messages), octets, "TLS" if options.tls else "clear text")
+
+
+def show(rows, count, octets, how):
+    print("%d messages, %.1f MB, %s" % (count, octets / 1e6, how))
+    print("| client | messages/s | wall s (median, range) | client CPU s | server CPU s | peak MiB | stored |")
+    print("|---|---|---|---|---|---|---|")
+    for name, runs, said in rows:
+        if runs is None:
+            print("| %s | | | | | | %s |" % (name, said))
+            continue
+        wall = statistics.median(run["wall"] for run in runs)
+        print("| %s | %.0f | %.2f (%.2f-%.2f) | %.2f | %.2f | %.1f | %s |" % (
+            name, count / wall, wall, min(run["wall"] for run in runs), max(run["wall"] for run in runs),
+            statistics.median(run["cpu"] for run in runs), statistics.median(run["server"] for run in runs),
+            max(run["mib"] for run in runs), said), flush=True)
+
+
+def large(options):
+    root = options.root
+    cases = {
+        "one message of 150 MB": ("large1", lambda: corpus.huge(root, "large1", 150_000_000)),
+        "100,000 messages": ("large2", lambda: corpus.many(root, "large2", 100_000)),
+        "nested 1,000 deep": ("large3", lambda: corpus.nested(root, "large3", 1000)),
+    }
+    print("| case | protocol | wall s | client CPU s | peak MiB | stored |\n|---|---|---|---|---|---|")
+    with Server(root) as server:
+        for words, (user, make) in cases.items():
+            expected = make()
+            for protocol in ("imap", "pop3"):
+                options.user = user
+                client = peers.client("mailplumb-" + protocol, server, options)
+                folder = fresh(root, "large")
+                client.prepare(folder)
+                run = measure(client.argv(folder), client.env(folder), folder, server)
+                right = stored_digests(folder) == sorted(set(expected))
+                said = "every SHA-256 right" if right else "WRONG"
+                print("| %s | %s | %.1f | %.1f | %.1f | %s |" % (
+                    words, protocol, run["wall"], run["cpu"], run["mib"], said), flush=True)
+                if not options.keep:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["pull", "large"])
+    parser.add_argument("names", nargs="*", help="of " + ", ".join(peers.NAMES))
+    parser.add_argument("--binary", default="target/release/mailplumb")
+    parser.add_argument("--root", default=os.path.join(tempfile.gettempdir(), "mailplumb-bench"))
+    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="leave what the clients wrote")
+    options = parser.parse_intermixed_args()
+    options.root, options.binary = os.path.abspath(options.root), os.path.abspath(options.binary)
+    options.user = "u0001"
+    become_nobody(options.root)
+    {"pull": pull, "large": large}[options.what](options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,352 @@
+//! Messages on their way from a session into the store: one task reads the server, this one parses and decides, and the
+//! store's writer makes a group of records durable while the next one gathers.
+//!
+//! What has arrived and is not yet durable is bounded: when it is too much, the server is not read until some of it is.
+//! Groups are written one after the other, so that a cursor never goes past a group that was refused.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::model::cursor::{Content, Fetched, Listed, RemoteId};
+use crate::model::event::Cycle;
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::lease::Lease;
+use crate::model::limits;
+use crate::model::name::Name;
+use crate::model::record::{IncomingBatch, NewRecord, Recorded};
+use crate::remote::{Arrivals, Receive};
+use crate::store::{Spool, Store, StoreError};
+use crate::sync::dealt::Dealt;
+use crate::sync::incoming::{self, Decision, Deletion, Large, Rules};
+
+use super::{Engine, WorkError};
+
+/// The unit in which room is counted.
+const ROOM_UNIT_BYTES: u64 = 1024;
+const ROOM_UNITS: u64 = limits::FETCH_WINDOW_BYTES / ROOM_UNIT_BYTES;
+/// Arrivals on their way from the task that reads the server, however small they are.
+const ARRIVALS_WAITING_MAX: usize = 256;
+
+/// How a fetch ended.
+pub(super) enum Ended {
+    AllAnswered(Box<dyn Receive>),
+    Failed(RemoteError),
+    /// The process was asked to stop.
+    Stopped,
+}
+
+/// Takes the messages of one mailbox in.
+pub(super) struct Intake<'a> {
+    engine: &'a Engine,
+    lease: &'a Lease,
+    mailbox: &'a Name,
+    rules: Rules,
+    dealt: Dealt,
+    group: Group,
+    writing: Writing,
+    spool: Option<Box<dyn Spool>>,
+    /// What was done so far.
+    pub cycle: Cycle,
+}
+
+/// The group before the present one.
+enum Writing {
+    Nothing,
+    Group(JoinHandle<Result<Recorded, StoreError>>),
+    /// The store refused it. No later one is written: the cursor would go past it.
+    Refused,
+}
+
+/// Messages that become durable together.
+#[derive(Default)]
+struct Group {
+    records: Vec<NewRecord>,
+    /// Our own test messages, where mail is removed after processing.
+    remove: Vec<RemoteId>,
+    /// Messages dealt with, also those that leave no record.
+    messages: usize,
+    bytes: u64,
+    /// Given back when the group is durable.
+    room: Vec<OwnedSemaphorePermit>,
+    spools: Vec<Box<dyn Spool>>,
+    /// When its first message has waited long enough for others.
+    due: Option<Pin<Box<Sleep>>>,
+}
+
+impl Group {
+    /// Waits until the group is to be written although it is not full.
+    async fn until_due(&mut self) {
+        match &mut self.due {
+            Some(due) => due.await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.messages >= limits::RECORD_GROUP_MESSAGES || self.bytes >= limits::RECORD_GROUP_BYTES
+    }
+}
+
+enum Arrival {
+    Piece(Bytes, OwnedSemaphorePermit),
+    Message(Box<Fetched>, OwnedSemaphorePermit),
+}
+
+/// Where the task that reads the server puts what it reads.
+struct Inlet {
+    arrivals: mpsc::Sender<Arrival>,
+    room: Arc<Semaphore>,
+}
+
+impl Inlet {
+    async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Cause> {
+        let units = (bytes as u64).div_ceil(ROOM_UNIT_BYTES).clamp(1, ROOM_UNITS);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).acquire_many_owned(units).await.map_err(|_closed| not_taken())
+    }
+
+    async fn put(&self, arrival: Arrival) -> Result<(), Cause> {
+        self.arrivals.send(arrival).await.map_err(|_closed| not_taken())
+    }
+}
+
+/// Nobody sees it: who stopped taking knows why.
+fn not_taken() -> Cause {
+    Cause::Internal { detail: "what arrives is not taken any more".to_owned() }
+}
+
+#[async_trait]
+impl Arrivals for Inlet {
+    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause> {
+        let room = self.room_for(octets.len()).await?;
+        self.put(Arrival::Piece(octets, room)).await
+    }
+
+    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
+        let bytes = match &fetched.content {
+            Content::Bytes(octets) => octets.len(),
+            Content::Streamed(_) | Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => 0,
+        };
+        let room = self.room_for(bytes).await?;
+        self.put(Arrival::Message(Box::new(fetched), room)).await
+    }
+}
+
+type Reader = AbortOnDropHandle<(Box<dyn Receive>, Result<(), RemoteError>)>;
+
+impl<'a> Intake<'a> {
+    pub fn new(
+        engine: &'a Engine,
+        lease: &'a Lease,
+        mailbox: &'a Name,
+        (rules, dealt): (Rules, Dealt),
+    ) -> Self {
+        Self {
+            engine,
+            lease,
+            mailbox,
+            rules,
+            dealt,
+            group: Group::default(),
+            writing: Writing::Nothing,
+            spool: None,
+            cycle: Cycle::default(),
+        }
+    }
+
+    /// The message is too old to be fetched.
+    pub fn pass_over(&mut self, id: &RemoteId) {
+        self.dealt.note(id);
+        self.cycle.before_from += 1;
+    }
+
+    /// Fetches these messages. What has arrived is taken in, however it ends; an error is one of the store.
+    pub async fn fetch(
+        &mut self,
+        session: Box<dyn Receive>,
+        messages: Vec<Listed>,
+    ) -> Result<Ended, WorkError> {
+        let expected = self.dealt.left() - messages.len().min(self.dealt.left());
+        let (reader, arrivals) = read(session, messages);
+        if let Some(ended) = self.take_all(arrivals).await? {
+            return Ok(ended);
+        }
+        // Pieces of a message whose end did not come belong to none.
+        self.spool = None;
+        let (session, read) = reader.await.map_err(|_panic| interrupted())?;
+        match read {
+            Err(error) => Ok(Ended::Failed(error)),
+            Ok(()) if self.dealt.left() > expected => {
+                let detail = format!("no answer about {} messages", self.dealt.left() - expected);
+                Ok(Ended::Failed(RemoteError::new(TestStep::Read, Cause::Garbage { detail })))
+            }
+            Ok(()) => Ok(Ended::AllAnswered(session)),
+        }
+    }
+
+    /// Takes in until nothing comes any more (`None`), or until there is a reason to wait no longer.
+    async fn take_all(&mut self, mut arrivals: mpsc::Receiver<Arrival>) -> Result<Option<Ended>, WorkError> {
+        loop {
+            let arrived = tokio::select! {
+                biased;
+                () = self.engine.stopping.cancelled() => return Ok(Some(Ended::Stopped)),
+                () = self.group.until_due() => {
+                    self.write().await?;
+                    continue;
+                }
+                arrived = timeout(limits::REMOTE_CALL_TIMEOUT, arrivals.recv()) => arrived,
+            };
+            match arrived {
+                Ok(Some(Arrival::Piece(octets, _room))) => self.spool(octets).await?,
+                Ok(Some(Arrival::Message(fetched, room))) => {
+                    self.group.room.push(room);
+                    self.take(*fetched).await?;
+                }
+                Ok(None) => return Ok(None),
+                // Each wait has its own limit, and a server that drips would never reach one.
+                Err(_) => {
+                    let seconds = limits::REMOTE_CALL_TIMEOUT.as_secs();
+                    let error = RemoteError::new(TestStep::Read, Cause::TimedOut { seconds });
+                    return Ok(Some(Ended::Failed(error)));
+                }
+            }
+        }
+    }
+
+    async fn spool(&mut self, octets: Bytes) -> Result<(), WorkError> {
+        let spool = match &mut self.spool {
+            Some(spool) => spool,
+            empty => empty.insert(self.engine.store.spool().await?),
+        };
+        Ok(spool.append(octets).await?)
+    }
+
+    /// Decides about one message. Its record becomes durable with its group.
+    pub async fn take(&mut self, fetched: Fetched) -> Result<(), WorkError> {
+        self.dealt.note(&fetched.id);
+        let decision = match (fetched.content, self.spool.take()) {
+            (Content::Streamed(bytes), Some(spool)) if spool.bytes() == bytes => {
+                self.decide_spooled(fetched.id, fetched.received, spool).await?
+            }
+            (content, _) => incoming::decide(Fetched { content, ..fetched }, self.rules),
+        };
+        if let Some(record) = self.record_of(decision).await? {
+            self.group.bytes += record.raw.bytes();
+            self.group.records.push(record);
+        }
+        self.group.messages += 1;
+        self.group.due.get_or_insert_with(|| Box::pin(sleep(limits::RECORD_GROUP_WAIT)));
+        if self.group.is_full() {
+            self.write().await?;
+        }
+        Ok(())
+    }
+
+    async fn decide_spooled(
+        &mut self,
+        id: RemoteId,
+        received: Option<jiff::Timestamp>,
+        mut spool: Box<dyn Spool>,
+    ) -> Result<Decision, WorkError> {
+        let parsed_max = limits::MESSAGE_PARSE_BYTES_MAX as u64;
+        let looked_at =
+            if spool.bytes() <= parsed_max { parsed_max } else { limits::HEADER_BYTES_MAX as u64 };
+        let beginning = spool.beginning(looked_at).await?;
+        let (spooled, content) = spool.finish().await?;
+        self.group.spools.push(spool);
+        Ok(incoming::decide_large(id, received, Large { spooled, content, beginning }, self.rules))
+    }
+
+    async fn record_of(&mut self, decision: Decision) -> Result<Option<NewRecord>, WorkError> {
+        match decision {
+            Decision::Record(record) => Ok(Some(*record)),
+            Decision::PerhapsSelfTest { nonce, otherwise } => {
+                if !self.engine.store.is_self_message(&nonce).await? {
+                    return Ok(Some(*otherwise));
+                }
+                if self.rules.delete_after == Deletion::AfterProcessing {
+                    self.group.remove.push(otherwise.remote);
+                }
+                Ok(None)
+            }
+            Decision::BeforeFrom => {
+                self.cycle.before_from += 1;
+                Ok(None)
+            }
+            Decision::NotAccepted | Decision::Vanished => Ok(None),
+        }
+    }
+
+    /// Waits for the group that is being written, and begins to write the present one.
+    async fn write(&mut self) -> Result<(), WorkError> {
+        self.settle().await?;
+        let mut group = std::mem::take(&mut self.group);
+        let batch = IncomingBatch {
+            mailbox: self.mailbox.clone(),
+            records: std::mem::take(&mut group.records),
+            remove: std::mem::take(&mut group.remove),
+            advance: self.dealt.advance(),
+            at: self.engine.clock.now(),
+        };
+        self.cycle.quarantined +=
+            batch.records.iter().filter(|record| record.quarantine.is_some()).count() as u64;
+        let (store, lease): (Arc<dyn Store>, Lease) = (Arc::clone(&self.engine.store), self.lease.clone());
+        // On a task of its own, so that the next group gathers meanwhile. It ends even when nobody waits for it.
+        self.writing = Writing::Group(tokio::spawn(async move {
+            let recorded = store.record(&lease, &batch).await;
+            drop(group);
+            recorded
+        }));
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<(), WorkError> {
+        let writing = match std::mem::replace(&mut self.writing, Writing::Refused) {
+            Writing::Nothing => {
+                self.writing = Writing::Nothing;
+                return Ok(());
+            }
+            Writing::Group(writing) => writing,
+            Writing::Refused => return Err(interrupted()),
+        };
+        let recorded = writing.await.map_err(|_panic| interrupted())??;
+        self.writing = Writing::Nothing;
+        self.cycle.recorded += recorded.new;
+        self.cycle.known += recorded.known;
+        Ok(())
+    }
+
+    /// Makes everything durable that was taken in.
+    pub async fn finish(&mut self) -> Result<(), WorkError> {
+        self.settle().await?;
+        if self.group.messages > 0 || self.dealt.has_news() {
+            self.write().await?;
+            self.settle().await?;
+        }
+        Ok(())
+    }
+}
+
+fn interrupted() -> WorkError {
+    StoreError::Failed("internal error while messages were taken in; nothing more was written".to_owned())
+        .into()
+}
+
+/// Begins to read the server. Whoever lets go of the handle ends it.
+fn read(mut session: Box<dyn Receive>, messages: Vec<Listed>) -> (Reader, mpsc::Receiver<Arrival>) {
+    let (arrivals, taken) = mpsc::channel(ARRIVALS_WAITING_MAX);
+    let room = Arc::new(Semaphore::new(usize::try_from(ROOM_UNITS).unwrap_or(Semaphore::MAX_PERMITS)));
+    let reader = tokio::spawn(async move {
+        let mut inlet = Inlet { arrivals, room };
+        let read = session.fetch_each(&messages, &mut inlet).await;
+        (session, read)
+    });
+    (AbortOnDropHandle::new(reader), taken)
+}

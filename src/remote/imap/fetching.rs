@@ -1,0 +1,74 @@
+//! Fetching: a few messages or their headers at once, and whole messages, each handed over as it arrives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ImapInbox, Session, answer, before_asking, refused_alone};
+use crate::model::cursor::{Fetched, Listed, Part};
+use crate::model::failure::Cause;
+use crate::protocol::imap;
+use crate::remote::Arrivals;
+use crate::remote::hand_over::hand_over;
+
+impl ImapInbox {
+    pub(super) async fn fetch_all(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, Cause> {
+        let validity = self.validity();
+        let mut fetched = Vec::with_capacity(messages.len());
+        let mut wanted = BTreeMap::new();
+        for message in messages {
+            match before_asking(message, part, validity) {
+                Ok(uid) => drop(wanted.insert(uid, message)),
+                Err(content) => fetched.push(answer(message, None, content)),
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(fetched);
+        }
+        let uids: BTreeSet<u32> = wanted.keys().copied().collect();
+        for (uid, (received, content)) in self.session.fetch(uids, part).await? {
+            if let Some(message) = wanted.get(&uid) {
+                fetched.push(answer(message, received, content));
+            }
+        }
+        Ok(fetched)
+    }
+
+    /// Hands over each message as it arrives; what the server refuses to answer for is asked for once more, alone.
+    pub(super) async fn fetch_all_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), Cause> {
+        let validity = self.validity();
+        let mut wanted = BTreeMap::new();
+        for message in messages {
+            match before_asking(message, Part::Whole, validity) {
+                Ok(uid) => drop(wanted.insert(uid, message)),
+                Err(content) => arrivals.message(answer(message, None, content)).await?,
+            }
+        }
+        let unclear = self.fetch_wanted(&wanted, wanted.keys().copied().collect(), arrivals).await?;
+        for uid in unclear.into_keys() {
+            let alone = self.fetch_wanted(&wanted, BTreeSet::from([uid]), arrivals).await?;
+            for (uid, cause) in alone {
+                if let Some(message) = wanted.get(&uid) {
+                    arrivals.message(answer(message, None, refused_alone(cause)?)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch_wanted(
+        &mut self,
+        wanted: &BTreeMap<u32, &Listed>,
+        uids: BTreeSet<u32>,
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<BTreeMap<u32, Cause>, Cause> {
+        let Session { connection, tags, timeout, numbering: _ } = &mut self.session;
+        let mut fetch = imap::FetchEach::new(tags, uids);
+        hand_over(connection, &mut fetch, *timeout, arrivals, |(uid, (received, content))| {
+            wanted.get(&uid).map(|message| answer(message, received, content))
+        })
+        .await
+    }
+}

@@ -1,0 +1,168 @@
+//! How far a mailbox has been dealt with while its messages come in any order: the cursor never passes one that was not
+//! answered for.
+
+use std::collections::BTreeSet;
+
+use crate::model::cursor::{CursorAdvance, Listed, Listing, RemoteId};
+
+/// Which of the fresh messages of a listing have been dealt with.
+#[derive(Debug)]
+pub enum Dealt {
+    Imap {
+        validity: u32,
+        /// Of all fresh messages, ascending.
+        uids: Vec<u32>,
+        /// All before this one have been dealt with.
+        front: usize,
+        /// Those beyond it that have been, too.
+        ahead: BTreeSet<u32>,
+        /// The front that the cursor is at.
+        told: usize,
+    },
+    Pop3 {
+        /// Fresh messages that have not been dealt with.
+        open: usize,
+        /// Dealt with, and not yet in the cursor.
+        seen: Vec<String>,
+        /// To be forgotten with the next advance.
+        gone: Vec<String>,
+    },
+}
+
+impl Dealt {
+    /// `gone`: what the server no longer lists, see [`super::incoming::gone`].
+    pub fn nothing(listing: &Listing, gone: Vec<String>) -> Self {
+        match listing {
+            Listing::Imap { validity, .. } => Self::Imap {
+                validity: *validity,
+                uids: Vec::new(),
+                front: 0,
+                ahead: BTreeSet::new(),
+                told: 0,
+            },
+            Listing::Pop3 { .. } => Self::Pop3 { open: 0, seen: Vec::new(), gone },
+        }
+    }
+
+    /// Before any is noted: these are all of the fresh messages.
+    pub fn expect(mut self, fresh: &[Listed]) -> Self {
+        match &mut self {
+            Self::Imap { uids, .. } => {
+                uids.extend(fresh.iter().filter_map(|message| uid(&message.id)));
+                uids.sort_unstable();
+            }
+            Self::Pop3 { open, .. } => *open = fresh.len(),
+        }
+        self
+    }
+
+    /// One message has been dealt with. Each is noted once.
+    pub fn note(&mut self, id: &RemoteId) {
+        match self {
+            Self::Imap { uids, front, ahead, .. } => {
+                ahead.extend(uid(id));
+                while uids.get(*front).is_some_and(|next| ahead.remove(next)) {
+                    *front += 1;
+                }
+            }
+            Self::Pop3 { open, seen, .. } => {
+                *open = open.saturating_sub(1);
+                seen.extend(uidl(id));
+            }
+        }
+    }
+
+    /// Whether [`Dealt::advance`] would move the cursor.
+    pub fn has_news(&self) -> bool {
+        match self {
+            Self::Imap { front, told, .. } => front > told,
+            Self::Pop3 { seen, gone, .. } => !(seen.is_empty() && gone.is_empty()),
+        }
+    }
+
+    /// The cursor behind all that was noted so far.
+    pub fn advance(&mut self) -> CursorAdvance {
+        match self {
+            Self::Imap { validity, uids, front, told, .. } => {
+                *told = *front;
+                let last = front.checked_sub(1).and_then(|last| uids.get(last));
+                CursorAdvance::Imap { validity: *validity, uid_last: last.copied().unwrap_or(0) }
+            }
+            Self::Pop3 { seen, gone, .. } => {
+                CursorAdvance::Pop3 { seen: std::mem::take(seen), gone: std::mem::take(gone) }
+            }
+        }
+    }
+
+    /// How many messages have not been dealt with.
+    pub fn left(&self) -> usize {
+        match self {
+            Self::Imap { uids, front, ahead, .. } => uids.len() - front - ahead.len(),
+            Self::Pop3 { open, .. } => *open,
+        }
+    }
+}
+
+fn uid(id: &RemoteId) -> Option<u32> {
+    match id {
+        RemoteId::Uid { uid, .. } => Some(*uid),
+        RemoteId::Uidl(_) => None,
+    }
+}
+
+fn uidl(id: &RemoteId) -> Option<String> {
+    match id {
+        RemoteId::Uidl(uidl) => Some(uidl.clone()),
+        RemoteId::Uid { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(uid: u32) -> RemoteId {
+        RemoteId::Uid { validity: 7, uid }
+    }
+
+    fn listed(id: RemoteId) -> Listed {
+        Listed { id, size: None, received: None }
+    }
+
+    fn imap(uids: &[u32]) -> Dealt {
+        let messages: Vec<Listed> = uids.iter().map(|uid| listed(id(*uid))).collect();
+        Dealt::nothing(&Listing::Imap { validity: 7, messages: vec![] }, vec![]).expect(&messages)
+    }
+
+    fn uid_last(dealt: &mut Dealt) -> u32 {
+        match dealt.advance() {
+            CursorAdvance::Imap { uid_last, .. } => uid_last,
+            CursorAdvance::Pop3 { .. } => panic!(),
+        }
+    }
+
+    #[test]
+    fn the_cursor_waits_for_the_first_message_without_an_answer() {
+        let mut dealt = imap(&[3, 5, 9]);
+        dealt.note(&id(5));
+        assert!(!dealt.has_news());
+        assert_eq!((uid_last(&mut dealt), dealt.left()), (0, 2));
+        dealt.note(&id(3));
+        assert!(dealt.has_news());
+        assert_eq!((uid_last(&mut dealt), dealt.left()), (5, 1));
+        dealt.note(&id(9));
+        assert_eq!((uid_last(&mut dealt), dealt.left(), dealt.has_news()), (9, 0, false));
+    }
+
+    #[test]
+    fn pop3_ids_go_into_the_cursor_in_any_order_and_once() {
+        let ids = ["a", "b", "c"].map(|id| RemoteId::Uidl(id.to_owned()));
+        let messages: Vec<Listed> = ids.iter().cloned().map(listed).collect();
+        let listing = Listing::Pop3 { messages: vec![] };
+        let mut dealt = Dealt::nothing(&listing, vec!["old".to_owned()]).expect(&messages);
+        dealt.note(&ids[2]);
+        let expected = CursorAdvance::Pop3 { seen: vec!["c".to_owned()], gone: vec!["old".to_owned()] };
+        assert_eq!((dealt.advance(), dealt.left()), (expected, 2));
+        assert!(!dealt.has_news());
+    }
+}
