@@ -84,3 +84,73 @@ fn planning_a_thousand_mailboxes_allocates_no_more_than_it_did() {
 
 /// Mailboxes that the second version of the manifest changes.
 const CHANGED: usize = 13;
+
+/// What strangers may send, each at the limit of what is taken apart or beyond it.
+fn hostile_messages() -> Vec<(&'static str, Vec<u8>)> {
+    let head = b"From: a@a.example\r\n";
+    let mixed = |rest: String| {
+        [&head[..], b"Content-Type: multipart/mixed; boundary=b\r\n\r\n", rest.as_bytes()].concat()
+    };
+    let nested = |depth: usize| -> String {
+        (0..depth)
+            .map(|level| format!("Content-Type: multipart/mixed; boundary=b{level}x\r\n\r\n--b{level}x\r\n"))
+            .collect()
+    };
+    vec![
+        ("a tree 1,000 deep", nested(1000).into_bytes()),
+        ("a tree 100,000 deep", nested(100_000).into_bytes()),
+        (
+            "10,000 parts",
+            mixed("--b\r\nContent-Type: application/pdf; name=x.pdf\r\n\r\nx\r\n".repeat(10_000)),
+        ),
+        ("a million parts", mixed("--b\r\n\r\nx\r\n".repeat(1_000_000))),
+        ("messages in messages", "Content-Type: message/rfc822\r\n\r\n".repeat(200_000).into_bytes()),
+        (
+            "boundaries that never come",
+            mixed("--b\r\nContent-Type: multipart/mixed; boundary=never\r\n\r\n".repeat(100_000)),
+        ),
+        ("64,000 Received", [b"Received: from a by b\r\n".repeat(64_000), b"\r\nx".to_vec()].concat()),
+        ("one long line", [&head[..], b"\r\n", &b"x".repeat(30 * 1024 * 1024)].concat()),
+        (
+            "one large attachment",
+            [
+                &head[..],
+                b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+                &b"JVBERi0xLjQKJVBERi0xLjQK\r\n".repeat(1_000_000),
+            ]
+            .concat(),
+        ),
+    ]
+}
+
+#[test]
+fn a_hostile_message_takes_no_more_memory_than_is_allowed() {
+    use mailplumb::sync::mime::{self, Allowed};
+    const PEAK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+    for (what, raw) in hostile_messages() {
+        let record = allocation_counter::measure(|| {
+            let _ = mailplumb::sync::message::parse(&raw);
+        });
+        let content = allocation_counter::measure(|| {
+            mime::content(&raw, Allowed { bytes_max: u64::MAX, blocked_types: &[] });
+        });
+        for (whose, peak) in [("record", record.bytes_max), ("content", content.bytes_max)] {
+            assert!(peak < PEAK_BYTES_MAX, "{what}: the {whose} takes {peak} bytes");
+        }
+    }
+}
+
+/// Twice the parts cost twice the work: nothing grows with their square.
+#[test]
+fn taking_a_message_apart_grows_with_its_length() {
+    let work = |parts: usize| {
+        let raw = [
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned(),
+            "--b\r\n\r\nx\r\n".repeat(parts),
+        ];
+        let raw = raw.concat().into_bytes();
+        allocations(|| drop(mailplumb::sync::message::parse(&raw)))
+    };
+    let (one, two) = (work(2000), work(4000));
+    assert!(two * 10 <= one * 21, "{one} allocations of 2,000 parts, {two} of 4,000");
+}

@@ -25,7 +25,7 @@ pub enum Prepare {
     Nothing,
     /// What the last reading remembers is removed.
     ForgetReading,
-    /// The manifest is as it was applied, and remembered; then one mailbox of a hundred is changed.
+    /// Manifest and store are as they were applied, and remembered; then one mailbox of a hundred is changed.
     Change,
     /// As [`Prepare::Change`], and the plan of the change is saved.
     SavePlan,
@@ -65,12 +65,13 @@ impl Estate {
         self.folder.join(".mailplumb/state.db")
     }
 
+    /// Beside the folder, so that it outlives the store.
     fn backup(&self) -> PathBuf {
-        self.folder.join(".mailplumb/state.backup")
+        self.folder.with_extension("backup")
     }
 
     fn plan_file(&self) -> String {
-        self.folder.join(".mailplumb/change.plan").display().to_string()
+        self.folder.with_extension("plan").display().to_string()
     }
 
     fn run(&self, arguments: &[&str]) -> io::Result<()> {
@@ -98,6 +99,7 @@ impl Estate {
     }
 
     fn restore(&self) -> io::Result<()> {
+        fs::create_dir_all(self.folder.join(".mailplumb"))?;
         for ending in ["-wal", "-shm"] {
             let _none = fs::remove_file(format!("{}{ending}", self.state().display()));
         }
@@ -112,12 +114,12 @@ impl Estate {
                 Ok(()) | Err(_) => Ok(()),
             },
             Prepare::Change => {
+                self.restore()?;
                 self.write(Version::First)?;
                 self.run(&["plan"])?;
                 self.write(Version::OnePercentChanged)
             }
             Prepare::SavePlan => {
-                self.restore()?;
                 self.prepare(Prepare::Change)?;
                 self.run(&["plan", "--out", &self.plan_file()])
             }

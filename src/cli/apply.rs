@@ -1,6 +1,7 @@
 //! `mailplumb apply`
 
 use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,9 +116,11 @@ impl Apply {
             }
             None => self.fresh(global, &host)?,
         };
+        // The process ends with them; to free a hundred thousand steps one by one would only take time.
+        let (desired, plan) = (ManuallyDrop::new(desired), ManuallyDrop::new(plan));
         self.show(&plan)?;
         if !plan.blocked.is_empty() {
-            return Err(apply::ApplyError::Blocked(plan.blocked).into());
+            return Err(apply::ApplyError::Blocked(plan.blocked.clone()).into());
         }
         if plan.is_empty() {
             return self.conclude(&Applied { plan: Some(&plan), ..Applied::default() });

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Printer;
 use super::exit::{self, Failure};
-use super::{Global, output, problems};
+use super::{Global, open_files, output, problems};
 use crate::engine::Engine;
 use crate::engine::clock::SystemClock;
 use crate::engine::permits::Permits;
@@ -21,6 +21,7 @@ use crate::model::problem::{Problem, Severity, SourceFile};
 use crate::model::revision::Revision;
 use crate::model::selection::Selection;
 use crate::net::Network;
+use crate::remote::Pool;
 use crate::remote::connectors::Connectors;
 use crate::secrets::environment::Environment;
 use crate::secrets::identity::{Discovery, Keyring};
@@ -61,6 +62,10 @@ impl Global {
     /// The layers as people write them.
     pub fn shown_files(&self) -> String {
         self.file.iter().map(|path| shown(path)).collect::<Vec<_>>().join(" + ")
+    }
+
+    pub fn host_config_path(&self) -> Option<&Path> {
+        self.host_config.as_deref()
     }
 
     pub fn state_path(&self) -> PathBuf {
@@ -197,7 +202,8 @@ impl Global {
 
     fn engine_on(&self, purpose: &str, store: SqliteStore) -> Result<Engine, Failure> {
         let store: Arc<dyn Store> = Arc::new(store);
-        let network = Network::new(&self.host()?);
+        let host = open_files::raised(self.host()?);
+        let network = Network::new(&host);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Ok(Engine {
             store,
@@ -206,7 +212,8 @@ impl Global {
             clock: Arc::clone(&clock),
             listener: Arc::new(Printer::new(clock)),
             holder: crate::store::sqlite::holder(purpose),
-            permits: Permits::default(),
+            permits: Permits::new(&host),
+            sessions: Pool::new(host.connections.kept),
             stopping: CancellationToken::new(),
         })
     }

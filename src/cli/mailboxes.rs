@@ -27,6 +27,11 @@ impl Selection {
         self.mailboxes.is_empty() && self.profile.is_none()
     }
 
+    /// Those that were named one by one.
+    pub fn named(&self) -> &[String] {
+        &self.mailboxes
+    }
+
     /// The chosen mailboxes that are active. Those left out because they are inactive are named.
     pub async fn choose(&self, store: &dyn Store) -> Result<Vec<Name>, Failure> {
         let rows = store.mailboxes().await?;

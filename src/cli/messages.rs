@@ -1,33 +1,51 @@
 //! `mailplumb messages`
 
-use clap::Args;
+mod show;
+
+use clap::{Args, Subcommand};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::read;
 use super::exit::{DONE, Failure, Outcome};
-use super::listing::{FORMAT_VERSION, Paged};
+use super::listing::Paged;
 use super::{Format, Global, mailboxes, output};
 use crate::model::name::Name;
-use crate::model::record::{Correspondent, MessageRecord};
+use crate::model::record::MessageRecord;
 use crate::store::{MessageQuery, Store};
+
+pub use show::OneDocument;
+use show::Show;
 
 /// List the received messages, or print one
 ///
-/// Newest first. With an id, prints what is known of that message; with `--raw`, its octets as they were received.
+/// Newest first. With an id, prints that message, as `mailplumb messages show` does.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mailplumb messages --mailbox support --limit 5\n  mailplumb messages 12\n  \
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  mailplumb messages --mailbox support --limit 5\n  mailplumb messages show 12\n  \
                         mailplumb messages 12 --raw > message.eml"
 )]
 pub struct Messages {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Print this message
     #[arg(value_name = "ID")]
     id: Option<u64>,
     /// Print the message's octets
     #[arg(long, requires = "id")]
     raw: bool,
+    #[command(flatten)]
+    list: List,
+    /// Print the messages in this form
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// Which messages are listed.
+#[derive(Debug, Args)]
+struct List {
     /// Only those of this mailbox
     #[arg(long, value_name = "NAME", conflicts_with = "id", value_parser = parse_name)]
     mailbox: Option<Name>,
@@ -37,9 +55,11 @@ pub struct Messages {
     /// Print at most this many
     #[arg(long, value_name = "COUNT", default_value_t = 50, conflicts_with = "id")]
     limit: u64,
-    /// Print the messages in this form
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Show(Show),
 }
 
 /// `mailplumb messages --output json`
@@ -52,39 +72,37 @@ pub struct ListDocument {
     messages: Vec<MessageRecord>,
 }
 
-/// `mailplumb messages ID --output json`
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "Message")]
-pub struct OneDocument {
-    format_version: u32,
-    message: MessageRecord,
-}
-
 pub fn parse_name(text: &str) -> Result<Name, String> {
     Name::parse(text).map_err(str::to_owned)
 }
 
 impl Messages {
     pub fn run(self, global: &Global) -> Outcome {
+        let show = match (self.action, self.id) {
+            (Some(Action::Show(show)), _) => Some(show),
+            (None, Some(id)) => Some(Show::whole(id, self.raw, self.output)),
+            (None, None) => None,
+        };
         let store = global.store_to_list()?;
         read(async {
-            match self.id {
-                Some(id) => self.one(&store, id).await,
-                None => self.list(&store).await,
+            match show {
+                Some(show) => show.run(&store).await,
+                None => self.list.print(&store, self.output).await,
             }
         })
     }
+}
 
-    async fn list(&self, store: &dyn Store) -> Outcome {
+impl List {
+    async fn print(&self, store: &dyn Store, output: Format) -> Outcome {
         let list = Paged {
             name: "messages",
             header: &["id", "mailbox", "received", "from", "subject", "bytes", ""],
             limit: self.limit,
         };
         let read = async |limit, before| self.page(store, limit, before).await;
-        let listed = list.print(self.output, read, row, |record| record.id).await?;
-        if self.output == Format::Text {
+        let listed = list.print(output, read, row, |record| record.id).await?;
+        if output == Format::Text {
             output::talk(&format!("{} shown", output::counted(listed, "message", "messages")));
         }
         Ok(DONE)
@@ -107,26 +125,6 @@ impl Messages {
             mailboxes::must_be_known(store, self.mailbox.as_ref()).await?;
         }
         Ok(page)
-    }
-
-    async fn one(&self, store: &dyn Store, id: u64) -> Outcome {
-        let Some(record) = store.message(id).await? else {
-            return Err(Failure::new(format!("no message {id}")).hint("`mailplumb messages` lists them"));
-        };
-        if self.raw {
-            let raw = store.raw(&record.content).await?;
-            let raw = raw.ok_or_else(|| {
-                Failure::new(format!("message {id} was never fetched"))
-                    .cause(record.quarantine.clone().unwrap_or_default())
-            })?;
-            output::bytes(&raw)?;
-            return Ok(DONE);
-        }
-        match self.output {
-            Format::Json => output::json(&OneDocument { format_version: FORMAT_VERSION, message: record })?,
-            Format::Text => output::data(&details(&record))?,
-        }
-        Ok(DONE)
     }
 }
 
@@ -155,39 +153,6 @@ fn cut(text: &str, characters: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
-}
-
-fn details(record: &MessageRecord) -> String {
-    let facts = &record.facts;
-    let people = |people: &[Correspondent]| {
-        let one = |person: &Correspondent| match &person.name {
-            Some(name) => format!("{name} <{}>", person.address),
-            None => person.address.clone(),
-        };
-        people.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let mut lines = vec![
-        format!("message     {}", record.id),
-        format!("mailbox     {}", record.mailbox),
-        format!("received    {}", output::moment_or_dash(record.received_at)),
-        format!("recorded    {}", output::moment(record.recorded_at)),
-        format!("from        {}", people(&facts.from)),
-        format!("to          {}", people(&facts.to)),
-        format!("cc          {}", people(&facts.cc)),
-        format!("subject     {}", facts.subject.as_deref().unwrap_or("-")),
-        format!("message-id  {}", facts.message_id.as_deref().unwrap_or("-")),
-        format!("bytes       {}", record.bytes),
-        format!("blake3      {}", record.content.0),
-        format!("at server   {}", record.remote),
-    ];
-    for attachment in &facts.attachments {
-        let name = attachment.name.as_deref().unwrap_or("(no name)");
-        lines.push(format!("attachment  {name} ({}, {} bytes)", attachment.media_type, attachment.bytes));
-    }
-    if let Some(reason) = &record.quarantine {
-        lines.push(format!("quarantine  {reason}"));
-    }
-    lines.iter().map(|line| output::shown(line)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

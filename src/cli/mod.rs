@@ -11,6 +11,7 @@ mod context;
 #[cfg(feature = "demo")]
 mod demo;
 mod describe;
+mod doctor;
 mod events;
 mod exit;
 mod explain;
@@ -23,6 +24,7 @@ mod listing;
 mod mailboxes;
 mod man;
 mod messages;
+mod open_files;
 mod outbox;
 mod output;
 mod plan;
@@ -137,6 +139,7 @@ enum Command {
     Reject(approve::Reject),
     Sync(sync::Sync),
     Watch(watch::WatchCommand),
+    Doctor(doctor::Doctor),
     Status(status::Status),
     Get(get::Get),
     Describe(describe::Describe),
@@ -199,6 +202,7 @@ pub fn main() -> ExitCode {
         Command::Reject(command) => command.run(global),
         Command::Sync(command) => command.run(global),
         Command::Watch(command) => command.run(global),
+        Command::Doctor(command) => command.run(global),
         Command::Status(command) => command.run(global),
         Command::Get(command) => command.run(global),
         Command::Describe(command) => command.run(global),

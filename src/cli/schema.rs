@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::exit::{DONE, Outcome};
 use super::{
-    alerts, describe, explain, get, history, messages, outbox, output, report, secrets, state, status,
+    alerts, describe, doctor, explain, get, history, messages, outbox, output, report, secrets, state, status,
 };
 use crate::manifest;
 
@@ -53,7 +53,7 @@ enum Described {
     StateShow,
     /// `messages --output json`
     Messages,
-    /// `messages ID --output json`
+    /// `messages show --output json`
     Message,
     /// `outbox list --output json`
     Outbox,
@@ -61,6 +61,8 @@ enum Described {
     OutboxMessage,
     /// `alerts --output json`
     Alerts,
+    /// `doctor --output json`
+    Doctor,
     /// `secrets check --output json`
     SecretsCheck,
 }
@@ -83,6 +85,7 @@ impl Described {
             Self::Message => of::<messages::OneDocument>(),
             Self::Outbox => of::<outbox::Document>(),
             Self::OutboxMessage => of::<outbox::OneDocument>(),
+            Self::Doctor => of::<doctor::Document>(),
             Self::Alerts => of::<alerts::Document>(),
             Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }

@@ -98,7 +98,7 @@ async fn commit(
     }
     let openings = opening::openings(engine.store.as_ref(), &engine.secrets, desired, &secrets).await?;
     let commit = RevisionCommit { plan, fingerprint, secrets, openings, states, kept, at };
-    engine.store.commit_revision(&held.lease, &commit).await
+    engine.store.commit_revision(&held.lease, commit).await
 }
 
 /// What is stored of the mailboxes that a plan changes, and of all profiles.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use crate::model::cursor::InboxId;
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::mailbox::Mailbox;
+use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::pending::Version;
 use crate::model::profile::{Credentials, Endpoint, MailServers, Profile, Protocol, Server};
-use crate::model::secret::{SealedValue, Secret, SecretDigest, SecretRef};
+use crate::model::secret::{Sealed, SealedValue, Secret, SecretDigest, SecretRef};
 use crate::model::server::{Destination, Login, TokenClient};
 use crate::remote::Connector;
+use crate::remote::SessionKey;
 use crate::secrets::UnsealError;
 use crate::store::{MailboxRow, StoreError};
 use crate::sync::classify::Setting;
@@ -128,6 +130,25 @@ impl<'a> Route<'a> {
         };
         let host = self.endpoint.host.to_lowercase();
         InboxId::of(&[self.profile.server.kind().key(), &host, &port, username, &self.mailbox.address.key()])
+    }
+
+    /// Everything that a session with the inbox depends on. `None`: what it logs in with cannot be told from what it was
+    /// before, or it does not log in.
+    pub async fn session_key(&self, engine: &Engine) -> Result<Option<SessionKey>, WorkError> {
+        let Some(secret) = self.setting().secret else { return Ok(None) };
+        let Some(sealed) = self.reach.sealed(engine, secret).await? else { return Ok(None) };
+        let digest = sealed.digest().0;
+        // The content of a file or variable may change, and its name stays.
+        let content = match &sealed.sealed {
+            Sealed::Age(_) | Sealed::Bundle { .. } => None,
+            Sealed::File(_) | Sealed::Env(_) => Some(unseal(engine, secret, Some(sealed)).await?),
+        };
+        let endpoint = format!("{:?}", self.endpoint);
+        let trust = self.servers.trust.as_ref().map_or("", Name::as_str);
+        let content = content.as_ref().map_or("", |value| value.expose().as_str());
+        let inbox = self.inbox().0;
+        let parts = [inbox.as_str(), &endpoint, trust, &digest, content].map(str::as_bytes);
+        Ok(Some(SessionKey::of(&parts)))
     }
 
     /// Opens the secret and puts everything together.

@@ -1,18 +1,21 @@
 //! One operation of one mailbox, once: under its lease, with its state kept and its failures judged.
 
 use crate::model::event::{Cycle, Event};
-use crate::model::failure::{Cause, Failure};
+use crate::model::failure::{Cause, Failure, RemoteError};
 use crate::model::lease::LeaseScope;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
+use crate::model::organization::Retry;
 use crate::model::pending::Standing;
 use crate::store::{Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::classify;
+use crate::sync::patience::{self, Breadth};
 use crate::sync::transition::{StateEvent, transition};
 
 use super::destination::{Reach, Route};
 use super::lease::Held;
+use super::permits::{LimitCounts, limit_counts_for};
 use super::{Engine, Settings, WorkError, incoming, outgoing};
 
 /// How a cycle ended.
@@ -87,6 +90,7 @@ async fn under_lease(
         Ok(cycle) => ended.succeeded(cycle).await,
         Err(WorkError::Store(error)) => Err(error),
         Err(WorkError::Remote(error)) => {
+            ended.put_pressure(&error);
             let failure = classify::classify(error, ended.route.setting());
             ended.failed(failure).await
         }
@@ -127,8 +131,23 @@ struct Ended<'a> {
 }
 
 impl Ended<'_> {
+    /// A server that asks everybody for patience gets fewer connections at once.
+    fn put_pressure(&self, error: &RemoteError) {
+        let Self { engine, route, .. } = self;
+        let Some(patience) = patience::demanded(error) else { return };
+        let concerns_profile = match (patience.breadth, limit_counts_for(route.profile)) {
+            (Breadth::Server, _) | (Breadth::Mailbox, LimitCounts::Profile) => true,
+            (Breadth::Mailbox, LimitCounts::Mailbox) => false,
+        };
+        if concerns_profile {
+            let wait = patience::wait(patience, 0, &engine.permits.throttling);
+            engine.permits.throttled(route.profile, wait, engine.clock.elapsed());
+        }
+    }
+
     async fn succeeded(self, cycle: Cycle) -> Result<Driven, StoreError> {
-        self.note(StateEvent::CycleSucceeded).await?;
+        self.engine.permits.went_well(self.route.profile);
+        self.note(StateEvent::CycleSucceeded, &self.settings.retry).await?;
         self.engine.tell(Event::CycleEnded {
             mailbox: self.route.mailbox.name.clone(),
             operation: self.operation,
@@ -143,7 +162,10 @@ impl Ended<'_> {
         let state = if matches!(failure.error.cause, Cause::NoIdentity { .. }) {
             self.state.clone()
         } else {
-            self.note(StateEvent::CycleFailed(failure.summary())).await?
+            let Self { state: Standing { state, pending: _ }, settings, engine, .. } = &self;
+            let throttling = &engine.permits.throttling;
+            let retry = patience::retry_of(&failure.error, state, &settings.retry, throttling);
+            self.note(StateEvent::CycleFailed(failure.summary()), &retry).await?
         };
         self.engine.tell(Event::CycleFailed {
             mailbox,
@@ -154,9 +176,9 @@ impl Ended<'_> {
         Ok(Driven::Failed(Box::new(failure)))
     }
 
-    async fn note(&self, event: StateEvent) -> Result<Standing, StoreError> {
+    async fn note(&self, event: StateEvent, retry: &Retry) -> Result<Standing, StoreError> {
         let now = self.engine.clock.now();
-        let state = transition(&self.state, &event, now, &self.settings.retry);
+        let state = transition(&self.state, &event, now, retry);
         let subject = Subject {
             mailbox: &self.route.mailbox.name,
             profile: Some(&self.route.profile.name),

@@ -9,11 +9,12 @@ use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::record::{IncomingBatch, NewRecord};
 use crate::model::stored::StoredMailbox;
-use crate::remote::{Receive, Trace};
+use crate::remote::Receive;
 use crate::sync::incoming::{self, Decision, Deletion, Rules};
 use crate::sync::message;
 
 use super::destination::Route;
+use super::session::{Entered, Entrance, Ticket};
 use super::{Engine, WorkError, bounded};
 
 /// One mailbox's cycle in progress.
@@ -30,7 +31,7 @@ struct Incoming<'a> {
     remove: Vec<RemoteId>,
 }
 
-/// Runs one cycle on a connection of its own.
+/// Runs one cycle.
 pub async fn cycle(
     engine: &Engine,
     lease: &Lease,
@@ -49,8 +50,7 @@ pub async fn cycle(
         cycle: Cycle::default(),
         remove: Vec::new(),
     };
-    let session = incoming.open().await?;
-    incoming.run(session).await?;
+    incoming.run().await?;
     Ok(incoming.cycle)
 }
 
@@ -77,18 +77,12 @@ fn failures_before(stored: &StoredMailbox) -> u16 {
 }
 
 impl Incoming<'_> {
-    async fn open(&self) -> Result<Box<dyn Receive>, WorkError> {
-        let mut trace = Trace::new(self.engine.clock.clone());
-        let destination = self.route.destination(self.engine).await?;
-        let session =
-            bounded(TestStep::Connect, self.route.connector.receive(&destination, &mut trace)).await?;
-        self.engine.store.enter_inbox(self.lease, self.mailbox, &self.route.inbox()).await?;
-        Ok(session)
+    fn entrance(&self) -> Entrance<'_> {
+        Entrance { engine: self.engine, lease: self.lease, route: self.route }
     }
 
-    async fn run(&mut self, mut session: Box<dyn Receive>) -> Result<(), WorkError> {
-        let cursor = self.engine.store.cursor(self.mailbox).await?;
-        let listing = bounded(TestStep::Read, session.list(&cursor)).await?;
+    async fn run(&mut self) -> Result<(), WorkError> {
+        let Entered { mut session, cursor, listing, ticket } = self.entrance().enter().await?;
         if incoming::is_renumbered(&listing, &cursor) {
             self.engine.tell(crate::model::event::Event::Warned {
                 message: format!(
@@ -114,7 +108,7 @@ impl Incoming<'_> {
         if !gone.is_empty() {
             self.record(&listing, &[], Vec::new(), gone).await?;
         }
-        self.finish(session, &listing).await
+        self.finish(session, ticket, &listing).await
     }
 
     /// Fetches, decides and records one batch. Returns the session to go on with; `None`: there is none any more.
@@ -168,7 +162,7 @@ impl Incoming<'_> {
             Content::Bytes(raw) => message::parse_headers(raw).is_ok_and(|facts| {
                 incoming::is_before(incoming::received_at(fetched.received, &facts), self.rules.from)
             }),
-            Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
+            Content::Streamed(_) | Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
         };
         let old: Vec<RemoteId> =
             headers.iter().filter(|fetched| is_old(fetched)).map(|f| f.id.clone()).collect();
@@ -191,7 +185,7 @@ impl Incoming<'_> {
         message: &Listed,
         cursor: &Cursor,
     ) -> Result<(Vec<Fetched>, Option<Box<dyn Receive>>), WorkError> {
-        let mut session = self.open().await?;
+        let mut session = self.entrance().open().await?;
         bounded(TestStep::Read, session.list(cursor)).await?;
         match bounded(TestStep::Read, session.fetch(std::slice::from_ref(message), Part::Whole)).await {
             Ok(fetched) => Ok((fetched, Some(session))),
@@ -246,15 +240,20 @@ impl Incoming<'_> {
         Ok(())
     }
 
-    /// Removes at the server what is durable here and declared to be removed, and says goodbye.
-    async fn finish(&mut self, session: Box<dyn Receive>, listing: &Listing) -> Result<(), WorkError> {
+    /// Removes at the server what is durable here and declared to be removed, and lets the session rest.
+    async fn finish(
+        &mut self,
+        session: Box<dyn Receive>,
+        ticket: Ticket,
+        listing: &Listing,
+    ) -> Result<(), WorkError> {
         let due = self.engine.store.deletions(self.mailbox).await?;
         let (present, mut absent): (Vec<_>, Vec<_>) =
             due.into_iter().partition(|id| may_be_there(id, listing));
         if incoming::is_silent(listing) {
             absent.clear();
         }
-        let mut confirmed = session.delete_and_close(&present).await?;
+        let mut confirmed = self.entrance().leave(session, ticket, &present).await?;
         self.cycle.deleted += confirmed.len() as u64;
         // What the server no longer lists needs no removal any more.
         confirmed.extend(absent);

@@ -6,10 +6,13 @@ pub mod apply;
 pub mod clock;
 pub mod compare;
 pub mod destination;
+pub mod doctor;
 pub mod drive;
 pub mod first_tests;
 pub mod incoming;
+mod job;
 pub mod lease;
+mod listening;
 pub mod opening;
 pub mod outgoing;
 pub mod permits;
@@ -18,6 +21,7 @@ pub mod reading;
 mod receive_back;
 pub mod reconcile;
 pub mod run;
+pub mod session;
 pub mod test_and_enable;
 pub mod watch;
 
@@ -32,6 +36,7 @@ use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Holder;
 use crate::model::limits;
 use crate::model::organization::{AlertSettings, Organization, Retry};
+use crate::remote::Pool;
 use crate::remote::Remotes;
 use crate::secrets::Unseal;
 use crate::store::{Store, StoreError};
@@ -47,6 +52,8 @@ pub struct Engine {
     /// This process, as it appears in leases.
     pub holder: Holder,
     pub permits: permits::Permits,
+    /// Sessions that stay logged in between two cycles.
+    pub sessions: Pool,
     /// Cancelled when the process is asked to stop: work ends at the next safe place.
     pub stopping: CancellationToken,
 }

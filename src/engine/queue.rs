@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 
@@ -25,8 +24,9 @@ pub struct Places {
 
 /// Jobs that wait and jobs that run. A mailbox has at most one running job, a profile at most its places, so that one slow
 /// server cannot take the places of all others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Queue {
+    at_once_max: usize,
     due: BTreeSet<(Timestamp, Name, Job)>,
     /// When each waiting job is due, so that it waits once.
     waiting: BTreeMap<(Name, Job), Timestamp>,
@@ -34,9 +34,38 @@ pub struct Queue {
     /// Running jobs of each profile.
     taken: BTreeMap<Name, usize>,
     places: BTreeMap<Name, Places>,
+    /// Profiles whose server asked for patience: fewer places, and none before a moment.
+    restricted: BTreeMap<Name, Restriction>,
+}
+
+/// What is left of a profile's places for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restriction {
+    pub places: usize,
+    pub from: Timestamp,
 }
 
 impl Queue {
+    pub fn new(at_once_max: usize) -> Self {
+        Self {
+            at_once_max,
+            due: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            running: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            places: BTreeMap::new(),
+            restricted: BTreeMap::new(),
+        }
+    }
+
+    /// `None` lifts a restriction.
+    pub fn restrict(&mut self, profile: &Name, restriction: Option<Restriction>) {
+        match restriction {
+            Some(restriction) => drop(self.restricted.insert(profile.clone(), restriction)),
+            None => drop(self.restricted.remove(profile)),
+        }
+    }
+
     /// Forgets what waits; what runs goes on.
     pub fn clear(&mut self) {
         self.due.clear();
@@ -67,24 +96,39 @@ impl Queue {
 
     /// Takes the jobs that are due and for which there is a place, longest due first.
     pub fn take_due(&mut self, now: Timestamp) -> Vec<(Name, Job)> {
-        let mut begun = Vec::new();
-        let due: Vec<_> = self.due.iter().take_while(|(due, ..)| *due <= now).cloned().collect();
-        for (at, mailbox, job) in due {
-            if self.running.len() >= limits::MAILBOXES_AT_ONCE_MAX {
+        let mut begun: Vec<(Timestamp, Name, Job)> = Vec::new();
+        for (at, mailbox, job) in self.due.iter().take_while(|(due, ..)| *due <= now) {
+            if self.running.len() >= self.at_once_max {
                 break;
             }
-            let Some(Places { profile, limit }) = self.places.get(&mailbox).cloned() else { continue };
+            let Some(Places { profile, limit }) = self.places.get(mailbox) else { continue };
+            let limit = match self.restricted.get(profile) {
+                Some(restriction) if now < restriction.from => 0,
+                Some(restriction) => restriction.places.min(*limit),
+                None => *limit,
+            };
             let taken = self.taken.entry(profile.clone()).or_default();
-            if self.running.contains_key(&mailbox) || *taken >= limit {
+            if self.running.contains_key(mailbox) || *taken >= limit {
                 continue;
             }
             *taken += 1;
-            self.due.remove(&(at, mailbox.clone(), job));
-            self.waiting.remove(&(mailbox.clone(), job));
-            self.running.insert(mailbox.clone(), (job, profile));
-            begun.push((mailbox, job));
+            self.running.insert(mailbox.clone(), (*job, profile.clone()));
+            begun.push((*at, mailbox.clone(), *job));
         }
-        begun
+        for (at, mailbox, job) in &begun {
+            self.due.remove(&(*at, mailbox.clone(), *job));
+            self.waiting.remove(&(mailbox.clone(), *job));
+        }
+        begun.into_iter().map(|(_, mailbox, job)| (mailbox, job)).collect()
+    }
+
+    /// Whether any job could begin if there were a place for it.
+    pub fn is_any_due(&self, now: Timestamp) -> bool {
+        self.due.first().is_some_and(|(due, ..)| *due <= now)
+    }
+
+    pub fn is_running(&self, mailbox: &Name) -> bool {
+        self.running.contains_key(mailbox)
     }
 
     /// Gives back the place of a mailbox's job, and says which one that was.
@@ -112,7 +156,7 @@ mod tests {
     }
 
     fn queue(mailboxes: &[(&str, &str, usize)]) -> Queue {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(64);
         for (mailbox, profile, limit) in mailboxes {
             queue.set_places(name(mailbox), Places { profile: name(profile), limit: *limit });
         }
@@ -147,13 +191,26 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_asks_for_patience_gets_it_and_others_do_not_wait_with_it() {
+        let mut queue = queue(&[("s1", "slow", 9), ("s2", "slow", 9), ("s3", "slow", 9), ("f1", "fast", 9)]);
+        for mailbox in ["s1", "s2", "s3", "f1"] {
+            queue.push(at(0), name(mailbox), READ);
+        }
+        queue.restrict(&name("slow"), Some(Restriction { places: 2, from: at(5) }));
+        assert_eq!(queue.take_due(at(4)), [(name("f1"), READ)]);
+        assert_eq!(queue.take_due(at(5)), [(name("s1"), READ), (name("s2"), READ)]);
+        queue.restrict(&name("slow"), None);
+        assert_eq!(queue.take_due(at(5)), [(name("s3"), READ)]);
+    }
+
+    #[test]
     fn all_together_take_no_more_than_all_places() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new(64);
         for index in 0..200 {
             let mailbox = name(&format!("m{index}"));
             queue.set_places(mailbox.clone(), Places { profile: name(&format!("p{index}")), limit: 300 });
             queue.push(at(0), mailbox, READ);
         }
-        assert_eq!(queue.take_due(at(1)).len(), limits::MAILBOXES_AT_ONCE_MAX);
+        assert_eq!(queue.take_due(at(1)).len(), 64);
     }
 }

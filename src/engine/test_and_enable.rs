@@ -63,6 +63,8 @@ pub async fn mailbox(engine: &Engine, name: &Name, which: Which) -> Result<Teste
     if engine.stopping.is_cancelled() {
         return Ok(Tested { deferred: 1, ..Tested::default() });
     }
+    // A test proves a login, and is the only session there.
+    engine.sessions.end(name);
     let held = match Held::acquire(engine, &LeaseScope::Mailbox(name.clone())).await {
         Ok(held) => held,
         Err(StoreError::Busy { holder, .. }) => {
@@ -369,7 +371,7 @@ fn words(listing: &Listing, cursor: &Cursor) -> String {
     format!("{} new", incoming::fresh(listing, cursor).len())
 }
 
-fn accepted(result: Option<RecipientResult>) -> Result<String, Cause> {
+pub(super) fn accepted(result: Option<RecipientResult>) -> Result<String, Cause> {
     match result {
         Some(RecipientResult::Accepted { said }) => Ok(said),
         Some(RecipientResult::Deferred { said }) => Err(Cause::TemporarilyRefused { said }),

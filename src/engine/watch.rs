@@ -1,6 +1,6 @@
 //! The server's loop: follow the manifest, keep what is declared tested, drive each mailbox when it is due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::model::event::Event;
-use crate::model::failure::Cause;
 use crate::model::host::HostSettings;
 use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
 use crate::model::plan::Policy;
-use crate::model::profile::ServerKind;
+use crate::model::profile::{Profile, ServerKind};
 use crate::source::Source;
 use crate::store::{MailboxRow, StoreError};
+use crate::sync::patience;
 use crate::sync::schedule::{self, Pace};
 use crate::sync::transition::later;
 
-use super::drive::Driven;
+use super::Engine;
 use super::first_tests::FirstTests;
-use super::queue::{Job, Places, Queue};
+use super::job::{Ended, JobResult, jitter, work};
+use super::listening::{End, Heard, Listening};
+use super::queue::{Job, Places, Queue, Restriction};
 use super::reconcile::{self, Reconciled};
-use super::test_and_enable::{self, Which};
-use super::{Engine, drive, permits};
 
 /// The loop's own memory. All of it can be rebuilt from the store.
 pub struct Watch {
@@ -42,7 +42,7 @@ pub struct Watch {
 struct Round {
     watch: Watch,
     queue: Queue,
-    jobs: JoinSet<Result<Ended, StoreError>>,
+    jobs: JoinSet<JobResult>,
     /// Whose job a task is; known also of one that panics.
     tasks: BTreeMap<Id, Name>,
     /// Mailboxes that may send, and from when on.
@@ -50,20 +50,27 @@ struct Round {
     retry: Retry,
     /// Which mailboxes of each profile may be tested.
     first: FirstTests,
+    listening: Listening,
+    /// Mailboxes with new mail of which their server told while something else was done for them.
+    news: BTreeSet<Name>,
     /// What was last said about the manifest, so that it is said once.
     said: Option<String>,
 }
 
 /// Runs until the engine is asked to stop. Work under way is then given [`limits::STOP_GRACE`] to reach a safe place.
 pub async fn run(watch: Watch) -> Result<(), StoreError> {
+    let queue = Queue::new(watch.engine.permits.at_once_max());
+    let listening = Listening::new(watch.host.connections.push);
     let mut round = Round {
         watch,
-        queue: Queue::default(),
+        queue,
         jobs: JoinSet::new(),
         tasks: BTreeMap::new(),
         may_send: BTreeMap::new(),
         retry: Retry::default(),
         first: FirstTests::default(),
+        listening,
+        news: BTreeSet::new(),
         said: None,
     };
     round.reconcile().await;
@@ -75,6 +82,7 @@ pub async fn run(watch: Watch) -> Result<(), StoreError> {
 impl Round {
     async fn turn(&mut self) {
         let stopping = self.watch.engine.stopping.clone();
+        let clock = Arc::clone(&self.watch.engine.clock);
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut reread = tokio::time::interval(limits::REREAD_INTERVAL);
@@ -83,7 +91,8 @@ impl Round {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
-                Some(ended) = self.jobs.join_next_with_id() => self.ended(ended).await,
+                Some(ended) = self.jobs.join_next_with_id() => self.all_ended(ended).await,
+                heard = self.listening.next(clock.as_ref()) => self.heard(heard).await,
                 Some(()) = self.watch.changes.recv() => self.changed().await,
                 _ = reread.tick() => self.changed().await,
                 _ = tick.tick() => self.start_due().await,
@@ -94,6 +103,44 @@ impl Round {
         })
         .await;
         self.jobs.shutdown().await;
+        self.watch.engine.sessions.close().await;
+    }
+
+    /// A job has ended, and perhaps others with it. Whoever waited for a place begins at once.
+    async fn all_ended(&mut self, first: Result<(Id, JobResult), JoinError>) {
+        self.ended(first).await;
+        while let Some(next) = self.jobs.try_join_next_with_id() {
+            self.ended(next).await;
+        }
+        self.begin_due(self.watch.engine.clock.now());
+    }
+
+    /// A server told of new mail, or will not tell any more.
+    async fn heard(&mut self, Heard { mailbox, end }: Heard) {
+        let now = self.watch.engine.clock.now();
+        let due = match end {
+            End::News(from) => from.max(now),
+            End::Renew => now,
+            End::Refused | End::Lost => return self.look_again(&mailbox).await,
+            End::Stopped => return,
+        };
+        if self.queue.is_running(&mailbox) {
+            self.news.insert(mailbox);
+            return;
+        }
+        self.queue.push(due, mailbox, Job::Cycle(Operation::Incoming));
+        if due <= now {
+            self.begin_due(now);
+        }
+    }
+
+    /// Queues what a mailbox is due for by what is stored of it now.
+    async fn look_again(&mut self, mailbox: &Name) {
+        match self.watch.engine.store.mailbox(mailbox).await {
+            Ok(Some(row)) => self.queue_mailbox(&row),
+            Ok(None) => {}
+            Err(error) => self.warn(&error),
+        }
     }
 
     async fn changed(&mut self) {
@@ -143,6 +190,7 @@ impl Round {
         let rows = engine.store.mailboxes().await?;
         self.queue.clear();
         self.may_send.clear();
+        self.sweep(&rows);
         let now = engine.clock.now();
         let alerts = self.first.judge(&rows, now);
         if !alerts.is_empty() {
@@ -161,7 +209,8 @@ impl Round {
         // Of the profile that is worked with, and of that one as it is declared now, if it still is the mailbox's.
         let worked_with = row.effective.get(&Operation::Incoming).map(|version| &version.profile);
         let worked_with = worked_with.filter(|former| former.name != profile.name).unwrap_or(profile);
-        let places = Places { profile: worked_with.name.clone(), limit: permits::places(worked_with) };
+        let limit = self.watch.engine.permits.places(worked_with);
+        let places = Places { profile: worked_with.name.clone(), limit };
         self.queue.set_places(name.clone(), places);
         let now = self.watch.engine.clock.now();
         for (operation, stored) in &row.stored.operations {
@@ -173,11 +222,7 @@ impl Round {
             }
             match operation {
                 Operation::Incoming => {
-                    let pace = Pace {
-                        interval_minutes: profile.processing.min_polling_interval_minutes,
-                        jitter: jitter(name),
-                        retry_wait: self.retry.wait,
-                    };
+                    let pace = self.pace(profile, name, &stored.state);
                     if let Some(due) = schedule::next_cycle(&stored.state, pace, stored.cycle_at, now) {
                         self.queue.push(due, name.clone(), Job::Cycle(Operation::Incoming));
                     }
@@ -186,6 +231,41 @@ impl Round {
                 Operation::Act => {}
             }
         }
+    }
+
+    fn pace(&self, profile: &Profile, mailbox: &Name, state: &OperationState) -> Pace {
+        let declared = profile.processing.min_polling_interval_minutes;
+        let interval_minutes = match self.listening.is_on(mailbox) {
+            // Whoever sets no floor wants mail soon, which its server sees to.
+            true if declared == 0 => limits::PUSH_POLL_INTERVAL_MINUTES,
+            true | false => declared,
+        };
+        let throttling = &self.watch.engine.permits.throttling;
+        let retry_wait = patience::longest_wait(state, &self.retry, throttling);
+        Pace { interval_minutes, jitter: jitter(mailbox), retry_wait }
+    }
+
+    /// What a server that asked for patience leaves of the places of its profile.
+    fn restrict(&mut self, profile: &Profile) {
+        let engine = &self.watch.engine;
+        let allowance = engine.permits.allowance(profile);
+        let restriction = (allowance.places < engine.permits.places(profile)).then(|| {
+            let wait = allowance.from.saturating_sub(engine.clock.elapsed());
+            Restriction { places: allowance.places, from: later(engine.clock.now(), wait) }
+        });
+        self.queue.restrict(&profile.name, restriction);
+    }
+
+    /// Closes the sessions of mailboxes that are not read any more, and those that are too old.
+    fn sweep(&self, rows: &[MailboxRow]) {
+        let is_read = |row: &&MailboxRow| {
+            let incoming = row.stored.operations.get(&Operation::Incoming);
+            incoming.is_some_and(|incoming| incoming.state.is_driven())
+        };
+        let read: BTreeSet<&Name> =
+            rows.iter().filter(is_read).map(|row| &row.stored.declared.name).collect();
+        let engine = &self.watch.engine;
+        engine.sessions.sweep(engine.clock.elapsed(), |mailbox| read.contains(mailbox));
     }
 
     /// Keeps who may send, and from when on.
@@ -221,6 +301,12 @@ impl Round {
             }
             Err(error) => self.warn(&error),
         }
+        self.begin_due(now);
+    }
+
+    /// Begins what is due and has a place.
+    fn begin_due(&mut self, now: Timestamp) {
+        let engine = Arc::clone(&self.watch.engine);
         for (name, job) in self.queue.take_due(now) {
             let task = self.jobs.spawn({
                 let (engine, name) = (Arc::clone(&engine), name.clone());
@@ -230,16 +316,16 @@ impl Round {
         }
     }
 
-    async fn ended(&mut self, ended: Result<(Id, Result<Ended, StoreError>), JoinError>) {
+    async fn ended(&mut self, ended: Result<(Id, JobResult), JoinError>) {
         let (task, result) = match ended {
             Ok((task, result)) => (task, Ok(result)),
             Err(error) => (error.id(), Err(error)),
         };
         let Some(name) = self.tasks.remove(&task) else { return };
         let Some(job) = self.queue.ended(&name) else { return };
-        match result {
-            Ok(Ok(Ended::Noted)) => {}
-            Ok(Ok(Ended::Undone)) => return self.put_off(name, job, limits::UNDONE_WAIT),
+        let row = match result {
+            Ok(Ok((Ended::Noted, row))) => row,
+            Ok(Ok((Ended::Undone, _))) => return self.put_off(name, job, limits::UNDONE_WAIT),
             Ok(Err(error)) => {
                 self.warn(&error);
                 return self.put_off(name, job, limits::UNDONE_WAIT);
@@ -250,7 +336,7 @@ impl Round {
                 self.watch.engine.tell(Event::Warned { message });
                 return self.put_off(name, job, self.retry.wait);
             }
-        }
+        };
         if self.first.is_undecided_about(&name) {
             // One test more may have decided about all mailboxes of its profile.
             if let Err(error) = self.rebuild().await {
@@ -259,13 +345,24 @@ impl Round {
             }
             return;
         }
-        match self.watch.engine.store.mailbox(&name).await {
-            Ok(Some(row)) => self.queue_mailbox(&row),
-            Ok(None) => {}
-            Err(error) => {
-                self.warn(&error);
-                self.put_off(name, job, limits::UNDONE_WAIT);
-            }
+        if let Some(row) = row {
+            self.after(&row, job);
+        }
+    }
+
+    /// Goes on with a mailbox after one of its jobs.
+    fn after(&mut self, row: &MailboxRow, job: Job) {
+        let name = &row.stored.declared.name;
+        if job == Job::Cycle(Operation::Incoming) {
+            self.listening.begin(&self.watch.engine, name);
+        }
+        if let Some(profile) = &row.profile {
+            self.restrict(profile);
+        }
+        self.queue_mailbox(row);
+        if self.news.remove(name) && job != Job::Cycle(Operation::Incoming) {
+            let now = self.watch.engine.clock.now();
+            self.queue.push(now, name.clone(), Job::Cycle(Operation::Incoming));
         }
     }
 
@@ -281,33 +378,4 @@ impl Round {
 
 fn kept(reason: String) -> Event {
     Event::KeptLastGood { reason, problems: Vec::new() }
-}
-
-/// A number from 0 up to 1 that is always the same for a mailbox, so that its rhythm is steady.
-fn jitter(name: &Name) -> f64 {
-    let hash = blake3::hash(name.as_str().as_bytes());
-    f64::from(hash.as_bytes()[0]) / 256.0
-}
-
-/// Whether a job left a note in the store from which the next one follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    Noted,
-    /// It could not even be tried.
-    Undone,
-}
-
-async fn work(engine: &Engine, name: &Name, job: Job) -> Result<Ended, StoreError> {
-    let is_noted = match job {
-        Job::Test => {
-            let tested = test_and_enable::mailbox(engine, name, Which::Due).await?;
-            tested.passed + tested.failed > 0 || tested.deferred == 0
-        }
-        Job::Cycle(operation) => match drive::cycle(engine, name, operation).await? {
-            Driven::Done(_) => true,
-            Driven::Failed(failure) => !matches!(failure.error.cause, Cause::NoIdentity { .. }),
-            Driven::Skipped(_) => false,
-        },
-    };
-    Ok(if is_noted { Ended::Noted } else { Ended::Undone })
 }

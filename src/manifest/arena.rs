@@ -3,6 +3,8 @@
 //!
 //! Nodes stand in the order of the text: the children of a node follow it, and `next` leads past all of them.
 
+mod plain;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -102,6 +104,17 @@ impl<'t> Tree<'t> {
 /// Parses one document of a file; `base` is where its text begins. Returns the documents of the text (more than one
 /// only where `...` ends one) that could be read as far as they are YAML; everything else is reported.
 pub fn parse<'t>(text: &'t str, base: u32, file: u32, report: &mut Report<'_>) -> Vec<Tree<'t>> {
+    match plain::read(text, base, file) {
+        Some(mut tree) => {
+            check_keys(&mut tree, report);
+            vec![tree]
+        }
+        None => parse_any(text, base, file, report),
+    }
+}
+
+/// [`parse`] of any document, plain or not.
+fn parse_any<'t>(text: &'t str, base: u32, file: u32, report: &mut Report<'_>) -> Vec<Tree<'t>> {
     let options = granit_parser::options! {
         emit_comments: false,
         emit_anchor_events: true,

@@ -5,7 +5,11 @@
 //! trust: { provider-ca: provider-ca.pem }
 //! connect: { "pop.provider.example:995": "127.0.0.1:10995" }
 //! hosts: { mail.contoso.example: 10.0.0.5 }
+//! connections: { atOnce: 400, kept: 4000, push: 2000 }
+//! throttling: { wait: 1m, waitMax: 1h }
 //! ```
+
+mod bounds;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -41,6 +45,10 @@ struct HostFile {
     /// Host name → address.
     #[serde(default)]
     hosts: Entries<Spanned<String>>,
+    #[serde(default)]
+    connections: bounds::ConnectionsText,
+    #[serde(default)]
+    throttling: bounds::ThrottlingText,
 }
 
 /// Reads a host file. An empty one is a host with the defaults.
@@ -96,6 +104,8 @@ fn settings(written: HostFile, file: &SourceFile, report: &mut Report<'_>) -> Ho
         trust,
         connect,
         hosts,
+        connections: bounds::connections(written.connections, report),
+        throttling: bounds::throttling(written.throttling, report),
         given: true,
     }
 }

@@ -10,7 +10,7 @@ use super::mirror::organization::OrganizationSpec;
 use super::mirror::profile::{Credentials, MailAuthentication, ProfileSpec};
 use super::place::Place;
 use super::report::{Draft, Report};
-use crate::model::limits;
+
 use crate::model::mailbox::MailboxKind;
 use crate::model::name::Name;
 
@@ -63,12 +63,6 @@ pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>
         spec.alerts.as_ref().and_then(|alerts| alerts.mass_failure).filter(|alert| alert.value)
     {
         say(&subject, alert.place, "`massFailure` alerts", report);
-    }
-    let connections = spec.processing.as_ref().and_then(|processing| processing.max_concurrent_connections);
-    let most = limits::MAILBOXES_AT_ONCE_PER_PROFILE_MAX;
-    if let Some(declared) = connections.filter(|declared| declared.value as usize > most) {
-        let what = format!("more than {most} concurrent connections of one profile");
-        say(&subject, declared.place, &what, report);
     }
     let pop3 = spec.pop3_smtp.as_ref().map(|it| (&it.value.incoming, &it.value.outgoing));
     let imap = spec.imap_smtp.as_ref().map(|it| (&it.value.incoming, &it.value.outgoing));

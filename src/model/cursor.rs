@@ -104,6 +104,8 @@ pub struct Fetched {
 pub enum Content {
     /// The octets as the server holds them, CRLF line ends, POP3 dots unstuffed.
     Bytes(bytes::Bytes),
+    /// So many octets, which were handed over in pieces before.
+    Streamed(u64),
     /// It was listed and is there no longer.
     Vanished,
     /// The server will not hand it over; in its words.

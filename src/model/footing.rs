@@ -16,13 +16,31 @@ use super::stored::{StoredMailbox, StoredOperation};
 pub struct Footing(pub [u8; 16]);
 
 /// What one operation has come to, or should come to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bearing<C> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bearing {
     Off(OffReason),
     /// It waits for a connector, whatever its connection is.
     NoConnector,
-    /// It is enabled with this connection, in hexadecimal.
-    Driven(C),
+    /// It is enabled with this connection.
+    Driven(Mark),
+}
+
+/// The first half of a connection's digest: enough to tell it from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark(pub [u8; 16]);
+
+impl Mark {
+    /// Of a digest that is not the hexadecimal one of BLAKE3, which no plan asks for, the mark of its text.
+    pub fn of(connection: &ConnectionDigest) -> Self {
+        let hash = blake3::Hash::from_hex(&connection.0);
+        Self::of_hash(&hash.unwrap_or_else(|_| blake3::hash(connection.0.as_bytes())))
+    }
+
+    pub fn of_hash(hash: &blake3::Hash) -> Self {
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash.as_bytes()[..16]);
+        Self(half)
+    }
 }
 
 /// What a mailbox comes to once all is applied and tested.
@@ -35,21 +53,21 @@ pub struct Outlook {
 
 /// Counts up whenever what a footing covers changes, be it the order of an enum's values, so that a former one is never
 /// taken for one of these.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 impl Footing {
     /// The footing of a declared mailbox with these operations, in the order of [`Operation::ALL`].
-    pub fn of<C: AsRef<str>>(mailbox: &Mailbox, bearings: &[Bearing<C>; 3]) -> Self {
-        let mut text = Writing(Vec::with_capacity(384));
+    pub fn of(mailbox: &Mailbox, bearings: &[Bearing; 3]) -> Self {
+        let mut text = Writing(Vec::with_capacity(256));
         text.0.push(FORM);
         text.mailbox(mailbox);
         for bearing in bearings {
             match bearing {
                 Bearing::Off(reason) => text.tags(&[1, off(*reason)]),
                 Bearing::NoConnector => text.tags(&[2]),
-                Bearing::Driven(connection) => {
+                Bearing::Driven(mark) => {
                     text.tags(&[3]);
-                    text.text(connection.as_ref());
+                    text.tags(&mark.0);
                 }
             }
         }
@@ -94,7 +112,7 @@ pub struct Known<'o> {
     pub connection: Option<&'o ConnectionDigest>,
 }
 
-fn bearing(known: Known<'_>) -> Option<Bearing<&str>> {
+fn bearing(known: Known<'_>) -> Option<Bearing> {
     let Known { state, pending, connection } = known;
     match pending {
         None => {}
@@ -110,7 +128,7 @@ fn bearing(known: Known<'_>) -> Option<Bearing<&str>> {
         OperationState::Off(reason) => Some(Bearing::Off(*reason)),
         OperationState::AwaitingTest(Awaiting::NoConnector) => Some(Bearing::NoConnector),
         OperationState::Enabled | OperationState::Retrying { .. } => {
-            connection.map(|connection| Bearing::Driven(connection.0.as_str()))
+            connection.map(|connection| Bearing::Driven(Mark::of(connection)))
         }
         OperationState::AwaitingTest(Awaiting::Test | Awaiting::NoIdentity)
         | OperationState::Testing
@@ -141,8 +159,15 @@ impl Writing {
         self.0.extend_from_slice(&number.to_le_bytes());
     }
 
+    /// One byte for what nearly all texts are: there are many of them, and each block that is hashed costs.
     fn length(&mut self, length: usize) {
-        self.0.extend_from_slice(&(length as u64).to_le_bytes());
+        match u8::try_from(length) {
+            Ok(short) if short < u8::MAX => self.0.push(short),
+            Ok(_) | Err(_) => {
+                self.0.push(u8::MAX);
+                self.0.extend_from_slice(&(length as u64).to_le_bytes());
+            }
+        }
     }
 
     fn text(&mut self, text: &str) {

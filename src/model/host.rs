@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::limits;
 use super::name::Name;
 
 /// The host file, parsed. Its default is a host without one.
@@ -21,6 +23,8 @@ pub struct HostSettings {
     pub connect: BTreeMap<(String, u16), SocketAddr>,
     /// Addresses of host names, before DNS is asked.
     pub hosts: BTreeMap<String, std::net::IpAddr>,
+    pub connections: Connections,
+    pub throttling: Throttling,
     /// Whether a host file was given; without one, rules that depend on it are reported as depending on the host.
     pub given: bool,
 }
@@ -35,7 +39,88 @@ impl Default for HostSettings {
             trust: BTreeMap::new(),
             connect: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            connections: Connections::default(),
+            throttling: Throttling::default(),
             given: false,
+        }
+    }
+}
+
+/// How many connections this machine makes, and how long they stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Mailboxes worked on at once.
+    pub at_once_max: usize,
+    pub kept: KeptSessions,
+    pub push: Push,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            at_once_max: limits::MAILBOXES_AT_ONCE_DEFAULT,
+            kept: KeptSessions::default(),
+            push: Push::default(),
+        }
+    }
+}
+
+/// Sessions that stay logged in between two readings of a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptSessions {
+    /// 0: each reading logs in anew.
+    pub count_max: usize,
+    /// One that was not used for so long is closed.
+    pub idle_max: Duration,
+    /// After so long a login is proved again, so that a password that was withdrawn at the server is noticed.
+    pub age_max: Duration,
+}
+
+impl Default for KeptSessions {
+    fn default() -> Self {
+        Self {
+            count_max: limits::KEPT_SESSIONS_DEFAULT,
+            idle_max: limits::KEPT_SESSION_IDLE_DEFAULT,
+            age_max: limits::KEPT_SESSION_AGE_DEFAULT,
+        }
+    }
+}
+
+/// Kept sessions on which the server is asked to tell of new mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Push {
+    /// 0: servers are only polled.
+    pub count_max: usize,
+    /// After so long the request is made anew; servers may end it after half an hour (RFC 2177).
+    pub renew_after: Duration,
+}
+
+impl Default for Push {
+    fn default() -> Self {
+        Self { count_max: limits::PUSH_SESSIONS_DEFAULT, renew_after: limits::PUSH_RENEWAL_DEFAULT }
+    }
+}
+
+/// How long a server that asks for patience is left alone. The wait doubles with each refusal in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttling {
+    /// The server limits requests or connections.
+    pub wait: Duration,
+    /// The server demands a pause between two logins: POP3 `[LOGIN-DELAY]`.
+    pub login_delay: Duration,
+    /// Somebody else has the mailbox open: POP3 `[IN-USE]`, IMAP `[INUSE]`.
+    pub in_use: Duration,
+    /// No wait is longer, whatever the server asks for.
+    pub wait_max: Duration,
+}
+
+impl Default for Throttling {
+    fn default() -> Self {
+        Self {
+            wait: limits::THROTTLED_WAIT_DEFAULT,
+            login_delay: limits::LOGIN_DELAY_WAIT_DEFAULT,
+            in_use: limits::IN_USE_WAIT_DEFAULT,
+            wait_max: limits::THROTTLED_WAIT_MAX_DEFAULT,
         }
     }
 }

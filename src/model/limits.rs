@@ -31,6 +31,8 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const BUNDLE_KEYS_MAX: usize = 200_000;
 /// Bundles that one process keeps open; the one that was opened first makes room.
 pub const BUNDLES_OPEN_MAX: usize = 64;
+/// Certificates of servers are remarked on from so many days before they expire.
+pub const CERTIFICATE_WARNING_DAYS: i64 = 30;
 /// `expires` is warned about from so many days before.
 pub const EXPIRY_WARNING_DAYS: i64 = 30;
 /// Everything that one place holds, comments and all keys.
@@ -69,6 +71,14 @@ pub const LITERAL_DROPPED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 pub const MESSAGE_PARSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
 pub const MIME_PARTS_MAX: usize = 10_000;
+/// Multiparts inside multiparts; what lies deeper is one part.
+pub const MIME_DEPTH_MAX: usize = 1000;
+/// Texts of headers are cut to this many characters in records and names; the raw message keeps them whole.
+pub const HEADER_TEXT_CHARACTERS_MAX: usize = 998;
+/// Header fields of one message that are shown.
+pub const HEADER_FIELDS_MAX: usize = 1000;
+/// The text of one message that is shown.
+pub const BODY_TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of messages asked for but not yet recorded, per mailbox.
 pub const FETCH_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 pub const FETCH_WINDOW_MESSAGES: usize = 64;
@@ -79,6 +89,8 @@ pub const SERVER_WORDS_CHARACTERS_MAX: usize = 500;
 
 /// Addresses of one host name that are tried.
 pub const ADDRESSES_TRIED_MAX: usize = 8;
+/// Certificates of one chain that are shown.
+pub const CERTIFICATES_SHOWN_MAX: usize = 10;
 pub const TRUST_BUNDLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -146,10 +158,35 @@ pub const RUNS_KEPT: u64 = 50;
 pub const LEASE_POLL: Duration = Duration::from_millis(250);
 /// Silence after which a long run says that it is still at work.
 pub const HEARTBEAT: Duration = Duration::from_secs(30);
-/// Mailboxes worked on at once by one process.
-pub const MAILBOXES_AT_ONCE_MAX: usize = 64;
-/// Those of them that belong to one profile, so that one hanging server leaves places for the others.
-pub const MAILBOXES_AT_ONCE_PER_PROFILE_MAX: usize = 48;
+/// Mailboxes worked on at once by one process, unless the host file says otherwise. Three quarters of them are
+/// [`CONNECTIONS_MAX`], so that a profile may have what it declares.
+pub const MAILBOXES_AT_ONCE_DEFAULT: usize = 400;
+pub const MAILBOXES_AT_ONCE_MAX: usize = 10_000;
+/// IMAP sessions that stay logged in between two readings, and how long.
+pub const KEPT_SESSIONS_DEFAULT: usize = 4000;
+pub const KEPT_SESSIONS_MAX: usize = 100_000;
+/// Servers may log out a session that is silent for 30 minutes (RFC 9051 section 5.4).
+pub const KEPT_SESSION_IDLE_DEFAULT: Duration = Duration::from_secs(28 * 60);
+pub const KEPT_SESSION_IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+pub const KEPT_SESSION_AGE_DEFAULT: Duration = Duration::from_secs(3600);
+pub const KEPT_SESSION_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Sessions on which the server tells of new mail.
+pub const PUSH_SESSIONS_DEFAULT: usize = 2000;
+/// Servers may end an IDLE after 30 minutes (RFC 2177); half of that is kinder to what stands in between.
+pub const PUSH_RENEWAL_DEFAULT: Duration = Duration::from_secs(15 * 60);
+pub const PUSH_RENEWAL_MAX: Duration = Duration::from_secs(28 * 60);
+/// Between the end of a reading and the next one because the server told of mail.
+pub const PUSH_GAP_MIN: Duration = Duration::from_millis(500);
+/// A server that refused to tell of new mail is only polled for so long.
+pub const PUSH_REFUSED_WAIT: Duration = Duration::from_secs(3600);
+/// A mailbox whose profile sets no floor is polled this often while its server tells of new mail.
+pub const PUSH_POLL_INTERVAL_MINUTES: u16 = 5;
+/// Files and sockets of a process beside its connections to servers.
+pub const OPEN_FILES_RESERVED: usize = 256;
+/// A connection without traffic is asked for a sign of life after this, so that network devices on the way do not
+/// forget it, and its end is noticed.
+pub const KEEPALIVE_AFTER: Duration = Duration::from_secs(120);
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// What could not even be tried (no identity, somebody else at work, trouble with the store) is tried again after this.
 pub const UNDONE_WAIT: Duration = Duration::from_secs(60);
 /// The longest that one listing or one batch may take altogether, however slowly it drips.
@@ -159,6 +196,16 @@ pub const REMOTE_CALL_TIMEOUT: Duration = Duration::from_secs(1800);
 pub const RETRY_ATTEMPTS_DEFAULT: u16 = 10;
 pub const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(300);
 pub const ATTEMPTS_PER_MESSAGE_DEFAULT: u16 = 5;
+
+// --- throttling ---
+pub const THROTTLED_WAIT_DEFAULT: Duration = Duration::from_secs(60);
+pub const THROTTLED_WAIT_MAX_DEFAULT: Duration = Duration::from_secs(3600);
+pub const LOGIN_DELAY_WAIT_DEFAULT: Duration = Duration::from_secs(300);
+pub const IN_USE_WAIT_DEFAULT: Duration = Duration::from_secs(60);
+/// What a host file may set these to.
+pub const THROTTLED_WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// After so many readings without a complaint, a throttled profile gets one more place.
+pub const PLACE_REGAINED_AFTER: u32 = 10;
 
 // --- outbox ---
 /// So that `Message-ID: <…>` fits into the 998 characters of a line (RFC 5322 section 2.1.1).

@@ -5,9 +5,11 @@
 pub mod alert;
 pub mod approval;
 pub mod clock;
+pub mod content;
 pub mod cursor;
 pub mod desired;
 pub mod event;
+pub mod examination;
 pub mod explanation;
 pub mod failure;
 pub mod footing;

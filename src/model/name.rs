@@ -16,6 +16,10 @@ pub struct Name(String);
 impl Name {
     /// Parses a slug; the error says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        Self::check(text).map(|()| Self(text.to_owned()))
+    }
+
+    fn check(text: &str) -> Result<(), &'static str> {
         let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         if text.is_empty() {
@@ -27,7 +31,7 @@ impl Name {
         } else if !text.starts_with(edge) || !text.ends_with(edge) {
             Err("a name begins and ends with a letter or digit")
         } else {
-            Ok(Self(text.to_owned()))
+            Ok(())
         }
     }
 
@@ -39,7 +43,7 @@ impl Name {
 impl TryFrom<String> for Name {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
+        Self::check(&text).map(|()| Self(text))
     }
 }
 
@@ -64,6 +68,10 @@ pub struct Address(String);
 impl Address {
     /// Parses `local@domain`: RFC 5321 without quoted local parts and address literals, UTF-8 allowed (RFC 6531).
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        Self::check(text).map(|()| Self(text.to_owned()))
+    }
+
+    fn check(text: &str) -> Result<(), &'static str> {
         let Some((local, domain)) = text.rsplit_once('@') else {
             return Err("an e-mail address has the form `local@domain`");
         };
@@ -77,7 +85,7 @@ impl Address {
         } else if !domain.split('.').all(label) {
             Err("the part after the `@` is not a domain")
         } else {
-            Ok(Self(text.to_owned()))
+            Ok(())
         }
     }
 
@@ -103,7 +111,7 @@ impl Address {
 impl TryFrom<String> for Address {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
+        Self::check(&text).map(|()| Self(text))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A plan: the steps from the stored to the desired state, as a value.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -122,7 +123,7 @@ impl std::fmt::Display for Target {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldChange {
     /// Dotted, in the manifest's spelling: `imapSmtp.incoming.host`.
-    pub field: String,
+    pub field: Cow<'static, str>,
     /// `None`: was not there.
     pub before: Option<String>,
     /// `None`: is no longer there.

@@ -114,6 +114,7 @@ pub(super) async fn dial(
                 // Commands are single writes; waiting to fill a segment only costs time. Failing to set it does
                 // no harm.
                 let _ = socket.set_nodelay(true);
+                let _ = socket2::SockRef::from(&socket).set_tcp_keepalive(&keepalive());
                 return Ok((socket, *address));
             }
             Ok(Err(error)) => last = not_connected(&error, target, wait),
@@ -121,6 +122,11 @@ pub(super) async fn dial(
         }
     }
     Err(last)
+}
+
+/// A session may say nothing for half an hour.
+fn keepalive() -> socket2::TcpKeepalive {
+    socket2::TcpKeepalive::new().with_time(limits::KEEPALIVE_AFTER).with_interval(limits::KEEPALIVE_INTERVAL)
 }
 
 #[expect(

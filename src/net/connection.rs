@@ -21,6 +21,8 @@ use crate::protocol::{Conversation, Progress};
 const READ_CHUNK_BYTES: usize = 64 * 1024;
 /// What is written in one piece up to here may be a login, and is wiped after it was sent.
 const WIPE_BYTES_MAX: usize = 16 * 1024;
+/// What a resting connection may keep for its input.
+const REST_BYTES_MAX: usize = 1024;
 /// Read after a write has failed, at most: a refusal is a few lines.
 const LAST_WORDS_BYTES_MAX: usize = 256 * 1024;
 
@@ -106,6 +108,13 @@ impl Connection {
                 Err(Cause::Internal { detail: "the connection already has TLS".to_owned() })
             }
             Stream::Closed => Err(Cause::ConnectionLost { detail: "it was closed before".to_owned() }),
+        }
+    }
+
+    /// Gives back memory that a session does not need while it waits. Bytes not yet consumed stay.
+    pub fn rest(&mut self) {
+        if self.input.capacity() > REST_BYTES_MAX {
+            self.input = BytesMut::from(&self.input[..]);
         }
     }
 

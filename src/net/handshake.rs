@@ -13,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::address::io_words;
 use super::timed_out;
+use super::trace::Findings;
 use super::trust::TrustStore;
 use crate::model::failure::Cause;
 use crate::model::name::Name;
@@ -25,6 +26,8 @@ pub(super) struct TlsPeer {
     pub host: String,
     /// For the whole handshake.
     pub wait: Duration,
+    /// Where the certificates are noted, if somebody wants to know.
+    pub findings: Option<Findings>,
 }
 
 /// How the handshake was begun: it decides what to say to somebody whose server does not answer with TLS.
@@ -42,7 +45,10 @@ pub(super) async fn shake_hands(
     let name = ServerName::try_from(peer.host.clone()).map_err(|_| Cause::TlsFailed {
         detail: format!("`{}` is not a name that a certificate can hold", peer.host),
     })?;
-    let config = peer.store.config(peer.trust.as_ref()).await?;
+    let config = match &peer.findings {
+        None => peer.store.config(peer.trust.as_ref()).await?,
+        Some(findings) => peer.store.noting(peer.trust.as_ref(), findings.clone()).await?,
+    };
     let handshake = TlsConnector::from(config).connect(name, socket);
     match timeout(peer.wait, handshake).await {
         Ok(Ok(stream)) => Ok(stream),

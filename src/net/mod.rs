@@ -2,6 +2,7 @@
 //! it. What is said over a connection is decided in `protocol`; this room must not know any command.
 
 mod address;
+mod certificate;
 mod connection;
 mod handshake;
 pub mod http;
@@ -65,6 +66,7 @@ impl Network {
             trust: destination.trust.clone(),
             host: target.host,
             wait,
+            findings: trace.findings().cloned(),
         };
         let mut connection = Connection::plain(socket, tls);
         match endpoint.tls {

@@ -1,20 +1,64 @@
 //! The steps that a conversation takes, with their times.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::clock::Clock;
+use crate::model::examination::Found;
 use crate::model::failure::{Cause, RemoteError, StepTaken, TestStep};
 
 /// The steps that a conversation has taken.
 pub struct Trace {
     clock: Arc<dyn Clock>,
     steps: Vec<StepTaken>,
+    /// `None`: nobody wants to know.
+    findings: Option<Findings>,
+}
+
+/// What a server shows of itself, collected wherever it is seen.
+#[derive(Debug, Clone, Default)]
+pub struct Findings(Arc<Mutex<Found>>);
+
+impl Findings {
+    pub fn note(&self, note: impl FnOnce(&mut Found)) {
+        note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn found(&self) -> Found {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Trace {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, steps: Vec::new() }
+        Self { clock, steps: Vec::new(), findings: None }
+    }
+
+    /// One that also collects what the server shows of itself.
+    pub fn searching(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, steps: Vec::new(), findings: Some(Findings::default()) }
+    }
+
+    pub fn findings(&self) -> Option<&Findings> {
+        self.findings.as_ref()
+    }
+
+    /// What a server offers before the login.
+    pub fn offers(
+        &self,
+        capabilities: impl FnOnce() -> Vec<String>,
+        mechanisms: impl FnOnce() -> Vec<String>,
+    ) {
+        if let Some(findings) = &self.findings {
+            findings.note(|found| {
+                (found.capabilities, found.mechanisms) = (capabilities(), mechanisms());
+            });
+        }
+    }
+
+    /// What was found; nothing unless it was searched for.
+    pub fn found(&self) -> Found {
+        self.findings.as_ref().map(Findings::found).unwrap_or_default()
     }
 
     /// Runs one step, notes its time when it succeeds, and names the step in the error when it fails.

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::sync::Mutex;
 
+use super::certificate;
+use super::trace::Findings;
 use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::model::name::Name;
@@ -21,8 +25,8 @@ pub(super) struct TrustStore {
     made: Mutex<BTreeMap<Option<Name>, Made>>,
 }
 
-/// A configuration, and the file it was made from as it was then.
-type Made = (Option<Stamp>, Arc<ClientConfig>);
+/// A configuration with its verifier, and the file it was made from as it was then.
+type Made = (Option<Stamp>, Arc<ClientConfig>, Arc<WebPkiServerVerifier>);
 
 /// What tells a replaced file from the one that was read.
 type Stamp = (SystemTime, u64);
@@ -34,6 +38,23 @@ impl TrustStore {
 
     /// The configuration for a named bundle, which then is all that is trusted; `None`: the system's roots.
     pub async fn config(&self, trust: Option<&Name>) -> Result<Arc<ClientConfig>, Cause> {
+        Ok(self.made(trust).await?.0)
+    }
+
+    /// The same configuration for one connection whose certificates are noted. They are verified all the same.
+    pub async fn noting(&self, trust: Option<&Name>, findings: Findings) -> Result<Arc<ClientConfig>, Cause> {
+        let (config, verifier) = self.made(trust).await?;
+        let mut config = ClientConfig::clone(&config);
+        // A resumed session shows no certificate.
+        config.resumption = Resumption::disabled();
+        config.dangerous().set_certificate_verifier(Arc::new(Noting { verifier, findings }));
+        Ok(Arc::new(config))
+    }
+
+    async fn made(
+        &self,
+        trust: Option<&Name>,
+    ) -> Result<(Arc<ClientConfig>, Arc<WebPkiServerVerifier>), Cause> {
         let key = trust.cloned();
         let path = match trust {
             Some(name) => Some((name.clone(), self.bundle_path(name)?)),
@@ -41,10 +62,10 @@ impl TrustStore {
         };
         let stamp = path.as_ref().and_then(|(_, path)| stamp(path));
         let mut made = self.made.lock().await;
-        if let Some((known, config)) = made.get(&key)
+        if let Some((known, config, verifier)) = made.get(&key)
             && *known == stamp
         {
-            return Ok(Arc::clone(config));
+            return Ok((Arc::clone(config), Arc::clone(verifier)));
         }
         // Reading a few hundred certificates from the disk takes tens of milliseconds.
         let read = tokio::task::spawn_blocking(move || match path {
@@ -52,9 +73,9 @@ impl TrustStore {
             None => Ok(system_roots()),
         });
         let roots = read.await.map_err(|error| Cause::Internal { detail: error.to_string() })??;
-        let config = Arc::new(configure(roots)?);
-        made.insert(key, (stamp, Arc::clone(&config)));
-        Ok(config)
+        let (config, verifier) = configure(roots)?;
+        made.insert(key, (stamp, Arc::clone(&config), Arc::clone(&verifier)));
+        Ok((config, verifier))
     }
 
     fn bundle_path(&self, name: &Name) -> Result<PathBuf, Cause> {
@@ -76,12 +97,63 @@ fn unavailable(name: &Name, detail: String) -> Cause {
 }
 
 /// The provider is named here, so that nothing global has to be installed first.
-fn configure(roots: RootCertStore) -> Result<ClientConfig, Cause> {
+fn configure(roots: RootCertStore) -> Result<(Arc<ClientConfig>, Arc<WebPkiServerVerifier>), Cause> {
+    let internal = |error: String| Cause::Internal { detail: error };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| internal(error.to_string()))?;
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Cause::Internal { detail: error.to_string() })?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+        .map_err(|error| internal(error.to_string()))?
+        .with_webpki_verifier(Arc::clone(&verifier))
+        .with_no_client_auth();
+    Ok((Arc::new(config), verifier))
+}
+
+/// Notes which certificates a server sent, and leaves the judgement to the usual verifier.
+#[derive(Debug)]
+struct Noting {
+    verifier: Arc<WebPkiServerVerifier>,
+    findings: Findings,
+}
+
+impl ServerCertVerifier for Noting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let sent = std::iter::once(end_entity).chain(intermediates).take(limits::CERTIFICATES_SHOWN_MAX);
+        let certificates = sent.filter_map(|der| certificate::facts(der)).collect();
+        self.findings.note(|found| found.certificates = certificates);
+        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 fn bundle_roots(name: &Name, path: &Path) -> Result<RootCertStore, Cause> {

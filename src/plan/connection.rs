@@ -70,6 +70,10 @@ impl<'a> Outline<'a> {
     }
 
     pub fn digest(&self, mailbox: &Mailbox, secrets: &BTreeMap<SecretRef, SecretDigest>) -> ConnectionDigest {
+        ConnectionDigest(self.hash(mailbox, secrets).to_hex().to_string())
+    }
+
+    pub fn hash(&self, mailbox: &Mailbox, secrets: &BTreeMap<SecretRef, SecretDigest>) -> blake3::Hash {
         let bytes = Vec::with_capacity(self.bytes.len() + 256);
         let mut proof = Proof { bytes, secrets, used: Vec::new(), login: self.login };
         proof.text("address", mailbox.address.as_str());
@@ -79,7 +83,7 @@ impl<'a> Outline<'a> {
             proof.text("username", &own.username);
             proof.secret(&own.password);
         }
-        ConnectionDigest(blake3::hash(&proof.bytes).to_hex().to_string())
+        blake3::hash(&proof.bytes)
     }
 }
 

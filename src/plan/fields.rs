@@ -3,18 +3,22 @@
 //! The fields are found by walking the serialised nouns, so that a new field shows up by itself; only where a noun
 //! is shaped otherwise than the manifest is its path respelt here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::mailbox::{Mailbox, MailboxKind};
+use crate::model::mailbox::{Lifecycle, Mailbox, MailboxCredentials, MailboxKind};
 use crate::model::organization::Organization;
 use crate::model::plan::FieldChange;
 use crate::model::profile::{Endpoint, Profile, Protocol, Server};
 
 /// Dotted path → value, for people. What is left out or empty has no entry.
 pub type Fields = BTreeMap<String, String>;
+
+/// One of them. There may be very many that have the same path.
+type Field = (Cow<'static, str>, String);
 
 pub(super) fn organization_changes(before: Option<&Organization>, after: &Organization) -> Vec<FieldChange> {
     changes(before.map(organization), organization(after))
@@ -39,16 +43,18 @@ pub(super) fn mailbox_changes(before: Option<&Mailbox>, after: &Mailbox) -> Vec<
 }
 
 fn changes(before: Option<Fields>, mut after: Fields) -> Vec<FieldChange> {
-    let Some(before) = before else { return created(after) };
+    let Some(before) = before else {
+        return created(after.into_iter().map(|(field, value)| (field.into(), value)));
+    };
     let mut changes = Vec::new();
     for (field, old) in before {
         let new = after.remove(&field);
         if new.as_ref() != Some(&old) {
-            changes.push(FieldChange { field, before: Some(old), after: new });
+            changes.push(FieldChange { field: field.into(), before: Some(old), after: new });
         }
     }
     changes.extend(after.into_iter().map(|(field, new)| FieldChange {
-        field,
+        field: field.into(),
         before: None,
         after: Some(new),
     }));
@@ -57,8 +63,8 @@ fn changes(before: Option<Fields>, mut after: Fields) -> Vec<FieldChange> {
 }
 
 /// Of something new, neither its name nor what it does not do is worth a line.
-fn created(fields: impl IntoIterator<Item = (String, String)>) -> Vec<FieldChange> {
-    let worth_showing = |(field, value): &(String, String)| field != "name" && value != "false";
+fn created(fields: impl IntoIterator<Item = Field>) -> Vec<FieldChange> {
+    let worth_showing = |(field, value): &Field| field != "name" && value != "false";
     let created = fields.into_iter().filter(worth_showing);
     created.map(|(field, value)| FieldChange { field, before: None, after: Some(value) }).collect()
 }
@@ -141,25 +147,76 @@ fn computed_port(
 
 /// Every field of a mailbox.
 pub fn mailbox(mailbox: &Mailbox) -> Fields {
-    mailbox_leaves(mailbox).into_iter().collect()
+    mailbox_leaves(mailbox).into_iter().map(|(field, value)| (field.into_owned(), value)).collect()
 }
 
-fn mailbox_leaves(mailbox: &Mailbox) -> Vec<(String, String)> {
-    let kind = match mailbox.kind {
-        MailboxKind::User => "user",
-        MailboxKind::Queue => "queue",
-        MailboxKind::Forward => "forward",
+/// [`leaves`] of a mailbox, without the detour over its JSON: a first plan asks for those of all mailboxes.
+fn mailbox_leaves(mailbox: &Mailbox) -> Vec<Field> {
+    let Mailbox {
+        name,
+        labels,
+        kind,
+        address,
+        display_name,
+        owner,
+        active,
+        approved,
+        profile,
+        incoming,
+        outgoing,
+        appointments_contacts_tasks,
+        accept,
+        delete_after_processing,
+        process_from,
+        credentials,
+        tracked_folders,
+        claim_take_over_from,
+        lifecycle,
+    } = mailbox;
+    let mut fields: Vec<Field> = Vec::with_capacity(16);
+    let mut add = |path: &'static str, value: Option<String>| {
+        fields.extend(value.map(|value| (Cow::Borrowed(path), value)));
     };
-    let mut fields = leaves(mailbox);
-    fields.retain(|(path, _)| path != "kind");
-    for (path, _) in &mut fields {
-        match path.as_str() {
-            "address" | "displayName" | "deleteAfterProcessing" => *path = format!("{kind}.{path}"),
-            "claimTakeOverFrom" => "claim.takeOverFrom".clone_into(path),
-            _ => {}
-        }
+    let [address_path, display_name_path, delete_path] = paths_of(*kind);
+    add("name", Some(name.to_string()));
+    add(address_path, Some(address.to_string()));
+    add(display_name_path, display_name.clone());
+    add("owner", owner.as_ref().map(ToString::to_string));
+    add("active", Some(active.to_string()));
+    add("approved", approved.as_ref().map(ToString::to_string));
+    add("profile", profile.as_ref().map(ToString::to_string));
+    add("incoming", word(incoming));
+    add("outgoing", word(outgoing));
+    add("appointmentsContactsTasks", word(appointments_contacts_tasks));
+    add("accept", word(accept));
+    add(delete_path, Some(delete_after_processing.to_string()));
+    add("processFrom", process_from.as_ref().and_then(word));
+    if let Some(MailboxCredentials { username, password }) = credentials {
+        add("credentials.username", Some(username.clone()));
+        add("credentials.password", Some(password.to_string()));
     }
+    add("trackedFolders", (!tracked_folders.is_empty()).then(|| list(tracked_folders)));
+    add("claim.takeOverFrom", claim_take_over_from.clone());
+    let Lifecycle { prevent_destroy, previous_names } = lifecycle;
+    add("lifecycle.preventDestroy", Some(prevent_destroy.to_string()));
+    let previous_names: Vec<&str> = previous_names.iter().map(|name| name.as_str()).collect();
+    add("lifecycle.previousNames", (!previous_names.is_empty()).then(|| list(&previous_names)));
+    fields.extend(labels.iter().map(|(key, value)| (format!("labels.{key}").into(), value.clone())));
     fields
+}
+
+/// The keys that stand below `user`, `queue` or `forward`.
+fn paths_of(kind: MailboxKind) -> [&'static str; 3] {
+    match kind {
+        MailboxKind::User => ["user.address", "user.displayName", "user.deleteAfterProcessing"],
+        MailboxKind::Queue => ["queue.address", "queue.displayName", "queue.deleteAfterProcessing"],
+        MailboxKind::Forward => ["forward.address", "forward.displayName", "forward.deleteAfterProcessing"],
+    }
+}
+
+/// A value that serialises as one word.
+fn word(value: &impl Serialize) -> Option<String> {
+    serde_json::to_value(value).ok().map(|value| scalar(&value))
 }
 
 fn respelt(fields: Vec<(String, String)>, spelling: impl Fn(&str) -> String) -> Fields {
@@ -275,6 +332,59 @@ mod tests {
         let mut fields = Vec::new();
         walk("", &value, &mut fields);
         assert_eq!(fields, [("outgoing.credentials".to_owned(), "windowsIntegrated".to_owned())]);
+    }
+
+    #[test]
+    fn the_fields_of_a_mailbox_are_the_leaves_of_its_serialised_form() {
+        let json = serde_json::json!({
+            "name": "anna", "labels": { "team": "sales", "a.b": "" }, "kind": "queue", "address": "anna@a.example",
+            "displayName": "Anna", "owner": "o@a.example", "active": true, "approved": "anna@a.example", "profile": "hq",
+            "incoming": "server-side-sync", "outgoing": "none", "appointmentsContactsTasks": "none", "accept": "known-parties",
+            "deleteAfterProcessing": true, "processFrom": "2026-11-01T00:00:00Z",
+            "credentials": { "username": "u", "password": { "secret": "s", "key": "k" } },
+            "trackedFolders": ["a, b", "c"], "claimTakeOverFrom": "x",
+            "lifecycle": { "preventDestroy": true, "previousNames": ["ann", "a"] },
+        });
+        let full: Mailbox = serde_json::from_value(json).unwrap();
+        let bare = Mailbox {
+            labels: Default::default(),
+            kind: MailboxKind::User,
+            display_name: None,
+            owner: None,
+            approved: None,
+            profile: None,
+            process_from: None,
+            credentials: None,
+            tracked_folders: Vec::new(),
+            claim_take_over_from: None,
+            lifecycle: Lifecycle::default(),
+            ..full.clone()
+        };
+        for (noun, kind) in [(full, "queue"), (bare, "user")] {
+            let mut expected = leaves(&noun);
+            expected.retain(|(path, _)| path != "kind");
+            for (path, _) in &mut expected {
+                match path.as_str() {
+                    "address" | "displayName" | "deleteAfterProcessing" => *path = format!("{kind}.{path}"),
+                    "claimTakeOverFrom" => "claim.takeOverFrom".clone_into(path),
+                    _ => {}
+                }
+            }
+            assert_eq!(mailbox(&noun), expected.into_iter().collect::<Fields>());
+        }
+    }
+
+    #[test]
+    fn labels_that_look_like_a_reference_are_labels() {
+        let json = serde_json::json!({
+            "name": "anna", "labels": { "secret": "s", "key": "k" }, "kind": "user", "address": "anna@a.example",
+            "displayName": null, "owner": null, "active": true, "approved": null, "profile": null, "incoming": "none",
+            "outgoing": "none", "appointmentsContactsTasks": "none", "accept": "all", "deleteAfterProcessing": false,
+            "processFrom": null, "credentials": null, "trackedFolders": [], "claimTakeOverFrom": null,
+            "lifecycle": { "preventDestroy": false, "previousNames": [] },
+        });
+        let fields = mailbox(&serde_json::from_value(json).unwrap());
+        assert_eq!((&*fields["labels.secret"], &*fields["labels.key"]), ("s", "k"));
     }
 
     #[test]

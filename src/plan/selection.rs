@@ -28,6 +28,9 @@ pub struct Unmatched {
 /// The selectors that match nothing that is declared or stored. A misspelt one would silently limit a plan to nothing.
 pub fn unmatched(desired: &Desired, stored: &Stored, selection: &Selection) -> Vec<Unmatched> {
     let selectors = || selection.targets.iter().chain(&selection.excludes);
+    if selectors().next().is_none() {
+        return Vec::new();
+    }
     let things = Things::of(desired, stored);
     // Those that name one thing are looked up; only the patterns are compared with everything.
     let index = things.index();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::footing::{Bearing, Footing, Outlook};
+use crate::model::footing::{Bearing, Footing, Mark, Outlook};
 use crate::model::mailbox::{IncomingMethod, Mailbox};
 use crate::model::name::{Address, Name};
 use crate::model::operation::{OffReason, Operation};
@@ -89,7 +89,7 @@ impl<'a> Behind<'a> {
         Some(Outlook { footing: Footing::of(mailbox, &bearings), awaiting })
     }
 
-    fn bearing(&self, mailbox: &Mailbox, prepared: Option<&Prepared<'_>>, nth: usize) -> Bearing<String> {
+    fn bearing(&self, mailbox: &Mailbox, prepared: Option<&Prepared<'_>>, nth: usize) -> Bearing {
         let operation = Operation::ALL[nth];
         if operation == Operation::Incoming && mailbox.incoming == IncomingMethod::ForwardMailbox {
             return Bearing::Off(OffReason::ForwardMailbox);
@@ -109,6 +109,6 @@ impl<'a> Behind<'a> {
         if !readiness::is_spoken(self.policy, profile.server.kind(), operation) {
             return Bearing::NoConnector;
         }
-        Bearing::Driven(outline.digest(mailbox, &self.proofs).0)
+        Bearing::Driven(Mark::of_hash(&outline.hash(mailbox, &self.proofs)))
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
@@ -15,11 +16,11 @@ use crate::model::server::{Destination, Login};
 use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
 use crate::protocol::imap::{
-    self, Access, Capabilities, Greeted, LoginWay, Missing, Opened, SessionState, Tags,
+    self, Access, Capabilities, Greeted, LoginWay, Missing, Numbering, Opened, SessionState, Tags,
 };
 use crate::protocol::sasl::{Attempts, Channel, Exchange};
 
-use super::{Receive, Trace, nonce, token};
+use super::{Receive, Rested, Trace, Wake, nonce, token};
 
 /// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
 /// `authenticate`, `open` (with STARTTLS, `tls` follows `greet`).
@@ -33,7 +34,7 @@ pub async fn open(
     let timeout = endpoint
         .timeout_seconds
         .map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.max(1).into()));
-    let mut session = Session { connection, tags: Tags::default(), timeout };
+    let mut session = Session { connection, tags: Tags::default(), timeout, numbering: Numbering::AtOnce };
 
     let mut greeted = trace.step(TestStep::Greet, session.greet(endpoint.tls)).await?;
     match endpoint.tls {
@@ -47,6 +48,12 @@ pub async fn open(
         TlsMode::Implicit | TlsMode::None => {}
     }
     let channel = network.login_channel(&session.connection);
+    if trace.findings().is_some() {
+        let offered = session.known_or_asked(greeted.capabilities.take()).await;
+        let offered = offered.map_err(|cause| RemoteError::new(TestStep::Greet, cause))?;
+        trace.offers(|| offered.words(), || imap::ways_to_log_in(&offered));
+        greeted.capabilities = Some(offered);
+    }
     let (capabilities, words) =
         trace.step(TestStep::Authenticate, session.authenticate(destination, greeted, channel)).await?;
     trace.detail(words);
@@ -65,6 +72,7 @@ struct Session {
     connection: Connection,
     tags: Tags,
     timeout: Duration,
+    numbering: Numbering,
 }
 
 impl Session {
@@ -75,6 +83,7 @@ impl Session {
     /// The greeting, always with the capabilities.
     async fn greet(&mut self, tls: TlsMode) -> Result<Greeted, Cause> {
         let mut greeted = self.drive(imap::greet()).await?;
+        self.numbering = greeted.numbering;
         // Whoever says so before TLS may be anybody, and STARTTLS is no longer possible (RFC 9051 section 11.1).
         if (greeted.state, tls) == (SessionState::PreAuthenticated, TlsMode::Starttls) {
             return Err(Cause::StarttlsNotOffered);
@@ -156,9 +165,22 @@ impl Session {
         }
     }
 
+    /// A server that notes the numbers of new mail only at SELECT is never merely looked at: what EXAMINE has shown there may
+    /// name other messages a moment later.
     async fn open_inbox(&mut self, access: Access) -> Result<Opened, Cause> {
+        let needed = match (access, self.numbering) {
+            (Access::ReadOnly, Numbering::AtSelect) => Access::ReadWrite,
+            (Access::ReadOnly, Numbering::AtOnce)
+            | (Access::ReadWrite, Numbering::AtOnce | Numbering::AtSelect) => access,
+        };
         let tag = self.tags.next_tag();
-        self.drive(imap::open_inbox(tag, access)).await
+        match self.drive(imap::open_inbox(tag, needed)).await {
+            Err(Cause::Refused { .. }) if needed != access => {
+                let tag = self.tags.next_tag();
+                self.drive(imap::open_inbox(tag, access)).await
+            }
+            opened => opened,
+        }
     }
 
     async fn list_from(&mut self, validity: u32, first: u32) -> Result<Vec<Listed>, Cause> {
@@ -228,27 +250,30 @@ struct ImapInbox {
 enum Inbox {
     /// Just opened: its numbers are those of now.
     Fresh(Opened),
-    /// Listed before: to be looked at again.
+    /// Listed before, and nothing beyond the cursor was there. Since then the server was only asked whether anything
+    /// changed, so that whatever changes is told in the answer to that question.
+    Quiet(Opened),
+    /// Listed before: to be looked at again. What changed may have been told in the answer to some other command.
     Listed(Opened),
 }
 
 impl ImapInbox {
     fn validity(&self) -> u32 {
         match self.inbox {
-            Inbox::Fresh(opened) | Inbox::Listed(opened) => opened.validity,
+            Inbox::Fresh(opened) | Inbox::Quiet(opened) | Inbox::Listed(opened) => opened.validity,
         }
     }
 
     async fn list_beyond(&mut self, cursor: &Cursor) -> Result<Listing, Cause> {
-        let opened = match self.inbox {
-            Inbox::Fresh(opened) => opened,
-            Inbox::Listed(_) => self.session.open_inbox(Access::ReadOnly).await?,
-        };
+        let opened = self.opened_now(cursor).await?;
         self.inbox = Inbox::Listed(opened);
         let validity = opened.validity;
         let messages = match first_uid(cursor, &opened) {
             Some(first) => self.session.list_from(validity, first).await?,
-            None => Vec::new(),
+            None => {
+                self.inbox = Inbox::Quiet(opened);
+                Vec::new()
+            }
         };
         Ok(Listing::Imap { validity, messages })
     }
@@ -279,6 +304,7 @@ impl ImapInbox {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
+        self.is_to_be_opened();
         let validity = self.session.open_inbox(Access::ReadWrite).await?.validity;
         let uids: BTreeSet<u32> = messages.iter().filter_map(|id| uid_of(id, validity)).collect();
         self.session.delete(&uids, &self.capabilities).await?;
@@ -348,7 +374,29 @@ impl Receive for ImapInbox {
         let _ = self.session.drive(imap::logout(tag)).await;
         removed.map_err(|cause| RemoteError::new(TestStep::Delete, cause))
     }
+
+    async fn delete_and_rest(mut self: Box<Self>, messages: &[RemoteId]) -> Result<Rested, RemoteError> {
+        let removed =
+            self.delete_all(messages).await.map_err(|cause| RemoteError::new(TestStep::Delete, cause))?;
+        self.session.connection.rest();
+        Ok(Rested { removed, session: Some(self) })
+    }
+
+    fn can_wait(&self) -> bool {
+        self.capabilities.idle()
+    }
+
+    async fn wait_for_mail(
+        &mut self,
+        stop: &CancellationToken,
+        limit: Duration,
+    ) -> Result<Wake, RemoteError> {
+        let woken = self.idle(stop, limit).await.map_err(while_reading);
+        self.session.connection.rest();
+        woken
+    }
 }
 
+mod resting;
 #[cfg(test)]
 mod tests;

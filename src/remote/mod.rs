@@ -5,22 +5,28 @@
 pub mod connectors;
 pub mod imap;
 mod nonce;
+mod pool;
 pub mod pop3;
 mod redact;
 pub mod smtp;
 mod token;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
-use crate::model::failure::RemoteError;
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::Submitted;
 use crate::model::profile::ServerKind;
 use crate::model::server::Destination;
 pub use crate::net::trace::Trace;
+pub use pool::{Kept, Lent, Owner, Pool, SessionKey};
 
 /// Finds the connector for a kind of server.
 pub trait Remotes: Send + Sync {
@@ -56,9 +62,78 @@ pub trait Receive: Send {
     /// Nothing is marked as read.
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError>;
 
+    /// Fetches whole messages of the last listing and hands each over as it arrives, in any order; the next ones are asked
+    /// for meanwhile. Nothing is marked as read. What was handed over before an error stands.
+    async fn fetch_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), RemoteError> {
+        for window in messages.chunks(limits::FETCH_WINDOW_MESSAGES) {
+            for fetched in self.fetch(window, Part::Whole).await? {
+                let taken = arrivals.message(fetched).await;
+                taken.map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the session after removing these messages; returns those whose removal the server confirmed. For
     /// POP3, removals take effect when the server accepts QUIT. An empty list only says goodbye.
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError>;
+
+    /// The same without the goodbye, where a session can be used again. An error ends it.
+    async fn delete_and_rest(self: Box<Self>, messages: &[RemoteId]) -> Result<Rested, RemoteError> {
+        Ok(Rested { removed: self.delete_and_close(messages).await?, session: None })
+    }
+
+    /// Whether the server tells of new mail by itself, see [`Receive::wait_for_mail`].
+    fn can_wait(&self) -> bool {
+        false
+    }
+
+    /// Waits until the server tells of a change in the inbox, the limit is reached or it is asked to stop. The session
+    /// can be used again after it; [`Cause::Refused`]
+    /// says that it cannot wait after all. Any other error ends it.
+    async fn wait_for_mail(
+        &mut self,
+        stop: &CancellationToken,
+        limit: Duration,
+    ) -> Result<Wake, RemoteError> {
+        let _ = (stop, limit);
+        let cause = Cause::Refused { said: "it does not tell of new mail".to_owned() };
+        Err(RemoteError::new(TestStep::Read, cause))
+    }
+}
+
+/// What is left of a session after its work.
+pub struct Rested {
+    /// The messages whose removal the server confirmed.
+    pub removed: Vec<RemoteId>,
+    /// `None`: it has ended, as every POP3 session does.
+    pub session: Option<Box<dyn Receive>>,
+}
+
+/// Why a wait for new mail is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// Something changed in the inbox.
+    News,
+    LimitReached,
+    Stopped,
+}
+
+/// Takes messages as they arrive. Each call waits until there is room, so that a server is not read faster than its
+/// messages become durable; an error ends the fetch with that cause.
+#[async_trait]
+pub trait Arrivals: Send {
+    /// Octets of a message that is too large to be held, in their order. The [`Arrivals::message`] that follows them says
+    /// which one it was, and what became of it: [`crate::model::cursor::Content::Streamed`] when these are all of its
+    /// octets. Pieces after which the fetch fails belong to no message.
+    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause>;
+
+    /// What became of one message.
+    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause>;
 }
 
 /// A session that submits messages.

@@ -41,6 +41,7 @@ pub async fn open(
             told
         }
     };
+    trace.offers(|| capabilities.words(), || capabilities.ways_to_log_in());
     let channel = channel(destination.endpoint.tls, network.login_channel(&link.connection));
     trace.step(TestStep::Authenticate, log_in(&mut link, destination, channel, &capabilities)).await?;
     let (count, pipelining) = trace.step(TestStep::Open, enter(&mut link, &capabilities)).await?;

@@ -6,14 +6,17 @@
 //! logins send it. Messages themselves are not touched.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
-use super::{Connector, Receive, Submit, Trace};
+use super::{Arrivals, Connector, Receive, Rested, Submit, Trace, Wake};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
-use crate::model::failure::{CUT, RemoteError};
+use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
 use crate::model::outbox::{RecipientResult, Submitted};
 use crate::model::secret::Secret;
@@ -66,6 +69,13 @@ impl Password {
             if words.contains(CUT) {
                 *words = without_cut_form(words, form);
             }
+        }
+    }
+
+    fn mask_answer(&self, fetched: &mut Fetched) {
+        match &mut fetched.content {
+            Content::Refused(said) => self.mask(said),
+            Content::Bytes(_) | Content::Streamed(_) | Content::Vanished | Content::TooLarge(_) => {}
         }
     }
 
@@ -157,18 +167,61 @@ impl Receive for Receiving {
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
         let mut fetched =
             self.session.fetch(messages, part).await.map_err(|error| self.password.error(error))?;
-        for one in &mut fetched {
-            match &mut one.content {
-                Content::Refused(said) => self.password.mask(said),
-                Content::Bytes(_) | Content::Vanished | Content::TooLarge(_) => {}
-            }
-        }
+        fetched.iter_mut().for_each(|one| self.password.mask_answer(one));
         Ok(fetched)
+    }
+
+    async fn fetch_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), RemoteError> {
+        let mut masked = Masked { arrivals, password: &self.password };
+        let fetched = self.session.fetch_each(messages, &mut masked).await;
+        fetched.map_err(|error| self.password.error(error))
     }
 
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {
         let Self { session, password } = *self;
         session.delete_and_close(messages).await.map_err(|error| password.error(error))
+    }
+
+    async fn delete_and_rest(self: Box<Self>, messages: &[RemoteId]) -> Result<Rested, RemoteError> {
+        let Self { session, password } = *self;
+        let rested = session.delete_and_rest(messages).await;
+        let Rested { removed, session } = rested.map_err(|error| password.error(error))?;
+        let session = session.map(|session| Box::new(Self { session, password }) as Box<dyn Receive>);
+        Ok(Rested { removed, session })
+    }
+
+    fn can_wait(&self) -> bool {
+        self.session.can_wait()
+    }
+
+    async fn wait_for_mail(
+        &mut self,
+        stop: &CancellationToken,
+        limit: Duration,
+    ) -> Result<Wake, RemoteError> {
+        self.session.wait_for_mail(stop, limit).await.map_err(|error| self.password.error(error))
+    }
+}
+
+/// Hands on what arrives, without the password in the server's words.
+struct Masked<'a> {
+    arrivals: &'a mut dyn Arrivals,
+    password: &'a Password,
+}
+
+#[async_trait]
+impl Arrivals for Masked<'_> {
+    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause> {
+        self.arrivals.piece(octets).await
+    }
+
+    async fn message(&mut self, mut fetched: Fetched) -> Result<(), Cause> {
+        self.password.mask_answer(&mut fetched);
+        self.arrivals.message(fetched).await
     }
 }
 
@@ -210,7 +263,7 @@ impl Submit for Submitting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::failure::{Cause, TestStep, server_words};
+    use crate::model::failure::{TestStep, server_words};
 
     fn password(text: &str) -> Password {
         let password = Secret::new(text.to_owned());

@@ -27,6 +27,7 @@ pub async fn open(
     let waits = Waits::of(endpoint);
     let mut connection = network.connect(destination, Protocol::Smtp, trace).await?;
     let offered = greet(&mut connection, destination, waits, trace).await?;
+    trace.offers(|| offered.words(), || offered.auth.clone());
     match &destination.login {
         Login::Anonymous => {}
         Login::Oauth2 { .. } => {

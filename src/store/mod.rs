@@ -23,7 +23,7 @@ use crate::model::outbox::{
     AttemptOutcome, Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Turn,
 };
 use crate::model::pending::{Standing, Version};
-use crate::model::plan::{Plan, Step};
+use crate::model::plan::Plan;
 use crate::model::profile::Profile;
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
@@ -138,12 +138,6 @@ pub enum DigestKeyChange {
     Replace(SealedDigestKey),
 }
 
-impl RevisionCommit<'_> {
-    pub fn steps(&self) -> &[Step] {
-        &self.plan.steps
-    }
-}
-
 /// A change of one operation's state, with the alerts that go with it.
 #[derive(Debug, Clone)]
 pub struct StateChange {
@@ -235,7 +229,7 @@ pub trait Store: Ledger + Send + Sync {
     async fn commit_revision(
         &self,
         lease: &Lease,
-        commit: &RevisionCommit<'_>,
+        commit: RevisionCommit<'_>,
     ) -> Result<Revision, StoreError>;
     /// Notes what was decided about addresses, all of it or nothing. Under the lease on the state.
     async fn decide(&self, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError>;

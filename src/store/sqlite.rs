@@ -8,6 +8,7 @@ mod approvals;
 mod backup;
 mod blobs;
 mod columns;
+mod commit;
 mod declared;
 mod door;
 mod errors;

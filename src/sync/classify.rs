@@ -2,6 +2,8 @@
 //!
 //! The classes are those of the vendor's server-side synchronisation: transient or permanent; message, mailbox or profile.
 
+use super::known;
+use super::patience::{self, Breadth};
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
 use crate::model::profile::Credentials;
@@ -22,7 +24,10 @@ pub struct Setting<'a> {
 /// Judges an error.
 pub fn classify(error: RemoteError, setting: Setting<'_>) -> Failure {
     let (code, nature, scope) = class(&error, setting);
-    let (meaning, remedy) = words(&error.cause, setting);
+    let (meaning, remedy) = match known::find(&error) {
+        Some(known) => said(known.meaning, known.remedy),
+        None => words(&error.cause, setting),
+    };
     Failure { error, code: code.to_owned(), nature, scope, meaning, remedy }
 }
 
@@ -57,9 +62,9 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::PlaintextLogin => ("plaintext-login", Permanent, Profile),
         Cause::NoMechanism { .. } => ("no-mechanism", Permanent, Profile),
         Cause::LoginRefused { .. } => ("login-refused", Permanent, login_scope),
-        Cause::TemporarilyRefused { .. } => ("temporarily-refused", Transient, Mailbox),
+        Cause::TemporarilyRefused { .. } => asked_for_patience(error, "temporarily-refused", Mailbox),
         Cause::Refused { .. } => refused(error.step),
-        Cause::ServerBye { .. } => ("server-closed", Transient, Profile),
+        Cause::ServerBye { .. } => asked_for_patience(error, "server-closed", Profile),
         Cause::Garbage { .. } => ("garbage", Transient, Profile),
         Cause::LimitExceeded { .. } => ("limit-exceeded", Transient, Mailbox),
         Cause::SecretUnavailable { .. } => ("secret-unavailable", Permanent, login_scope),
@@ -74,6 +79,20 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::NotReceivedBack { .. } => ("not-received-back", Transient, Mailbox),
         Cause::Internal { .. } => ("internal", Transient, Mailbox),
     }
+}
+
+/// What it is called when no special kind of patience is asked for, and whom it concerns then.
+fn asked_for_patience(
+    error: &RemoteError,
+    otherwise: &'static str,
+    scope: Scope,
+) -> (&'static str, Nature, Scope) {
+    let Some(patience) = patience::demanded(error) else { return (otherwise, Nature::Transient, scope) };
+    let scope = match patience.breadth {
+        Breadth::Mailbox => Scope::Mailbox,
+        Breadth::Server => Scope::Profile,
+    };
+    (patience.demand.code(), Nature::Transient, scope)
 }
 
 /// A plain refusal concerns the message when one was being sent, the mailbox otherwise. (A message that is not handed over

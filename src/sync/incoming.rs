@@ -155,6 +155,9 @@ pub fn decide(fetched: Fetched, rules: Rules) -> Decision {
             let parsed = message::parse(&raw).map_err(|unparsable| unparsable.to_string());
             (raw, parsed)
         }
+        Content::Streamed(size) => {
+            (bytes::Bytes::new(), Err(format!("it has {size} bytes and was not kept")))
+        }
         Content::Refused(said) => {
             (bytes::Bytes::new(), Err(format!("the server does not hand it over: {}", server_words(&said))))
         }

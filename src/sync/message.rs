@@ -3,16 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
-use mail_parser::{
-    Addr, DateTime, HeaderName, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
-};
+use mail_parser::{Addr, DateTime, HeaderName, HeaderValue, Message, MessageParser};
 
-use super::self_message;
+use super::{mime, self_message};
 use crate::model::limits;
 use crate::model::record::{Attachment, Correspondent, MessageFacts};
 
-/// Texts of headers are cut to this many characters in the facts; the raw message keeps them whole.
-const HEADER_TEXT_CHARACTERS_MAX: usize = 998;
 const CORRESPONDENTS_MAX: usize = 1000;
 const REFERENCES_MAX: usize = 200;
 
@@ -32,15 +28,15 @@ pub fn parse(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
     }
     // The parser is given strangers' mail; a panic in it must cost one message, not the process.
     let facts = catch_unwind(AssertUnwindSafe(|| {
-        if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX {
-            let head = headers_of(raw);
-            MessageParser::new().parse_headers(head).map(|message| header_facts(&message))
-        } else {
-            MessageParser::new().parse(raw).map(|message| {
-                let attachments = attachments(&message);
-                MessageFacts { attachments, ..header_facts(&message) }
-            })
-        }
+        let facts = match MessageParser::new().parse_headers(headers_of(raw)) {
+            Some(message) => header_facts(&message),
+            // A body without a header.
+            None if raw.starts_with(b"\r\n") || raw.starts_with(b"\n") => MessageFacts::default(),
+            None => return None,
+        };
+        let attachments =
+            if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX { Vec::new() } else { mime::attached(raw) };
+        Some(MessageFacts { attachments: attachments.into_iter().map(attachment).collect(), ..facts })
     }));
     facts.map_err(|_| Unparsable::Parser)?.ok_or(Unparsable::Parser)
 }
@@ -92,7 +88,7 @@ fn header_facts(message: &Message<'_>) -> MessageFacts {
 fn text(raw: &str) -> String {
     raw.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
-        .take(HEADER_TEXT_CHARACTERS_MAX)
+        .take(limits::HEADER_TEXT_CHARACTERS_MAX)
         .collect::<String>()
         .trim()
         .to_owned()
@@ -125,31 +121,14 @@ fn timestamp(date: &DateTime) -> Option<Timestamp> {
     date.is_valid().then(|| Timestamp::from_second(date.to_timestamp()).ok()).flatten()
 }
 
-fn attachments(message: &Message<'_>) -> Vec<Attachment> {
-    message.attachments().take(limits::MIME_PARTS_MAX).map(attachment).collect()
-}
-
-fn attachment(part: &MessagePart<'_>) -> Attachment {
-    let media_type = part.content_type().map_or_else(
-        || "application/octet-stream".to_owned(),
-        |kind| match kind.subtype() {
-            Some(subtype) => text(&format!("{}/{subtype}", kind.ctype())).to_lowercase(),
-            None => text(kind.ctype()).to_lowercase(),
-        },
-    );
-    let bytes = match &part.body {
-        PartType::Text(content) | PartType::Html(content) => content.len(),
-        PartType::Binary(content) | PartType::InlineBinary(content) => content.len(),
-        PartType::Message(inner) => inner.raw_message().len(),
-        PartType::Multipart(_) => 0,
-    };
+fn attachment(part: mime::Attached) -> Attachment {
     Attachment {
         // A name is for people; nobody may take it for a path.
-        name: part.attachment_name().map(|name| text(name).replace(['/', '\\'], "_")),
-        media_type,
-        start: u64::from(part.offset_body),
-        end: u64::from(part.offset_end),
-        bytes: bytes as u64,
+        name: part.name.map(|name| name.replace(['/', '\\'], "_")),
+        media_type: part.media_type,
+        start: part.place.start as u64,
+        end: part.place.end as u64,
+        bytes: part.bytes,
     }
 }
 

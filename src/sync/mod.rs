@@ -3,10 +3,14 @@
 pub mod alerts;
 pub mod canary;
 pub mod classify;
+pub mod doctor;
 pub mod incoming;
+pub mod known;
 pub mod message;
+pub mod mime;
 pub mod outcome;
 pub mod outgoing;
+pub mod patience;
 pub mod schedule;
 pub mod self_message;
 pub mod transition;

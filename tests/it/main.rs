@@ -6,6 +6,7 @@
 mod cli;
 #[cfg(feature = "demo")]
 mod engine;
+mod fuzz;
 mod manifest;
 mod plan;
 #[cfg(feature = "demo")]

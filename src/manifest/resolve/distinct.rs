@@ -9,7 +9,7 @@ use crate::manifest::entries::Entry;
 use crate::manifest::place::Place;
 use crate::manifest::recall::Recall;
 use crate::manifest::report::{Draft, Report};
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 
 /// The mailboxes without those whose name an earlier one has. Where a mailbox that is known without having been read is
 /// part of a clash, reading everything tells which.
@@ -27,7 +27,7 @@ pub fn check(entries: Vec<Entry>, recall: &mut Recall<'_>, report: &mut Report<'
 /// mistaken, but never when it says no.
 fn may_clash(entries: &[Entry], recall: &Recall<'_>) -> bool {
     let mut names: Vec<u64> = entries.iter().map(|entry| hashed(entry.name.value.as_str())).collect();
-    let mut addresses: Vec<u64> = entries.iter().map(|entry| hashed(&entry.address.value.key())).collect();
+    let mut addresses: Vec<u64> = entries.iter().map(|entry| hashed_as_key(&entry.address.value)).collect();
     for known in recall.known() {
         names.push(hashed(known.name()));
         addresses.push(hashed(known.address()));
@@ -40,6 +40,13 @@ fn may_clash(entries: &[Entry], recall: &Recall<'_>) -> bool {
 fn has_twice(mut hashes: Vec<u64>) -> bool {
     hashes.sort_unstable();
     hashes.windows(2).any(|pair| pair.first() == pair.last())
+}
+
+/// The hash of what an address is compared by. Most are that already.
+fn hashed_as_key(address: &Address) -> u64 {
+    let text = address.as_str();
+    let is_key = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if is_key { hashed(text) } else { hashed(&address.key()) }
 }
 
 fn hashed(text: &str) -> u64 {

@@ -94,11 +94,19 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
 
 /// Equal for steps that read the same except for their target.
 fn likeness(step: &Step) -> [u8; 32] {
-    let changes: Vec<(&str, Option<&str>, Option<&str>)> =
-        step.changes.iter().map(|change| like(step, change)).collect();
-    let likeness = (step.action, kind(&step.target), changes, &step.consequences, &step.reason);
-    let text = serde_json::to_vec(&likeness).expect("texts serialise");
-    *blake3::hash(&text).as_bytes()
+    let mut bytes = Vec::with_capacity(512);
+    for change in &step.changes {
+        let (field, before, after) = like(step, change);
+        // A length before each text, so that no two of them run together.
+        for text in [Some(field), before, after] {
+            bytes.extend_from_slice(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+        }
+    }
+    bytes.extend_from_slice(&(step.changes.len() as u64).to_le_bytes());
+    let others = (step.action, kind(&step.target), &step.consequences, &step.reason);
+    serde_json::to_writer(&mut bytes, &others).expect("texts serialise");
+    *blake3::hash(&bytes).as_bytes()
 }
 
 fn like<'a>(step: &Step, change: &'a FieldChange) -> (&'a str, Option<&'a str>, Option<&'a str>) {

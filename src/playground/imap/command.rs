@@ -100,7 +100,8 @@ impl Session {
 impl Command {
     /// The command as the log may show it, without tag. What is not known may be a mistyped password.
     pub(super) fn redacted(&self) -> String {
-        const HARMLESS: [&str; 27] = [
+        const HARMLESS: [&str; 28] = [
+            "IDLE",
             "APPEND",
             "CAPABILITY",
             "CHECK",

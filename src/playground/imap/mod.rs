@@ -1,4 +1,4 @@
-//! IMAP4rev1: RFC 3501, with LITERAL+ (7888), SASL-IR (4959), UIDPLUS (4315), UNSELECT (3691).
+//! IMAP4rev1: RFC 3501, with IDLE (2177), LITERAL+ (7888), SASL-IR (4959), UIDPLUS (4315), UNSELECT (3691).
 //!
 //! Two mailboxes, `INBOX` and `Sent`. Left out, and answered with NO: creating, renaming and deleting mailboxes,
 //! ENVELOPE, BODYSTRUCTURE and MIME part numbers in FETCH.
@@ -6,6 +6,7 @@
 mod command;
 mod fetch;
 mod folder;
+mod idle;
 mod login;
 mod reader;
 mod search;
@@ -135,6 +136,10 @@ impl Session {
                     Err(bad) => Ok(bad.into()),
                 }
             }
+            "IDLE" => match reader.end() {
+                Ok(()) => self.idle().await,
+                Err(bad) => Ok(bad.into()),
+            },
             "LOGIN" => self.login(&mut reader).await,
             "AUTHENTICATE" => self.authenticate(&mut reader).await,
             _ => match self.phase {
@@ -206,7 +211,7 @@ impl Session {
                 });
             }
             Phase::Authenticated { .. } | Phase::Selected { .. } => {
-                capabilities.push_str(" UIDPLUS UNSELECT")
+                capabilities.push_str(" IDLE UIDPLUS UNSELECT")
             }
         }
         capabilities

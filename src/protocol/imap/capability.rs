@@ -21,6 +21,11 @@ impl Capabilities {
         Self { words: words.split_ascii_whitespace().map(str::to_ascii_uppercase).collect() }
     }
 
+    /// As the server said them, in upper case.
+    pub fn words(&self) -> Vec<String> {
+        self.words.clone()
+    }
+
     fn has(&self, word: &str) -> bool {
         self.words.iter().any(|offered| offered == word)
     }
@@ -47,6 +52,11 @@ impl Capabilities {
     /// `UID EXPUNGE` exists (RFC 4315, and part of RFC 9051).
     pub fn uidplus(&self) -> bool {
         self.has("UIDPLUS") || self.has("IMAP4REV2")
+    }
+
+    /// The server tells what changes by itself (RFC 2177, and part of RFC 9051).
+    pub fn idle(&self) -> bool {
+        self.has("IDLE") || self.has("IMAP4REV2")
     }
 
     /// The SASL mechanisms offered, in the server's order.

@@ -218,6 +218,7 @@ mod tests {
         let text = |content: &Content| match content {
             Content::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Content::Vanished => "vanished".to_owned(),
+            Content::Streamed(size) => format!("streamed: {size}"),
             Content::Refused(said) => format!("refused: {said}"),
             Content::TooLarge(size) => format!("too large: {size}"),
         };

@@ -17,6 +17,17 @@ pub struct Greeted {
     pub state: SessionState,
     /// Some servers say them at once and spare us a round trip.
     pub capabilities: Option<Capabilities>,
+    pub numbering: Numbering,
+}
+
+/// When a server notes the UIDs of new mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbering {
+    /// As RFC 3501 section 2.3.1.1 wants it: what was shown once stays.
+    AtOnce,
+    /// Courier: EXAMINE shows numbers, and for an inbox that nobody has ever selected a UIDVALIDITY, that it forgets again. It
+    /// names itself in its greeting.
+    AtSelect,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +82,12 @@ fn greeted(condition: Condition, reply: Reply, head: &[u8]) -> Result<Greeted, C
         Condition::Bye => return Err(Cause::ServerBye { said: reply.said }),
         Condition::No | Condition::Bad => return Err(garbage(head)),
     };
+    let numbering = if reply.said.contains("Courier-IMAP") { Numbering::AtSelect } else { Numbering::AtOnce };
     let capabilities = match reply.code {
         Code::Capability(capabilities) => Some(capabilities),
         Code::None | Code::UidValidity(_) | Code::UidNext(_) | Code::ReadOnly | Code::Other(_) => None,
     };
-    Ok(Greeted { state, capabilities })
+    Ok(Greeted { state, capabilities, numbering })
 }
 
 fn wrong_protocol(said: &[u8]) -> Cause {

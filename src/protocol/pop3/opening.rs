@@ -90,6 +90,14 @@ impl Capabilities {
         }
     }
 
+    /// The names alone.
+    pub fn words(&self) -> Vec<String> {
+        match self {
+            Self::Untold => Vec::new(),
+            Self::Told(told) => told.keys().cloned().collect(),
+        }
+    }
+
     /// [`Capabilities::mechanisms`], with USER and PASS as `LOGIN`, which shows as much of the password.
     pub fn ways_to_log_in(&self) -> Vec<String> {
         let mut ways = self.mechanisms().to_vec();

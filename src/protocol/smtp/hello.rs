@@ -42,6 +42,26 @@ impl Capabilities {
         if self.chunking { Transfer::Chunk } else { Transfer::Data }
     }
 
+    /// What we understand of it, as servers write it.
+    pub fn words(&self) -> Vec<String> {
+        let flags = [
+            (self.starttls, "STARTTLS"),
+            (self.pipelining, "PIPELINING"),
+            (self.eight_bit, "8BITMIME"),
+            (self.smtputf8, "SMTPUTF8"),
+            (self.chunking, "CHUNKING"),
+            (self.dsn, "DSN"),
+        ];
+        let mut words: Vec<String> =
+            flags.iter().filter(|(offered, _)| *offered).map(|(_, word)| (*word).to_owned()).collect();
+        match self.size {
+            SizeLimit::NotOffered => {}
+            SizeLimit::Unknown => words.push("SIZE".to_owned()),
+            SizeLimit::Bytes(limit) => words.push(format!("SIZE {limit}")),
+        }
+        words
+    }
+
     /// From the reply to EHLO, whose first line is the server's name.
     fn parse(reply: &Reply) -> Self {
         let mut offered = Self::default();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::commit::Commit;
 use super::{
     SqliteStore, alerts, approvals, blobs, declared, footings, incoming, lease, mailbox, messages, outbox,
     outgoing, revision, runs, secrets, versions,
@@ -71,9 +72,9 @@ impl Store for SqliteStore {
     async fn commit_revision(
         &self,
         lease: &Lease,
-        commit: &RevisionCommit<'_>,
+        commit: RevisionCommit<'_>,
     ) -> Result<Revision, StoreError> {
-        let (lease, commit) = (lease.clone(), revision::Commit::of(commit));
+        let (lease, commit) = (lease.clone(), Commit::of(commit)?);
         self.write(move |work| revision::commit(work.db, &lease, &commit)).await
     }
 

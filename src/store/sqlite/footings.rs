@@ -1,6 +1,6 @@
 //! The footings of all declared mailboxes: written with every change that a plan can see, read at once.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, damaged, parse_name};
 use super::declared;
@@ -28,8 +28,21 @@ pub(super) fn outline(db: &Connection) -> Result<Option<Outline>, StoreError> {
     declared::outline(db, footings).map(Some)
 }
 
+/// Whether every declared mailbox has a row, and rows are what this version makes of mailboxes.
+pub(super) fn is_current(db: &Connection) -> Result<bool, StoreError> {
+    if !is_complete(db)? {
+        return Ok(false);
+    }
+    let sql = "SELECT mailbox, footing FROM footings WHERE length(footing) > 0 LIMIT 1";
+    let one: Option<(i64, Vec<u8>)> =
+        db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((id, footing)) = one else { return Ok(true) };
+    let known = declared::stored_mailbox(db, id)?.as_ref().and_then(Footing::of_stored);
+    Ok(known.is_some_and(|known| known.0.as_slice() == footing.as_slice()))
+}
+
 /// Whether every declared mailbox has a row.
-pub(super) fn is_complete(db: &Connection) -> Result<bool, StoreError> {
+fn is_complete(db: &Connection) -> Result<bool, StoreError> {
     let rows = count(db.query_row("SELECT count(*) FROM footings", [], |row| row.get(0))?)?;
     Ok(rows == declared_count(db)?)
 }

@@ -5,14 +5,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use jiff::Timestamp;
 
 use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, timestamp_opt, to_json};
-use super::revision::Commit;
+use super::commit::{Put, PutOperation};
 use super::{alerts, footings, incoming, lease, outgoing, versions};
-use crate::model::footing::{Footing, Known};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::pending::{Pending, Standing};
-use crate::model::plan::PutMailbox;
 use crate::store::{MailboxFigures, Occasion, StateChange, StoreError};
 
 /// What an operation looks like before it is put.
@@ -30,15 +28,9 @@ enum Reach {
 }
 
 /// Creates or changes a mailbox. `parked` is its id when it is renamed.
-pub(super) fn put(
-    db: &Connection,
-    commit: &Commit,
-    put: &PutMailbox,
-    parked: Option<i64>,
-) -> Result<(), StoreError> {
-    let name = &put.mailbox.name;
-    let declared = to_json(&put.mailbox)?;
-    if parked.is_none() && put.replay_from.is_none() && insert(db, commit, put, &declared)? {
+pub(super) fn put(db: &Connection, at: Timestamp, put: &Put, parked: Option<i64>) -> Result<(), StoreError> {
+    let name = &put.name;
+    if parked.is_none() && put.replay_from.is_none() && insert(db, at, put)? {
         return Ok(());
     }
     let id = match (parked, mailbox_id_opt(db, name)?) {
@@ -47,23 +39,23 @@ pub(super) fn put(
         }
         (Some(id), None) | (None, Some(id)) => {
             let sql = "UPDATE mailboxes SET name = ?2, declared = ?3 WHERE id = ?1";
-            db.prepare_cached(sql)?.execute(params![id, name.as_str(), declared])?;
+            db.prepare_cached(sql)?.execute(params![id, name.as_str(), put.declared])?;
             id
         }
         (None, None) => {
             let sql = "INSERT INTO mailboxes (name, declared) VALUES (?1, ?2)";
-            db.prepare_cached(sql)?.execute([name.as_str(), &declared])?;
+            db.prepare_cached(sql)?.execute([name.as_str(), &put.declared])?;
             db.last_insert_rowid()
         }
     };
     let mut connection = Reach::Same;
-    for operation in Operation::ALL {
-        let before = find_operation(db, id, operation)?;
-        if put_operation(db, commit, put, (id, operation, before))? == Reach::Changed {
+    for operation in &put.operations {
+        let before = find_operation(db, id, operation.operation)?;
+        if put_operation(db, (at, name), operation, (id, before))? == Reach::Changed {
             connection = Reach::Changed;
         }
     }
-    if !put.mailbox.delete_after_processing {
+    if !put.removes_mail {
         // What was to be removed under the former declaration stays at the server.
         incoming::forget_deletions(db, id)?;
     }
@@ -80,48 +72,61 @@ pub(super) fn put(
 }
 
 /// Writes a mailbox of a name that none has yet; says whether there was none. Nothing of a former one is left to look for.
-fn insert(db: &Connection, commit: &Commit, put: &PutMailbox, declared: &str) -> Result<bool, StoreError> {
-    let name = &put.mailbox.name;
+fn insert(db: &Connection, at: Timestamp, put: &Put) -> Result<bool, StoreError> {
     let sql = "INSERT INTO mailboxes (name, declared) VALUES (?1, ?2)
                ON CONFLICT (name) WHERE declared IS NOT NULL DO NOTHING";
-    if db.prepare_cached(sql)?.execute([name.as_str(), declared])? == 0 {
+    if db.prepare_cached(sql)?.execute([put.name.as_str(), &put.declared])? == 0 {
         return Ok(false);
     }
     let id = db.last_insert_rowid();
-    for operation in Operation::ALL {
-        put_operation(db, commit, put, (id, operation, None))?;
-    }
-    lease::revoke(db, name)?;
-    let footing = Footing::of_operations(&put.mailbox, |operation| {
-        let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
-        let Standing { state, pending } = commit.state(name, operation)?;
-        Some(Known { state, pending: pending.as_ref(), connection })
-    });
-    footings::put(db, id, name, footing)?;
+    insert_operations(db, at, put, id)?;
+    lease::revoke(db, &put.name)?;
+    footings::put(db, id, &put.name, put.footing)?;
     Ok(true)
+}
+
+/// All operations of a new mailbox by one statement: a first apply writes those of all mailboxes.
+fn insert_operations(db: &Connection, at: Timestamp, put: &Put, id: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO operations (mailbox, operation, changed_at, state, connection, pending)
+               VALUES (?1, ?2, ?5, ?6, ?7, ?8), (?1, ?3, ?5, ?9, ?10, ?11), (?1, ?4, ?5, ?12, ?13, ?14)";
+    let mut statement = db.prepare_cached(sql)?;
+    statement.raw_bind_parameter(1, id)?;
+    statement.raw_bind_parameter(5, micros(at))?;
+    for (nth, PutOperation { operation, connection, state }) in put.operations.iter().enumerate() {
+        let state = state.as_ref().ok_or_else(|| without_state(&put.name, *operation))?;
+        statement.raw_bind_parameter(2 + nth, operation.key())?;
+        statement.raw_bind_parameter(6 + 3 * nth, to_json(&state.state)?)?;
+        statement.raw_bind_parameter(7 + 3 * nth, connection)?;
+        statement.raw_bind_parameter(8 + 3 * nth, pending_text(state)?)?;
+    }
+    statement.raw_execute()?;
+    for PutOperation { operation, connection: _, state } in &put.operations {
+        if let Some(state) = state.as_ref().filter(|state| state.pending.is_some()) {
+            settle_version(db, (id, *operation), state)?;
+        }
+    }
+    Ok(())
+}
+
+fn without_state(name: &Name, operation: Operation) -> StoreError {
+    StoreError::Failed(format!("no state was given for {operation} of mailbox `{name}`"))
 }
 
 fn put_operation(
     db: &Connection,
-    commit: &Commit,
-    put: &PutMailbox,
-    (id, operation, before): (i64, Operation, Option<Before>),
+    (at, name): (Timestamp, &Name),
+    put: &PutOperation,
+    (id, before): (i64, Option<Before>),
 ) -> Result<Reach, StoreError> {
-    let name = &put.mailbox.name;
-    let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
-    let connection = connection.map(|digest| digest.0.clone());
-    let state = match (commit.state(name, operation), &before) {
-        (Some(state), _) => state.clone(),
-        (None, Some(before)) => before.standing.clone(),
-        (None, None) => {
-            return Err(StoreError::Failed(format!(
-                "no state was given for {operation} of mailbox `{name}`"
-            )));
-        }
+    let operation = put.operation;
+    let state = match (&put.state, &before) {
+        (Some(state), _) => state,
+        (None, Some(before)) => &before.standing,
+        (None, None) => return Err(without_state(name, operation)),
     };
     let changed_at = match &before {
         Some(before) if before.standing.state == state.state => before.changed_at,
-        Some(_) | None => micros(commit.at()),
+        Some(_) | None => micros(at),
     };
     let sql = "INSERT INTO operations (mailbox, operation, state, connection, changed_at, pending)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -131,15 +136,15 @@ fn put_operation(
         id,
         operation.key(),
         to_json(&state.state)?,
-        connection,
+        put.connection,
         changed_at,
-        pending_text(&state)?
+        pending_text(state)?
     ])?;
     if state.pending.is_some() || before.as_ref().is_some_and(|before| before.standing.pending.is_some()) {
-        settle_version(db, (id, operation), &state)?;
+        settle_version(db, (id, operation), state)?;
     }
-    match before {
-        Some(before) if before.connection == connection => Ok(Reach::Same),
+    match &before {
+        Some(before) if before.connection == put.connection => Ok(Reach::Same),
         Some(_) | None => Ok(Reach::Changed),
     }
 }

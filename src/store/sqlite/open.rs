@@ -240,9 +240,9 @@ pub fn new_id() -> Result<StoreId, StoreError> {
         .ok_or_else(|| StoreError::Failed("the system has no randomness to give".to_owned()))
 }
 
-/// Derives what a plan reads of each mailbox where it is missing, as it is right after a migration.
+/// Derives what a plan reads of each mailbox where it is missing or of another version, as it is after a migration.
 fn complete(db: &mut Connection) -> Result<(), StoreError> {
-    if footings::is_complete(db)? {
+    if footings::is_current(db)? {
         return Ok(());
     }
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;

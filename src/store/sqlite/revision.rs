@@ -2,80 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
+use super::commit::{Commit, Write};
 use super::{declared, lease, mailbox, runs, secrets, versions};
-use crate::model::desired::ManifestDigest;
 use crate::model::lease::Lease;
 use crate::model::name::Name;
-use crate::model::operation::Operation;
-use crate::model::pending::Standing;
-use crate::model::plan::{Action, Effect, Overridden};
-use crate::model::revision::{Revision, StoreId};
-use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, SecretDigest, SecretRef, ValueDigest};
-use crate::model::selection::Selection;
-use crate::store::{DigestKeyChange, Kept, RevisionCommit, StoreError};
-
-/// A commit that does not borrow, so that it can be handed to the writer.
-pub(super) struct Commit {
-    store: Option<StoreId>,
-    revision: Revision,
-    manifest: ManifestDigest,
-    selection: Selection,
-    overridden: Vec<Overridden>,
-    /// Of each step, what is written.
-    steps: Vec<(Action, Effect)>,
-    fingerprint: String,
-    secrets: BTreeMap<SecretRef, SealedValue>,
-    bundles: Vec<(BundleDigest, SealedBundle)>,
-    values: BTreeMap<SecretRef, ValueDigest>,
-    digest_key: DigestKeyChange,
-    states: BTreeMap<Name, Vec<(Operation, Standing)>>,
-    kept: Vec<Kept>,
-    at: Timestamp,
-}
-
-impl Commit {
-    pub(super) fn of(commit: &RevisionCommit<'_>) -> Self {
-        let mut states: BTreeMap<Name, Vec<(Operation, Standing)>> = BTreeMap::new();
-        for (name, operation, state) in &commit.states {
-            match states.get_mut(name) {
-                Some(known) => known.push((*operation, state.clone())),
-                None => {
-                    states.insert(name.clone(), vec![(*operation, state.clone())]);
-                }
-            }
-        }
-        Self {
-            store: commit.plan.store.clone(),
-            revision: commit.plan.revision,
-            manifest: commit.plan.manifest.clone(),
-            selection: commit.plan.selection.clone(),
-            overridden: commit.plan.overridden.clone(),
-            steps: commit.steps().iter().map(|step| (step.action, step.effect.clone())).collect(),
-            fingerprint: commit.fingerprint.clone(),
-            secrets: commit.secrets.iter().cloned().collect(),
-            bundles: commit.openings.bundles.clone(),
-            values: commit.openings.values.iter().cloned().collect(),
-            digest_key: commit.openings.digest_key.clone(),
-            states,
-            kept: commit.kept.clone(),
-            at: commit.at,
-        }
-    }
-
-    /// The state that this commit gives to an operation.
-    pub(super) fn state(&self, mailbox: &Name, operation: Operation) -> Option<&Standing> {
-        let states = self.states.get(mailbox)?;
-        states.iter().rev().find(|(known, _)| *known == operation).map(|(_, state)| state)
-    }
-
-    pub(super) fn at(&self) -> Timestamp {
-        self.at
-    }
-}
+use crate::model::plan::Action;
+use crate::model::revision::Revision;
+use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
+use crate::store::{Kept, StoreError};
 
 pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {
     lease::check_state(db, lease)?;
@@ -88,8 +25,8 @@ pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<
     for (digest, bundle) in &commit.bundles {
         secrets::put_bundle(db, digest, bundle)?;
     }
-    for (_, effect) in &commit.steps {
-        execute(db, commit, &ids, effect)?;
+    for (_, write) in &commit.steps {
+        execute(db, commit, &ids, write)?;
     }
     secrets::forget_unused_bundles(db)?;
     check_profiles(db, commit)?;
@@ -140,15 +77,15 @@ fn keep(db: &Connection, kept: &[Kept]) -> Result<(), StoreError> {
 /// are those of the state it was made from, and a freed name may be given away by the same plan, even in a circle.
 fn park(db: &Connection, commit: &Commit) -> Result<BTreeMap<Name, i64>, StoreError> {
     let mut ids = BTreeMap::new();
-    for (_, effect) in &commit.steps {
-        let freed = match effect {
-            Effect::PutMailbox(put) => put.renamed_from.as_ref(),
-            Effect::DeleteMailbox(name) => Some(name),
-            Effect::PutOrganization(_)
-            | Effect::PutSecret { .. }
-            | Effect::DeleteSecret(_)
-            | Effect::PutProfile(_)
-            | Effect::DeleteProfile(_) => None,
+    for (_, write) in &commit.steps {
+        let freed = match write {
+            Write::Mailbox(put) => put.renamed_from.as_ref(),
+            Write::NoMailbox(name) => Some(name),
+            Write::Organization(_)
+            | Write::Secret { .. }
+            | Write::NoSecret(_)
+            | Write::Profile(_)
+            | Write::NoProfile(_) => None,
         };
         let Some(name) = freed else { continue };
         let id = mailbox_id_opt(db, name)?.ok_or_else(|| not_found("mailbox", name))?;
@@ -164,39 +101,39 @@ fn execute(
     db: &Connection,
     commit: &Commit,
     ids: &BTreeMap<Name, i64>,
-    effect: &Effect,
+    write: &Write,
 ) -> Result<(), StoreError> {
-    match effect {
-        Effect::PutOrganization(organization) => {
+    match write {
+        Write::Organization(organization) => {
             let sql = "INSERT INTO organization (one, declared) VALUES (1, ?1)
                        ON CONFLICT (one) DO UPDATE SET declared = excluded.declared";
             db.prepare_cached(sql)?.execute([to_json(organization)?])?;
             Ok(())
         }
-        Effect::PutSecret { secret, digest, proof } => {
+        Write::Secret { secret, digest, proof } => {
             let sealed = planned(commit, secret, digest)?;
             let (proof, value) = (proof.as_ref(), commit.values.get(secret));
             secrets::put(db, &secrets::Put { secret, sealed, digest, proof, value })
         }
-        Effect::DeleteSecret(secret) => {
+        Write::NoSecret(secret) => {
             let rows = secrets::delete(db, secret)?;
             one_row(rows, "secret", secret)
         }
-        Effect::PutProfile(profile) => {
+        Write::Profile(profile) => {
             let sql = "INSERT INTO profiles (name, declared) VALUES (?1, ?2)
                        ON CONFLICT (name) DO UPDATE SET declared = excluded.declared";
             db.prepare_cached(sql)?.execute([profile.name.as_str(), &to_json(profile)?])?;
             Ok(())
         }
-        Effect::DeleteProfile(name) => {
+        Write::NoProfile(name) => {
             let rows = db.prepare_cached("DELETE FROM profiles WHERE name = ?1")?.execute([name.as_str()])?;
             one_row(rows, "profile", name)
         }
-        Effect::PutMailbox(put) => {
+        Write::Mailbox(put) => {
             let parked = put.renamed_from.as_ref().and_then(|name| ids.get(name)).copied();
-            mailbox::put(db, commit, put, parked)
+            mailbox::put(db, commit.at, put, parked)
         }
-        Effect::DeleteMailbox(name) => {
+        Write::NoMailbox(name) => {
             let id = ids.get(name).copied().ok_or_else(|| not_found("mailbox", name))?;
             mailbox::delete(db, id, name, commit.at)
         }
@@ -223,7 +160,7 @@ fn planned<'c>(
 
 /// A mailbox whose profile is not there could never be read again.
 fn check_profiles(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
-    let takes_away = |(_, effect): &(Action, Effect)| matches!(effect, Effect::DeleteProfile(_));
+    let takes_away = |(_, write): &(Action, Write)| matches!(write, Write::NoProfile(_));
     if !commit.steps.iter().any(takes_away) {
         return check_put_profiles(db, commit);
     }
@@ -238,15 +175,14 @@ fn check_profiles(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
 /// Where no profile goes away, only the mailboxes that are written can lack theirs.
 fn check_put_profiles(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
     let mut known = BTreeSet::new();
-    for (_, effect) in &commit.steps {
-        let Effect::PutMailbox(put) = effect else { continue };
-        let Some(profile) = &put.mailbox.profile else { continue };
+    for put in commit.puts() {
+        let Some(profile) = &put.profile else { continue };
         if known.contains(profile) {
             continue;
         }
         let sql = "SELECT 1 FROM profiles WHERE name = ?1";
         if !db.prepare_cached(sql)?.exists([profile.as_str()])? {
-            return Err(left_without(put.mailbox.name.as_str(), profile.as_str()));
+            return Err(left_without(put.name.as_str(), profile.as_str()));
         }
         known.insert(profile);
     }

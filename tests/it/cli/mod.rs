@@ -2,13 +2,16 @@
 
 mod applying;
 mod cases;
+mod doctoring;
 mod documents;
 mod exit_codes;
 mod hostile;
 mod leaks;
+mod limits;
 mod lint;
 mod listings;
 mod masks;
+mod messages;
 mod office;
 mod person;
 mod reference;
@@ -18,3 +21,4 @@ mod search;
 mod secrets;
 mod story;
 mod terminal;
+mod tutorial;

@@ -2,8 +2,10 @@
 //! every call.
 
 mod crash;
+mod faults;
 mod real;
 mod rules;
 mod site;
+mod steps;
 mod watch;
 mod world;

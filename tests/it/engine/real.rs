@@ -1,9 +1,15 @@
 //! The engine with a mail server that is not ours.
 
+use std::time::Duration;
+
+use mailplumb::model::host::KeptSessions;
 use mailplumb::model::operation::Operation;
+use mailplumb::remote::Pool;
+use mailplumb::remote::Wake;
+use tokio_util::sync::CancellationToken;
 
 use super::rules::{done, subjects};
-use super::site::Desk;
+use super::site::{Desk, name};
 use super::world::{World, letter};
 use crate::support::certificates::HOST;
 use crate::support::dovecot::{Dovecot, DovecotOptions};
@@ -55,6 +61,41 @@ async fn with_dovecot_a_wrong_password_stops_nothing_and_the_right_one_loses_and
     assert_eq!(read(&desk).await, 1);
     assert_eq!(read(&desk).await, 0);
     assert_eq!(subjects(&desk).await, ["letter one", "letter two", "letter three"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_dovecot_a_session_is_kept_told_of_mail_and_replaced_after_a_restart() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut dovecot = Dovecot::start(DovecotOptions::with_users([(ANNA, "one")]));
+    let world = site_at(&dovecot);
+    let mut desk = world.site.desk();
+    world.write_secrets(&[("anna", "one".to_owned())]);
+    assert_eq!(desk.apply().await.passed, 1, "{:#?}", desk.heard.take());
+    desk.engine.sessions = Pool::new(KeptSessions::default());
+    assert_eq!(read(&desk).await, 0);
+    assert_eq!(read(&desk).await, 0);
+    assert_eq!(desk.engine.sessions.len(), 1);
+
+    let mut lent = desk.engine.sessions.lend(&name("anna"), CancellationToken::new()).unwrap();
+    let stop = lent.stop.clone();
+    let limit = Duration::from_secs(60);
+    let waiting = tokio::spawn(async move {
+        let woken = lent.kept.session.wait_for_mail(&stop, limit).await;
+        (lent, woken)
+    });
+    dovecot.deliver(ANNA, letter("one"));
+    let (lent, woken) = waiting.await.unwrap();
+    assert_eq!(woken.unwrap(), Wake::News);
+    desk.engine.sessions.give_back(lent, Duration::ZERO);
+    assert_eq!(read(&desk).await, 1);
+    assert_eq!(read(&desk).await, 0);
+
+    dovecot.kill();
+    dovecot.restart();
+    dovecot.deliver(ANNA, letter("two"));
+    assert_eq!(read(&desk).await, 1, "over a fresh session, and nobody was told");
+    assert_eq!(desk.state("anna", Operation::Incoming).await, "enabled");
+    assert_eq!(subjects(&desk).await, ["letter one", "letter two"]);
 }
 
 const MANIFEST: &str = "\

@@ -19,13 +19,14 @@ use mailplumb::engine::{Engine, apply, reconcile};
 use mailplumb::model::clock::Clock;
 use mailplumb::model::desired::Desired;
 use mailplumb::model::event::{Event, Listener};
-use mailplumb::model::host::HostSettings;
+use mailplumb::model::host::{HostSettings, KeptSessions};
 use mailplumb::model::name::Name;
 use mailplumb::model::operation::Operation;
 use mailplumb::model::plan::{Plan, Policy};
 use mailplumb::model::stored::StoredOperation;
 use mailplumb::net::Network;
 use mailplumb::plan;
+use mailplumb::remote::Pool;
 use mailplumb::remote::Remotes;
 use mailplumb::remote::connectors::Connectors;
 use mailplumb::secrets::environment::Environment;
@@ -115,6 +116,7 @@ impl Site {
             listener: heard.clone(),
             holder: sqlite::holder("test"),
             permits: Permits::default(),
+            sessions: Pool::new(KeptSessions { count_max: 0, ..KeptSessions::default() }),
             stopping: CancellationToken::new(),
         };
         Desk { site: self.clone(), engine, heard, clock }

@@ -258,3 +258,55 @@ async fn the_state_lease_of_an_apply_that_was_killed_does_not_block() {
         assert!(!watching.said().contains("is being worked on"), "{}", watching.said());
     });
 }
+
+/// Read once a day only, and so by push alone.
+fn rarely_polled() -> World {
+    let variant = Variant::default().with("minPollingInterval: 0", "minPollingInterval: 1440m");
+    World::varied(&variant, Options::default())
+}
+
+fn idling(world: &World) -> usize {
+    let commands = world.playground.log().commands(Protocol::Imap);
+    commands.iter().filter(|command| *command == "IDLE").count()
+}
+
+#[test]
+fn mail_of_which_the_server_tells_is_read_at_once() {
+    let world = rarely_polled();
+    let watching = Watching::start(&world.site);
+    wait_until("anna and sales to be listened to", || idling(&world) >= 2, || watching.said());
+    world.deliver("anna", &letter("one"));
+    wait_until("anna to be read", || subjects(&world.site) == ["letter one"], || watching.said());
+    wait_until("anna to be listened to again", || idling(&world) >= 3, || watching.said());
+    world.deliver("sales", &letter("two"));
+    world.deliver("anna", &letter("three"));
+    let all = ["letter one", "letter three", "letter two"];
+    wait_until("both to be read", || subjects(&world.site) == all, || watching.said());
+    assert_eq!(watching.terminate().and_then(|status| status.code()), Some(0));
+}
+
+#[test]
+fn where_the_server_refuses_to_tell_of_mail_it_is_polled() {
+    let world = World::start();
+    let line = "BAD what is that".to_owned();
+    let times = mailplumb::playground::Times::Always;
+    world.playground.inject(Protocol::Imap, Fault::Answer { at: "IDLE".to_owned(), line, times });
+    let watching = Watching::start(&world.site);
+    wait_until("it to be tried", || idling(&world) >= 2, || watching.said());
+    world.deliver("anna", &letter("one"));
+    wait_until("anna to be read", || subjects(&world.site) == ["letter one"], || watching.said());
+    assert_eq!(idling(&world), 2, "anna and sales, once each");
+    assert_eq!(watching.terminate().and_then(|status| status.code()), Some(0));
+}
+
+#[test]
+fn a_session_that_breaks_while_it_is_listened_to_is_replaced_when_the_mailbox_is_polled() {
+    let world = World::start();
+    world.playground.inject(Protocol::Imap, Fault::CloseAfter { at: "IDLE".to_owned() });
+    let watching = Watching::start(&world.site);
+    wait_until("it to be tried", || idling(&world) >= 2, || watching.said());
+    world.deliver("anna", &letter("one"));
+    wait_until("anna to be read", || subjects(&world.site) == ["letter one"], || watching.said());
+    assert!(!watching.said().contains("failed"), "{}", watching.said());
+    assert_eq!(watching.terminate().and_then(|status| status.code()), Some(0));
+}

@@ -323,7 +323,7 @@ fn a_rename_is_one_step_and_tests_nothing_by_itself() {
     assert_eq!((step.action, step.reason.as_str()), (Action::Rename, "renamed from `anna`"));
     assert_eq!(put.renamed_from, Some(name("anna")));
     assert_eq!(step.consequences, [Consequence::NoEffectOnTraffic]);
-    let fields: Vec<&str> = step.changes.iter().map(|change| change.field.as_str()).collect();
+    let fields: Vec<&str> = step.changes.iter().map(|change| &*change.field).collect();
     assert_eq!(fields, ["lifecycle.previousNames", "name"]);
 }
 

@@ -13,6 +13,8 @@ use crate::remote::world::client::{Clear, Trust};
 use crate::remote::world::{Certificate, Client, Door, How, Play, Real, World};
 use crate::support::fault_proxy::{FaultProxy, Spoil};
 use crate::support::need::{Need, require};
+use crate::support::program::Server;
+use crate::support::scratch;
 
 const ALL: [Protocol; 3] = [Protocol::Pop3, Protocol::Imap, Protocol::Smtp];
 
@@ -223,5 +225,40 @@ async fn a_server_that_wants_tls_first_is_told_from_one_that_knows_no_mechanism(
         let how = How { clear: Clear::Allowed, ..hurried(&world, protocol).with_tls(&world, TlsMode::None) };
         let error = Client::refused(Client::open(&world, &how).await);
         assert_eq!((error.step, error.cause), (TestStep::Authenticate, Cause::PlaintextLogin), "{how:?}");
+    }
+}
+
+/// TLS 1.1 and older were given up by RFC 8996.
+#[tokio::test]
+async fn a_server_that_knows_only_an_old_tls_is_refused_by_name() {
+    let Some(()) = require(Need::Servers) else { return };
+    let world = Real::start();
+    let folder = scratch::folder();
+    let (log, port) = (folder.path().join("log"), scratch::port());
+    let at = SocketAddr::new(scratch::address().into(), port);
+    let certificate = &world.dovecot.certificate;
+    let (chain, key) = (certificate.chain.display().to_string(), certificate.key.display().to_string());
+    let listens = at.to_string();
+    let command = [
+        "openssl",
+        "s_server",
+        "-accept",
+        &listens,
+        "-cert",
+        &chain,
+        "-key",
+        &key,
+        "-tls1_1",
+        "-cipher",
+        "ALL:@SECLEVEL=0",
+        "-quiet",
+    ];
+    let _server = Server::start(&command, &log);
+    let evidence = || std::fs::read_to_string(&log).unwrap_or_default();
+    scratch::wait_until("openssl", || std::net::TcpStream::connect(at).is_ok(), evidence);
+    for protocol in ALL {
+        let how = How { at, timeout_seconds: 30, ..How::to(&world, Protocol::Imap) };
+        let how = How { protocol, ..how };
+        fails(&world, &how, &expected(TestStep::Tls, "tls-failed", &["TLS"])).await;
     }
 }

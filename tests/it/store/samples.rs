@@ -225,7 +225,7 @@ pub fn commit_of(plan: &Plan, second: i64) -> RevisionCommit<'_> {
 pub async fn apply(store: &dyn Store, effects: Vec<Effect>) -> Result<Revision, StoreError> {
     let plan = plan(store, effects).await;
     let lease = lease_state(store).await;
-    store.commit_revision(&lease, &commit_of(&plan, 1)).await
+    store.commit_revision(&lease, commit_of(&plan, 1)).await
 }
 
 /// A store with a profile, its secret and the given mailboxes.

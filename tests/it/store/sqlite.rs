@@ -310,3 +310,20 @@ async fn a_store_of_the_first_schema_goes_on_with_what_was_enabled() {
         store.mailbox(&name("anna")).await.unwrap().unwrap().effective.contains_key(&Operation::Incoming)
     );
 }
+
+/// Another version may have covered something else, or written it in another way.
+#[tokio::test]
+async fn footings_of_another_version_are_derived_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = create(&path);
+    set_up(&store, &["anna"]).await;
+    drop(store);
+    let change = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    change("UPDATE operations SET state = '\"enabled\"', connection = 'c1'; DELETE FROM footings");
+    let outline = async || open(&path, Open::Existing).unwrap().outline().await.unwrap();
+    let derived = outline().await;
+    assert!(derived.footings.iter().all(|row| row.footing.is_some()), "{derived:?}");
+    change("UPDATE footings SET footing = zeroblob(16)");
+    assert_eq!(outline().await, derived);
+}

@@ -22,6 +22,29 @@ pub enum Spoil {
     Corrupt(usize),
     /// A word that is replaced wherever the server says it, by another of the same length.
     Replace(&'static str, &'static str),
+    /// Something happens to one answer, counted from 0 over all that the server says on a connection.
+    Answer(usize, Instead),
+}
+
+/// What happens instead of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// An orderly end.
+    Close,
+    Reset,
+    /// Nothing, and the connection stays open.
+    Stall,
+    /// Half of it, and then an end.
+    Truncate,
+    /// As many octets that mean nothing.
+    Garbage,
+    /// The same, one octet at a time.
+    Drip,
+}
+
+impl Instead {
+    pub const ALL: [Self; 6] =
+        [Self::Close, Self::Reset, Self::Stall, Self::Truncate, Self::Garbage, Self::Drip];
 }
 
 /// Runs until it is dropped.
@@ -63,7 +86,7 @@ async fn connect(client: TcpStream, server: SocketAddr, spoil: Spoil, ends: Arc<
     let Ok(upstream) = TcpStream::connect(server).await else { return };
     // Small writes in both directions are sent as they are.
     let (_, _) = (client.set_nodelay(true), upstream.set_nodelay(true));
-    if let Spoil::Reset(_) = spoil {
+    if let Spoil::Reset(_) | Spoil::Answer(_, Instead::Reset) = spoil {
         // Closing it resets it.
         client.set_zero_linger().unwrap();
     }
@@ -77,7 +100,18 @@ async fn connect(client: TcpStream, server: SocketAddr, spoil: Spoil, ends: Arc<
     let _upward = AbortOnDrop(upward);
     let mut chunk = vec![0; 64 * 1024];
     let mut count = 0;
+    let mut answer = 0;
     while let Ok(length @ 1..) = from_server.read(&mut chunk).await {
+        let this = answer;
+        answer += 1;
+        if let Spoil::Answer(at, instead) = spoil
+            && at == this
+        {
+            match say_instead(&mut to_client, &mut chunk[..length], instead).await {
+                After::Go => continue,
+                After::End(_) => break,
+            }
+        }
         let (kept, end) = match spoiled(&mut chunk[..length], count, spoil) {
             After::Go => (length, false),
             After::End(kept) => (kept, true),
@@ -91,10 +125,44 @@ async fn connect(client: TcpStream, server: SocketAddr, spoil: Spoil, ends: Arc<
             (false, _) => {}
             (true, Spoil::Stall(_)) => std::future::pending().await,
             (true, Spoil::Reset(_)) => return,
-            (true, Spoil::Nothing | Spoil::Close(_) | Spoil::Corrupt(_) | Spoil::Replace(..)) => break,
+            (
+                true,
+                Spoil::Nothing | Spoil::Close(_) | Spoil::Corrupt(_) | Spoil::Replace(..) | Spoil::Answer(..),
+            ) => break,
         }
     }
     let _ = to_client.shutdown().await;
+}
+
+/// What becomes of one answer, and whether the connection goes on.
+async fn say_instead(
+    to_client: &mut tokio::net::tcp::OwnedWriteHalf,
+    answer: &mut [u8],
+    instead: Instead,
+) -> After {
+    match instead {
+        Instead::Close | Instead::Reset => return After::End(0),
+        Instead::Stall => std::future::pending().await,
+        Instead::Truncate => {
+            let _ = to_client.write_all(&answer[..answer.len() / 2]).await;
+            return After::End(0);
+        }
+        Instead::Garbage => {
+            for (at, octet) in answer.iter_mut().enumerate() {
+                *octet = (at as u8).wrapping_mul(167) ^ 0x5a;
+            }
+            let _ = to_client.write_all(answer).await;
+        }
+        Instead::Drip => {
+            for octet in answer.chunks(1) {
+                if to_client.write_all(octet).await.is_err() {
+                    return After::End(0);
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    After::Go
 }
 
 struct AbortOnDrop(JoinHandle<()>);
@@ -113,7 +181,7 @@ enum After {
 
 fn spoiled(chunk: &mut [u8], before: usize, spoil: Spoil) -> After {
     match spoil {
-        Spoil::Nothing => After::Go,
+        Spoil::Nothing | Spoil::Answer(..) => After::Go,
         Spoil::Close(at) | Spoil::Reset(at) | Spoil::Stall(at) => {
             if before + chunk.len() >= at {
                 After::End(at - before)

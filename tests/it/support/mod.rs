@@ -9,9 +9,13 @@ pub mod scratch;
 #[cfg(feature = "demo")]
 pub mod certificates;
 #[cfg(feature = "demo")]
+pub mod courier;
+#[cfg(feature = "demo")]
 pub mod dovecot;
 #[cfg(feature = "demo")]
 pub mod fault_proxy;
+#[cfg(feature = "demo")]
+pub mod kill_proxy;
 #[cfg(feature = "demo")]
 pub mod postfix;
 #[cfg(feature = "demo")]

@@ -15,6 +15,8 @@ pub enum Need {
     Submission,
     /// Dovecot, Postfix, and Node with `oidc-provider`.
     Tokens,
+    /// Courier, unpacked; it starts only as root, in a namespace.
+    Courier,
     /// The `age` program, and `ssh-keygen`.
     Age,
     /// The schemas that mail vendors publish.
@@ -29,7 +31,7 @@ impl Need {
     /// The word in `MAILPLUMB_REQUIRE`, and in the count of skipped tests.
     fn group(self) -> &'static str {
         match self {
-            Self::Servers | Self::Submission | Self::Tokens | Self::Age => "servers",
+            Self::Servers | Self::Submission | Self::Tokens | Self::Courier | Self::Age => "servers",
             Self::Schemas | Self::Pages => "schemas",
             Self::SmallDisks => "disks",
         }
@@ -50,6 +52,8 @@ impl Need {
                 Some(_) => None,
                 None => Some("no oidc-provider; .ci/install-test-servers installs it".to_owned()),
             }),
+            Self::Courier if !is_root() => Some("Courier starts only as root".to_owned()),
+            Self::Courier => courier_lacking(),
             Self::Age => without(&["age", "age-keygen", "ssh-keygen"]),
             Self::Schemas => match vendor_data() {
                 Some(_) => None,
@@ -109,6 +113,23 @@ pub fn provider_modules() -> Option<PathBuf> {
 /// The folder with vendors' schemas, which are not part of this repository.
 pub fn vendor_data() -> Option<PathBuf> {
     setting("MAILPLUMB_VENDOR_DATA").map(PathBuf::from).filter(|path| path.is_dir())
+}
+
+/// Where `.ci/install-test-servers` has unpacked Courier.
+pub fn courier_root() -> PathBuf {
+    setting("MAILPLUMB_COURIER").map_or_else(|| "/opt/mailplumb-test-servers/courier".into(), PathBuf::from)
+}
+
+fn courier_lacking() -> Option<String> {
+    let root = courier_root();
+    if !root.join("usr/bin/couriertls").is_file() {
+        return Some(format!("no Courier in {} (.ci/install-test-servers unpacks it)", root.display()));
+    }
+    let layers = format!("lowerdir={}:/usr", root.join("usr").display());
+    let overlay = ["-m", "mount", "-t", "overlay", "overlay", "-o", &layers, "/usr"];
+    let tried = Command::new("unshare").args(overlay).output();
+    let may = tried.is_ok_and(|output| output.status.success());
+    (!may).then(|| "files cannot be laid over others in a namespace (unshare, overlay)".to_owned())
 }
 
 /// Where a program is. Servers are in `sbin`, which the `PATH` of an ordinary user may lack.

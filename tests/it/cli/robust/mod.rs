@@ -1,6 +1,7 @@
 //! What happens to a store when the disk is full, the program is new, or processes die and compete.
 
 mod disk;
+mod kills;
 mod processes;
 mod upgrade;
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use mailplumb::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
-use mailplumb::model::failure::RemoteError;
+use mailplumb::model::failure::{Cause, RemoteError};
 use mailplumb::model::name::Address;
 use mailplumb::model::outbox::Submitted;
 use mailplumb::model::profile::ServerKind;
 use mailplumb::model::server::Destination;
-use mailplumb::remote::{Connector, Receive, Remotes, Submit, Trace};
+use mailplumb::remote::{Arrivals, Connector, Receive, Remotes, Submit, Trace};
 
 use super::points::Points;
 
@@ -70,11 +71,40 @@ impl Receive for CrashingReceive {
         self.real.fetch(messages, part).await
     }
 
+    async fn fetch_each(
+        &mut self,
+        messages: &[Listed],
+        arrivals: &mut dyn Arrivals,
+    ) -> Result<(), RemoteError> {
+        self.points.reach("Receive::fetch_each");
+        let mut crashing = CrashingArrivals { real: arrivals, points: Arc::clone(&self.points) };
+        self.real.fetch_each(messages, &mut crashing).await
+    }
+
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {
         self.points.reach("Receive::delete_and_close");
         let answer = self.real.delete_and_close(messages).await;
         self.points.reach(DELETED);
         answer
+    }
+}
+
+/// Dies before each piece and each message.
+struct CrashingArrivals<'a> {
+    real: &'a mut dyn Arrivals,
+    points: Arc<Points>,
+}
+
+#[async_trait]
+impl Arrivals for CrashingArrivals<'_> {
+    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause> {
+        self.points.reach("Arrivals::piece");
+        self.real.piece(octets).await
+    }
+
+    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
+        self.points.reach("Arrivals::message");
+        self.real.message(fetched).await
     }
 }
 

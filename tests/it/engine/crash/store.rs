@@ -47,7 +47,7 @@ impl Store for CrashingStore {
     async fn commit_revision(
         &self,
         lease: &Lease,
-        commit: &RevisionCommit<'_>,
+        commit: RevisionCommit<'_>,
     ) -> Result<Revision, StoreError> {
         self.points.reach("Store::commit_revision");
         self.real.commit_revision(lease, commit).await

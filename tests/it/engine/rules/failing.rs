@@ -69,7 +69,7 @@ async fn a_server_that_is_busy_with_the_mailbox_is_tried_again() {
             .playground
             .inject(Protocol::Pop3, Fault::Answer { at: at.to_owned(), line, times: Times::Always });
     }
-    assert_eq!(failed(desk.incoming("ben").await), "temporarily-refused");
+    assert_eq!(failed(desk.incoming("ben").await), "mailbox-in-use");
     assert!(desk.state("ben", Operation::Incoming).await.starts_with("retrying"));
     world.playground.heal(Protocol::Pop3);
     done(desk.incoming("ben").await);

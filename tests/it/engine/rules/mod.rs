@@ -3,8 +3,10 @@
 mod declared;
 mod failing;
 mod incoming;
+mod kept;
 pub mod outgoing;
 mod panicking;
+mod refusing;
 mod switching;
 mod together;
 

@@ -5,7 +5,7 @@ use mailplumb::model::cursor::{Cursor, Listed, RemoteId};
 use super::READING;
 use crate::remote::world::{ANNA, Client, How, World};
 
-in_both_worlds! {
+in_every_world! {
     what_is_confirmed_is_gone_and_the_rest_is_there,
     a_session_that_is_dropped_deletes_nothing,
     what_another_client_removed_first_is_no_error,

@@ -11,7 +11,7 @@ use crate::remote::world::{
 };
 use crate::support::need::{Need, require};
 
-in_both_worlds! {
+in_every_world! {
     every_mechanism_logs_in_behind_tls,
     a_wrong_password_and_an_unknown_user_are_refused_alike,
     a_declared_mechanism_that_is_not_offered_is_not_replaced,
@@ -56,6 +56,7 @@ async fn a_wrong_password_and_an_unknown_user_are_refused_alike(world: &dyn Worl
 pub(super) async fn wrong_logins(world: &dyn World, protocol: Protocol) {
     let challenges = CHALLENGES.iter().filter(|_| world.has_challenges());
     let some: Vec<Authentication> = match protocol {
+        _ if world.refuses_slowly() => vec![Authentication::Auto],
         Protocol::Pop3 | Protocol::Imap => PASSWORDS.iter().chain(challenges).copied().collect(),
         // Postfix takes a second for each refusal.
         Protocol::Smtp => vec![Authentication::Auto, Authentication::Login],

@@ -2,7 +2,7 @@
 //! against the playground and against Dovecot with Postfix.
 
 /// Runs cases, each an `async fn(&dyn World)`, in both worlds.
-macro_rules! in_both_worlds {
+macro_rules! in_every_world {
     ($($case:ident),* $(,)?) => {
         mod playground {
             $(
@@ -20,6 +20,17 @@ macro_rules! in_both_worlds {
                     use crate::support::need::{Need, require};
                     let Some(()) = require(Need::Servers) else { return };
                     super::$case(&crate::remote::world::Real::start()).await;
+                }
+            )*
+        }
+
+        mod other {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    use crate::support::need::{Need, require};
+                    let Some(()) = require(Need::Courier) else { return };
+                    super::$case(&crate::remote::world::Other::start()).await;
                 }
             )*
         }

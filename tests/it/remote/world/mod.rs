@@ -1,6 +1,7 @@
-//! A mail server as the conformance suite sees it. There are two: the playground, and Dovecot with Postfix.
+//! A mail server as the conformance suite sees it. There are three: the playground, Dovecot with Postfix, and Courier for reading.
 
 pub mod client;
+mod courier;
 pub mod playground;
 mod real;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use mailplumb::model::profile::Protocol;
 
 pub use client::{Client, How};
+pub use courier::Other;
 pub use playground::Play;
 pub use real::Real;
 
@@ -83,6 +85,22 @@ pub trait World: Sync {
     /// Whether the servers offer SCRAM and CRAM-MD5.
     fn has_challenges(&self) -> bool;
 
+    /// Whether the UIDs of new mail that EXAMINE has shown stay, as RFC 3501 section 2.3.1.1 wants it. Courier notes them only at
+    /// SELECT, which is used there instead.
+    fn notes_numbers_at_once(&self) -> bool {
+        true
+    }
+
+    /// What IMAP hands out for a message that is gone begins so. `None`: it hands out nothing.
+    fn placeholder(&self) -> Option<&'static [u8]> {
+        None
+    }
+
+    /// Whether each refused login takes its server several seconds.
+    fn refuses_slowly(&self) -> bool {
+        false
+    }
+
     /// What becomes of a line of more than 998 octets that is submitted.
     fn long_line(&self) -> LongLine;
 
@@ -93,7 +111,7 @@ pub trait World: Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstDot {
     Kept,
-    /// Dovecot 2.3 doubles dots behind a line end only, so that by POP3 nobody can tell this one from a doubled one. Mail
+    /// Dovecot 2.3 and Courier double dots behind a line end only, so that by POP3 nobody can tell this one from a doubled one. Mail
     /// that came by SMTP begins with a header.
     Lost,
 }

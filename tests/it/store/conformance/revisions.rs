@@ -51,11 +51,11 @@ pub async fn a_plan_from_before_the_store_is_good_for_its_first_revision_only(wo
     let mut plan = plan(&*world.store, Vec::new()).await;
     plan.store = None;
     let lease = lease_state(&*world.store).await;
-    assert_eq!(world.store.commit_revision(&lease, &commit_of(&plan, 1)).await.unwrap(), Revision(1));
-    let refused = world.store.commit_revision(&lease, &commit_of(&plan, 2)).await;
+    assert_eq!(world.store.commit_revision(&lease, commit_of(&plan, 1)).await.unwrap(), Revision(1));
+    let refused = world.store.commit_revision(&lease, commit_of(&plan, 2)).await;
     assert!(matches!(refused, Err(StoreError::AlreadyApplied { revision: Revision(1), .. })));
     plan.revision = Revision(1);
-    let refused = world.store.commit_revision(&lease, &commit_of(&plan, 2)).await;
+    let refused = world.store.commit_revision(&lease, commit_of(&plan, 2)).await;
     assert!(matches!(refused, Err(StoreError::OtherStore { .. })));
 }
 
@@ -63,7 +63,7 @@ pub async fn a_stale_plan_changes_nothing(world: &World) {
     let stale = plan(&*world.store, vec![put_effect("anna", "c1")]).await;
     set_up(&*world.store, &["ben"]).await;
     let lease = lease_state(&*world.store).await;
-    let refused = world.store.commit_revision(&lease, &commit_of(&stale, 2)).await;
+    let refused = world.store.commit_revision(&lease, commit_of(&stale, 2)).await;
     assert!(matches!(refused, Err(StoreError::Stale { planned: Revision(0), found: Revision(1), .. })));
     assert_eq!(names(&*world.store).await, ["ben"]);
 }
@@ -72,7 +72,7 @@ pub async fn a_plan_for_another_store_changes_nothing(world: &World) {
     let mut plan = plan(&*world.store, vec![Effect::PutProfile(Box::new(profile()))]).await;
     plan.store = Some(StoreId("0".repeat(32)));
     let lease = lease_state(&*world.store).await;
-    let refused = world.store.commit_revision(&lease, &commit_of(&plan, 2)).await;
+    let refused = world.store.commit_revision(&lease, commit_of(&plan, 2)).await;
     assert!(matches!(refused, Err(StoreError::OtherStore { .. })));
     assert!(world.store.stored().await.unwrap().profiles.is_empty());
 }
@@ -251,7 +251,7 @@ pub async fn a_state_that_the_commit_leaves_out_stays(world: &World) {
     let plan = plan(store, vec![put_effect("anna", "c1")]).await;
     let mut commit = commit_of(&plan, 4);
     commit.states.retain(|(_, operation, _)| *operation != Operation::Incoming);
-    store.commit_revision(&lease_state(store).await, &commit).await.unwrap();
+    store.commit_revision(&lease_state(store).await, commit).await.unwrap();
     let row = store.mailbox(&name("anna")).await.unwrap().unwrap();
     let incoming = &row.stored.operations[&Operation::Incoming];
     assert_eq!((&incoming.state, incoming.changed_at), (&OperationState::Enabled, at(3)));
@@ -260,5 +260,5 @@ pub async fn a_state_that_the_commit_leaves_out_stays(world: &World) {
     let plan = crate::store::samples::plan(store, vec![put_effect("new", "c1")]).await;
     let mut commit = commit_of(&plan, 5);
     commit.states.clear();
-    assert!(store.commit_revision(&lease_state(store).await, &commit).await.is_err());
+    assert!(store.commit_revision(&lease_state(store).await, commit).await.is_err());
 }

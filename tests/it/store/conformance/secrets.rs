@@ -51,7 +51,7 @@ async fn commit(store: &dyn Store, effects: Vec<Effect>, puts: &[(&str, SealedVa
         kept: Vec::new(),
         at: at(1),
     };
-    store.commit_revision(&lease, &commit).await.unwrap();
+    store.commit_revision(&lease, commit).await.unwrap();
     store.release(&lease).await.unwrap();
 }
 

@@ -79,7 +79,7 @@ pub async fn pend(
             *standing = waiting();
         }
     }
-    store.commit_revision(&lease_state(store).await, &commit).await
+    store.commit_revision(&lease_state(store).await, commit).await
 }
 
 async fn row(store: &dyn Store, mailbox: &str) -> MailboxRow {
@@ -219,7 +219,7 @@ pub async fn a_change_is_not_pending_without_a_version_that_works(world: &World)
     let plan = plan(store, vec![put_effect("anna", "c2")]).await;
     let mut commit = commit_of(&plan, 4);
     commit.states.iter_mut().for_each(|(_, _, standing)| *standing = waiting());
-    assert!(store.commit_revision(&lease_state(store).await, &commit).await.is_err());
+    assert!(store.commit_revision(&lease_state(store).await, commit).await.is_err());
     let anna = row(store, "anna").await;
     assert_eq!(anna.stored.operations[&Operation::Incoming].standing(), OperationState::Enabled.into());
     assert_eq!(anna.effective, BTreeMap::new());

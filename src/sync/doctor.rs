@@ -1,0 +1,174 @@
+//! What `doctor` makes of what it found: remarks about what works and will not for long, and which logins to try.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::examination::{CertificateFacts, LoginTried, Remark};
+use crate::model::failure::{StepTaken, TestStep};
+use crate::model::limits;
+use crate::model::profile::Authentication;
+use crate::model::server::Login;
+
+/// Clocks that differ by less are good enough: certificates and dates of messages do not suffer.
+const CLOCK_SKEW_TOLERATED: SignedDuration = SignedDuration::from_mins(2);
+
+/// Whole days that a certificate is still valid; negative: so many days ago.
+pub fn days_left(certificate: &CertificateFacts, now: Timestamp) -> i64 {
+    certificate.valid_until.duration_since(now).as_secs().div_euclid(86_400)
+}
+
+/// One for each certificate that expires soon.
+pub fn certificate_remarks(certificates: &[CertificateFacts], now: Timestamp) -> Vec<Remark> {
+    let soon = certificates.iter().filter(|certificate| {
+        let days = days_left(certificate, now);
+        (0..=limits::CERTIFICATE_WARNING_DAYS).contains(&days)
+    });
+    soon.map(|certificate| Remark {
+        what: format!(
+            "the certificate of `{}` expires in {} days, on {}",
+            certificate.subject,
+            days_left(certificate, now),
+            certificate.valid_until.strftime("%Y-%m-%d")
+        ),
+        remedy: "have it renewed, and see that the server loads the new one".to_owned(),
+    })
+    .collect()
+}
+
+/// A message that arrives in the future tells of clocks that differ.
+pub fn clock_remark(newest: Option<Timestamp>, now: Timestamp) -> Option<Remark> {
+    let ahead = newest?.duration_since(now);
+    (ahead > CLOCK_SKEW_TOLERATED).then(|| Remark {
+        what: format!(
+            "the newest message arrived {} s in the future: this machine's clock is behind the server's",
+            ahead.as_secs()
+        ),
+        remedy: "synchronise the clocks of both machines (NTP)".to_owned(),
+    })
+}
+
+/// The mechanism that the login used, as its step tells.
+pub fn mechanism_used(steps: &[StepTaken]) -> Option<String> {
+    steps.iter().rev().find(|step| step.step == TestStep::Authenticate)?.detail.clone()
+}
+
+/// A mechanism that a server offers, and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginToTry {
+    mechanism: String,
+    /// `None`: it is known already, or it cannot be tried.
+    pub to_try: Option<Authentication>,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    Accepted,
+    Refused(String),
+    NotTried(&'static str),
+}
+
+impl LoginToTry {
+    /// `None`: it was accepted.
+    pub fn note(&mut self, refused: Option<String>) {
+        self.outcome = refused.map_or(Outcome::Accepted, Outcome::Refused);
+    }
+
+    pub fn into_tried(self) -> LoginTried {
+        let (accepted, said) = match self.outcome {
+            Outcome::Accepted => (true, None),
+            Outcome::Refused(said) => (false, Some(said)),
+            Outcome::NotTried(reason) => (false, Some(format!("not tried: {reason}"))),
+        };
+        LoginTried { mechanism: self.mechanism, accepted, said }
+    }
+}
+
+/// Every mechanism that a server offers, the one that was used first accepted, the others to be tried where we can.
+pub fn logins_to_try(offered: &[String], used: Option<&str>, login: &Login) -> Vec<LoginToTry> {
+    let mut tried: Vec<LoginToTry> = Vec::new();
+    for mechanism in offered {
+        if tried.iter().any(|known| known.mechanism.eq_ignore_ascii_case(mechanism)) {
+            continue;
+        }
+        let is_used = used.is_some_and(|used| used.eq_ignore_ascii_case(mechanism));
+        let (to_try, outcome) = match (authentication(mechanism, login), login) {
+            (_, _) if is_used => (None, Outcome::Accepted),
+            (_, Login::Anonymous) => (None, Outcome::NotTried("no login is declared")),
+            (Some(known), Login::Password { .. } | Login::Oauth2 { .. }) => {
+                (Some(known), Outcome::NotTried("the first way that worked is enough"))
+            }
+            (None, Login::Password { .. }) => {
+                (None, Outcome::NotTried("it takes something else than a password"))
+            }
+            (None, Login::Oauth2 { .. }) => {
+                (None, Outcome::NotTried("it takes something else than an access token"))
+            }
+        };
+        tried.push(LoginToTry { mechanism: mechanism.clone(), to_try, outcome });
+    }
+    tried
+}
+
+/// Those that take a password, or an access token, whichever is declared.
+fn authentication(mechanism: &str, login: &Login) -> Option<Authentication> {
+    const WITH_PASSWORD: &[(&str, Authentication)] = &[
+        ("PLAIN", Authentication::Plain),
+        ("LOGIN", Authentication::Login),
+        ("CRAM-MD5", Authentication::CramMd5),
+        ("SCRAM-SHA-1", Authentication::ScramSha1),
+        ("SCRAM-SHA-256", Authentication::ScramSha256),
+    ];
+    const WITH_TOKEN: &[(&str, Authentication)] =
+        &[("XOAUTH2", Authentication::Xoauth2), ("OAUTHBEARER", Authentication::Oauthbearer)];
+    let known = match login {
+        Login::Anonymous => return None,
+        Login::Password { .. } => WITH_PASSWORD,
+        Login::Oauth2 { .. } => WITH_TOKEN,
+    };
+    known.iter().find(|(name, _)| name.eq_ignore_ascii_case(mechanism)).map(|(_, known)| *known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::secret::Secret;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_certificate_is_remarked_on_in_its_last_month() {
+        let until = |text: &str| CertificateFacts {
+            subject: "mail".to_owned(),
+            issuer: "ca".to_owned(),
+            names: Vec::new(),
+            valid_from: at("2026-01-01T00:00:00Z"),
+            valid_until: at(text),
+        };
+        let now = at("2026-11-22T12:00:00Z");
+        let remarks = |text: &str| certificate_remarks(&[until(text)], now).len();
+        assert_eq!(["2026-12-01T00:00:00Z", "2027-06-01T00:00:00Z"].map(remarks), [1, 0]);
+        assert_eq!(remarks("2026-11-01T00:00:00Z"), 0, "an expired one is a failure, and no remark");
+        assert_eq!(days_left(&until("2026-11-22T11:00:00Z"), now), -1);
+    }
+
+    #[test]
+    fn mail_from_the_future_tells_of_a_clock() {
+        let now = at("2026-11-22T12:00:00Z");
+        assert!(clock_remark(Some(at("2026-11-22T12:01:00Z")), now).is_none());
+        assert!(clock_remark(Some(at("2026-11-22T12:10:00Z")), now).unwrap().what.contains("600 s"));
+    }
+
+    #[test]
+    fn every_offered_login_is_told_and_those_that_take_a_password_are_tried() {
+        let offered = ["SCRAM-SHA-256", "PLAIN", "XOAUTH2", "plain"].map(str::to_owned);
+        let login = Login::Password { username: "a".to_owned(), password: Secret::new("b".to_owned()) };
+        let tried = logins_to_try(&offered, Some("SCRAM-SHA-256"), &login);
+        let names: Vec<&str> = tried.iter().map(|one| one.mechanism.as_str()).collect();
+        assert_eq!(names, ["SCRAM-SHA-256", "PLAIN", "XOAUTH2"]);
+        let to_try: Vec<_> = tried.iter().map(|one| one.to_try).collect();
+        assert_eq!(to_try, [None, Some(Authentication::Plain), None]);
+        assert!(tried[0].clone().into_tried().accepted);
+    }
+}

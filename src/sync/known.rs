@@ -1,0 +1,460 @@
+//! What servers are known to say, and what it takes to mend it: one table, for alerts and for `doctor`.
+//!
+//! A row is found by what the server said, because servers say more than their codes. The first one that fits holds, so
+//! that special ones stand before general ones. What no row knows is explained by its cause alone, see
+//! [`super::classify`].
+
+use crate::model::failure::{Cause, RemoteError};
+
+/// Something that servers are known to say.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Stable, for people who look it up.
+    pub key: &'static str,
+    /// Any of these, in upper case, is part of what was said.
+    marks: &'static [&'static str],
+    pub meaning: &'static str,
+    /// What to do next.
+    pub remedy: &'static str,
+    /// Most likely first.
+    pub likely: &'static [&'static str],
+    /// Who documents it.
+    pub source: &'static str,
+}
+
+/// The row for a failure, if there is one.
+pub fn find(error: &RemoteError) -> Option<&'static Known> {
+    let said = said(&error.cause)?.to_ascii_uppercase();
+    ALL.iter().find(|known| known.marks.iter().any(|mark| holds(&said, mark)))
+}
+
+/// Whether a mark is part of what was said: `5.7.1` is none of `5.7.139`.
+fn holds(said: &str, mark: &str) -> bool {
+    let is_part_of_number = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    said.match_indices(mark).any(|(at, _)| {
+        let (before, after) = (said[..at].chars().next_back(), said[at + mark.len()..].chars().next());
+        let begins = mark.starts_with(|c: char| c.is_ascii_digit());
+        let ends = mark.ends_with(|c: char| c.is_ascii_digit());
+        !(begins && is_part_of_number(before) || ends && is_part_of_number(after))
+    })
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "in all others the server said nothing of its own")]
+fn said(cause: &Cause) -> Option<&str> {
+    match cause {
+        Cause::LoginRefused { said }
+        | Cause::TemporarilyRefused { said }
+        | Cause::Refused { said }
+        | Cause::ServerBye { said } => Some(said),
+        _ => None,
+    }
+}
+
+/// What mostly is behind a failure, by its code; most likely first.
+pub fn likely(error: &RemoteError, code: &str) -> &'static [&'static str] {
+    if let Some(known) = find(error) {
+        return known.likely;
+    }
+    BY_CODE.iter().find(|(of, _)| *of == code).map_or(&[], |(_, likely)| likely)
+}
+
+/// Every row.
+pub const ALL: &[Known] = &[
+    Known {
+        key: "smtp-auth-disabled",
+        marks: &["5.7.139", "SMTPCLIENTAUTHENTICATION IS DISABLED"],
+        meaning: "the tenant has switched off sending with user name and password (SMTP AUTH)",
+        remedy: "switch SMTP AUTH on for this mailbox in the Exchange admin center, or use `oauth2` credentials or a relay",
+        likely: &[
+            "SMTP AUTH is off for the tenant or the mailbox",
+            "a Conditional Access or security-default policy",
+        ],
+        source: "Microsoft: authenticated client SMTP submission",
+    },
+    Known {
+        key: "basic-authentication-blocked",
+        marks: &["BASICAUTHBLOCKED", "BASIC AUTHENTICATION IS DISABLED", "LOGONDENIED-BASICAUTHBLOCKED"],
+        meaning: "the provider does not accept passwords for this protocol any more",
+        remedy: "use `oauth2` credentials in the profile",
+        likely: &["the provider has retired Basic authentication"],
+        source: "Microsoft: deprecation of Basic authentication in Exchange Online",
+    },
+    Known {
+        key: "app-password-required",
+        marks: &["APPLICATION-SPECIFIC PASSWORD", "5.7.9", "APP PASSWORD", "INVALIDSECONDFACTOR"],
+        meaning: "the account has a second factor, which a program cannot give",
+        remedy: "create an app password for this account and set it as the secret, or use `oauth2` credentials",
+        likely: &[
+            "two-step verification is on",
+            "the app password was revoked with a change of the password",
+        ],
+        source: "Google: sign in with app passwords",
+    },
+    Known {
+        key: "web-login-required",
+        marks: &["WEBALERT", "WEB LOGIN REQUIRED", "LOG IN VIA YOUR WEB BROWSER", "5.7.14"],
+        meaning: "the provider found the login suspicious and wants a person to sign in",
+        remedy: "sign in to the account in a browser, from this network if possible, and confirm the login",
+        likely: &["a login from a new network", "less secure access is switched off"],
+        source: "Google: IMAP and SMTP error messages",
+    },
+    Known {
+        key: "protocol-not-enabled",
+        marks: &[
+            "NOT ENABLED FOR IMAP",
+            "NOT ENABLED FOR POP",
+            "IMAP ACCESS IS DISABLED",
+            "POP ACCESS IS DISABLED",
+            "PROTOCOL IS DISABLED",
+            "LOGONDENIED",
+        ],
+        meaning: "the account may not be read by this protocol",
+        remedy: "switch the protocol on for the account in the provider's administration",
+        likely: &["POP3 or IMAP is switched off for the account", "the account has no licence for it"],
+        source: "Google and Microsoft: POP and IMAP settings",
+    },
+    Known {
+        key: "password-expired",
+        marks: &["[EXPIRED]", "PASSWORD EXPIRED", "PASSWORD HAS EXPIRED", "5.7.11"],
+        meaning: "the password has expired",
+        remedy: "set a new password for the account, then the secret: `mailplumb secrets set`",
+        likely: &["the account's password policy"],
+        source: "RFC 5530 EXPIRED",
+    },
+    Known {
+        key: "account-disabled",
+        marks: &[
+            "ACCOUNT DISABLED",
+            "ACCOUNT IS DISABLED",
+            "ACCOUNT LOCKED",
+            "ACCOUNT IS LOCKED",
+            "USER DISABLED",
+            "[CONTACTADMIN]",
+            "ACCOUNT HAS BEEN DISABLED",
+            "USER LOGIN DISABLED",
+        ],
+        meaning: "the account is disabled or locked",
+        remedy: "ask the server's administrator to unlock it; do not repeat the login before, it may lengthen the lock",
+        likely: &["too many wrong passwords", "the person has left", "an unpaid or suspended account"],
+        source: "RFC 5530 CONTACTADMIN; the vendor's 8005E273",
+    },
+    Known {
+        key: "not-authorized",
+        marks: &["[AUTHORIZATIONFAILED]", "AUTHENTICATED BUT NOT CONNECTED"],
+        meaning: "the login is right, and the account has no access to this mailbox",
+        remedy: "check that the mailbox exists and is licensed, and that the account may open it",
+        likely: &[
+            "a shared mailbox without full access",
+            "a licence that was taken away",
+            "a mailbox being moved",
+        ],
+        source: "RFC 5530 AUTHORIZATIONFAILED; the vendor's 8005E274",
+    },
+    Known {
+        key: "connections-exhausted",
+        marks: &[
+            "TOO MANY SIMULTANEOUS",
+            "MAXIMUM NUMBER OF CONNECTIONS",
+            "TOO MANY CONNECTIONS",
+            "4.7.0 TOO MANY",
+        ],
+        meaning: "the server allows no more connections at once",
+        remedy: "nothing at once: fewer are made by themselves; lower `maxConcurrentConnections` of the profile if it goes on",
+        likely: &["other programs and phones that read the same account", "sessions that hang after a crash"],
+        source: "Dovecot mail_max_userip_connections; Gmail: 15 IMAP connections for each account",
+    },
+    Known {
+        key: "throttled",
+        marks: &["[THROTTLED]", "[LIMIT]", "THROTTLED", "RATE LIMIT", "BACKOFF TIME"],
+        meaning: "the server limits how much is asked of it",
+        remedy: "nothing at once: it is asked less often by itself; lengthen `minPollingInterval` of the profile if it goes on",
+        likely: &["a short polling interval", "a first reading of a large mailbox"],
+        source: "RFC 9051 LIMIT; the vendor's throttling policies",
+    },
+    Known {
+        key: "login-delay",
+        marks: &["[LOGIN-DELAY]"],
+        meaning: "the server wants more time between two logins",
+        remedy: "set `minPollingInterval` of the profile to at least what the server announces",
+        likely: &["the polling interval is shorter than the server's LOGIN-DELAY"],
+        source: "RFC 2449 section 6.5",
+    },
+    Known {
+        key: "mailbox-in-use",
+        marks: &["[IN-USE]", "[INUSE]", "LOCKED BY ANOTHER", "MAILDROP ALREADY LOCKED"],
+        meaning: "somebody else has the mailbox open, and this server lets in only one",
+        remedy: "nothing at once: it is tried again; if it goes on, find the other program that reads the mailbox",
+        likely: &[
+            "another mail program",
+            "a session that hangs after a crash; the server drops it after some minutes",
+            "`watch` or another command of mailplumb on this mailbox",
+        ],
+        source: "RFC 1939 section 4, RFC 2449 section 8.1.2",
+    },
+    Known {
+        key: "sender-not-allowed",
+        marks: &["5.7.60", "SENDASDENIED", "NOT OWNED BY USER", "SENDER ADDRESS REJECTED", "5.2.252"],
+        meaning: "the account may not send under this address",
+        remedy: "give the account the right to send as this address, or let the profile log in with the mailbox's own account",
+        likely: &[
+            "a shared login without the right to send as others",
+            "an alias that the server does not know",
+        ],
+        source: "Microsoft: Send As; Postfix reject_sender_login_mismatch",
+    },
+    Known {
+        key: "relay-denied",
+        marks: &["RELAY ACCESS DENIED", "RELAYING DENIED", "UNABLE TO RELAY", "5.7.54"],
+        meaning: "the server does not send to other domains for us",
+        remedy: "log in for sending (`credentials`), or have this machine's address allowed to relay",
+        likely: &["anonymous sending that the server takes only for its own domains"],
+        source: "Postfix smtpd_relay_restrictions; Microsoft 5.7.54",
+    },
+    Known {
+        key: "login-needed-to-send",
+        marks: &["5.7.57", "5.7.3 AUTH", "MUST ISSUE A STARTTLS", "AUTHENTICATION REQUIRED", "5.5.1 AUTH"],
+        meaning: "the server wants a login, or TLS, before it takes mail",
+        remedy: "set `credentials` and `tls` of the profile's `outgoing`",
+        likely: &["`anonymous` where a login is needed", "port 25 in the place of 587"],
+        source: "RFC 4954 530; Microsoft 5.7.57",
+    },
+    Known {
+        key: "sending-limit",
+        marks: &[
+            "5.4.5",
+            "DAILY USER SENDING",
+            "SUBMISSIONQUOTAEXCEEDED",
+            "5.2.253",
+            "DAILY SENDING",
+            "5.1.90",
+        ],
+        meaning: "the account has sent as much as it may for now",
+        remedy: "nothing at once: it is tried again; send less, or through a relay made for bulk mail",
+        likely: &["a mass mailing", "an account that was abused"],
+        source: "Google: sending limits; the vendor's ErrorSubmissionQuotaExceeded (10,000 recipients a day)",
+    },
+    Known {
+        key: "mailbox-full",
+        marks: &[
+            "[OVERQUOTA]",
+            "5.2.2",
+            "4.2.2",
+            "MAILBOX FULL",
+            "MAILBOX IS FULL",
+            "QUOTA EXCEEDED",
+            "OVER QUOTA",
+            "452 4.3.1",
+        ],
+        meaning: "the mailbox or the server's disk is full",
+        remedy: "make space in the mailbox, or have its quota raised",
+        likely: &["mail that is left on the server", "a quota that is too small"],
+        source: "RFC 3463 X.2.2, RFC 5530 OVERQUOTA; the vendor's ErrorQuotaExceeded",
+    },
+    Known {
+        key: "greylisted",
+        marks: &["GREYLIST", "GRAYLIST", "4.7.1 TRY AGAIN"],
+        meaning: "the server takes mail from strangers only at the second attempt",
+        remedy: "nothing: it is tried again by itself",
+        likely: &["the first message of this sender to this server"],
+        source: "RFC 6647",
+    },
+    Known {
+        key: "message-too-large",
+        marks: &["5.3.4", "5.2.3", "[TOOBIG]", "MESSAGE TOO LARGE", "EXCEEDS FIXED", "EXCEEDS MAXIMUM"],
+        meaning: "the message is larger than the server takes",
+        remedy: "send it with smaller attachments; the server's limit is in its EHLO answer (SIZE)",
+        likely: &["attachments, which grow by a third on the way"],
+        source: "RFC 1870, RFC 3463 X.3.4",
+    },
+    Known {
+        key: "recipient-unknown",
+        marks: &["5.1.1", "5.1.10", "USER UNKNOWN", "NO SUCH USER", "RECIPIENT REJECTED"],
+        meaning: "the recipient does not exist there",
+        remedy: "check the address",
+        likely: &["a typing error", "an account that was removed"],
+        source: "RFC 3463 X.1.1",
+    },
+    Known {
+        key: "blocked-as-spam",
+        marks: &["BLOCKED USING", "SPAMHAUS", "BLOCK LIST", "BLOCKLIST", "BLACKLIST", "5.7.511", "5.7.606"],
+        meaning: "the server distrusts this machine's address",
+        remedy: "look the address up at the list that is named, or send through a relay",
+        likely: &["a dynamic or shared address", "a machine in the same network that was abused"],
+        source: "RFC 5782",
+    },
+    Known {
+        key: "login-needs-tls",
+        marks: &["[PRIVACYREQUIRED]", "PLAINTEXT AUTHENTICATION DISALLOWED", "MUST USE TLS"],
+        meaning: "the server takes passwords over TLS only",
+        remedy: "set `tls: implicit` or `tls: starttls` in the profile",
+        likely: &["`tls: none` with a server that refuses it"],
+        source: "RFC 5530 PRIVACYREQUIRED, RFC 4954",
+    },
+    Known {
+        key: "server-trouble",
+        marks: &[
+            "[SERVERBUG]",
+            "[CORRUPTION]",
+            "[SYS/PERM]",
+            "[SYS/TEMP]",
+            "[UNAVAILABLE]",
+            "INTERNAL ERROR",
+        ],
+        meaning: "something is wrong within the server",
+        remedy: "look at the server's log at this time; it is tried again by itself",
+        likely: &["a back end or a disk that is away", "a damaged index of the mailbox"],
+        source: "RFC 5530, RFC 3206",
+    },
+];
+
+/// Where the server said nothing of its own.
+const BY_CODE: &[(&str, &[&str])] = &[
+    (
+        "name-not-resolved",
+        &["a typing error in the host", "a name server that is away", "a host without an address"],
+    ),
+    ("connection-refused", &["a wrong port", "a mail server that is not running", "a firewall that refuses"]),
+    ("unreachable", &["a firewall", "a route or a tunnel that is down", "an IPv6 address without IPv6"]),
+    ("timed-out", &["a firewall that drops packets", "a wrong port", "a server that is overloaded"]),
+    (
+        "no-greeting",
+        &[
+            "a port that expects TLS at once",
+            "a server that is overloaded",
+            "a slow look-up of our name there",
+        ],
+    ),
+    (
+        "connection-lost",
+        &["a proxy or firewall in between", "a server that was restarted", "a limit of connections"],
+    ),
+    ("server-closed", &["a server that is restarted", "a limit of connections", "a block of this address"]),
+    (
+        "certificate-untrusted",
+        &[
+            "a CA of one's own without `trust`",
+            "a chain without its intermediate certificate",
+            "a self-signed certificate",
+            "a proxy that opens TLS",
+        ],
+    ),
+    (
+        "certificate-name-mismatch",
+        &[
+            "a host name that the certificate does not carry",
+            "a server behind another name",
+            "a default certificate of a hosting provider",
+        ],
+    ),
+    (
+        "certificate-expired",
+        &[
+            "a renewal that failed",
+            "a renewed certificate that the server has not loaded",
+            "a wrong clock on this machine",
+        ],
+    ),
+    ("not-tls", &["`tls: implicit` on a port for STARTTLS (110, 143, 587)"]),
+    ("tls-failed", &["a server that knows only TLS 1.0 or 1.1", "a demand for a client certificate"]),
+    (
+        "starttls-not-offered",
+        &[
+            "a port for implicit TLS in the place of one for STARTTLS",
+            "TLS not configured there",
+            "somebody who removes the offer on the way",
+        ],
+    ),
+    ("starttls-injected", &["somebody who tampers with the connection", "a broken proxy"]),
+    ("wrong-protocol", &["a wrong port", "a wrong host"]),
+    (
+        "login-refused",
+        &[
+            "the password was changed at the server",
+            "a wrong form of the user name",
+            "a login that is switched off for this protocol",
+            "an account that is locked after many attempts",
+        ],
+    ),
+    (
+        "no-mechanism",
+        &[
+            "`authentication` names one that the server does not offer",
+            "a server that offers logins only after TLS",
+        ],
+    ),
+    ("secret-unavailable", &["a secret that is encrypted to other recipients", "a damaged ciphertext"]),
+    ("no-identity", &["a key file that this user may not read", "a unit without its credential"]),
+    ("trust-unavailable", &["a file that was moved", "a file that this user may not read"]),
+    ("garbage", &["a proxy in between", "a host or port of something else"]),
+    ("limit-exceeded", &["an unusually large mailbox or answer", "something that is no mail server"]),
+    (
+        "not-received-back",
+        &[
+            "slow delivery or greylisting",
+            "a filter that moves the message away",
+            "an address that is not this mailbox",
+        ],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::failure::TestStep;
+
+    fn found(said: &str) -> Option<&'static str> {
+        let cause = Cause::Refused { said: said.to_owned() };
+        find(&RemoteError::new(TestStep::Authenticate, cause)).map(|known| known.key)
+    }
+
+    #[test]
+    fn what_well_known_servers_say_is_known() {
+        for (said, key) in [
+            (
+                "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled",
+                "smtp-auth-disabled",
+            ),
+            ("534-5.7.9 Application-specific password required.", "app-password-required"),
+            ("550 5.7.606 Access denied, banned sending IP", "blocked-as-spam"),
+            ("[UNAVAILABLE] Maximum number of connections from user+IP exceeded", "connections-exhausted"),
+            ("[IN-USE] maildrop locked", "mailbox-in-use"),
+            ("554 5.7.1 <a@b>: Relay access denied", "relay-denied"),
+            ("553 5.7.1 <a@b>: Sender address rejected: not owned by user c", "sender-not-allowed"),
+            ("530 5.7.57 Client not authenticated to send mail", "login-needed-to-send"),
+            ("552 5.2.2 Mailbox full", "mailbox-full"),
+            ("450 4.2.0 Greylisted, see http://postgrey", "greylisted"),
+            ("550 5.1.1 user unknown", "recipient-unknown"),
+            ("[EXPIRED] change it", "password-expired"),
+            ("[CONTACTADMIN] call us", "account-disabled"),
+            (
+                "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+                "sender-not-allowed",
+            ),
+        ] {
+            assert_eq!(found(said), Some(key), "{said}");
+        }
+        assert_eq!(found("good morning"), None);
+        assert_eq!(
+            found("[AUTHENTICATIONFAILED] no"),
+            None,
+            "the cause says it better, with the secret's name"
+        );
+    }
+
+    #[test]
+    fn every_row_can_be_found_and_says_what_to_do() {
+        for known in ALL {
+            for mark in known.marks {
+                assert_eq!(*mark, mark.to_ascii_uppercase(), "{}", known.key);
+                let said = format!("x {mark} y");
+                let first = ALL.iter().find(|row| row.marks.iter().any(|of| holds(&said, of)));
+                assert!(
+                    first.is_some_and(|row| row.key == known.key),
+                    "`{mark}` of {} is never reached",
+                    known.key
+                );
+            }
+            assert!(!known.likely.is_empty() && !known.remedy.ends_with('.') && !known.source.is_empty());
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A message as a person reads it.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mail_parser::decoders::html::html_to_text;
+
+use super::fields::one_line;
+use super::split::{Part, Structure, split};
+use super::{decode, file_name, flowed, words};
+use crate::model::content::{AttachedPart, Body, Header, MessageContent};
+use crate::model::limits;
+use crate::model::organization::Tracking;
+use crate::model::record::ContentHash;
+
+/// Encoded octets of one text that are decoded: more cannot become shorter than the limit of the text.
+const TEXT_ENCODED_BYTES_MAX: usize = 4 * limits::BODY_TEXT_BYTES_MAX;
+
+/// Which attachments may be handed out: the organization's `tracking.attachments`.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed<'a> {
+    pub bytes_max: u64,
+    /// Endings of file names, without the dot.
+    pub blocked_types: &'a [String],
+}
+
+impl<'a> From<&'a Tracking> for Allowed<'a> {
+    fn from(tracking: &'a Tracking) -> Self {
+        Self { bytes_max: tracking.attachment_bytes_max, blocked_types: &tracking.attachment_blocked_types }
+    }
+}
+
+impl Allowed<'_> {
+    /// Why an attachment is withheld.
+    fn objection(&self, file_name: &str, bytes: u64) -> Option<String> {
+        if bytes > self.bytes_max {
+            let max = self.bytes_max;
+            return Some(format!(
+                "it has {bytes} bytes, more than the {max} of tracking.attachments.sizeMax"
+            ));
+        }
+        let (_, ending) = file_name.rsplit_once('.')?;
+        let is_blocked = |blocked: &&String| blocked.trim_start_matches('.').eq_ignore_ascii_case(ending);
+        let blocked = self.blocked_types.iter().find(is_blocked)?;
+        Some(format!("its ending `{blocked}` is one of tracking.attachments.blockedTypes"))
+    }
+}
+
+/// What a message says. Above [`limits::MESSAGE_PARSE_BYTES_MAX`] only its headers are looked at, and a note says so.
+pub fn content(raw: &[u8], allowed: Allowed<'_>) -> MessageContent {
+    let whole = catch_unwind(AssertUnwindSafe(|| read(raw, allowed)));
+    whole.unwrap_or_else(|_| MessageContent {
+        notes: vec!["the message could not be taken apart".to_owned()],
+        ..MessageContent::default()
+    })
+}
+
+/// The decoded octets of one attachment. `None`: there is no attachment of this number.
+pub fn octets(raw: &[u8], number: u32) -> Option<Vec<u8>> {
+    let index = usize::try_from(number.checked_sub(1)?).ok()?;
+    let found = catch_unwind(AssertUnwindSafe(|| {
+        let structure = split(raw);
+        let part = structure.attachments().nth(index)?;
+        Some(decode::decode(part.fields.encoding, &raw[part.body.clone()]))
+    }));
+    found.ok().flatten()
+}
+
+fn read(raw: &[u8], allowed: Allowed<'_>) -> MessageContent {
+    let (headers, cut) = headers(raw);
+    let mut notes: Vec<String> = cut.into_iter().collect();
+    if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX {
+        let max = limits::MESSAGE_PARSE_BYTES_MAX;
+        notes.push(format!(
+            "only the headers were read: the message has {} bytes, more than {max}",
+            raw.len()
+        ));
+        return MessageContent { headers, body: None, attachments: Vec::new(), notes };
+    }
+    let mut structure = split(raw);
+    notes.append(&mut structure.notes);
+    let body = body(raw, &structure, &mut notes);
+    let attachments =
+        structure.attachments().zip(1..).map(|(part, number)| attachment(raw, part, number, allowed));
+    MessageContent { headers, body, attachments: attachments.collect(), notes }
+}
+
+/// The header fields, decoded, and whether some were left out.
+fn headers(raw: &[u8]) -> (Vec<Header>, Option<String>) {
+    let window = &raw[..raw.len().min(limits::HEADER_BYTES_MAX)];
+    let mut fields: Vec<Vec<u8>> = Vec::new();
+    for line in window.split_inclusive(|byte| *byte == b'\n') {
+        let text = line.trim_ascii_end();
+        match line {
+            _ if text.is_empty() && !line.starts_with(b" ") && !line.starts_with(b"\t") => break,
+            [b' ' | b'\t', ..] => {
+                if let Some(field) = fields.last_mut() {
+                    field.push(b' ');
+                    field.extend_from_slice(text.trim_ascii_start());
+                }
+            }
+            _ if fields.len() == limits::HEADER_FIELDS_MAX => {
+                let note = format!("only the first {} header fields are shown", limits::HEADER_FIELDS_MAX);
+                return (fields.iter().filter_map(|field| header(field)).collect(), Some(note));
+            }
+            _ => fields.push(text.to_vec()),
+        }
+    }
+    (fields.iter().filter_map(|field| header(field)).collect(), None)
+}
+
+/// `None`: a line that is no field.
+fn header(field: &[u8]) -> Option<Header> {
+    let text = decode::text(field, None).text;
+    let (name, value) = text.split_once(':')?;
+    let name = one_line(name);
+    (!name.is_empty()).then(|| Header { name, value: one_line(&words::decoded(value)) })
+}
+
+/// The text of a message: of each alternative the plain one, or the other one if there is none; all others one after the other.
+fn body(raw: &[u8], structure: &Structure, notes: &mut Vec<String>) -> Option<Body> {
+    let is_plain = |part: &Part| part.fields.media_type == "text/plain";
+    let plain: BTreeSet<usize> =
+        structure.texts().filter(|part| is_plain(part)).filter_map(|part| part.alternative).collect();
+    let mut whole: Option<Body> = None;
+    for part in structure.texts() {
+        if !is_plain(part) && part.alternative.is_some_and(|alternative| plain.contains(&alternative)) {
+            continue;
+        }
+        let text = text(raw, part, notes);
+        let body = whole.get_or_insert_with(|| Body {
+            media_type: part.fields.media_type.clone(),
+            charset: part.fields.charset.clone(),
+            text: String::new(),
+        });
+        if !body.text.is_empty() && !body.text.ends_with('\n') {
+            body.text.push('\n');
+        }
+        body.text.push_str(&text);
+        if body.text.len() > limits::BODY_TEXT_BYTES_MAX {
+            cut(&mut body.text);
+            notes.push(format!("the text is cut after {} bytes", limits::BODY_TEXT_BYTES_MAX));
+            break;
+        }
+    }
+    whole
+}
+
+fn text(raw: &[u8], part: &Part, notes: &mut Vec<String>) -> String {
+    let encoded = &raw[part.body.clone()];
+    let encoded = &encoded[..encoded.len().min(TEXT_ENCODED_BYTES_MAX)];
+    let octets = decode::decode(part.fields.encoding, encoded);
+    let decoded = decode::text(&octets, part.fields.charset.as_deref());
+    // A message of ten thousand texts gets one note about their charset.
+    notes.extend(decoded.note.filter(|note| !notes.contains(note) && notes.len() < 10));
+    if part.fields.media_type == "text/html" {
+        let mut markup = decoded.text;
+        if markup.len() > limits::BODY_TEXT_BYTES_MAX {
+            cut(&mut markup);
+        }
+        return html_to_text(&markup).replace("\r\n", "\n");
+    }
+    flowed::unflowed(&decoded.text, part.fields.lines)
+}
+
+fn cut(text: &mut String) {
+    let mut length = limits::BODY_TEXT_BYTES_MAX;
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    text.truncate(length);
+}
+
+fn attachment(raw: &[u8], part: &Part, number: u32, allowed: Allowed<'_>) -> AttachedPart {
+    let octets = decode::decode(part.fields.encoding, &raw[part.body.clone()]);
+    let media_type = part.fields.media_type.clone();
+    let file_name = file_name::file_name(part.fields.name.as_deref(), &media_type, number);
+    let bytes = octets.len() as u64;
+    AttachedPart {
+        number,
+        name: part.fields.name.clone(),
+        withheld: allowed.objection(&file_name, bytes),
+        file_name,
+        media_type,
+        bytes,
+        content: ContentHash::of(&octets),
+    }
+}

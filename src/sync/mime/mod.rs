@@ -1,0 +1,16 @@
+//! Taking a message apart: where its parts are, how their octets are encoded, which of them is its text.
+//!
+//! Mail is written by strangers. The parts are found in one pass over the lines, without recursion, so that time and memory
+//! are bounded by the size of the message, by [`crate::model::limits::MIME_PARTS_MAX`] and by
+//! [`crate::model::limits::MIME_DEPTH_MAX`]. A library reads the header fields of each part.
+
+mod content;
+mod decode;
+mod fields;
+mod file_name;
+mod flowed;
+mod split;
+mod words;
+
+pub use content::{Allowed, content, octets};
+pub use split::{Attached, attached};

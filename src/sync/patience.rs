@@ -1,0 +1,265 @@
+//! What a server wants that asks for patience: how long to wait, and for how many mailboxes that holds.
+//!
+//! Sources: RFC 5530 and RFC 9051 section 7.1 (`[LIMIT]`, `[INUSE]`, `[UNAVAILABLE]`), RFC 2449 section 8 and RFC 3206
+//! (`[IN-USE]`, `[LOGIN-DELAY]`, `[SYS/TEMP]`), RFC 5321 section 3.8 (421), and what large providers say instead.
+
+use std::time::Duration;
+
+use crate::model::failure::{Cause, FailureSummary, RemoteError, TestStep};
+use crate::model::host::Throttling;
+use crate::model::operation::OperationState;
+use crate::model::organization::Retry;
+
+/// Why to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// Too many requests or connections, or a server that is overloaded.
+    SlowDown,
+    /// The last login was too short a time ago.
+    LoginDelay,
+    /// Somebody else has the mailbox open.
+    InUse,
+}
+
+/// Who has to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breadth {
+    Mailbox,
+    /// It was said before the server knew who we are: everybody who uses it.
+    Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    pub demand: Demand,
+    pub breadth: Breadth,
+    /// How long the server itself says.
+    pub asked: Option<Duration>,
+}
+
+impl Demand {
+    const ALL: [Self; 3] = [Self::SlowDown, Self::LoginDelay, Self::InUse];
+
+    /// The stable code of the failure.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SlowDown => "throttled",
+            Self::LoginDelay => "login-delay",
+            Self::InUse => "mailbox-in-use",
+        }
+    }
+
+    fn wait(self, throttling: &Throttling) -> Duration {
+        match self {
+            Self::SlowDown => throttling.wait,
+            Self::LoginDelay => throttling.login_delay,
+            Self::InUse => throttling.in_use,
+        }
+    }
+}
+
+/// What a failure asks for; `None`: nothing of the kind.
+pub fn demanded(error: &RemoteError) -> Option<Patience> {
+    let said = said(&error.cause)?;
+    let demand = demand(&said)?;
+    Some(Patience { demand, breadth: breadth(error.step), asked: asked(&said) })
+}
+
+/// In upper case.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other failure is a server that asks for patience")]
+fn said(cause: &Cause) -> Option<String> {
+    match cause {
+        Cause::TemporarilyRefused { said } | Cause::ServerBye { said } => Some(said.to_ascii_uppercase()),
+        _ => None,
+    }
+}
+
+fn demand(said: &str) -> Option<Demand> {
+    const CODES: [(&str, Demand); 8] = [
+        ("THROTTLED", Demand::SlowDown),
+        ("LIMIT", Demand::SlowDown),
+        ("UNAVAILABLE", Demand::SlowDown),
+        ("SYS/TEMP", Demand::SlowDown),
+        ("LOGIN-DELAY", Demand::LoginDelay),
+        ("IN-USE", Demand::InUse),
+        ("INUSE", Demand::InUse),
+        ("421", Demand::SlowDown),
+    ];
+    const WORDS: [&str; 6] = [
+        "TOO MANY",
+        "THROTTL",
+        "MAXIMUM NUMBER OF CONNECTIONS",
+        "RATE LIMIT",
+        "BACKOFF TIME",
+        "AUTHENTICATED BUT NOT CONNECTED",
+    ];
+    let inside = said.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(code, _)| code);
+    let begins = inside.unwrap_or(said);
+    let is_code = |code: &str| {
+        begins.strip_prefix(code).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    };
+    let known = CODES.iter().find(|(code, _)| is_code(code)).map(|(_, demand)| *demand);
+    known.or_else(|| WORDS.iter().any(|words| said.contains(words)).then_some(Demand::SlowDown))
+}
+
+/// Before the login nobody in particular can be meant.
+fn breadth(step: TestStep) -> Breadth {
+    match step {
+        TestStep::Secret
+        | TestStep::Token
+        | TestStep::Resolve
+        | TestStep::Connect
+        | TestStep::Tls
+        | TestStep::Greet => Breadth::Server,
+        TestStep::Authenticate
+        | TestStep::Open
+        | TestStep::Read
+        | TestStep::Send
+        | TestStep::ReceiveBack
+        | TestStep::Delete
+        | TestStep::Close => Breadth::Mailbox,
+    }
+}
+
+/// `Suggested Backoff Time: 92415 milliseconds` (Exchange), `try again in 60 seconds`, `retry after 5 minutes`.
+fn asked(said: &str) -> Option<Duration> {
+    let words: Vec<&str> = said.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let leads = |before: &str| matches!(before, "IN" | "AFTER" | "TIME" | "WAIT" | "FOR");
+    words.windows(3).enumerate().find_map(|(at, window)| {
+        let [_, number, unit] = window else { return None };
+        let before = words.get(..=at)?.iter().rev().find(|word| !word.is_empty())?;
+        let number: u64 = number.parse().ok().filter(|_| leads(before))?;
+        let wait = match unit.trim_end_matches('S') {
+            "MILLISECOND" | "M" => Duration::from_millis(number),
+            "SECOND" | "SEC" | "" => Duration::from_secs(number),
+            "MINUTE" | "MIN" => Duration::from_secs(number.saturating_mul(60)),
+            _ => return None,
+        };
+        Some(wait)
+    })
+}
+
+/// The wait after a failure, `failures_before` of the kind in a row before it: doubled with each, never shorter than what
+/// the server asked for, never longer than the host allows.
+pub fn wait(patience: Patience, failures_before: u16, throttling: &Throttling) -> Duration {
+    let doubled = 2_u32.saturating_pow(u32::from(failures_before.min(20)));
+    let own = patience.demand.wait(throttling).saturating_mul(doubled);
+    own.max(patience.asked.unwrap_or_default()).min(throttling.wait_max)
+}
+
+/// The retry settings for one failure: where the server asks for patience, that decides about the wait.
+pub fn retry_of(
+    error: &RemoteError,
+    before: &OperationState,
+    retry: &Retry,
+    throttling: &Throttling,
+) -> Retry {
+    match demanded(error) {
+        Some(patience) => Retry { wait: wait(patience, failures(before), throttling), ..*retry },
+        None => *retry,
+    }
+}
+
+fn failures(state: &OperationState) -> u16 {
+    match state {
+        OperationState::Retrying { attempts, .. } => *attempts,
+        OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled
+        | OperationState::Disabled(_) => 0,
+    }
+}
+
+/// The longest that an operation may have to wait for its next try: a guard against clocks, see
+/// [`crate::sync::schedule::next_try`].
+pub fn longest_wait(state: &OperationState, retry: &Retry, throttling: &Throttling) -> Duration {
+    match state {
+        OperationState::Retrying { failure, .. } if asks(failure) => throttling.wait_max.max(retry.wait),
+        OperationState::Retrying { .. }
+        | OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled
+        | OperationState::Disabled(_) => retry.wait,
+    }
+}
+
+fn asks(failure: &FailureSummary) -> bool {
+    Demand::ALL.iter().any(|demand| demand.code() == failure.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(step: TestStep, said: &str) -> Option<Patience> {
+        demanded(&RemoteError::new(step, Cause::TemporarilyRefused { said: said.to_owned() }))
+    }
+
+    #[test]
+    fn each_way_of_asking_for_patience_is_understood() {
+        use Demand::{InUse, LoginDelay, SlowDown};
+        for (said, demand) in [
+            ("[THROTTLED] slow down", Some(SlowDown)),
+            ("[LIMIT] Too many requests", Some(SlowDown)),
+            ("[UNAVAILABLE] Maximum number of connections from user+IP exceeded", Some(SlowDown)),
+            ("[SYS/TEMP] backend away", Some(SlowDown)),
+            ("[SYS/TEMP/DISK] full", Some(SlowDown)),
+            ("[LOGIN-DELAY] minimum time between logins is 300 seconds", Some(LoginDelay)),
+            ("[IN-USE] locked by another session", Some(InUse)),
+            ("[INUSE] busy", Some(InUse)),
+            ("421 4.7.0 Too many connections from your host", Some(SlowDown)),
+            ("User is authenticated but not connected.", Some(SlowDown)),
+            ("[LIMITED] unknown code", None),
+            ("4210 strange", None),
+            ("451 4.3.0 greylisted", None),
+        ] {
+            assert_eq!(of(TestStep::Open, said).map(|patience| patience.demand), demand, "{said}");
+        }
+        let bye = Cause::ServerBye { said: "421 4.3.2 shutting down".to_owned() };
+        assert!(demanded(&RemoteError::new(TestStep::Send, bye)).is_some());
+        let wrong = Cause::LoginRefused { said: "[LIMIT] no".to_owned() };
+        assert_eq!(demanded(&RemoteError::new(TestStep::Authenticate, wrong)), None);
+    }
+
+    #[test]
+    fn what_is_said_before_the_login_concerns_everybody() {
+        let said = "421 too many connections";
+        assert_eq!(of(TestStep::Greet, said).unwrap().breadth, Breadth::Server);
+        assert_eq!(of(TestStep::Authenticate, said).unwrap().breadth, Breadth::Mailbox);
+    }
+
+    #[test]
+    fn the_time_that_a_server_names_is_read() {
+        for (said, seconds) in [
+            ("[THROTTLED] Request is throttled. Suggested Backoff Time: 92000 milliseconds", Some(92)),
+            ("[LIMIT] try again in 60 seconds", Some(60)),
+            ("[LIMIT] retry after 5 minutes.", Some(300)),
+            ("[LIMIT] 10 connections at most", None),
+            ("[LIMIT] in 99999999999999999999 seconds", None),
+        ] {
+            let asked = of(TestStep::Open, said).unwrap().asked;
+            assert_eq!(asked, seconds.map(Duration::from_secs), "{said}");
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_the_limit_and_are_never_shorter_than_what_was_asked_for() {
+        let throttling = Throttling::default();
+        let patience = of(TestStep::Open, "[THROTTLED]").unwrap();
+        let waits = [0, 1, 2, 3, 6, 50_000].map(|failures| wait(patience, failures, &throttling).as_secs());
+        assert_eq!(waits, [60, 120, 240, 480, 3600, 3600]);
+        let asked = of(TestStep::Open, "[THROTTLED] wait 600 seconds").unwrap();
+        assert_eq!(wait(asked, 0, &throttling).as_secs(), 600);
+        let forever = of(TestStep::Open, "[THROTTLED] wait 9000000 seconds").unwrap();
+        assert_eq!(wait(forever, 0, &throttling), throttling.wait_max);
+    }
+
+    #[test]
+    fn other_failures_wait_as_they_are_declared_to() {
+        let retry = Retry::default();
+        let lost = RemoteError::new(TestStep::Read, Cause::TimedOut { seconds: 60 });
+        assert_eq!(retry_of(&lost, &OperationState::Enabled, &retry, &Throttling::default()), retry);
+    }
+}

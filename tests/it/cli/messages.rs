@@ -1,0 +1,99 @@
+//! `mailplumb messages show`: headers and text to read, attachments that land where they are meant to.
+
+use super::office::{Office, SUPPORT};
+
+const PASSWORD: &str = "correct horse battery staple";
+
+const LETTER: &str = "From: =?utf-8?Q?J=C3=BCrgen?= <j@writer.example>\r\nTo: support@office.test\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\
+    Message-ID: <show@writer.example>\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+    --b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nSch=C3=B6ne \x1b[31mRose\r\n\
+    --b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"../../escape.pdf\"\r\n\
+    Content-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n\
+    --b\r\nContent-Type: application/pdf; name=escape.pdf\r\n\r\nsecond\r\n\
+    --b\r\nContent-Type: application/octet-stream; name=setup.exe\r\n\r\nMZ\r\n--b--\r\n";
+
+/// The office with that letter recorded, and its number.
+fn with_letter() -> (Office, u64) {
+    let office = Office::at_work(PASSWORD);
+    office.playground.state().deliver(SUPPORT, LETTER.as_bytes()).unwrap();
+    office.person.types("sync").ends(0);
+    let list = office.person.types("messages --mailbox support -o json").ends(0).json();
+    let found = list["messages"].as_array().unwrap().iter().find(|one| one["facts"]["subject"] == "Grüße");
+    let id = found.expect("the letter is recorded")["id"].as_u64().unwrap();
+    (office, id)
+}
+
+#[test]
+fn a_message_is_shown_decoded_and_moves_no_cursor() {
+    let (office, id) = with_letter();
+    let shown = office.person.types(&format!("messages show {id}")).ends(0);
+    shown
+        .clone()
+        .says("From: Jürgen <j@writer.example>")
+        .says("Subject: Grüße")
+        .says("Schöne  [31mRose")
+        .says("attachment 1  escape.pdf (application/pdf, 4 bytes, blake3 ")
+        .does_not_say("\u{1b}");
+    assert_eq!(office.person.types(&format!("messages {id}")).ends(0).stdout, shown.stdout, "the short form");
+    let json = office.person.types(&format!("messages show {id} -o json")).ends(0).json();
+    assert_eq!(json["content"]["body"]["text"], "Schöne \u{1b}[31mRose");
+    assert_eq!(json["content"]["attachments"][0]["name"], "../../escape.pdf");
+    assert_eq!(json["content"]["attachments"][0]["fileName"], "escape.pdf");
+    assert_eq!(
+        json["content"]["attachments"][0]["content"],
+        mailplumb::model::record::ContentHash::of(b"%PDF").0
+    );
+    assert_eq!(json["message"]["facts"]["attachments"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn attachments_are_printed_and_saved_with_safe_names_and_never_over_a_file() {
+    let (office, id) = with_letter();
+    let person = &office.person;
+    assert_eq!(person.types(&format!("messages show {id} --attachment 1")).ends(0).stdout, "%PDF");
+    person.write("attachments/escape.pdf", "mine");
+    let saved = person.types(&format!("messages show {id} --save-to attachments")).ends(0);
+    assert_eq!(saved.stdout, "attachments/escape-2.pdf\nattachments/escape-3.pdf\nattachments/setup.exe\n");
+    assert_eq!(person.read("attachments/escape.pdf"), "mine");
+    assert_eq!(
+        (person.read("attachments/escape-2.pdf"), person.read("attachments/escape-3.pdf")),
+        ("%PDF".to_owned(), "second".to_owned())
+    );
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(person.at("attachments/setup.exe")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(
+        !person.at("escape.pdf").exists() && !person.folder().parent().unwrap().join("escape.pdf").exists()
+    );
+
+    let refused = person.types(&format!("messages show {id} --attachment 9")).ends(1);
+    refused.says("has no attachment 9").says("it has 3 attachments").says("hint: ");
+    person.write("file", "");
+    person.types(&format!("messages show {id} --save-to file")).ends(1).says("`file` cannot be written");
+    person.types(&format!("messages show {id} --raw --attachment 1")).ends(64);
+    person.types("messages show").ends(64);
+    person.types("messages show 999").ends(1).says("no message 999");
+}
+
+#[test]
+fn what_the_organization_does_not_allow_is_listed_and_not_handed_out() {
+    let (office, id) = with_letter();
+    let person = &office.person;
+    let manifest = person.read("mail/mailplumb.yaml");
+    let (head, rest) = manifest.split_once("kind: Organization").unwrap();
+    let rest = rest.replacen(
+        "spec:\n",
+        "spec:\n  tracking: { attachments: { sizeMax: 5KiB, blockedTypes: [exe] } }\n",
+        1,
+    );
+    person.write("mail/mailplumb.yaml", &format!("{head}kind: Organization{rest}"));
+    person.types("apply --auto-approve --tests defer").ends(0);
+    person
+        .types(&format!("messages show {id}"))
+        .ends(0)
+        .says("withheld: its ending `exe` is one of tracking.attachments.blockedTypes");
+    person.types(&format!("messages show {id} --attachment 3")).ends(1).says("is withheld").says("--raw");
+    let saved =
+        person.types(&format!("messages show {id} --save-to out")).ends(0).says("attachment 3 was not saved");
+    assert_eq!(saved.stdout, "out/escape.pdf\nout/escape-2.pdf\n");
+}

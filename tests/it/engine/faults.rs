@@ -1,0 +1,309 @@
+//! A server that ends, resets, falls silent, breaks off, talks nonsense or drips instead of any of its answers: the operation
+//! fails in a way that has a name and passes, and once the server is well again nothing is lost, doubled or sent twice.
+//!
+//! The answers are counted in a run without faults; each of them is then replaced by each fault.
+
+use std::net::SocketAddr;
+
+use mailplumb::engine::drive::Driven;
+use mailplumb::model::operation::Operation;
+use mailplumb::model::outbox::OutgoingState;
+use mailplumb::playground::{Options, Playground, User};
+
+use super::rules::outgoing::{queue, states};
+use super::rules::subjects;
+use super::site::Desk;
+use super::world::{World, letter};
+use crate::support::certificates::HOST;
+use crate::support::dovecot::{Dovecot, DovecotOptions};
+use crate::support::fault_proxy::{FaultProxy, Instead, Spoil};
+use crate::support::need::{Need, require};
+use crate::support::postfix::Postfix;
+use crate::support::scratch;
+
+const ANNA: &str = "anna@example.test";
+const SINK: &str = "sink@example.test";
+const PASSWORD: &str = "pw";
+
+/// The servers of one operation, reached directly when they are well.
+struct Servers<'a> {
+    port: u16,
+    address: SocketAddr,
+    authority: String,
+    deliver: &'a dyn Fn(&[u8]),
+    /// Subjects that have arrived for the recipient of outgoing mail, at least so many.
+    arrived: &'a dyn Fn(usize) -> Vec<String>,
+}
+
+struct Case {
+    operation: Operation,
+    /// Of the profile's protocols: `pop3Smtp` or `imapSmtp`.
+    kind: &'static str,
+}
+
+fn manifest(kind: &str, operation: Operation, recipient: &str) -> String {
+    let (incoming, outgoing) = match operation {
+        Operation::Incoming => ("server-side-sync", "none"),
+        Operation::Outgoing | Operation::Act => ("none", "server-side-sync"),
+    };
+    MANIFEST
+        .replace("KIND", kind)
+        .replace("RECIPIENT", recipient)
+        .replace("INCOMING", incoming)
+        .replace("OUTGOING", outgoing)
+}
+
+/// A site of anna alone, whose one operation is enabled.
+async fn enabled(case: &Case, servers: &Servers<'_>) -> World {
+    let world = World::start();
+    let site = &world.site;
+    let recipient = std::fs::read_to_string(site.path("recipient")).unwrap();
+    site.write("mail/mailplumb.yaml", &manifest(case.kind, case.operation, &recipient));
+    world.write_secrets(&[("anna", PASSWORD.to_owned())]);
+    site.write("host-name", HOST);
+    site.write("ca.pem", &servers.authority);
+    site.write_ports(&[(servers.port, servers.address)]);
+    let desk = site.desk();
+    assert_eq!(desk.apply().await.passed, 1, "{:#?}", desk.heard.take());
+    world
+}
+
+async fn run(desk: &Desk, operation: Operation) -> Driven {
+    desk.cycle("anna", operation).await
+}
+
+/// Gives the operation something to do.
+async fn load(desk: &Desk, case: &Case, servers: &Servers<'_>, label: &str) {
+    match case.operation {
+        Operation::Incoming => (servers.deliver)(&letter(label)),
+        Operation::Outgoing | Operation::Act => {
+            queue(desk, "anna", label, &[SINK]).await;
+        }
+    }
+}
+
+/// One cycle through the proxy; the number of answers that the server gave.
+async fn spoiled(
+    world: &World,
+    case: &Case,
+    servers: &Servers<'_>,
+    spoil: Spoil,
+    label: &str,
+) -> (Driven, usize) {
+    let proxy = FaultProxy::start(servers.address, spoil).await;
+    world.site.write_ports(&[(servers.port, proxy.address)]);
+    let desk = world.site.desk();
+    load(&desk, case, servers, label).await;
+    let driven = run(&desk, case.operation).await;
+    world.site.write_ports(&[(servers.port, servers.address)]);
+    (driven, proxy.answers().len())
+}
+
+/// The server is well again: the operation works, if need be after a test.
+async fn heal(world: &World, case: &Case) {
+    let desk = world.site.desk();
+    desk.clock.forward(3600);
+    if desk.state("anna", case.operation).await.starts_with("disabled") {
+        assert_eq!(desk.test("anna").await.passed, 1, "{:#?}", desk.heard.take());
+    }
+    let driven = run(&desk, case.operation).await;
+    assert!(matches!(driven, Driven::Done(_)), "it does not recover: {driven:?}");
+    assert_eq!(desk.state("anna", case.operation).await, "enabled");
+}
+
+async fn every_answer_and_fault(case: &Case, servers: &Servers<'_>) {
+    let world = enabled(case, servers).await;
+    // Once, so that every later cycle is like the next one.
+    let (driven, _) = spoiled(&world, case, servers, Spoil::Nothing, "first").await;
+    assert!(matches!(driven, Driven::Done(_)), "{driven:?}");
+    let (driven, answers) = spoiled(&world, case, servers, Spoil::Nothing, "second").await;
+    assert!(matches!(driven, Driven::Done(_)), "{driven:?}");
+    assert!(answers >= 5, "{answers}");
+    let mut labels = vec!["first".to_owned(), "second".to_owned()];
+    let mut failures = 0;
+    for at in 0..answers {
+        for instead in Instead::ALL {
+            let label = format!("{at}-{instead:?}");
+            let (driven, _) = spoiled(&world, case, servers, Spoil::Answer(at, instead), &label).await;
+            labels.push(label.clone());
+            match driven {
+                // The goodbye may get lost, and a slow server is no broken one.
+                Driven::Done(_) => {}
+                Driven::Failed(failure) => {
+                    failures += 1;
+                    assert_ne!(instead, Instead::Drip, "{label}: {}", failure.error);
+                    assert!(FITTING.contains(&failure.code.as_str()), "{label}: {failure:?}");
+                }
+                Driven::Skipped(reason) => panic!("{label}: {reason}"),
+            }
+            heal(&world, case).await;
+        }
+    }
+    assert!(failures > answers, "{failures} failures of {answers} answers: the faults strike");
+    match case.operation {
+        Operation::Incoming => everything_is_recorded_once(&world.site.desk(), labels).await,
+        Operation::Outgoing | Operation::Act => {
+            everything_is_sent_once(&world.site.desk(), servers, &labels).await;
+        }
+    }
+}
+
+/// What a broken server may be called.
+const FITTING: [&str; 12] = [
+    "connection-lost",
+    "timed-out",
+    "no-greeting",
+    "garbage",
+    "not-tls",
+    "tls-failed",
+    "wrong-protocol",
+    "limit-exceeded",
+    "server-closed",
+    "certificate-untrusted",
+    "unreachable",
+    "connection-refused",
+];
+
+async fn everything_is_recorded_once(desk: &Desk, labels: Vec<String>) {
+    let mut recorded = subjects(desk).await;
+    let mut expected: Vec<String> = labels.iter().map(|label| format!("letter {label}")).collect();
+    recorded.sort();
+    expected.sort();
+    assert_eq!(recorded, expected);
+}
+
+async fn everything_is_sent_once(desk: &Desk, servers: &Servers<'_>, labels: &[String]) {
+    let states = states(desk).await;
+    assert_eq!(states.len(), labels.len());
+    let sent = states.iter().filter(|state| **state == OutgoingState::Sent).count();
+    let arrived = (servers.arrived)(sent);
+    let mut unsure = 0;
+    for (label, state) in labels.iter().zip(states) {
+        let subject = format!("letter {label}");
+        let copies = arrived.iter().filter(|arrived| **arrived == subject).count();
+        match state {
+            OutgoingState::Sent => assert_eq!(copies, 1, "{label}"),
+            OutgoingState::Unsure => {
+                unsure += 1;
+                assert!(copies <= 1, "{label}: {copies}");
+            }
+            other @ (OutgoingState::Pending | OutgoingState::Sending | OutgoingState::Failed) => {
+                panic!("{label} is {other:?}")
+            }
+        }
+    }
+    assert!(unsure > 0 && unsure < labels.len() / 3, "{unsure} of {}", labels.len());
+}
+
+fn subjects_of(messages: &[Vec<u8>]) -> Vec<String> {
+    let subject = |raw: &Vec<u8>| {
+        let text = String::from_utf8_lossy(raw).into_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("Subject: ").map(str::to_owned));
+        line.unwrap_or_default()
+    };
+    messages.iter().map(subject).collect()
+}
+
+async fn with_playground(case: Case) {
+    let users = [ANNA, SINK].map(|user| User::new(user, user, PASSWORD)).into();
+    let options = Options { host_names: vec![HOST.to_owned()], users, ..Options::default() };
+    let playground = Playground::start(options).unwrap();
+    let inbox = || -> Vec<Vec<u8>> {
+        let held = playground.state().inbox(SINK).unwrap();
+        held.into_iter().map(|held| held.raw.to_vec()).collect()
+    };
+    let (port, address) = match (case.operation, case.kind) {
+        (Operation::Incoming, "pop3Smtp") => (995, playground.pop3s()),
+        (Operation::Incoming, _) => (993, playground.imaps()),
+        (Operation::Outgoing | Operation::Act, _) => (465, playground.smtps()),
+    };
+    let servers = Servers {
+        port,
+        address,
+        authority: playground.ca_pem().to_owned(),
+        deliver: &|raw| {
+            playground.state().deliver(ANNA, raw).unwrap();
+        },
+        arrived: &|_| subjects_of(&inbox()),
+    };
+    every_answer_and_fault(&case, &servers).await;
+}
+
+async fn with_real_servers(case: Case) {
+    let users = [(ANNA, PASSWORD), (SINK, PASSWORD)];
+    let dovecot = Dovecot::start(DovecotOptions::with_users(users));
+    let postfix = (case.operation == Operation::Outgoing).then(|| Postfix::start(&dovecot));
+    let (port, address) = match (&postfix, case.kind) {
+        (Some(postfix), _) => (465, postfix.submissions),
+        (None, "pop3Smtp") => (995, dovecot.pop3s),
+        (None, _) => (993, dovecot.imaps),
+    };
+    let servers = Servers {
+        port,
+        address,
+        authority: std::fs::read_to_string(&dovecot.certificate.authority).unwrap(),
+        deliver: &|raw| dovecot.deliver(ANNA, raw),
+        arrived: &|count| {
+            let delivered = || dovecot.inbox_octets(SINK).len() >= count;
+            scratch::wait_until(&format!("{count} messages"), delivered, || dovecot.log());
+            subjects_of(&dovecot.inbox_octets(SINK))
+        },
+    };
+    every_answer_and_fault(&case, &servers).await;
+}
+
+macro_rules! at_every_answer {
+    ($($name:ident: $operation:ident over $kind:literal, needs $need:ident;)*) => {
+        mod playground {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::with_playground(super::Case { operation: super::Operation::$operation, kind: $kind }).await;
+            })*
+        }
+
+        mod real {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let Some(()) = super::require(super::Need::$need) else { return };
+                super::with_real_servers(super::Case { operation: super::Operation::$operation, kind: $kind }).await;
+            })*
+        }
+    };
+}
+
+at_every_answer! {
+    imap_fails_by_name_and_loses_nothing: Incoming over "imapSmtp", needs Servers;
+    pop3_fails_by_name_and_loses_nothing: Incoming over "pop3Smtp", needs Servers;
+    smtp_fails_by_name_and_sends_nothing_twice: Outgoing over "imapSmtp", needs Submission;
+}
+
+const MANIFEST: &str = "\
+apiVersion: mailplumb/v1
+kind: Organization
+metadata: { name: example }
+spec:
+  retry: { attempts: 500, wait: 1m, attemptsPerMessage: 100 }
+  recipients: { ops: RECIPIENT }
+---
+apiVersion: mailplumb/v1
+kind: EmailServerProfile
+metadata: { name: provider }
+spec:
+  owner: postmaster@example.test
+  KIND:
+    trust: playground
+    incoming: { host: mail.example.test, tls: implicit, timeout: 1s, credentials: { mailbox: {} } }
+    outgoing: { host: mail.example.test, tls: implicit, timeout: 1s }
+  processing: { from: 2020-01-01T00:00:00Z, minPollingInterval: 0 }
+---
+apiVersion: mailplumb/v1
+kind: Mailbox
+metadata: { name: anna }
+spec:
+  user: { address: anna@example.test }
+  approved: anna@example.test
+  profile: provider
+  incoming: INCOMING
+  outgoing: OUTGOING
+  credentials: { password: { secret: passwords } }
+";

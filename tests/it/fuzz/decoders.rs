@@ -1,0 +1,358 @@
+//! The decoders, one line each, and how an input is put into them.
+
+use bytes::BytesMut;
+use jiff::Timestamp;
+
+use mailplumb::manifest;
+use mailplumb::model::cursor::Part;
+use mailplumb::model::host::HostSettings;
+use mailplumb::model::name::{Address, Name};
+use mailplumb::model::problem::SourceFile;
+use mailplumb::model::profile::Authentication;
+use mailplumb::model::secret::{Secret, SecretRef};
+use mailplumb::plan::{saved, snapshot};
+use mailplumb::protocol::compose::{self, MessageId};
+use mailplumb::protocol::sasl::{Channel, Exchange, Mechanism, Nonce};
+use mailplumb::protocol::{Conversation, Progress, imap, pop3, smtp};
+use mailplumb::secrets::bundle;
+use mailplumb::secrets::environment::Environment;
+use mailplumb::secrets::identity::{Discovery, Keyring};
+use mailplumb::sync::message;
+use mailplumb::sync::mime::{self, Allowed};
+
+use super::Decoder;
+
+#[rustfmt::skip]
+pub(super) const ALL: &[Decoder] = &[
+    Decoder { name: "imap-greeting", feed: imap_greeting, reads: &["src/protocol/imap/greet.rs", "src/protocol/imap/reader.rs", "src/protocol/imap/response.rs"] },
+    Decoder { name: "imap-capability", feed: imap_capability, reads: &["src/protocol/imap/capability.rs", "src/protocol/imap/exchange.rs"] },
+    Decoder { name: "imap-login", feed: imap_login, reads: &["src/protocol/imap/authenticate.rs"] },
+    Decoder { name: "imap-inbox", feed: imap_inbox, reads: &["src/protocol/imap/inbox.rs"] },
+    Decoder { name: "imap-list", feed: imap_list, reads: &["src/protocol/imap/list.rs"] },
+    Decoder { name: "imap-fetch", feed: imap_fetch, reads: &["src/protocol/imap/fetch.rs", "src/protocol/imap/fetch_line.rs"] },
+    Decoder { name: "imap-delete", feed: imap_delete, reads: &["src/protocol/imap/delete.rs"] },
+    Decoder { name: "pop3-opening", feed: pop3_opening, reads: &["src/protocol/pop3/opening.rs", "src/protocol/pop3/reply.rs"] },
+    Decoder { name: "pop3-login", feed: pop3_login, reads: &["src/protocol/pop3/login.rs"] },
+    Decoder { name: "pop3-listing", feed: pop3_listing, reads: &["src/protocol/pop3/listing.rs", "src/protocol/pop3/identity.rs"] },
+    Decoder { name: "pop3-retrieval", feed: pop3_retrieval, reads: &["src/protocol/pop3/retrieval.rs", "src/protocol/pop3/body.rs"] },
+    Decoder { name: "pop3-removal", feed: pop3_removal, reads: &["src/protocol/pop3/removal.rs"] },
+    Decoder { name: "smtp-hello", feed: smtp_hello, reads: &["src/protocol/smtp/hello.rs", "src/protocol/smtp/reply.rs", "src/protocol/smtp/command.rs"] },
+    Decoder { name: "smtp-login", feed: smtp_login, reads: &["src/protocol/smtp/login.rs"] },
+    Decoder { name: "smtp-envelope", feed: smtp_envelope, reads: &["src/protocol/smtp/envelope.rs"] },
+    Decoder { name: "smtp-delivery", feed: smtp_delivery, reads: &["src/protocol/smtp/delivery.rs", "src/protocol/smtp/content.rs"] },
+    Decoder { name: "sasl-challenge", feed: sasl_challenge, reads: &["src/protocol/sasl/mod.rs", "src/protocol/sasl/scram.rs", "src/protocol/sasl/cram_md5.rs"] },
+    Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
+    Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
+    Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/csv.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
+    Decoder { name: "manifest-edit", feed: manifest_edit, reads: &["src/manifest/edit.rs"] },
+    Decoder { name: "host-file", feed: host_file, reads: &["src/manifest/host.rs"] },
+    Decoder { name: "secret-bundle", feed: secret_bundle, reads: &["src/secrets/bundle.rs"] },
+    Decoder { name: "identity-file", feed: identity_file, reads: &["src/secrets/parse.rs", "src/secrets/read.rs"] },
+    Decoder { name: "saved-plan", feed: saved_plan, reads: &["src/plan/saved.rs"] },
+    Decoder { name: "snapshot", feed: stored_snapshot, reads: &["src/plan/snapshot.rs"] },
+    Decoder { name: "stored-json", feed: stored_json, reads: &["src/model/footing.rs", "src/model/ledger.rs", "src/model/operation.rs", "src/model/record.rs"] },
+    Decoder { name: "words", feed: words, reads: &["src/model/name.rs", "src/model/selection.rs"] },
+];
+
+/// Files that look as if they decoded and do not read what others wrote.
+#[rustfmt::skip]
+pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
+    ("src/protocol/mod.rs", "the trait, without a reader"),
+    ("src/manifest/memory.rs", "reads its own cache beside the store, which is keyed and checked by a digest"),
+    ("src/manifest/recall.rs", "reads the same cache"),
+    ("src/model/secret.rs", "digests octets"),
+    ("src/remote/mod.rs", "traits"),
+    ("src/remote/redact.rs", "replaces words in texts, and has its own properties"),
+    ("src/remote/smtp.rs", "hands a message on"),
+    ("src/secrets/digest.rs", "digests octets"),
+    ("src/secrets/open.rs", "age decrypts; what is in the ciphertext was sealed by whoever holds the key"),
+    ("src/secrets/seal.rs", "encrypts"),
+    ("src/source/cache.rs", "keeps octets by their digest"),
+    ("src/source/directory.rs", "reads files without looking into them"),
+    ("src/source/mod.rs", "digests files"),
+];
+
+/// Says everything at once, and in pieces, and lets the conversation come to its end or to asking for more.
+fn hear<C: Conversation>(make: impl Fn() -> C, said: &[u8]) {
+    for piece in [usize::MAX, 7] {
+        let mut conversation = make();
+        let mut input = BytesMut::new();
+        let mut pieces = said.chunks(piece.min(said.len().max(1)));
+        // A conversation that neither ends nor takes anything in for so long runs on.
+        let turns_max = 4 * said.len() + 100;
+        let mut turns = 0;
+        loop {
+            turns += 1;
+            assert!(turns < turns_max, "it runs on");
+            match conversation.advance(&mut input) {
+                Ok(Progress::Send(_)) => {}
+                Ok(Progress::NeedInput) => match pieces.next() {
+                    Some(piece) => input.extend_from_slice(piece),
+                    None => break,
+                },
+                Ok(Progress::Done(_)) | Err(_) => break,
+            }
+        }
+    }
+}
+
+fn tag() -> imap::Tag {
+    imap::Tags::default().next_tag()
+}
+
+fn password() -> Secret<String> {
+    Secret::new("geheim".to_owned())
+}
+
+const MECHANISMS: [Mechanism; 5] =
+    [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::CramMd5, Mechanism::Login, Mechanism::Plain];
+
+fn exchange(mechanism: Mechanism) -> Exchange {
+    Exchange::new(mechanism, "anna", &password(), Nonce::from_random([7; 18])).unwrap()
+}
+
+fn imap_greeting(said: &[u8]) {
+    hear(imap::greet, said);
+    hear(|| imap::start_tls(tag()), said);
+}
+
+fn imap_capability(said: &[u8]) {
+    hear(|| imap::ask_capabilities(tag()), said);
+}
+
+fn imap_login(said: &[u8]) {
+    let none = imap::Capabilities::default();
+    hear(|| imap::login(tag(), &none, "anna", "geheim \"ä\"").unwrap(), said);
+    for mechanism in MECHANISMS {
+        hear(|| imap::authenticate(tag(), &none, mechanism, exchange(mechanism)), said);
+    }
+}
+
+fn imap_inbox(said: &[u8]) {
+    for access in [imap::Access::ReadOnly, imap::Access::ReadWrite] {
+        hear(|| imap::open_inbox(tag(), access), said);
+    }
+}
+
+fn imap_list(said: &[u8]) {
+    hear(|| imap::list_from(tag(), 1, 1), said);
+}
+
+fn imap_fetch(said: &[u8]) {
+    for part in [Part::Whole, Part::Headers] {
+        hear(|| imap::fetch(tag(), [1, 2, 7].into(), part), said);
+    }
+}
+
+fn imap_delete(said: &[u8]) {
+    hear(|| imap::flag_deleted(tag(), "1,2,7"), said);
+    hear(|| imap::expunge(tag(), "1,2,7"), said);
+    hear(|| imap::logout(tag()), said);
+}
+
+fn pop3_opening(said: &[u8]) {
+    hear(pop3::Greet::default, said);
+    hear(pop3::AskCapabilities::default, said);
+    hear(pop3::MailboxSize::default, said);
+}
+
+fn pop3_login(said: &[u8]) {
+    let told = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"].map(str::to_owned).to_vec();
+    let offers = [
+        pop3::Capabilities::Untold,
+        pop3::Capabilities::Told([("SASL".to_owned(), told)].into_iter().collect()),
+    ];
+    let wanted =
+        [Authentication::Auto, Authentication::Plain, Authentication::Login, Authentication::CramMd5];
+    for (offer, wanted) in offers.iter().flat_map(|offer| wanted.map(|wanted| (offer, wanted))) {
+        let password = password();
+        let who = || pop3::Credentials {
+            username: "anna",
+            password: &password,
+            nonce: Nonce::from_random([7; 18]),
+        };
+        let begun = || pop3::Authenticate::new(offer, wanted, Channel::Encrypted, who());
+        if begun().is_ok() {
+            hear(|| begun().unwrap_or_else(|_| panic!("it was begun before")), said);
+        }
+    }
+}
+
+const PIPELINING: [pop3::Pipelining; 2] = [pop3::Pipelining::Offered, pop3::Pipelining::NotOffered];
+
+fn pop3_listing(said: &[u8]) {
+    for pipelining in PIPELINING {
+        hear(|| pop3::ListAll::new(pipelining), said);
+    }
+    let _ = pop3::identity::HeaderMark::of(said);
+}
+
+fn pop3_retrieval(said: &[u8]) {
+    for pipelining in PIPELINING {
+        for part in [Part::Whole, Part::Headers] {
+            hear(|| pop3::Retrieve::new(vec![1, 2, 7], part, pipelining), said);
+        }
+    }
+}
+
+fn pop3_removal(said: &[u8]) {
+    for pipelining in PIPELINING {
+        hear(|| pop3::RemoveAndQuit::new(vec![1, 2], pipelining), said);
+    }
+}
+
+fn smtp_hello(said: &[u8]) {
+    hear(|| smtp::Hello::greeted("a.example"), said);
+    hear(|| smtp::Hello::again("a.example"), said);
+    hear(smtp::StartTls::default, said);
+    hear(smtp::Quit::default, said);
+}
+
+fn smtp_login(said: &[u8]) {
+    for mechanism in MECHANISMS {
+        hear(|| smtp::Login::new(mechanism, exchange(mechanism)), said);
+    }
+}
+
+fn smtp_envelope(said: &[u8]) {
+    let from = Address::parse("a@a.example").unwrap();
+    let to = ["b@b.example", "c@c.example"].map(|text| Address::parse(text).unwrap());
+    let content = smtp::Content::prepare(b"x\n");
+    hear(|| smtp::Envelope::new(&from, &to, &content, &smtp::Capabilities::default()), said);
+}
+
+fn smtp_delivery(said: &[u8]) {
+    hear(|| smtp::Delivery::new(smtp::Content::prepare(b"x\n")), said);
+    hear(|| smtp::Delivery::new(smtp::Content::prepare(said)), b"250 ok\r\n");
+    for next in [smtp::Next::LoneDot, smtp::Next::Deliver] {
+        hear(|| smtp::Abandon::new(next), said);
+    }
+}
+
+fn sasl_challenge(said: &[u8]) {
+    for mechanism in MECHANISMS {
+        let mut exchange = exchange(mechanism);
+        let _ = exchange.initial();
+        for challenge in said.split(|byte| *byte == b'\n').take(4) {
+            if exchange.respond(challenge).is_err() {
+                break;
+            }
+        }
+        let _ = exchange.finish();
+    }
+}
+
+fn message_facts(raw: &[u8]) {
+    let facts = message::parse(raw);
+    let _ = message::parse_headers(raw);
+    for attachment in facts.iter().flat_map(|facts| &facts.attachments) {
+        assert!(attachment.start <= attachment.end && attachment.end <= raw.len() as u64, "{attachment:?}");
+    }
+    let blocked = ["exe".to_owned()];
+    let content = mime::content(raw, Allowed { bytes_max: 1000, blocked_types: &blocked });
+    assert!(
+        !content.notes.iter().any(|note| note.contains("could not be taken apart")),
+        "it panicked within"
+    );
+    if let Ok(facts) = facts {
+        assert_eq!(facts.attachments.len(), content.attachments.len(), "the record and the content disagree");
+    }
+    for part in &content.attachments {
+        let octets = mime::octets(raw, part.number).expect("it was listed");
+        assert_eq!(octets.len() as u64, part.bytes);
+        let name = &part.file_name;
+        let is_safe = !name.is_empty() && name.len() < 200 && !name.starts_with(['.', '-']);
+        assert!(is_safe && !name.contains(['/', '\\', '\0']), "{name:?}");
+    }
+    assert_eq!(mime::octets(raw, content.attachments.len() as u32 + 1), None);
+}
+
+fn composed(raw: &[u8]) {
+    let _ = compose::prepare(raw, MessageId::parse("1@a.example").unwrap(), Timestamp::UNIX_EPOCH);
+}
+
+fn file(bytes: &[u8]) -> SourceFile {
+    SourceFile {
+        name: "manifest.yaml".into(),
+        path: "manifest.yaml".into(),
+        bytes: bytes.into(),
+        layer: None,
+    }
+}
+
+fn manifest_file(bytes: &[u8]) {
+    // A list beside it, for manifests that name one: it is made of the same octets.
+    let list =
+        SourceFile { name: "list.csv".into(), path: "list.csv".into(), bytes: bytes.into(), layer: None };
+    let files = [file(bytes), list];
+    let reading = manifest::read(&files, &HostSettings::default());
+    let has_errors =
+        reading.problems.iter().any(|problem| problem.severity == mailplumb::model::problem::Severity::Error);
+    assert!(has_errors || reading.desired.is_some(), "neither a manifest nor a problem");
+}
+
+fn manifest_edit(bytes: &[u8]) {
+    let secret = SecretRef { secret: Name::parse("mail").unwrap(), key: "password".to_owned() };
+    let _ = manifest::edit::put_secret_value(
+        &file(bytes),
+        &secret,
+        "-----BEGIN AGE ENCRYPTED FILE-----\nx\n",
+        &[],
+    );
+}
+
+fn host_file(bytes: &[u8]) {
+    let _ = manifest::host::read(&file(bytes));
+}
+
+fn secret_bundle(bytes: &[u8]) {
+    let _ = bundle::parse(bytes);
+    let _ = bundle::lines(bytes);
+    let _ = bundle::put(bytes, "key", &password());
+}
+
+fn identity_file(bytes: &[u8]) {
+    // An identity that is encrypted with a passphrase costs a second to refuse, which is its purpose.
+    if bytes.starts_with(b"age-encryption") || bytes.starts_with(b"-----BEGIN AGE") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("age.key");
+    std::fs::write(&path, bytes).unwrap();
+    let discovery =
+        Discovery { named: &[path], environment: Environment::fixed([]), ask_passphrase: &|_| None };
+    let _ = Keyring::discover(&discovery);
+}
+
+fn saved_plan(bytes: &[u8]) {
+    let _ = saved::parse(&String::from_utf8_lossy(bytes));
+}
+
+fn stored_snapshot(bytes: &[u8]) {
+    let _ = snapshot::parse(&String::from_utf8_lossy(bytes));
+}
+
+fn stored_json(bytes: &[u8]) {
+    use mailplumb::model::{alert, ledger, operation, organization, outbox, pending, profile, record};
+    let text = String::from_utf8_lossy(bytes);
+    let _ = serde_json::from_str::<record::MessageFacts>(&text);
+    let _ = serde_json::from_str::<ledger::Outcome>(&text);
+    let _ = serde_json::from_str::<operation::OperationState>(&text);
+    let _ = serde_json::from_str::<pending::Pending>(&text);
+    let _ = serde_json::from_str::<profile::Profile>(&text);
+    let _ = serde_json::from_str::<organization::Organization>(&text);
+    let _ = serde_json::from_str::<alert::Alert>(&text);
+    let _ = serde_json::from_str::<Vec<outbox::Recipient>>(&text);
+}
+
+fn words(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for line in text.lines() {
+        let _ = Name::parse(line);
+        let _ = Address::parse(line);
+        let _ = MessageId::parse(line);
+        let _ = mailplumb::model::selection::Selector::parse(line);
+        let pattern = mailplumb::model::selection::Pattern::new(line);
+        let _ = pattern.matches(&text);
+    }
+}
