@@ -16,8 +16,9 @@ use mailplumb::playground::{Fault, Protocol, Times};
 use super::site::Desk;
 use super::world::{World, address, letter};
 
-const ALL: [TestStep; 12] = [
+const ALL: [TestStep; 13] = [
     TestStep::Secret,
+    TestStep::Token,
     TestStep::Resolve,
     TestStep::Connect,
     TestStep::Tls,
@@ -55,6 +56,18 @@ fn case(step: TestStep) -> Case {
             std::fs::write(&recipient, stranger).unwrap();
             world.write_secrets(&super::world::MAILBOXES.map(|user| (user, super::world::password(user))));
             std::fs::write(recipient, own).unwrap();
+        }),
+        TestStep::Token => Case::Fails(Incoming, "token-unavailable", |world| {
+            // Nobody listens there. The other direction keeps its password.
+            world.edit(
+                "port: 993, tls: implicit, credentials: { mailbox: {} } }",
+                "port: 993, tls: implicit, credentials: { oauth2: { tokenUrl: 'https://127.0.0.1:1/token', \
+                 clientId: c, clientSecret: { secret: passwords, key: anna }, scope: mail } } }",
+            );
+            world.edit(
+                "port: 587, tls: starttls }",
+                "port: 587, tls: starttls, credentials: { mailbox: {} } }",
+            );
         }),
         TestStep::Resolve => Case::Fails(Incoming, "name-not-resolved", |world| {
             world.edit("host: mail.playground.test, port: 993", "host: no-such-host.invalid, port: 993");
