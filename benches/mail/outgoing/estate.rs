@@ -11,13 +11,14 @@ use mailplumb::engine::permits::Permits;
 use mailplumb::engine::test_and_enable::{self, Which};
 use mailplumb::engine::{Engine, apply, reconcile};
 use mailplumb::model::event::{Event, Listener};
-use mailplumb::model::host::HostSettings;
+use mailplumb::model::host::{HostSettings, KeptSessions};
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::operation::Operation;
 use mailplumb::model::outbox::NewOutgoing;
 use mailplumb::model::plan::Policy;
 use mailplumb::net::Network;
 use mailplumb::plan;
+use mailplumb::remote::Pool;
 use mailplumb::remote::connectors::Connectors;
 use mailplumb::secrets::environment::Environment;
 use mailplumb::secrets::identity::Keyring;
@@ -103,6 +104,7 @@ fn engine(folder: &Path, host: &HostSettings) -> Result<Engine, Failed> {
         listener: Arc::new(Silent),
         holder: sqlite::holder("bench"),
         permits: Permits::default(),
+        sessions: Pool::new(KeptSessions { count_max: 0, ..KeptSessions::default() }),
         stopping: CancellationToken::new(),
     })
 }

@@ -58,10 +58,15 @@ fn case(step: TestStep) -> Case {
             std::fs::write(recipient, own).unwrap();
         }),
         TestStep::Token => Case::Fails(Incoming, "token-unavailable", |world| {
+            // Nobody listens there. The other direction keeps its password.
             world.edit(
                 "port: 993, tls: implicit, credentials: { mailbox: {} } }",
-                "port: 993, tls: implicit, credentials: { oauth2: { tokenUrl: \"https://no-such-host.invalid/token\", \
-                 clientId: x, clientSecret: { secret: passwords, key: anna }, scope: mail } } }",
+                "port: 993, tls: implicit, credentials: { oauth2: { tokenUrl: 'https://127.0.0.1:1/token', \
+                 clientId: c, clientSecret: { secret: passwords, key: anna }, scope: mail } } }",
+            );
+            world.edit(
+                "port: 587, tls: starttls }",
+                "port: 587, tls: starttls, credentials: { mailbox: {} } }",
             );
         }),
         TestStep::Resolve => Case::Fails(Incoming, "name-not-resolved", |world| {

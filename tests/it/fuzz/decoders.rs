@@ -13,7 +13,7 @@ use mailplumb::model::secret::{Secret, SecretRef};
 use mailplumb::plan::{saved, snapshot};
 use mailplumb::protocol::compose::{self, MessageId};
 use mailplumb::protocol::sasl::{Channel, Exchange, Mechanism, Nonce};
-use mailplumb::protocol::{Conversation, Progress, imap, pop3, smtp};
+use mailplumb::protocol::{Conversation, Progress, imap, oauth2, pop3, smtp};
 use mailplumb::secrets::bundle;
 use mailplumb::secrets::environment::Environment;
 use mailplumb::secrets::identity::{Discovery, Keyring};
@@ -40,7 +40,8 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "smtp-login", feed: smtp_login, reads: &["src/protocol/smtp/login.rs"] },
     Decoder { name: "smtp-envelope", feed: smtp_envelope, reads: &["src/protocol/smtp/envelope.rs"] },
     Decoder { name: "smtp-delivery", feed: smtp_delivery, reads: &["src/protocol/smtp/delivery.rs", "src/protocol/smtp/content.rs"] },
-    Decoder { name: "sasl-challenge", feed: sasl_challenge, reads: &["src/protocol/sasl/mod.rs", "src/protocol/sasl/scram.rs", "src/protocol/sasl/cram_md5.rs"] },
+    Decoder { name: "sasl-challenge", feed: sasl_challenge, reads: &["src/protocol/sasl/mod.rs", "src/protocol/sasl/scram.rs", "src/protocol/sasl/cram_md5.rs", "src/protocol/sasl/token.rs"] },
+    Decoder { name: "oauth2-answer", feed: oauth2_answer, reads: &["src/protocol/oauth2.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
     Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/csv.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
@@ -104,8 +105,15 @@ fn password() -> Secret<String> {
     Secret::new("geheim".to_owned())
 }
 
-const MECHANISMS: [Mechanism; 5] =
-    [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::CramMd5, Mechanism::Login, Mechanism::Plain];
+const MECHANISMS: [Mechanism; 7] = [
+    Mechanism::ScramSha256,
+    Mechanism::ScramSha1,
+    Mechanism::CramMd5,
+    Mechanism::Login,
+    Mechanism::Plain,
+    Mechanism::Oauthbearer,
+    Mechanism::Xoauth2,
+];
 
 fn exchange(mechanism: Mechanism) -> Exchange {
     Exchange::new(mechanism, "anna", &password(), Nonce::from_random([7; 18])).unwrap()
@@ -222,10 +230,9 @@ fn smtp_envelope(said: &[u8]) {
 }
 
 fn smtp_delivery(said: &[u8]) {
-    let (small, hostile) = (smtp::Content::prepare(b"x\n"), smtp::Content::prepare(said));
     for transfer in [smtp::Transfer::Data, smtp::Transfer::Chunk] {
-        hear(|| smtp::Delivery::new(&small, transfer), said);
-        hear(|| smtp::Delivery::new(&hostile, transfer), b"250 ok\r\n");
+        hear(|| smtp::Delivery::new(&smtp::Content::prepare(b"x\n"), transfer), said);
+        hear(|| smtp::Delivery::new(&smtp::Content::prepare(said), transfer), b"250 ok\r\n");
     }
     for next in [smtp::Next::LoneDot, smtp::Next::Deliver] {
         hear(|| smtp::Abandon::new(next), said);
@@ -242,6 +249,15 @@ fn sasl_challenge(said: &[u8]) {
             }
         }
         let _ = exchange.finish();
+    }
+}
+
+fn oauth2_answer(said: &[u8]) {
+    for status in [200, 302, 400, 401, 429, 503] {
+        if let Ok(oauth2::Grant { token, lifetime }) = oauth2::parse(status, said) {
+            assert!(token.expose().bytes().all(|byte| byte.is_ascii_graphic()));
+            assert!(lifetime <= mailplumb::model::limits::TOKEN_LIFETIME_MAX);
+        }
     }
 }
 

@@ -105,6 +105,7 @@ each_survives! {
     smtp_envelope = "smtp-envelope",
     smtp_delivery = "smtp-delivery",
     sasl_challenge = "sasl-challenge",
+    oauth2_answer = "oauth2-answer",
     message = "message",
     compose = "compose",
     manifest = "manifest",
