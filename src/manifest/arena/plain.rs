@@ -421,80 +421,7 @@ mod tests {
 
     #[test]
     fn what_is_not_plain_is_left_to_the_full_parser() {
-        for text in [
-            "",
-            "\n",
-            "# only this",
-            "a",
-            "---",
-            "--- \na: b",
-            "---\n",
-            "--- a: b",
-            "a: b\n...\n",
-            "a: b\n--- c",
-            "%YAML 1.2\n---\na: b",
-            "a:",
-            "a:\nb: c",
-            "a:\n- b",
-            "a: |\n  b",
-            "a: >-\n  b",
-            "a: &b c",
-            "a: *b",
-            "a: !b c",
-            "<<: a",
-            "? a\n: b",
-            "a : b",
-            "a:b",
-            "a: b: c",
-            "a: b:",
-            "a: {b: c",
-            "a: {b: c\n}",
-            "a: {b:c}",
-            "a: {b, c: d}",
-            "a: {b: }",
-            "a: {b: c,}",
-            "a: [b,]",
-            "a: [b: c]",
-            "a: {b: c} d",
-            "a: {b: c}# d",
-            "a: {b: c}: d",
-            "a: \"b\" c",
-            "a: \"b\": c",
-            "a: \"b\\n\"",
-            "a: 'b''c'",
-            "a: 'b\n  c'",
-            "a: b\n c",
-            "a: b\n  c: d",
-            "a:\n  b: c\n d: e",
-            " a: b",
-            "a:\tb",
-            "a: b\t",
-            "a: b\r\n",
-            "\u{feff}a: b",
-            "a: b\u{85}c",
-            "a: b\u{a0}",
-            "a: b\u{2028}c",
-            "a: - b",
-            "a:\n  -  b",
-            "a:\n  - - b",
-            "a:\n  -\n    b: c",
-            "a:\n  - b\n  c: d",
-            "a:\n  - b: c\n     d: e",
-            "a: @b",
-            "a: `b`",
-            "a: %b",
-            "a: ,b",
-            "a: ]",
-            "a: #b",
-            "a: -b",
-            "a: ?b",
-            "a: :b",
-            "\"a\": b",
-            "a: {\"b\": c}",
-            "a: [a #b\n]",
-            "a: [a#b]",
-            "a: b\n\n  c",
-        ] {
+        for text in NOT_PLAIN {
             assert!(!is_plain(text), "{text:?}");
         }
     }
@@ -605,6 +532,19 @@ mod tests {
             }
         }
     }
+
+    #[rustfmt::skip]
+    const NOT_PLAIN: &[&str] = &[
+        "", "\n", "# only this", "a", "---", "--- \na: b", "---\n", "--- a: b", "a: b\n...\n", "a: b\n--- c",
+        "%YAML 1.2\n---\na: b", "a:", "a:\nb: c", "a:\n- b", "a: |\n  b", "a: >-\n  b", "a: &b c", "a: *b", "a: !b c",
+        "<<: a", "? a\n: b", "a : b", "a:b", "a: b: c", "a: b:", "a: {b: c", "a: {b: c\n}", "a: {b:c}",
+        "a: {b, c: d}", "a: {b: }", "a: {b: c,}", "a: [b,]", "a: [b: c]", "a: {b: c} d", "a: {b: c}# d",
+        "a: {b: c}: d", "a: \"b\" c", "a: \"b\": c", "a: \"b\\n\"", "a: 'b''c'", "a: 'b\n  c'", "a: b\n c",
+        "a: b\n  c: d", "a:\n  b: c\n d: e", " a: b", "a:\tb", "a: b\t", "a: b\r\n", "\u{feff}a: b", "a: b\u{85}c",
+        "a: b\u{a0}", "a: b\u{2028}c", "a: - b", "a:\n  -  b", "a:\n  - - b", "a:\n  -\n    b: c",
+        "a:\n  - b\n  c: d", "a:\n  - b: c\n     d: e", "a: @b", "a: `b`", "a: %b", "a: ,b", "a: ]", "a: #b", "a: -b",
+        "a: ?b", "a: :b", "\"a\": b", "a: {\"b\": c}", "a: [a #b\n]", "a: [a#b]", "a: b\n\n  c",
+    ];
 
     const PLAIN: &str = "apiVersion: mailplumb/v1\nkind: Mailbox\nmetadata: { name: anna, labels: { team: sales } }\nspec:\n  \
         user: { address: anna@a.example, displayName: \"Anna Berg\" }\n  # of the profile\n  lifecycle:\n    previousNames:\n      \
