@@ -91,15 +91,17 @@ pub fn logins_to_try(offered: &[String], used: Option<&str>, login: &Login) -> V
             continue;
         }
         let is_used = used.is_some_and(|used| used.eq_ignore_ascii_case(mechanism));
-        let (to_try, outcome) = match (authentication(mechanism), login) {
+        let (to_try, outcome) = match (authentication(mechanism, login), login) {
             (_, _) if is_used => (None, Outcome::Accepted),
             (_, Login::Anonymous) => (None, Outcome::NotTried("no login is declared")),
-            (_, Login::Oauth2 { .. }) => (None, Outcome::NotTried("the login is by access token")),
-            (Some(known), Login::Password { .. }) => {
+            (Some(known), Login::Password { .. } | Login::Oauth2 { .. }) => {
                 (Some(known), Outcome::NotTried("the first way that worked is enough"))
             }
             (None, Login::Password { .. }) => {
                 (None, Outcome::NotTried("it takes something else than a password"))
+            }
+            (None, Login::Oauth2 { .. }) => {
+                (None, Outcome::NotTried("it takes something else than an access token"))
             }
         };
         tried.push(LoginToTry { mechanism: mechanism.clone(), to_try, outcome });
@@ -107,15 +109,22 @@ pub fn logins_to_try(offered: &[String], used: Option<&str>, login: &Login) -> V
     tried
 }
 
-/// Those that take a password.
-fn authentication(mechanism: &str) -> Option<Authentication> {
-    let known = [
+/// Those that take a password, or an access token, whichever is declared.
+fn authentication(mechanism: &str, login: &Login) -> Option<Authentication> {
+    const WITH_PASSWORD: &[(&str, Authentication)] = &[
         ("PLAIN", Authentication::Plain),
         ("LOGIN", Authentication::Login),
         ("CRAM-MD5", Authentication::CramMd5),
         ("SCRAM-SHA-1", Authentication::ScramSha1),
         ("SCRAM-SHA-256", Authentication::ScramSha256),
     ];
+    const WITH_TOKEN: &[(&str, Authentication)] =
+        &[("XOAUTH2", Authentication::Xoauth2), ("OAUTHBEARER", Authentication::Oauthbearer)];
+    let known = match login {
+        Login::Anonymous => return None,
+        Login::Password { .. } => WITH_PASSWORD,
+        Login::Oauth2 { .. } => WITH_TOKEN,
+    };
     known.iter().find(|(name, _)| name.eq_ignore_ascii_case(mechanism)).map(|(_, known)| *known)
 }
 
