@@ -1,4 +1,4 @@
-//! Whole conversations from files: `tests/cases/smtp/*.txt`. Above the empty line stands what is sent and what comes of
+//! Whole conversations from files: `tests/conversations/smtp/*.txt`. Above the empty line stands what is sent and what comes of
 //! it, below it what the client (`C:`) and the server (`S:`) say; where the file ends, the server closes the connection.
 
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ async fn play(name: &str, text: &str) {
 
 #[tokio::test]
 async fn every_conversation_is_that_of_its_file() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases/smtp");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/conversations/smtp");
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
