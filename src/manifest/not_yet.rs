@@ -93,10 +93,8 @@ fn mail_server(
             say(subject, authentication.place, "this authentication protocol", report);
         }
     }
-    if let Some(credentials) = credentials {
-        if credentials.value.windows_integrated.is_some() {
-            say(subject, credentials.place, "`windowsIntegrated` credentials", report);
-        }
+    if let Some(credentials) = credentials.filter(|it| it.value.windows_integrated.is_some()) {
+        say(subject, credentials.place, "`windowsIntegrated` credentials", report);
     }
 }
 

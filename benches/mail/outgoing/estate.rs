@@ -90,7 +90,9 @@ impl Estate {
         let took = begun.elapsed();
         match driven {
             Driven::Done(cycle) if cycle.sent == load.messages as u64 => Ok(took),
-            other => Err(format!("not everything was sent: {other:?}").into()),
+            other @ (Driven::Done(_) | Driven::Failed(_) | Driven::Skipped(_)) => {
+                Err(format!("not everything was sent: {other:?}").into())
+            }
         }
     }
 }

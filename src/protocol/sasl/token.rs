@@ -85,7 +85,6 @@ impl Reasons {
     }
 
     /// Puts the reasons behind the words of the refusal.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "only a refusal has these reasons")]
     pub fn explain(&self, cause: Cause) -> Cause {
         let both = |words: String| format!("{words} ({})", self.said);
         match (cause, self.blame) {

@@ -178,10 +178,8 @@ async fn a_refusal_is_quoted_without_the_secret() {
 
 /// The cause inside, because the outer one names the provider.
 async fn unavailable(answer: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> Cause {
-    match cause(answer).await {
-        Cause::TokenUnavailable { cause, .. } => *cause,
-        other => panic!("{other}"),
-    }
+    let Cause::TokenUnavailable { cause, .. } = cause(answer).await else { panic!("another cause") };
+    *cause
 }
 
 #[tokio::test]

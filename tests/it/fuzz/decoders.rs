@@ -27,9 +27,9 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "imap-greeting", feed: imap_greeting, reads: &["src/protocol/imap/greet.rs", "src/protocol/imap/reader.rs", "src/protocol/imap/response.rs"] },
     Decoder { name: "imap-capability", feed: imap_capability, reads: &["src/protocol/imap/capability.rs", "src/protocol/imap/exchange.rs"] },
     Decoder { name: "imap-login", feed: imap_login, reads: &["src/protocol/imap/authenticate.rs"] },
-    Decoder { name: "imap-inbox", feed: imap_inbox, reads: &["src/protocol/imap/inbox.rs"] },
+    Decoder { name: "imap-inbox", feed: imap_inbox, reads: &["src/protocol/imap/inbox.rs", "src/protocol/imap/idle.rs"] },
     Decoder { name: "imap-list", feed: imap_list, reads: &["src/protocol/imap/list.rs"] },
-    Decoder { name: "imap-fetch", feed: imap_fetch, reads: &["src/protocol/imap/fetch.rs", "src/protocol/imap/fetch_line.rs"] },
+    Decoder { name: "imap-fetch", feed: imap_fetch, reads: &["src/protocol/imap/fetch.rs", "src/protocol/imap/fetch_each.rs", "src/protocol/imap/fetch_line.rs"] },
     Decoder { name: "imap-delete", feed: imap_delete, reads: &["src/protocol/imap/delete.rs"] },
     Decoder { name: "pop3-opening", feed: pop3_opening, reads: &["src/protocol/pop3/opening.rs", "src/protocol/pop3/reply.rs"] },
     Decoder { name: "pop3-login", feed: pop3_login, reads: &["src/protocol/pop3/login.rs"] },
@@ -44,7 +44,7 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "oauth2-answer", feed: oauth2_answer, reads: &["src/protocol/oauth2.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
-    Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/csv.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
+    Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
     Decoder { name: "manifest-edit", feed: manifest_edit, reads: &["src/manifest/edit.rs"] },
     Decoder { name: "host-file", feed: host_file, reads: &["src/manifest/host.rs"] },
     Decoder { name: "secret-bundle", feed: secret_bundle, reads: &["src/secrets/bundle.rs"] },
@@ -140,6 +140,7 @@ fn imap_inbox(said: &[u8]) {
     for access in [imap::Access::ReadOnly, imap::Access::ReadWrite] {
         hear(|| imap::open_inbox(tag(), access), said);
     }
+    hear(|| imap::idle(tag()), said);
 }
 
 fn imap_list(said: &[u8]) {
@@ -150,6 +151,7 @@ fn imap_fetch(said: &[u8]) {
     for part in [Part::Whole, Part::Headers] {
         hear(|| imap::fetch(tag(), [1, 2, 7].into(), part), said);
     }
+    hear(|| imap::FetchEach::new(Box::leak(Box::default()), [1, 2, 7].into()), said);
 }
 
 fn imap_delete(said: &[u8]) {

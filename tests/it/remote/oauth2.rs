@@ -188,10 +188,8 @@ async fn both_mechanisms_log_in_everywhere_with_one_token() {
             });
             assert_eq!(steps[0].step, TestStep::Token);
             let said = steps.iter().find(|taken| taken.step == TestStep::Authenticate).unwrap();
-            let expected = match authentication {
-                Authentication::Xoauth2 => "XOAUTH2",
-                _ => "OAUTHBEARER",
-            };
+            let is_older = authentication == Authentication::Xoauth2;
+            let expected = if is_older { "XOAUTH2" } else { "OAUTHBEARER" };
             assert_eq!(said.detail.as_deref().unwrap_or(expected), expected, "POP3 does not say");
         }
     }

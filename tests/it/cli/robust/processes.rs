@@ -138,6 +138,7 @@ fn a_process_that_wakes_up_after_its_lease_went_to_another_writes_nothing() {
 
 /// Stops an apply that holds the lease and has not yet committed: whoever holds the store's only write lock decides when.
 /// `None`: it was done before it could be caught.
+#[expect(clippy::zombie_processes, reason = "whoever gets it waits for it")]
 fn caught_before_its_commit(person: &Person) -> Option<(Child, Connection)> {
     let before = revision(person);
     let db = Connection::open(person.at(STATE)).unwrap();
