@@ -37,7 +37,7 @@ pub enum Missing {
 ///
 /// Answers may come in any order, in several responses for one message, and between responses that nobody asked
 /// for. Bodies that are too large to be held are dropped while they are read ([`Content::TooLarge`]); batches that
-/// are too large altogether are [`Cause::LimitExceeded`]. Whole messages are better asked for by [`super::fetch_each`].
+/// are too large altogether are [`Cause::LimitExceeded`]. Whole messages are better asked for by [`super::FetchEach`].
 pub fn fetch(tag: Tag, wanted: BTreeSet<u32>, part: Part) -> impl Conversation<Output = FetchOutcome> {
     let section = match part {
         Part::Whole => "",
