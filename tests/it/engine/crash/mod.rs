@@ -86,9 +86,8 @@ async fn die_everywhere(scenario: Scenario, share: usize, shares: usize) {
         let world = template.open();
         let before = nothing_is_lost::inboxes(&world);
         let status = die(scenario, point, &world);
-        // How many messages are written together depends on how fast they come, and so does the number of the last point.
         let died = status.signal() == Some(SIGABRT);
-        assert!(died || status.success(), "point {point}, {name}: {status}");
+        assert!(died || (scenario.reads() && status.success()), "point {point}, {name}: {status}");
         unreached += usize::from(!died);
         let _place = Place(format!("{} point {point}: death before {name}", scenario.key()));
         match scenario {

@@ -22,6 +22,15 @@ pub enum Scenario {
 }
 
 impl Scenario {
+    /// Whether mail comes in. How many messages are written together depends on how fast they come, and so does the number
+    /// of the last point.
+    pub fn reads(self) -> bool {
+        match self {
+            Self::Switch | Self::Incoming => true,
+            Self::Apply | Self::Outgoing => false,
+        }
+    }
+
     pub fn key(self) -> &'static str {
         match self {
             Self::Apply => "apply",
