@@ -69,7 +69,10 @@ pub fn is_plain(text: &str, around: Around) -> bool {
         !text.contains(": ") && !text.contains(":\t") && !text.contains(" #") && !text.contains("\t#");
     let fits = match around {
         Around::Block => true,
-        Around::Flow => !text.contains([',', '[', ']', '{', '}']) && !text.starts_with(['?', ':']),
+        // `a:?b` is one plain scalar, but libyaml, which many programs read with, refuses it inside braces.
+        Around::Flow => {
+            !text.contains([',', '[', ']', '{', '}']) && !text.starts_with(['?', ':']) && !text.contains(":?")
+        }
     };
     begins && ends && !marker && inside && fits && text.chars().all(is_printable)
 }
@@ -174,6 +177,8 @@ mod tests {
     #[test]
     fn what_the_syntax_would_read_otherwise_is_quoted() {
         assert_eq!(text("a, b", Around::Flow), "\"a, b\"");
+        assert_eq!(text("a:?b", Around::Flow), "\"a:?b\"");
+        assert_eq!(text("a:?b", Around::Block), "a:?b");
         for (written, expected) in [
             ("*@a.b", "\"*@a.b\""),
             ("CRM:", "\"CRM:\""),
