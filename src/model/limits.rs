@@ -119,6 +119,11 @@ pub const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a test waits for its own message to come back.
 pub const RECEIVE_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a server sends in one step of an NTLM, SPNEGO or Kerberos login.
+pub const LOGIN_TOKEN_BYTES_MAX: usize = 64 * 1024;
+/// Steps of such a login.
+pub const LOGIN_STEPS_MAX: usize = 8;
+
 /// An OAuth 2.0 provider's whole answer.
 pub const TOKEN_RESPONSE_BYTES_MAX: usize = 256 * 1024;
 /// One access token.

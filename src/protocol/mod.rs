@@ -4,11 +4,15 @@
 //! Everything a server sends is hostile: each line, count and size has a limit from `model::limits`.
 
 pub mod compose;
+pub mod http_auth;
 pub mod imap;
+mod md5;
+pub mod ntlm;
 pub mod oauth2;
 pub mod pop3;
 pub mod sasl;
 pub mod smtp;
+pub mod spnego;
 
 use bytes::{Bytes, BytesMut};
 
