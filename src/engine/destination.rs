@@ -165,10 +165,6 @@ impl<'a> Route<'a> {
     }
 
     async fn login(&self, engine: &Engine) -> Result<Login, WorkError> {
-        let unsupported = |setting: &str| {
-            let cause = Cause::Unsupported { setting: setting.to_owned() };
-            WorkError::Remote(RemoteError::new(TestStep::Secret, cause))
-        };
         match &self.endpoint.credentials {
             Credentials::Anonymous => Ok(Login::Anonymous),
             Credentials::Profile { username, password, access: _ } => Ok(Login::Password {
@@ -188,7 +184,7 @@ impl<'a> Route<'a> {
                     Err(RemoteError::new(TestStep::Secret, cause).into())
                 }
             },
-            Credentials::WindowsIntegrated { .. } => Err(unsupported("credentials: { windowsIntegrated }")),
+            Credentials::WindowsIntegrated { .. } => Ok(Login::Host),
             Credentials::Oauth2 { token_url, client_id, client_secret, scope, trust } => Ok(Login::Oauth2 {
                 username: self.mailbox.address.to_string(),
                 client: TokenClient {

@@ -5,11 +5,13 @@
 //! trust: { provider-ca: provider-ca.pem }
 //! connect: { "pop.provider.example:995": "127.0.0.1:10995" }
 //! hosts: { mail.contoso.example: 10.0.0.5 }
+//! identity: { principal: mailplumb@CONTOSO.EXAMPLE, keytab: mailplumb.keytab }
 //! connections: { atOnce: 400, kept: 4000, push: 2000 }
 //! throttling: { wait: 1m, waitMax: 1h }
 //! ```
 
 mod bounds;
+mod identity;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -45,6 +47,7 @@ struct HostFile {
     /// Host name → address.
     #[serde(default)]
     hosts: Entries<Spanned<String>>,
+    identity: Option<identity::IdentityText>,
     #[serde(default)]
     connections: bounds::ConnectionsText,
     #[serde(default)]
@@ -104,6 +107,7 @@ fn settings(written: HostFile, file: &SourceFile, report: &mut Report<'_>) -> Ho
         trust,
         connect,
         hosts,
+        identity: identity::identity(written.identity, &directory, report),
         connections: bounds::connections(written.connections, report),
         throttling: bounds::throttling(written.throttling, report),
         given: true,

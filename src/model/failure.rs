@@ -135,6 +135,9 @@ pub enum Cause {
     /// The OAuth 2.0 provider could not be asked, or its answer cannot be used.
     #[error("no access token from `{provider}`: {cause}")]
     TokenUnavailable { provider: String, cause: Box<Cause> },
+    /// The system's Kerberos, or its KDC, gives no ticket. The server was not asked.
+    #[error("no Kerberos ticket: {detail}")]
+    KerberosFailed { fault: KerberosFault, detail: String },
     #[error("CA bundle `{name}` cannot be used: {detail}")]
     TrustUnavailable { name: String, detail: String },
     #[error("`{setting}` is not supported by this version")]
@@ -168,6 +171,7 @@ impl Cause {
             | Self::LimitExceeded { what: words, limit: _ }
             | Self::SecretUnavailable { secret: _, detail: words }
             | Self::TrustUnavailable { name: _, detail: words }
+            | Self::KerberosFailed { fault: _, detail: words }
             | Self::Unsupported { setting: words }
             | Self::Internal { detail: words } => vec![words],
             Self::TokenUnavailable { provider: _, cause } => cause.words_mut(),
@@ -181,6 +185,40 @@ impl Cause {
             | Self::PlaintextLogin
             | Self::NoIdentity { .. }
             | Self::NotReceivedBack { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Why there is no ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KerberosFault {
+    /// The GSSAPI library is missing.
+    NotInstalled,
+    /// No credential cache, no keytab, no realm for the host name, or a krb5.conf that says something else.
+    Misconfigured,
+    KdcUnreachable,
+    ClockSkew,
+    /// The KDC does not know the principal of the host file.
+    ClientUnknown,
+    /// The KDC knows no service of this name.
+    ServiceUnknown,
+    /// The key is wrong, or the account is locked.
+    Refused,
+    /// The ticket or the account has expired.
+    Expired,
+}
+
+impl KerberosFault {
+    /// Whether Kerberos cannot be used for this login at all, so that `negotiate` goes on with NTLM.
+    pub fn leaves_ntlm(self) -> bool {
+        match self {
+            Self::NotInstalled
+            | Self::Misconfigured
+            | Self::KdcUnreachable
+            | Self::ClientUnknown
+            | Self::ServiceUnknown => true,
+            Self::ClockSkew | Self::Refused | Self::Expired => false,
         }
     }
 }

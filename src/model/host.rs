@@ -23,6 +23,8 @@ pub struct HostSettings {
     pub connect: BTreeMap<(String, u16), SocketAddr>,
     /// Addresses of host names, before DNS is asked.
     pub hosts: BTreeMap<String, std::net::IpAddr>,
+    /// Whom `windowsIntegrated` credentials log in as.
+    pub identity: ServiceIdentity,
     pub connections: Connections,
     pub throttling: Throttling,
     /// Whether a host file was given; without one, rules that depend on it are reported as depending on the host.
@@ -39,10 +41,38 @@ impl Default for HostSettings {
             trust: BTreeMap::new(),
             connect: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            identity: ServiceIdentity::default(),
             connections: Connections::default(),
             throttling: Throttling::default(),
             given: false,
         }
+    }
+}
+
+/// The service's own identity, for "Windows integrated" logins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceIdentity {
+    /// Kerberos.
+    Ticket(TicketSource),
+    /// NTLM. The password stands in a file.
+    Password { username: String, password_file: PathBuf },
+}
+
+/// Where Kerberos gets the service's ticket from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TicketSource {
+    /// The credential cache of the process, as `klist` shows it.
+    #[default]
+    Default,
+    /// `FILE:/run/mailplumb.ccache`, kept fresh by somebody else.
+    Cache(String),
+    /// The key itself: tickets are got, and renewed, when they are needed.
+    Keytab { principal: String, keytab: PathBuf },
+}
+
+impl Default for ServiceIdentity {
+    fn default() -> Self {
+        Self::Ticket(TicketSource::default())
     }
 }
 

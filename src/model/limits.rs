@@ -124,6 +124,13 @@ pub const LOGIN_TOKEN_BYTES_MAX: usize = 64 * 1024;
 /// Steps of such a login.
 pub const LOGIN_STEPS_MAX: usize = 8;
 
+/// Headers of one HTTP answer.
+pub const HTTP_HEADERS_MAX: usize = 200;
+/// All headers of one HTTP answer together. A Kerberos token alone may have 64 KiB.
+pub const HTTP_BUFFER_BYTES_MAX: usize = 256 * 1024;
+/// The body of an answer that only says no: it is read so that its connection can be used again.
+pub const HTTP_REFUSAL_BYTES_MAX: usize = 256 * 1024;
+
 /// An OAuth 2.0 provider's whole answer.
 pub const TOKEN_RESPONSE_BYTES_MAX: usize = 256 * 1024;
 /// One access token.

@@ -23,6 +23,8 @@ pub enum Login {
     Anonymous,
     /// For XOAUTH2 and OAUTHBEARER the password is the access token.
     Password { username: String, password: Secret<String> },
+    /// The host's own identity (`windowsIntegrated`), which the host file describes.
+    Host,
     /// An access token is to be asked for first; whoever did that logs in with [`Login::Password`].
     Oauth2 { username: String, client: TokenClient },
 }

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use ring::digest;
 
 use crate::model::examination::CertificateFacts;
 
@@ -27,6 +28,24 @@ const IP_ADDRESS: u8 = 0x87;
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+
+/// What binds a login to a TLS connection: the certificate's hash, with the algorithm of its signature, or SHA-256 where
+/// that is MD5, SHA-1 or not known (RFC 5929 section 4.1). `None`: it cannot be read.
+pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
+    let mut outer = Der(Der(der).take(SEQUENCE)?);
+    outer.take(SEQUENCE)?;
+    let signature = Der(outer.take(SEQUENCE)?).take(OBJECT_ID)?;
+    let algorithm = match signature {
+        // sha384WithRSAEncryption, ecdsa-with-SHA384
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c]
+        | [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03] => &digest::SHA384,
+        // sha512WithRSAEncryption, ecdsa-with-SHA512
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d]
+        | [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04] => &digest::SHA512,
+        _sha_256_or_weaker => &digest::SHA256,
+    };
+    Some(digest::digest(algorithm, der).as_ref().to_vec())
+}
 
 /// `None`: it cannot be read.
 pub(super) fn facts(der: &[u8]) -> Option<CertificateFacts> {

@@ -57,9 +57,8 @@ impl Network {
 
     async fn post_unbounded(&self, post: &FormPost<'_>) -> Result<Answer, Cause> {
         let way = self.way(post).await?;
-        let host = way.target.host.clone();
-        let port = way.target.port;
-        let failed = |error: reqwest::Error| cause_of(&error, &host, port, post.wait);
+        let target = Target::new(&way.target.host, way.target.port);
+        let failed = |error: reqwest::Error| cause_of(&error, &target, post.wait);
         let client = self.client(post, &way).await?;
         let mut request = client
             .post(way.url)
@@ -140,27 +139,42 @@ async fn read(
     Ok(Secret::new(body))
 }
 
+fn cause_of(error: &reqwest::Error, target: &Target, wait: Duration) -> Cause {
+    if error.is_timeout() && find::<std::io::Error>(error).is_none() {
+        return timed_out(wait);
+    }
+    match cause_in(error, target) {
+        Cause::ConnectionLost { detail } if error.is_connect() => {
+            Cause::Unreachable { host: target.host.clone(), port: target.port, detail }
+        }
+        cause => cause,
+    }
+}
+
 /// What went wrong stands somewhere in the chain of sources.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the standard library adds kinds; the words of others say enough"
 )]
-fn cause_of(error: &reqwest::Error, host: &str, port: u16, wait: Duration) -> Cause {
+pub(super) fn cause_in(error: &(dyn std::error::Error + 'static), target: &Target) -> Cause {
     if let Some(tls) = find::<rustls::Error>(error) {
-        return handshake::tls_cause(tls, host, Begun::WithConnection);
+        return handshake::tls_cause(tls, &target.host, Begun::WithConnection);
+    }
+    let lost = |detail: &str| Cause::ConnectionLost { detail: detail.to_owned() };
+    if let Some(http) = find::<hyper::Error>(error)
+        && (http.is_incomplete_message() || http.is_closed() || http.is_canceled())
+    {
+        return lost("the server closed it before its answer was complete");
     }
     let Some(io) = find::<std::io::Error>(error) else {
-        return match error.is_timeout() {
-            true => timed_out(wait),
-            false => Cause::Garbage { detail: words_of(error) },
-        };
+        return Cause::Garbage { detail: words_of(error) };
     };
-    let host = host.to_owned();
     match io.kind() {
-        ErrorKind::ConnectionRefused => Cause::ConnectionRefused { host, port },
-        ErrorKind::TimedOut => timed_out(wait),
-        _ if error.is_connect() => Cause::Unreachable { host, port, detail: io_words(io) },
-        _ => Cause::ConnectionLost { detail: io_words(io) },
+        ErrorKind::ConnectionRefused => {
+            Cause::ConnectionRefused { host: target.host.clone(), port: target.port }
+        }
+        ErrorKind::UnexpectedEof => lost("the server closed it before its answer was complete"),
+        _ => lost(&io_words(io)),
     }
 }
 
@@ -181,8 +195,8 @@ fn find<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 
 }
 
 /// The innermost reason: the outer ones repeat the URL.
-fn words_of(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+fn words_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
     while let Some(inner) = innermost.source() {
         innermost = inner;
     }

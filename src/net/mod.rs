@@ -4,12 +4,14 @@
 mod address;
 mod certificate;
 mod connection;
+mod gssapi;
 mod handshake;
 pub mod http;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod trace;
 mod trust;
+pub mod web;
 
 use std::sync::Arc;
 use std::time::Duration;

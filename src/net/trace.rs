@@ -39,6 +39,10 @@ impl Trace {
         Self { clock, steps: Vec::new(), findings: Some(Findings::default()) }
     }
 
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     pub fn findings(&self) -> Option<&Findings> {
         self.findings.as_ref()
     }

@@ -189,6 +189,13 @@ pub fn select(
     Err(Cause::NoMechanism { wanted: wanted.join(", "), offered: offers.names() })
 }
 
+/// The scheme to begin with when the manifest leaves no choice; `None`: the server has to be asked what it offers.
+pub fn only(wanted: Authentication, holder: Holder, channel: Channel) -> Result<Option<Scheme>, Cause> {
+    let [scheme] = asked(wanted)? else { return Ok(None) };
+    let offers = Offers { known: vec![(*scheme, None)], others: Vec::new() };
+    select(&offers, wanted, holder, channel).map(Some)
+}
+
 /// The schemes that a setting of the manifest allows.
 fn asked(wanted: Authentication) -> Result<&'static [Scheme], Cause> {
     match wanted {

@@ -1,6 +1,6 @@
-//! NTLM inside SPNEGO (RFC 4178, MS-SPNG): what a server that offers only `Negotiate` takes when there is no Kerberos.
+//! SPNEGO (RFC 4178, MS-SPNG), what `Negotiate` carries: a Kerberos ticket, or NTLM where there is no Kerberos.
 //!
-//! One mechanism is offered, so nothing is negotiated: the wrapping is two messages of ours and two of the server's.
+//! One mechanism is offered, so nothing is negotiated: this is the wrapping of its messages.
 
 use zeroize::Zeroizing;
 
@@ -8,9 +8,11 @@ use super::ntlm::Answered;
 use crate::model::failure::Cause;
 use crate::model::limits;
 
-/// `SPNEGO` and `NTLMSSP` as DER object identifiers.
+/// `SPNEGO`, `NTLMSSP` and `Kerberos V5` as DER object identifiers.
 const SPNEGO: &[u8] = &[0x06, 0x06, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x02];
 const NTLM: &[u8] = &[0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x02, 0x0a];
+
+const KERBEROS: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x12, 0x01, 0x02, 0x02];
 
 const OCTET_STRING: u8 = 0x04;
 const ENUMERATED: u8 = 0x0a;
@@ -33,10 +35,19 @@ pub struct Response<'a> {
     pub token: Option<&'a [u8]>,
 }
 
+/// The only message that a ticket needs.
+pub fn ticket(kerberos: &[u8]) -> Vec<u8> {
+    first(KERBEROS, kerberos)
+}
+
 /// The first message, with NTLM's first.
 pub fn begin(ntlm: &[u8]) -> Vec<u8> {
-    let mechanisms = element(MECHANISMS, &[&mechanisms()]);
-    let token = element(TOKEN, &[&element(OCTET_STRING, &[ntlm])]);
+    first(NTLM, ntlm)
+}
+
+fn first(mechanism: &[u8], token: &[u8]) -> Vec<u8> {
+    let mechanisms = element(MECHANISMS, &[&element(SEQUENCE, &[mechanism])]);
+    let token = element(TOKEN, &[&element(OCTET_STRING, &[token])]);
     element(APPLICATION, &[SPNEGO, &element(MECHANISMS, &[&element(SEQUENCE, &[&mechanisms, &token])])])
 }
 
@@ -44,7 +55,7 @@ pub fn begin(ntlm: &[u8]) -> Vec<u8> {
 pub fn answer(ntlm: &Answered) -> Zeroizing<Vec<u8>> {
     let token = Zeroizing::new(element(TOKEN, &[&element(OCTET_STRING, &[&ntlm.message])]));
     let signature = if ntlm.has_integrity_code() {
-        element(SIGNATURE, &[&element(OCTET_STRING, &[&ntlm.sign(&mechanisms())])])
+        element(SIGNATURE, &[&element(OCTET_STRING, &[&ntlm.sign(&element(SEQUENCE, &[NTLM]))])])
     } else {
         Vec::new()
     };
@@ -79,11 +90,6 @@ fn parse(message: &[u8]) -> Option<Response<'_>> {
         fields = rest;
     }
     Some(response)
-}
-
-/// The list that is offered, and signed.
-fn mechanisms() -> Vec<u8> {
-    element(SEQUENCE, &[NTLM])
 }
 
 fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {

@@ -127,6 +127,9 @@ impl Session {
             (SessionState::NotAuthenticated, Login::Anonymous) => {
                 Err(Cause::Unsupported { setting: "reading an inbox without a login".to_owned() })
             }
+            (SessionState::NotAuthenticated, Login::Host) => Err(Cause::Unsupported {
+                setting: "credentials: { windowsIntegrated }, with IMAP".to_owned(),
+            }),
             (SessionState::NotAuthenticated, Login::Oauth2 { .. }) => Err(token::not_asked_for()),
             (SessionState::NotAuthenticated, Login::Password { username, password }) => {
                 let ways = imap::ways_to_log_in(&offered);

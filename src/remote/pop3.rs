@@ -85,6 +85,11 @@ async fn log_in(
         Login::Anonymous => {
             return Err(Cause::Unsupported { setting: "credentials: anonymous, with POP3".to_owned() });
         }
+        Login::Host => {
+            return Err(Cause::Unsupported {
+                setting: "credentials: { windowsIntegrated }, with POP3".to_owned(),
+            });
+        }
         Login::Oauth2 { .. } => return Err(token::not_asked_for()),
     };
     let offered = capabilities.ways_to_log_in();

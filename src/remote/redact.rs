@@ -40,7 +40,7 @@ pub(super) struct Password {
 impl Password {
     fn of(login: &Login) -> Self {
         let forms = match login {
-            Login::Anonymous => Vec::new(),
+            Login::Anonymous | Login::Host => Vec::new(),
             Login::Password { username, password } => forms(username, password.expose()),
             Login::Oauth2 { username: _, client } => return Self::of_client(client),
         };

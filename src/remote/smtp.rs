@@ -30,6 +30,10 @@ pub async fn open(
     trace.offers(|| offered.words(), || offered.auth.clone());
     match &destination.login {
         Login::Anonymous => {}
+        Login::Host => {
+            let setting = "credentials: { windowsIntegrated }, with SMTP".to_owned();
+            return Err(RemoteError::new(TestStep::Authenticate, Cause::Unsupported { setting }));
+        }
         Login::Oauth2 { .. } => {
             return Err(RemoteError::new(TestStep::Authenticate, token::not_asked_for()));
         }

@@ -93,6 +93,7 @@ pub fn logins_to_try(offered: &[String], used: Option<&str>, login: &Login) -> V
         let is_used = used.is_some_and(|used| used.eq_ignore_ascii_case(mechanism));
         let (to_try, outcome) = match (authentication(mechanism, login), login) {
             (_, _) if is_used => (None, Outcome::Accepted),
+            (_, Login::Host) => (None, Outcome::NotTried("the first way that worked is enough")),
             (_, Login::Anonymous) => (None, Outcome::NotTried("no login is declared")),
             (Some(known), Login::Password { .. } | Login::Oauth2 { .. }) => {
                 (Some(known), Outcome::NotTried("the first way that worked is enough"))
@@ -121,7 +122,7 @@ fn authentication(mechanism: &str, login: &Login) -> Option<Authentication> {
     const WITH_TOKEN: &[(&str, Authentication)] =
         &[("XOAUTH2", Authentication::Xoauth2), ("OAUTHBEARER", Authentication::Oauthbearer)];
     let known = match login {
-        Login::Anonymous => return None,
+        Login::Anonymous | Login::Host => return None,
         Login::Password { .. } => WITH_PASSWORD,
         Login::Oauth2 { .. } => WITH_TOKEN,
     };

@@ -8,6 +8,8 @@ mod cli;
 mod engine;
 mod fuzz;
 mod manifest;
+#[cfg(feature = "demo")]
+mod net;
 mod plan;
 #[cfg(feature = "demo")]
 mod playground;

@@ -7,6 +7,8 @@ pub mod program;
 pub mod scratch;
 
 #[cfg(feature = "demo")]
+pub mod apache;
+#[cfg(feature = "demo")]
 pub mod certificates;
 #[cfg(feature = "demo")]
 pub mod courier;
@@ -15,7 +17,11 @@ pub mod dovecot;
 #[cfg(feature = "demo")]
 pub mod fault_proxy;
 #[cfg(feature = "demo")]
+pub mod kerberos;
+#[cfg(feature = "demo")]
 pub mod kill_proxy;
+#[cfg(feature = "demo")]
+pub mod ntlm;
 #[cfg(feature = "demo")]
 pub mod postfix;
 #[cfg(feature = "demo")]

@@ -17,6 +17,10 @@ pub enum Need {
     Courier,
     /// Dovecot, Postfix, and Node with `oidc-provider`.
     Tokens,
+    /// Apache with mod_auth_gssapi, and a KDC.
+    Kerberos,
+    /// Python with the packages of `requirements.txt`.
+    Python,
     /// The `age` program, and `ssh-keygen`.
     Age,
     /// The schemas that mail vendors publish.
@@ -32,6 +36,7 @@ impl Need {
     fn group(self) -> &'static str {
         match self {
             Self::Servers | Self::Submission | Self::Tokens | Self::Courier | Self::Age => "servers",
+            Self::Kerberos | Self::Python => "servers",
             Self::Schemas | Self::Pages => "schemas",
             Self::SmallDisks => "disks",
         }
@@ -54,6 +59,12 @@ impl Need {
                 Some(_) => None,
                 None => Some("no oidc-provider; .ci/install-test-servers installs it".to_owned()),
             }),
+            Self::Kerberos if !is_root() => Some("Apache changes its user only as root".to_owned()),
+            Self::Kerberos => without(&["apache2", "krb5kdc", "kadmin.local", "kdb5_util", "openssl"]),
+            Self::Python => match python() {
+                Some(_) => None,
+                None => Some("no packages from PyPI; .ci/install-test-servers installs them".to_owned()),
+            },
             Self::Age => without(&["age", "age-keygen", "ssh-keygen"]),
             Self::Schemas => match vendor_data() {
                 Some(_) => None,
@@ -102,11 +113,22 @@ fn skip(need: Need, lacking: &str, required: &str, list: Option<PathBuf>) {
     }
 }
 
-/// The folder with `oidc-provider`, where `.ci/install-test-servers` put it.
-pub fn provider_modules() -> Option<PathBuf> {
+/// Where `.ci/install-test-servers` puts what comes from npm and PyPI.
+fn cache() -> Option<PathBuf> {
     let home = || setting("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = setting("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let folder = cache?.join("mailplumb/test-provider/node_modules");
+    Some(cache?.join("mailplumb"))
+}
+
+/// Python with the packages of `tests/it/support/python/requirements.txt`.
+pub fn python() -> Option<PathBuf> {
+    let folder = cache()?.join("test-python");
+    folder.join(".installed-from").is_file().then(|| folder.join("bin/python3"))
+}
+
+/// The folder with `oidc-provider`.
+pub fn provider_modules() -> Option<PathBuf> {
+    let folder = cache()?.join("test-provider/node_modules");
     folder.join("oidc-provider").is_dir().then_some(folder)
 }
 

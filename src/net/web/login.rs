@@ -1,0 +1,321 @@
+//! The steps of a login over HTTP: what goes into `Authorization` next, and what a refusal means.
+
+use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::model::failure::Cause;
+use crate::model::host::TicketSource;
+use crate::model::profile::Authentication;
+use crate::model::secret::Secret;
+use crate::net::gssapi::{self, Initiator, Purpose};
+use crate::protocol::http_auth::{self, Holder, Offers, Scheme};
+use crate::protocol::ntlm::{self, Binding};
+use crate::protocol::sasl::Channel;
+use crate::protocol::spnego;
+
+/// What to send next, with the value of `Authorization`.
+pub(super) enum Next {
+    /// The request itself.
+    Request(Option<Zeroizing<String>>),
+    /// A step of the login: the request without its body.
+    Step(Option<Zeroizing<String>>),
+}
+
+/// Whose login it is.
+pub(super) enum Identity {
+    Nobody,
+    Password { username: String, password: Secret<String> },
+    AccessToken(Secret<String>),
+    Ticket(TicketSource),
+}
+
+/// One identity's login, over one connection after the other.
+pub(super) struct Proving {
+    wanted: Authentication,
+    identity: Identity,
+    /// `HTTP/host`
+    service: String,
+    channel: Channel,
+    state: State,
+    /// A server that wants a Kerberos token with each request, and not once for a connection.
+    each_request: bool,
+    /// There is no Kerberos for this identity here, so `Negotiate` is NTLM.
+    without_kerberos: bool,
+}
+
+/// Named by what happens next.
+enum State {
+    /// The server has to say which schemes it offers.
+    Asking,
+    Chosen(Scheme),
+    /// The first message of NTLM was sent.
+    Negotiated {
+        scheme: Scheme,
+        message: Vec<u8>,
+    },
+    Challenged {
+        scheme: Scheme,
+        message: Vec<u8>,
+        challenge: Vec<u8>,
+    },
+    /// All that proves who asks was sent.
+    Proved(Scheme),
+    LoggedIn(Scheme),
+    /// The server did not ask.
+    Open,
+}
+
+impl Proving {
+    pub fn new(wanted: Authentication, identity: Identity, service: String, channel: Channel) -> Self {
+        Self {
+            wanted,
+            identity,
+            service,
+            channel,
+            state: State::Asking,
+            each_request: false,
+            without_kerberos: false,
+        }
+    }
+
+    pub fn words(&self) -> Option<&'static str> {
+        match &self.state {
+            State::LoggedIn(scheme) => Some(scheme.name()),
+            State::Asking
+            | State::Chosen(_)
+            | State::Negotiated { .. }
+            | State::Challenged { .. }
+            | State::Proved(_)
+            | State::Open => None,
+        }
+    }
+
+    /// `binding` is that of the connection that is used now.
+    pub async fn next(&mut self, binding: Option<&[u8]>, now: Timestamp) -> Result<Next, Cause> {
+        match std::mem::replace(&mut self.state, State::Asking) {
+            State::Asking => match self.holder() {
+                None => {
+                    self.state = State::Open;
+                    Ok(Next::Request(None))
+                }
+                Some(holder) => match http_auth::only(self.wanted, holder, self.channel)? {
+                    Some(scheme) => self.begin(scheme, binding).await,
+                    None => Ok(Next::Step(None)),
+                },
+            },
+            State::Chosen(scheme) => self.begin(scheme, binding).await,
+            State::Challenged { scheme, message, challenge } => {
+                let answer = self.answer(scheme, &message, &challenge, binding, now)?;
+                self.state = State::Proved(scheme);
+                Ok(Next::Request(Some(answer)))
+            }
+            State::LoggedIn(scheme) => match scheme {
+                Scheme::Basic | Scheme::Bearer => self.begin(scheme, binding).await,
+                Scheme::Negotiate if self.each_request => self.begin(scheme, binding).await,
+                Scheme::Negotiate | Scheme::Ntlm => {
+                    self.state = State::LoggedIn(scheme);
+                    Ok(Next::Request(None))
+                }
+            },
+            State::Open => {
+                self.state = State::Open;
+                Ok(Next::Request(None))
+            }
+            State::Negotiated { .. } | State::Proved(_) => Err(Cause::Internal {
+                detail: "a login goes on before its last step was answered".to_owned(),
+            }),
+        }
+    }
+
+    fn holder(&self) -> Option<Holder> {
+        match self.identity {
+            Identity::Nobody => None,
+            Identity::Password { .. } => Some(Holder::Password),
+            Identity::AccessToken(_) => Some(Holder::AccessToken),
+            Identity::Ticket(_) => Some(Holder::Ticket),
+        }
+    }
+
+    async fn begin(&mut self, scheme: Scheme, binding: Option<&[u8]>) -> Result<Next, Cause> {
+        let (next, state) = match (&self.identity, scheme) {
+            (Identity::Password { username, password }, Scheme::Basic) => {
+                let header = http_auth::basic(username, password.expose());
+                (Next::Request(Some(header)), State::Proved(scheme))
+            }
+            (Identity::AccessToken(token), _) => {
+                let header = http_auth::bearer(token.expose());
+                (Next::Request(Some(header)), State::Proved(scheme))
+            }
+            (Identity::Ticket(source), _) => {
+                let holder = gssapi::Holder::Host(source.clone());
+                self.initiate(holder, binding).await?
+            }
+            (Identity::Password { username, password }, Scheme::Negotiate)
+                if !self.without_kerberos && username.contains('@') =>
+            {
+                let password = Secret::new(password.expose().clone());
+                let holder = gssapi::Holder::Password { principal: principal(username), password };
+                match self.initiate(holder, binding).await {
+                    Ok(begun) => begun,
+                    Err(Cause::KerberosFailed { fault, .. }) if fault.leaves_ntlm() => {
+                        self.without_kerberos = true;
+                        return Box::pin(self.begin(scheme, binding)).await;
+                    }
+                    Err(cause) => return Err(cause),
+                }
+            }
+            (Identity::Password { .. }, Scheme::Ntlm | Scheme::Negotiate | Scheme::Bearer) => {
+                let message = ntlm::negotiate();
+                let token = match scheme {
+                    Scheme::Negotiate => spnego::begin(&message),
+                    Scheme::Ntlm | Scheme::Basic | Scheme::Bearer => message.clone(),
+                };
+                (Next::Step(Some(scheme.with_token(&token))), State::Negotiated { scheme, message })
+            }
+            (Identity::Nobody, _) => (Next::Request(None), State::Open),
+        };
+        self.state = state;
+        Ok(next)
+    }
+
+    async fn initiate(&self, holder: gssapi::Holder, binding: Option<&[u8]>) -> Result<(Next, State), Cause> {
+        let (_, token) = Initiator::begin(Purpose::Http, &self.service, holder, binding).await?;
+        let header = Scheme::Negotiate.with_token(&spnego::ticket(&token));
+        Ok((Next::Request(Some(header)), State::Proved(Scheme::Negotiate)))
+    }
+
+    /// The last message of NTLM.
+    fn answer(
+        &self,
+        scheme: Scheme,
+        message: &[u8],
+        challenge: &[u8],
+        binding: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Zeroizing<String>, Cause> {
+        let Identity::Password { username, password } = &self.identity else {
+            return Err(Cause::Internal { detail: "NTLM without a password".to_owned() });
+        };
+        let mut nonce = [0; 8];
+        getrandom::fill(&mut nonce).map_err(|error| Cause::Internal { detail: error.to_string() })?;
+        let login = ntlm::Login {
+            username,
+            password,
+            service: &self.service,
+            binding: binding.map(Binding),
+            nonce,
+            now_nanoseconds: now.as_nanosecond(),
+        };
+        if scheme == Scheme::Ntlm {
+            return Ok(scheme.with_token(&ntlm::answer(&login, message, challenge)?.message));
+        }
+        let response = spnego::read(challenge)?;
+        match response.token {
+            Some(inner) if !response.is_rejected => {
+                Ok(scheme.with_token(&spnego::answer(&ntlm::answer(&login, message, inner)?)))
+            }
+            Some(_) | None => Err(Cause::NoMechanism {
+                wanted: "NTLM inside Negotiate".to_owned(),
+                offered: vec!["Negotiate without NTLM".to_owned()],
+            }),
+        }
+    }
+
+    /// The server answered with something else than 401.
+    pub fn accepted(&mut self, headers: &HeaderMap) -> Result<(), Cause> {
+        self.state = match std::mem::replace(&mut self.state, State::Asking) {
+            // A server that does not ask, asked without a body.
+            State::Asking => State::Open,
+            State::Proved(scheme) => {
+                if scheme == Scheme::Negotiate && self.is_rejected(headers)? {
+                    return Err(refused(scheme));
+                }
+                State::LoggedIn(scheme)
+            }
+            // It wants no login for this, whatever was begun.
+            State::Negotiated { scheme, .. } => State::LoggedIn(scheme),
+            same @ (State::Chosen(_) | State::Challenged { .. } | State::LoggedIn(_) | State::Open) => same,
+        };
+        Ok(())
+    }
+
+    fn is_rejected(&self, headers: &HeaderMap) -> Result<bool, Cause> {
+        match (&self.identity, offers(headers)?.token(Scheme::Negotiate)) {
+            (Identity::Password { .. }, Some(token)) if self.without_kerberos => {
+                Ok(spnego::read(token)?.is_rejected)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The server answered with 401.
+    pub fn challenged(&mut self, headers: &HeaderMap) -> Result<(), Cause> {
+        let offers = offers(headers)?;
+        self.state = match std::mem::replace(&mut self.state, State::Asking) {
+            State::Asking | State::Open => match self.holder() {
+                Some(holder) => State::Chosen(http_auth::select(&offers, self.wanted, holder, self.channel)?),
+                None => {
+                    return Err(Cause::NoMechanism { wanted: "none".to_owned(), offered: offers.names() });
+                }
+            },
+            State::Negotiated { scheme, message } => match offers.token(scheme) {
+                Some(challenge) => State::Challenged { scheme, message, challenge: challenge.to_vec() },
+                None => return Err(not_taken(&offers, scheme)),
+            },
+            State::Proved(scheme) => return Err(not_taken(&offers, scheme)),
+            State::LoggedIn(scheme) => match scheme {
+                Scheme::Basic | Scheme::Bearer => return Err(refused(scheme)),
+                // The login of the connection is over, or was only for one request.
+                Scheme::Negotiate | Scheme::Ntlm => {
+                    self.each_request = scheme == Scheme::Negotiate;
+                    State::Chosen(scheme)
+                }
+            },
+            State::Chosen(_) | State::Challenged { .. } => {
+                return Err(Cause::Internal { detail: "an answer without a question".to_owned() });
+            }
+        };
+        Ok(())
+    }
+
+    /// The connection is gone, and another will be made.
+    pub fn lost_connection(&mut self) -> Result<(), Cause> {
+        self.state = match std::mem::replace(&mut self.state, State::Asking) {
+            State::Negotiated { scheme, .. } | State::Challenged { scheme, .. } => {
+                let detail = format!(
+                    "the server closed it between two steps of {scheme}, which needs one connection for all of them"
+                );
+                return Err(Cause::ConnectionLost { detail });
+            }
+            State::LoggedIn(scheme) | State::Chosen(scheme) | State::Proved(scheme) => State::Chosen(scheme),
+            State::Asking => State::Asking,
+            State::Open => State::Open,
+        };
+        Ok(())
+    }
+}
+
+/// A realm is written in capital letters, whatever the address says.
+fn principal(username: &str) -> String {
+    match username.rsplit_once('@') {
+        Some((user, domain)) => format!("{user}@{}", domain.to_uppercase()),
+        None => username.to_owned(),
+    }
+}
+
+fn offers(headers: &HeaderMap) -> Result<Offers, Cause> {
+    Offers::read(headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()))
+}
+
+/// A refusal with the scheme on offer is about who asks; without it, about the scheme.
+fn not_taken(offers: &Offers, scheme: Scheme) -> Cause {
+    if offers.offers(scheme) {
+        return refused(scheme);
+    }
+    Cause::NoMechanism { wanted: scheme.name().to_owned(), offered: offers.names() }
+}
+
+fn refused(scheme: Scheme) -> Cause {
+    Cause::LoginRefused { said: format!("401 Unauthorized, for a login with {scheme}") }
+}
