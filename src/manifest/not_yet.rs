@@ -7,7 +7,7 @@ use super::decode::spanned::Spanned;
 use super::entries::Entry;
 use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
 use super::mirror::organization::OrganizationSpec;
-use super::mirror::profile::{Credentials, MailAuthentication, ProfileSpec};
+use super::mirror::profile::ProfileSpec;
 use super::place::Place;
 use super::report::{Draft, Report};
 
@@ -63,38 +63,6 @@ pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>
         spec.alerts.as_ref().and_then(|alerts| alerts.mass_failure).filter(|alert| alert.value)
     {
         say(&subject, alert.place, "`massFailure` alerts", report);
-    }
-    let pop3 = spec.pop3_smtp.as_ref().map(|it| (&it.value.incoming, &it.value.outgoing));
-    let imap = spec.imap_smtp.as_ref().map(|it| (&it.value.incoming, &it.value.outgoing));
-    for (incoming, outgoing) in [pop3, imap].into_iter().flatten() {
-        mail_server(&subject, incoming.authentication, Some(&incoming.credentials), report);
-        if let Some(outgoing) = outgoing {
-            mail_server(&subject, outgoing.authentication, outgoing.credentials.as_ref(), report);
-        }
-    }
-}
-
-fn mail_server(
-    subject: &str,
-    authentication: Option<Spanned<MailAuthentication>>,
-    credentials: Option<&Spanned<Credentials>>,
-    report: &mut Report<'_>,
-) {
-    if let Some(authentication) = authentication {
-        let spoken = match authentication.value {
-            MailAuthentication::Auto | MailAuthentication::Plain | MailAuthentication::Login => true,
-            MailAuthentication::ScramSha1 | MailAuthentication::ScramSha256 | MailAuthentication::CramMd5 => {
-                true
-            }
-            MailAuthentication::Xoauth2 | MailAuthentication::Oauthbearer => true,
-            MailAuthentication::Gssapi | MailAuthentication::Negotiate | MailAuthentication::Ntlm => false,
-        };
-        if !spoken {
-            say(subject, authentication.place, "this authentication protocol", report);
-        }
-    }
-    if let Some(credentials) = credentials.filter(|it| it.value.windows_integrated.is_some()) {
-        say(subject, credentials.place, "`windowsIntegrated` credentials", report);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Kerberos, through the system's GSSAPI library (RFC 2743, RFC 2744), which is loaded when the first login needs it. No
 //! headers and no linking, so that one binary runs with and without it.
 //!
-//! The library waits for the KDC, so every call runs on a thread of its own. This is the one file that may hold `unsafe`.
+//! The library waits for the KDC, so the first token is made on a thread of its own. This is the one file that may hold `unsafe`.
 
 use crate::model::failure::Cause;
 use crate::model::host::TicketSource;
 use crate::model::secret::Secret;
+use crate::protocol::sasl::Ticket;
 
 /// Whose ticket is used.
 pub enum Holder {
@@ -44,29 +45,23 @@ impl Initiator {
         })
         .await
     }
+}
 
-    /// The next token, if the server waits for one.
-    pub async fn step(self: Box<Self>, received: Vec<u8>) -> Result<(Self, Option<Vec<u8>>), Cause> {
-        blocking(move || {
-            let mut context = self.0;
-            let token = context.step(Some(&received))?;
-            Ok((Self(context), token))
-        })
-        .await
+/// What follows the first token asks nobody, so it needs no thread.
+impl Ticket for Initiator {
+    fn respond(&mut self, token: &[u8]) -> Result<Option<Vec<u8>>, Cause> {
+        self.0.step(Some(token))
     }
 
-    /// Whether both sides have proved who they are.
-    pub fn is_complete(&self) -> bool {
+    fn is_complete(&self) -> bool {
         self.0.is_complete()
     }
 
-    /// Takes a message of the server out of its protection (RFC 4752 section 3.1).
-    pub fn unwrap(&mut self, message: &[u8]) -> Result<Vec<u8>, Cause> {
+    fn unprotect(&mut self, message: &[u8]) -> Result<Vec<u8>, Cause> {
         self.0.unwrap(message)
     }
 
-    /// Protects a message against change, not against reading.
-    pub fn wrap(&mut self, message: &[u8]) -> Result<Vec<u8>, Cause> {
+    fn protect(&mut self, message: &[u8]) -> Result<Vec<u8>, Cause> {
         self.0.wrap(message)
     }
 }

@@ -7,6 +7,7 @@ mod connection;
 mod gssapi;
 mod handshake;
 pub mod http;
+mod identity;
 #[cfg(test)]
 pub(crate) mod loopback;
 pub mod trace;
@@ -25,6 +26,7 @@ use crate::protocol::sasl::Channel;
 
 pub use connection::Connection;
 use handshake::TlsPeer;
+pub use identity::Identity;
 use trace::Trace;
 use trust::TrustStore;
 

@@ -12,17 +12,16 @@ use tokio_util::sync::CancellationToken;
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
-use crate::model::profile::{Protocol, TlsMode};
-use crate::model::secret::Secret;
-use crate::model::server::{Destination, Login};
+use crate::model::profile::{Authentication, Protocol, TlsMode};
+use crate::model::server::Destination;
 use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
 use crate::protocol::imap::{
     self, Access, Capabilities, Greeted, LoginWay, Missing, Numbering, Opened, SessionState, Tags,
 };
-use crate::protocol::sasl::{Attempts, Channel, Exchange};
+use crate::protocol::sasl::{Attempts, Channel};
 
-use super::{Arrivals, Receive, Rested, Trace, Wake, nonce, token};
+use super::{Arrivals, Receive, Rested, Trace, Wake, login};
 
 /// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
 /// `authenticate`, `open` (with STARTTLS, `tls` follows `greet`).
@@ -56,8 +55,10 @@ pub async fn open(
         trace.offers(|| offered.words(), || imap::ways_to_log_in(&offered));
         greeted.capabilities = Some(offered);
     }
+    let holder = login::Holder::of(network, destination, Protocol::Imap, trace).await?;
+    let who = (holder.as_ref(), endpoint.authentication);
     let (capabilities, words) =
-        trace.step(TestStep::Authenticate, session.authenticate(destination, greeted, channel)).await?;
+        trace.step(TestStep::Authenticate, session.authenticate(who, greeted, channel)).await?;
     trace.detail(words);
 
     let opened = trace.step(TestStep::Open, session.open_inbox(Access::ReadOnly)).await?;
@@ -117,54 +118,48 @@ impl Session {
     /// Logs in; returns the capabilities of the authenticated session, and words for people.
     async fn authenticate(
         &mut self,
-        destination: &Destination,
+        (holder, declared): (Option<&login::Holder>, Authentication),
         greeted: Greeted,
         channel: Channel,
     ) -> Result<(Capabilities, String), Cause> {
         let offered = self.known_or_asked(greeted.capabilities).await?;
-        match (greeted.state, &destination.login) {
-            (SessionState::PreAuthenticated, _) => Ok((offered, "authenticated by the server".to_owned())),
-            (SessionState::NotAuthenticated, Login::Anonymous) => {
-                Err(Cause::Unsupported { setting: "reading an inbox without a login".to_owned() })
-            }
-            (SessionState::NotAuthenticated, Login::Host) => Err(Cause::Unsupported {
-                setting: "credentials: { windowsIntegrated }, with IMAP".to_owned(),
-            }),
-            (SessionState::NotAuthenticated, Login::Oauth2 { .. }) => Err(token::not_asked_for()),
-            (SessionState::NotAuthenticated, Login::Password { username, password }) => {
-                let ways = imap::ways_to_log_in(&offered);
-                let mut attempts = Attempts::new(&ways, destination.endpoint.authentication, channel);
-                let (way, capabilities) = loop {
-                    let way = imap::choose_login(&offered, attempts.wanted(), channel)?;
-                    match self.log_in(&offered, way, username, password).await {
-                        Ok(capabilities) => break (way, capabilities),
-                        Err(cause) => attempts.failed(cause)?,
-                    }
-                };
-                let words = match way {
-                    LoginWay::Command => "LOGIN",
-                    LoginWay::Sasl(mechanism) => mechanism.name(),
-                };
-                Ok((self.known_or_asked(capabilities).await?, words.to_owned()))
-            }
+        if let SessionState::PreAuthenticated = greeted.state {
+            return Ok((offered, "authenticated by the server".to_owned()));
         }
+        let Some(holder) = holder else {
+            return Err(Cause::Unsupported { setting: "reading an inbox without a login".to_owned() });
+        };
+        let ways = imap::ways_to_log_in(&offered);
+        let mut attempts = Attempts::new(&ways, holder.wanted(declared), channel);
+        let (way, capabilities) = loop {
+            let way = imap::choose_login(&offered, attempts.wanted(), channel)?;
+            match self.log_in(&offered, way, holder).await {
+                Ok(capabilities) => break (way, capabilities),
+                Err(cause) => attempts.failed(cause)?,
+            }
+        };
+        let words = match way {
+            LoginWay::Command => "LOGIN",
+            LoginWay::Sasl(mechanism) => mechanism.name(),
+        };
+        Ok((self.known_or_asked(capabilities).await?, words.to_owned()))
     }
 
     async fn log_in(
         &mut self,
         offered: &Capabilities,
         way: LoginWay,
-        username: &str,
-        password: &Secret<String>,
+        holder: &login::Holder,
     ) -> Result<Option<Capabilities>, Cause> {
         let tag = self.tags.next_tag();
         match way {
             LoginWay::Command => {
+                let (username, password) = holder.password()?;
                 let login = imap::login(tag, offered, username, password.expose())?;
                 self.drive(login).await
             }
             LoginWay::Sasl(mechanism) => {
-                let exchange = Exchange::new(mechanism, username, password, nonce::draw()?)?;
+                let exchange = holder.begin(mechanism).await?;
                 self.drive(imap::authenticate(tag, offered, mechanism, exchange)).await
             }
         }

@@ -5,6 +5,7 @@
 pub mod connectors;
 mod hand_over;
 pub mod imap;
+mod login;
 mod nonce;
 mod pool;
 pub mod pop3;

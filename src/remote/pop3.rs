@@ -6,19 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::hand_over::hand_over;
-use super::{Arrivals, Receive, nonce, token};
+use super::{Arrivals, Receive, login};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
-use crate::model::profile::{Protocol, TlsMode};
-use crate::model::server::{Destination, Login};
+use crate::model::profile::{Authentication, Protocol, TlsMode};
+use crate::model::server::Destination;
 use crate::net::trace::Trace;
 use crate::net::{Connection, Network};
 use crate::protocol::Conversation;
 use crate::protocol::pop3::{
-    AskCapabilities, Authenticate, BeginTls, Capabilities, Credentials, Entry, Greet, ListAll, MailboxSize,
-    Pipelining, Refusal, RemoveAndQuit, ResponseCode, Retrieve, RetrieveEach, Retrieved, identity,
-    identity::HeaderMark,
+    AskCapabilities, Authenticate, BeginTls, Capabilities, Entry, Greet, ListAll, MailboxSize, Method,
+    Pipelining, Refusal, RemoveAndQuit, ResponseCode, Retrieve, RetrieveEach, Retrieved, choose_method,
+    identity, identity::HeaderMark,
 };
 use crate::protocol::sasl::{Attempts, Channel};
 
@@ -45,7 +45,13 @@ pub async fn open(
     };
     trace.offers(|| capabilities.words(), || capabilities.ways_to_log_in());
     let channel = channel(destination.endpoint.tls, network.login_channel(&link.connection));
-    trace.step(TestStep::Authenticate, log_in(&mut link, destination, channel, &capabilities)).await?;
+    let Some(holder) = login::Holder::of(network, destination, Protocol::Pop3, trace).await? else {
+        let setting = "credentials: anonymous, with POP3".to_owned();
+        return Err(RemoteError::new(TestStep::Authenticate, Cause::Unsupported { setting }));
+    };
+    let declared = destination.endpoint.authentication;
+    let login = log_in(&mut link, &holder, declared, channel, &capabilities);
+    trace.step(TestStep::Authenticate, login).await?;
     let (count, pipelining) = trace.step(TestStep::Open, enter(&mut link, &capabilities)).await?;
     trace.detail(if count == 1 { "1 message".to_owned() } else { format!("{count} messages") });
     Ok(Box::new(Session { link, pipelining, count, numbers: BTreeMap::new() }))
@@ -76,28 +82,28 @@ async fn secure(link: &mut Link, capabilities: &Capabilities) -> Result<Capabili
 
 async fn log_in(
     link: &mut Link,
-    destination: &Destination,
+    holder: &login::Holder,
+    declared: Authentication,
     channel: Channel,
     capabilities: &Capabilities,
 ) -> Result<(), Cause> {
-    let (username, password) = match &destination.login {
-        Login::Password { username, password } => (username, password),
-        Login::Anonymous => {
-            return Err(Cause::Unsupported { setting: "credentials: anonymous, with POP3".to_owned() });
-        }
-        Login::Host => {
-            return Err(Cause::Unsupported {
-                setting: "credentials: { windowsIntegrated }, with POP3".to_owned(),
-            });
-        }
-        Login::Oauth2 { .. } => return Err(token::not_asked_for()),
-    };
     let offered = capabilities.ways_to_log_in();
-    let mut attempts = Attempts::new(&offered, destination.endpoint.authentication, channel);
+    let mut attempts = Attempts::new(&offered, holder.wanted(declared), channel);
     loop {
-        let who = Credentials { username, password, nonce: nonce::draw()? };
-        let login = Authenticate::new(capabilities, attempts.wanted(), channel, who)?;
-        match link.drive(login).await {
+        let login = match choose_method(capabilities, attempts.wanted(), channel)? {
+            Method::UserPass => {
+                let (username, password) = holder.password()?;
+                Authenticate::user_pass(username, password)
+            }
+            Method::Sasl(mechanism) => {
+                holder.begin(mechanism).await.map(|exchange| Authenticate::sasl(mechanism, exchange))
+            }
+        };
+        let done = match login {
+            Ok(login) => link.drive(login).await,
+            Err(cause) => Err(cause),
+        };
+        match done {
             Ok(()) => return Ok(()),
             Err(cause) => attempts.failed(cause)?,
         }

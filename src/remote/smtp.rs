@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Submit, nonce, token};
+use super::{Submit, login};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::Submitted;
 use crate::model::profile::{Authentication, Endpoint, Protocol, TlsMode};
-use crate::model::server::{Destination, Login};
+use crate::model::server::Destination;
 use crate::net::trace::Trace;
 use crate::net::{Connection, Network};
-use crate::protocol::sasl::{self, Attempts, Channel, Exchange, Mechanism};
+use crate::protocol::sasl::{self, Attempts, Channel, Mechanism};
 use crate::protocol::smtp;
 
 /// Connects, secures, greets and logs in. Steps: `resolve`, `connect`, `tls`, `greet`, `authenticate`; with STARTTLS
@@ -28,35 +28,34 @@ pub async fn open(
     let mut connection = network.connect(destination, Protocol::Smtp, trace).await?;
     let offered = greet(&mut connection, destination, waits, trace).await?;
     trace.offers(|| offered.words(), || offered.auth.clone());
-    match &destination.login {
-        Login::Anonymous => {}
-        Login::Host => {
-            let setting = "credentials: { windowsIntegrated }, with SMTP".to_owned();
-            return Err(RemoteError::new(TestStep::Authenticate, Cause::Unsupported { setting }));
-        }
-        Login::Oauth2 { .. } => {
-            return Err(RemoteError::new(TestStep::Authenticate, token::not_asked_for()));
-        }
-        Login::Password { username, password } => {
-            let channel = network.login_channel(&connection);
-            let mechanism = trace
-                .step(TestStep::Authenticate, async {
-                    let mut attempts = Attempts::new(&offered.auth, endpoint.authentication, channel);
-                    loop {
-                        let mechanism = select(&offered, attempts.wanted(), channel)?;
-                        let exchange = Exchange::new(mechanism, username, password, nonce::draw()?)?;
-                        let mut login = smtp::Login::new(mechanism, exchange);
-                        match connection.drive(&mut login, waits.reply).await {
-                            Ok(()) => return Ok(mechanism),
-                            Err(cause) => attempts.failed(cause)?,
-                        }
+    if let Some(holder) = login::Holder::of(network, destination, Protocol::Smtp, trace).await? {
+        let channel = network.login_channel(&connection);
+        let mechanism = trace
+            .step(TestStep::Authenticate, async {
+                let mut attempts =
+                    Attempts::new(&offered.auth, holder.wanted(endpoint.authentication), channel);
+                loop {
+                    let mechanism = select(&offered, attempts.wanted(), channel)?;
+                    match log_in(&mut connection, &holder, mechanism, waits).await {
+                        Ok(()) => return Ok(mechanism),
+                        Err(cause) => attempts.failed(cause)?,
                     }
-                })
-                .await?;
-            trace.detail(mechanism.name());
-        }
+                }
+            })
+            .await?;
+        trace.detail(mechanism.name());
     }
     Ok(Box::new(Session { connection, offered, waits, state: State::Open }))
+}
+
+async fn log_in(
+    connection: &mut Connection,
+    holder: &login::Holder,
+    mechanism: Mechanism,
+    waits: Waits,
+) -> Result<(), Cause> {
+    let mut login = smtp::Login::new(mechanism, holder.begin(mechanism).await?);
+    connection.drive(&mut login, waits.reply).await
 }
 
 /// A server that offers STARTTLS and no login wants TLS first.

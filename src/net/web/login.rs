@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::model::failure::Cause;
-use crate::model::host::TicketSource;
 use crate::model::profile::Authentication;
 use crate::model::secret::Secret;
 use crate::net::gssapi::{self, Initiator, Purpose};
+use crate::net::identity::{Identity, principal};
 use crate::protocol::http_auth::{self, Holder, Offers, Scheme};
 use crate::protocol::ntlm::{self, Binding};
 use crate::protocol::sasl::Channel;
@@ -20,14 +20,6 @@ pub(super) enum Next {
     Request(Option<Zeroizing<String>>),
     /// A step of the login: the request without its body.
     Step(Option<Zeroizing<String>>),
-}
-
-/// Whose login it is.
-pub(super) enum Identity {
-    Nobody,
-    Password { username: String, password: Secret<String> },
-    AccessToken(Secret<String>),
-    Ticket(TicketSource),
 }
 
 /// One identity's login, over one connection after the other.
@@ -131,8 +123,8 @@ impl Proving {
     fn holder(&self) -> Option<Holder> {
         match self.identity {
             Identity::Nobody => None,
+            Identity::Password { .. } if self.wanted == Authentication::Oauth => Some(Holder::AccessToken),
             Identity::Password { .. } => Some(Holder::Password),
-            Identity::AccessToken(_) => Some(Holder::AccessToken),
             Identity::Ticket(_) => Some(Holder::Ticket),
         }
     }
@@ -143,8 +135,8 @@ impl Proving {
                 let header = http_auth::basic(username, password.expose());
                 (Next::Request(Some(header)), State::Proved(scheme))
             }
-            (Identity::AccessToken(token), _) => {
-                let header = http_auth::bearer(token.expose());
+            (Identity::Password { username: _, password }, Scheme::Bearer) => {
+                let header = http_auth::bearer(password.expose());
                 (Next::Request(Some(header)), State::Proved(scheme))
             }
             (Identity::Ticket(source), _) => {
@@ -165,7 +157,7 @@ impl Proving {
                     Err(cause) => return Err(cause),
                 }
             }
-            (Identity::Password { .. }, Scheme::Ntlm | Scheme::Negotiate | Scheme::Bearer) => {
+            (Identity::Password { .. }, Scheme::Ntlm | Scheme::Negotiate) => {
                 let message = ntlm::negotiate();
                 let token = match scheme {
                     Scheme::Negotiate => spnego::begin(&message),
@@ -293,14 +285,6 @@ impl Proving {
             State::Open => State::Open,
         };
         Ok(())
-    }
-}
-
-/// A realm is written in capital letters, whatever the address says.
-fn principal(username: &str) -> String {
-    match username.rsplit_once('@') {
-        Some((user, domain)) => format!("{user}@{}", domain.to_uppercase()),
-        None => username.to_owned(),
     }
 }
 

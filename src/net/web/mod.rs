@@ -5,7 +5,6 @@
 
 mod login;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,21 +21,18 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
-use super::address::io_words;
 use super::handshake::{self, Begun, TlsPeer};
 use super::http::cause_in;
 use super::trace::Trace;
 use super::{Network, address, certificate, connect_wait, timed_out};
 use crate::model::clock::Clock;
 use crate::model::failure::{Cause, RemoteError, TestStep};
-use crate::model::host::ServiceIdentity;
 use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::profile::Authentication;
-use crate::model::secret::Secret;
 use crate::model::server;
 use crate::protocol::sasl::Channel;
-use login::{Identity, Next, Proving};
+use login::{Next, Proving};
 
 /// Where a session leads.
 #[derive(Debug, Clone)]
@@ -121,29 +117,12 @@ impl Network {
         };
         let service = format!("HTTP/{}", place.target.host);
         let wanted = login.authentication;
-        let identity =
-            self.identity(login).await.map_err(|cause| RemoteError::new(TestStep::Secret, cause))?;
+        let identity = self
+            .identity(&login.identity)
+            .await
+            .map_err(|cause| RemoteError::new(TestStep::Secret, cause))?;
         let proving = Proving::new(wanted, identity, service, channel);
         Ok(Session { network: self.clone(), clock: trace.clock(), site: site.clone(), place, proving, link })
-    }
-
-    async fn identity(&self, login: Login) -> Result<Identity, Cause> {
-        match login.identity {
-            server::Login::Password { username: _, password }
-                if login.authentication == Authentication::Oauth =>
-            {
-                Ok(Identity::AccessToken(password))
-            }
-            server::Login::Password { username, password } => Ok(Identity::Password { username, password }),
-            server::Login::Host => match &self.host.identity {
-                ServiceIdentity::Ticket(source) => Ok(Identity::Ticket(source.clone())),
-                ServiceIdentity::Password { username, password_file } => {
-                    let password = own_password(password_file).await?;
-                    Ok(Identity::Password { username: username.clone(), password })
-                }
-            },
-            server::Login::Anonymous | server::Login::Oauth2 { .. } => Ok(Identity::Nobody),
-        }
     }
 
     fn place(&self, site: &Site) -> Result<Place, Cause> {
@@ -190,20 +169,6 @@ impl Network {
             .await
             .map_err(|cause| RemoteError::new(TestStep::Tls, cause))
     }
-}
-
-/// The password of the host's own identity; one trailing line end is not part of it.
-async fn own_password(file: &Path) -> Result<Secret<String>, Cause> {
-    let unavailable =
-        |detail: String| Cause::SecretUnavailable { secret: file.display().to_string(), detail };
-    let size = tokio::fs::metadata(file).await.map_err(|error| unavailable(io_words(&error)))?.len();
-    if size > limits::SECRET_VALUE_BYTES_MAX as u64 {
-        return Err(unavailable("it is too large for a password".to_owned()));
-    }
-    let text = tokio::fs::read_to_string(file).await.map_err(|error| unavailable(io_words(&error)))?;
-    let text = Secret::new(text);
-    let line = text.expose().strip_suffix('\n').unwrap_or(text.expose());
-    Ok(Secret::new(line.strip_suffix('\r').unwrap_or(line).to_owned()))
 }
 
 /// `tls-server-end-point` of the server's certificate. A resumed session has it too.

@@ -10,21 +10,14 @@ use super::reply::{Lines, Status, unexpected_challenge};
 use crate::model::failure::Cause;
 use crate::model::profile::Authentication;
 use crate::model::secret::Secret;
-use crate::protocol::sasl::{self, Channel, Exchange, Mechanism, Nonce};
+use crate::protocol::sasl::{self, Channel, Exchange, Mechanism};
 use crate::protocol::{Conversation, Progress};
 
 /// RFC 5034 section 4: the longest AUTH line, without its end, that carries an initial response. A longer response waits for
 /// the server's empty challenge.
 const AUTH_LINE_BYTES_MAX: usize = 253;
 
-/// Who logs in. The nonce is for SCRAM.
-pub struct Credentials<'a> {
-    pub username: &'a str,
-    pub password: &'a Secret<String>,
-    pub nonce: Nonce,
-}
-
-/// A login, from choosing its mechanism to the server's verdict.
+/// A login, to the server's verdict.
 pub struct Authenticate {
     state: State,
     lines: Lines,
@@ -54,20 +47,19 @@ enum State {
 }
 
 impl Authenticate {
-    /// Refuses what would send a password where none may be sent, and what the server does not offer.
-    pub fn new(
-        capabilities: &Capabilities,
-        wanted: Authentication,
-        channel: Channel,
-        who: Credentials<'_>,
-    ) -> Result<Self, Cause> {
-        let state = match choose(capabilities, wanted, channel)? {
-            Method::UserPass => user_pass(&who)?,
-            Method::Sasl(mechanism) => {
-                let exchange = Exchange::new(mechanism, who.username, who.password, who.nonce)?;
-                State::SayAuth { mechanism, exchange }
-            }
-        };
+    /// AUTH with a mechanism and the exchange that was begun for it.
+    pub fn sasl(mechanism: Mechanism, exchange: Exchange) -> Self {
+        Self { state: State::SayAuth { mechanism, exchange }, lines: Lines::default() }
+    }
+
+    /// USER and PASS. A line end in either would let a manifest say further commands.
+    pub fn user_pass(username: &str, password: &Secret<String>) -> Result<Self, Cause> {
+        let breaks = |text: &str| text.contains(['\r', '\n', '\0']);
+        if breaks(username) || breaks(password.expose()) {
+            return Err(Cause::Unsupported { setting: "a user name or password with a line end".to_owned() });
+        }
+        let password = Secret::new(password.expose().clone());
+        let state = State::SayUser { username: username.to_owned(), password };
         Ok(Self { state, lines: Lines::default() })
     }
 
@@ -150,15 +142,20 @@ impl Conversation for Authenticate {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Method {
+/// How a login is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
     UserPass,
     Sasl(Mechanism),
 }
 
-/// USER and PASS show the password as PLAIN does; they stand in for PLAIN and LOGIN where the server has no AUTH, and
-/// are the last choice of `auto`.
-fn choose(capabilities: &Capabilities, wanted: Authentication, channel: Channel) -> Result<Method, Cause> {
+/// Refuses what would send a password where none may be sent, and what the server does not offer. USER and PASS show the
+/// password as PLAIN does; they stand in for PLAIN and LOGIN where the server has no AUTH, and are the last choice of `auto`.
+pub fn choose_method(
+    capabilities: &Capabilities,
+    wanted: Authentication,
+    channel: Channel,
+) -> Result<Method, Cause> {
     let offered = capabilities.mechanisms();
     let refused = match sasl::select(offered, wanted, channel) {
         Ok(mechanism) => return Ok(Method::Sasl(mechanism)),
@@ -182,16 +179,6 @@ fn choose(capabilities: &Capabilities, wanted: Authentication, channel: Channel)
     }
 }
 
-/// A line end in either would let a manifest say further commands.
-fn user_pass(who: &Credentials<'_>) -> Result<State, Cause> {
-    let breaks = |text: &str| text.contains(['\r', '\n', '\0']);
-    if breaks(who.username) || breaks(who.password.expose()) {
-        return Err(Cause::Unsupported { setting: "a user name or password with a line end".to_owned() });
-    }
-    let password = Secret::new(who.password.expose().clone());
-    Ok(State::SayUser { username: who.username.to_owned(), password })
-}
-
 fn auth_command(mechanism: Mechanism, exchange: &Exchange) -> (Vec<u8>, Option<Zeroizing<Vec<u8>>>) {
     let bare = || format!("AUTH {mechanism}\r\n").into_bytes();
     let Some(initial) = exchange.initial().map(Zeroizing::new) else { return (bare(), None) };
@@ -210,6 +197,7 @@ mod tests {
     use super::super::opening::AskCapabilities;
     use super::super::transcript::play;
     use super::*;
+    use crate::protocol::sasl::Nonce;
 
     fn capabilities(lines: &str) -> Capabilities {
         play(AskCapabilities::default, &format!("C: CAPA\nS: +OK\n{lines}\nS: .")).unwrap()
@@ -222,8 +210,13 @@ mod tests {
         password: &str,
     ) -> Result<Authenticate, Cause> {
         let password = Secret::new(password.to_owned());
-        let nonce = Nonce::from_random([7; 18]);
-        Authenticate::new(told, wanted, channel, Credentials { username: "anna", password: &password, nonce })
+        match choose_method(told, wanted, channel)? {
+            Method::UserPass => Authenticate::user_pass("anna", &password),
+            Method::Sasl(mechanism) => {
+                let exchange = Exchange::new(mechanism, "anna", &password, Nonce::from_random([7; 18]))?;
+                Ok(Authenticate::sasl(mechanism, exchange))
+            }
+        }
     }
 
     fn auto(told: &Capabilities) -> Authenticate {

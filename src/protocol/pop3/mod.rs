@@ -16,7 +16,7 @@ mod retrieval;
 mod transcript;
 
 pub use listing::{Entry, ListAll};
-pub use login::{Authenticate, Credentials};
+pub use login::{Authenticate, Method, choose_method};
 pub use opening::{AskCapabilities, BeginTls, Capabilities, Greet, MailboxSize, Offer};
 pub use removal::RemoveAndQuit;
 pub use reply::{Refusal, ResponseCode};

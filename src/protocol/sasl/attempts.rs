@@ -44,6 +44,10 @@ impl<'a> Attempts<'a> {
     }
 
     fn second(&self, refused: &Cause) -> Option<Authentication> {
+        if let (Authentication::Negotiate, Cause::KerberosFailed { fault, .. }) = (self.wanted, refused) {
+            let spoken = fault.leaves_ntlm() && Mechanism::Ntlm.is_offered(self.offered);
+            return spoken.then_some(Authentication::Ntlm);
+        }
         let (Authentication::Auto, Channel::Encrypted, Cause::LoginRefused { .. }) =
             (self.wanted, self.channel, refused)
         else {

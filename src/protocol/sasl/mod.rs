@@ -2,21 +2,25 @@
 //!
 //! Messages are the bare octets; Base64 and framing are the business of the protocol that carries them.
 //! PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login), CRAM-MD5 (RFC 2195), SCRAM (RFC 5802, RFC 7677), OAUTHBEARER
-//! (RFC 7628), XOAUTH2 (Google's and Microsoft's own).
+//! (RFC 7628), XOAUTH2 (Google's and Microsoft's own), NTLM (MS-SMTPNTLM, MS-OXIMAP, MS-POP3), GSSAPI (RFC 4752).
 
 mod attempts;
 mod cram_md5;
+mod gssapi;
 mod scram;
 mod token;
 
 use std::fmt;
 
 pub use attempts::Attempts;
+pub use gssapi::Ticket;
 pub use scram::Nonce;
 
+use super::ntlm;
 use crate::model::failure::{Cause, server_words};
 use crate::model::profile::Authentication;
 use crate::model::secret::Secret;
+use gssapi::Gssapi;
 use scram::{Digest, Scram};
 
 /// What this version speaks, strongest first: the order of `auto`.
@@ -27,6 +31,8 @@ pub enum Mechanism {
     ScramSha256,
     ScramSha1,
     CramMd5,
+    Gssapi,
+    Ntlm,
     Plain,
     Login,
 }
@@ -34,8 +40,8 @@ pub enum Mechanism {
 impl Mechanism {
     /// Those that take an access token for the password.
     const WITH_TOKEN: [Self; 2] = [Self::Oauthbearer, Self::Xoauth2];
-    const BY_STRENGTH: [Self; 5] =
-        [Self::ScramSha256, Self::ScramSha1, Self::CramMd5, Self::Plain, Self::Login];
+    const BY_STRENGTH: [Self; 6] =
+        [Self::ScramSha256, Self::ScramSha1, Self::CramMd5, Self::Ntlm, Self::Plain, Self::Login];
 
     /// The name in the IANA registry, as servers offer it.
     pub fn name(self) -> &'static str {
@@ -45,6 +51,8 @@ impl Mechanism {
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha1 => "SCRAM-SHA-1",
             Self::CramMd5 => "CRAM-MD5",
+            Self::Gssapi => "GSSAPI",
+            Self::Ntlm => "NTLM",
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
         }
@@ -54,7 +62,7 @@ impl Mechanism {
     fn reveals_password(self) -> bool {
         match self {
             Self::Plain | Self::Login | Self::Oauthbearer | Self::Xoauth2 => true,
-            Self::ScramSha256 | Self::ScramSha1 | Self::CramMd5 => false,
+            Self::ScramSha256 | Self::ScramSha1 | Self::CramMd5 | Self::Gssapi | Self::Ntlm => false,
         }
     }
 
@@ -101,9 +109,9 @@ pub fn select(offered: &[String], wanted: Authentication, channel: Channel) -> R
         Authentication::Xoauth2 => vec![Mechanism::Xoauth2],
         Authentication::Oauthbearer => vec![Mechanism::Oauthbearer],
         Authentication::Oauth => Mechanism::WITH_TOKEN.to_vec(),
-        Authentication::Gssapi => return Err(unsupported("gssapi")),
-        Authentication::Negotiate => return Err(unsupported("negotiate")),
-        Authentication::Ntlm => return Err(unsupported("ntlm")),
+        Authentication::Gssapi => vec![Mechanism::Gssapi],
+        Authentication::Negotiate => vec![Mechanism::Gssapi, Mechanism::Ntlm],
+        Authentication::Ntlm => vec![Mechanism::Ntlm],
         Authentication::Basic => return Err(unsupported("basic")),
     };
     // A server may hide PLAIN until TLS is up (RFC 3501 LOGINDISABLED, RFC 4954 section 4): when exactly that was
@@ -142,6 +150,9 @@ enum State {
     LoginPasswordPrompt,
     CramChallenge,
     Scram(Box<Scram>),
+    /// NTLM: the server's challenge. The first message is the same for everybody.
+    Ntlm(NtlmShare),
+    Gssapi(Box<Gssapi>),
     /// XOAUTH2 and OAUTHBEARER: the server's word, or its reasons for a refusal.
     TokenVerdict(token::Framing),
     /// The reasons were heard; the refusal itself is still owed.
@@ -150,7 +161,27 @@ enum State {
     Complete,
 }
 
+/// What NTLM needs besides a name and a password.
+pub struct NtlmShare {
+    /// Whom the login is for: `smtp/mail.contoso.example`.
+    pub service: String,
+    pub nonce: [u8; 8],
+    pub now_nanoseconds: i128,
+}
+
 impl Exchange {
+    /// Begins a login with NTLM.
+    pub fn ntlm(username: &str, password: &Secret<String>, share: NtlmShare) -> Self {
+        let password = Secret::new(password.expose().clone());
+        Self { username: username.to_owned(), password, state: State::Ntlm(share) }
+    }
+
+    /// Begins a login with Kerberos, whose first token has been made.
+    pub fn gssapi(first: Vec<u8>, ticket: Box<dyn Ticket>) -> Self {
+        let state = State::Gssapi(Box::new(Gssapi::new(first, ticket)));
+        Self { username: String::new(), password: Secret::new(String::new()), state }
+    }
+
     /// Begins a login. The nonce is used by SCRAM only and must be fresh for every exchange. A NUL in the user name
     /// or password cannot be expressed by PLAIN and is refused for all mechanisms.
     pub fn new(
@@ -175,6 +206,9 @@ impl Exchange {
             Mechanism::CramMd5 => State::CramChallenge,
             Mechanism::Plain => State::PlainVerdict,
             Mechanism::Login => State::LoginUsernamePrompt,
+            Mechanism::Gssapi | Mechanism::Ntlm => {
+                return Err(Cause::Internal { detail: format!("{mechanism} is begun in a way of its own") });
+            }
         };
         let password = Secret::new(password.expose().clone());
         Ok(Self { username: username.to_owned(), password, state })
@@ -189,6 +223,8 @@ impl Exchange {
             }
             State::Scram(scram) => Some(scram.client_first()),
             State::TokenVerdict(framing) => Some(framing.message(&self.username, &self.password)),
+            State::Ntlm(_) => Some(ntlm::negotiate()),
+            State::Gssapi(gssapi) => Some(gssapi.initial()),
             State::TokenRefused(_)
             | State::LoginUsernamePrompt
             | State::LoginPasswordPrompt
@@ -213,6 +249,20 @@ impl Exchange {
                 Ok(cram_md5::respond(challenge, &self.username, &self.password))
             }
             State::Scram(scram) => scram.respond(challenge, &self.password),
+            State::Ntlm(share) => {
+                let login = ntlm::Login {
+                    username: &self.username,
+                    password: &self.password,
+                    service: &share.service,
+                    binding: None,
+                    nonce: share.nonce,
+                    now_nanoseconds: share.now_nanoseconds,
+                };
+                let answered = ntlm::answer(&login, &ntlm::negotiate(), challenge)?;
+                self.state = State::Complete;
+                Ok(answered.message.to_vec())
+            }
+            State::Gssapi(gssapi) => gssapi.respond(challenge),
             State::TokenVerdict(framing) => {
                 let acknowledgement = framing.acknowledgement().to_vec();
                 self.state = State::TokenRefused(token::Reasons::parse(challenge));
@@ -234,6 +284,8 @@ impl Exchange {
             | State::LoginPasswordPrompt
             | State::CramChallenge
             | State::Scram(_)
+            | State::Ntlm(_)
+            | State::Gssapi(_)
             | State::Complete => cause,
         }
     }
@@ -249,9 +301,12 @@ impl Exchange {
             State::Scram(_) => {
                 unfinished("the server accepted the login without proving that it knows the password")
             }
-            State::LoginUsernamePrompt | State::LoginPasswordPrompt | State::CramChallenge => {
-                unfinished("the server accepted the login before it was complete")
-            }
+            State::Gssapi(gssapi) if gssapi.is_agreed() => Ok(()),
+            State::LoginUsernamePrompt
+            | State::LoginPasswordPrompt
+            | State::CramChallenge
+            | State::Ntlm(_)
+            | State::Gssapi(_) => unfinished("the server accepted the login before it was complete"),
         }
     }
 }

@@ -13,7 +13,9 @@ use super::*;
 use crate::model::clock::Clock;
 use crate::model::host::HostSettings;
 use crate::model::name::{Address, Name};
-use crate::model::profile::{Authentication, Credentials, Endpoint, ServerKind};
+use crate::model::profile::{Credentials, Endpoint, ServerKind};
+use crate::model::secret::Secret;
+use crate::model::server::Login;
 use crate::net::loopback::host_settings;
 
 struct StoppedClock;

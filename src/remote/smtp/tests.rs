@@ -10,8 +10,9 @@ use crate::model::clock::Clock;
 use crate::model::host::HostSettings;
 use crate::model::name::Name;
 use crate::model::outbox::RecipientResult;
-use crate::model::profile::{Authentication, Credentials, ServerKind};
+use crate::model::profile::{Credentials, ServerKind};
 use crate::model::secret::Secret;
+use crate::model::server::Login;
 use crate::net::loopback::host_settings;
 
 struct StoppedClock;

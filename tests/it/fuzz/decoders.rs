@@ -176,12 +176,14 @@ fn pop3_login(said: &[u8]) {
         [Authentication::Auto, Authentication::Plain, Authentication::Login, Authentication::CramMd5];
     for (offer, wanted) in offers.iter().flat_map(|offer| wanted.map(|wanted| (offer, wanted))) {
         let password = password();
-        let who = || pop3::Credentials {
-            username: "anna",
-            password: &password,
-            nonce: Nonce::from_random([7; 18]),
+        let begun = || match pop3::choose_method(offer, wanted, Channel::Encrypted)? {
+            pop3::Method::UserPass => pop3::Authenticate::user_pass("anna", &password),
+            pop3::Method::Sasl(mechanism) => {
+                let nonce = Nonce::from_random([7; 18]);
+                let exchange = Exchange::new(mechanism, "anna", &password, nonce)?;
+                Ok(pop3::Authenticate::sasl(mechanism, exchange))
+            }
         };
-        let begun = || pop3::Authenticate::new(offer, wanted, Channel::Encrypted, who());
         if begun().is_ok() {
             hear(|| begun().unwrap_or_else(|_| panic!("it was begun before")), said);
         }

@@ -9,38 +9,23 @@ use mailplumb::model::server;
 
 use super::{ask, host, open, password};
 use crate::support::apache::Apache;
-use crate::support::kerberos::{ANNA, REALM, Realm, SERVICE};
-use crate::support::need::{Need, require, setting};
-use crate::support::program::outcome;
-
-const INSIDE: &str = "MAILPLUMB_TEST_REALM";
+use crate::support::kerberos::{ANNA, REALM, Realm, SERVICE, inside};
+use crate::support::need::{Need, require};
 
 /// Runs the calling test again in a process that belongs to a realm; `None` in the process without.
 fn in_realm(test: &str) -> Option<Inside> {
-    if let Some(at) = setting(INSIDE) {
-        let words: Vec<String> = at.to_string_lossy().split(' ').map(str::to_owned).collect();
+    if let Some(words) = inside() {
         return Some(Inside { words });
     }
     let Some(()) = require(Need::Kerberos) else { return None };
     let realm = Realm::start();
     let apache = Apache::start(&realm);
-    let program = std::env::current_exe().unwrap().display().to_string();
     let words = [
         apache.encrypted.to_string(),
         apache.certificate.authority.display().to_string(),
         realm.client_keytab().display().to_string(),
     ];
-    let arguments = [
-        format!("KRB5_CONFIG={}", realm.configuration().display()),
-        format!("{INSIDE}={}", words.join(" ")),
-        program,
-        "--exact".to_owned(),
-        format!("net::kerberos::{test}"),
-        "--nocapture".to_owned(),
-    ];
-    let (code, printed) = outcome("env", &arguments, "");
-    assert_eq!(code, Some(0), "{printed}\n{}", apache.errors());
-    assert!(printed.contains("1 passed"), "{printed}");
+    realm.run_again(&format!("net::kerberos::{test}"), &words, || apache.errors());
     None
 }
 

@@ -1,6 +1,7 @@
 //! Tests of this room, from outside.
 
 mod conformance;
+mod directory;
 mod errors;
 mod faults;
 mod imap;

@@ -72,6 +72,11 @@ impl Clock for StoppedClock {
     }
 }
 
+/// Of steps whose times do not matter.
+pub fn trace() -> Trace {
+    Trace::new(Arc::new(StoppedClock))
+}
+
 type Opened = (Result<(), RemoteError>, Vec<StepTaken>);
 
 impl Site {
@@ -146,7 +151,7 @@ impl Reach {
     /// Opens a session and closes it.
     async fn open(connectors: &Connectors, protocol: Protocol, there: &Destination) -> Opened {
         let connector = connectors.connector(there.kind).unwrap();
-        let mut trace = Trace::new(Arc::new(StoppedClock));
+        let mut trace = trace();
         let result = match protocol {
             Protocol::Imap | Protocol::Pop3 => match connector.receive(there, &mut trace).await {
                 Ok(session) => session.delete_and_close(&[]).await.map(|_| ()),

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
 use super::certificates::HOST;
-use super::need::program;
+use super::need::{program, setting};
 use super::program::{Server, outcome};
 use super::scratch;
 
@@ -12,7 +12,7 @@ pub const REALM: &str = "EXAMPLE.TEST";
 /// A user with a password.
 pub const ANNA: (&str, &str) = ("anna", "annas password");
 /// The account of the service, which has a key only.
-pub const SERVICE: &str = "mailplumb/host.example.test@EXAMPLE.TEST";
+pub const SERVICE: &str = "mailplumb@EXAMPLE.TEST";
 
 pub struct Realm {
     folder: tempfile::TempDir,
@@ -90,6 +90,31 @@ impl Realm {
     /// The key of [`SERVICE`].
     pub fn client_keytab(&self) -> PathBuf {
         self.folder.path().join("client.keytab")
+    }
+}
+
+const INSIDE: &str = "MAILPLUMB_TEST_REALM";
+
+/// What [`Realm::run_again`] was given; `None` in a process that belongs to no realm.
+pub fn inside() -> Option<Vec<String>> {
+    Some(setting(INSIDE)?.to_string_lossy().split(' ').map(str::to_owned).collect())
+}
+
+impl Realm {
+    /// Runs a test again, in a process of this realm: the library reads `KRB5_CONFIG` of its process. `evidence` is shown if
+    /// it fails.
+    pub fn run_again(&self, test: &str, words: &[String], evidence: impl Fn() -> String) {
+        let arguments = [
+            format!("KRB5_CONFIG={}", self.configuration().display()),
+            format!("{INSIDE}={}", words.join(" ")),
+            std::env::current_exe().unwrap().display().to_string(),
+            "--exact".to_owned(),
+            test.to_owned(),
+            "--nocapture".to_owned(),
+        ];
+        let (code, printed) = outcome("env", &arguments, "");
+        assert_eq!(code, Some(0), "{printed}\n{}", evidence());
+        assert!(printed.contains("1 passed"), "{printed}");
     }
 }
 
