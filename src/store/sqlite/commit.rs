@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use super::columns::to_json;
+use super::declaration;
 use crate::model::desired::ManifestDigest;
 use crate::model::footing::{Footing, Known};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::organization::Organization;
-use crate::model::pending::Standing;
+use crate::model::pending::{Standing, is_untested};
 use crate::model::plan::{Action, Effect, Overridden, PutMailbox};
 use crate::model::profile::Profile;
 use crate::model::revision::{Revision, StoreId};
@@ -26,7 +26,7 @@ pub(super) struct Commit {
     pub selection: Selection,
     pub overridden: Vec<Overridden>,
     pub steps: Vec<(Action, Write)>,
-    pub fingerprint: String,
+    pub fingerprint: Option<String>,
     pub secrets: BTreeMap<SecretRef, SealedValue>,
     pub bundles: Vec<(BundleDigest, SealedBundle)>,
     pub values: BTreeMap<SecretRef, ValueDigest>,
@@ -58,8 +58,8 @@ pub(super) struct Put {
     pub removes_mail: bool,
     /// In the order of [`Operation::ALL`].
     pub operations: [PutOperation; 3],
-    /// What it has if nothing of it was stored before.
-    pub footing: Option<Footing>,
+    /// What it has if nothing of it was stored before, and how many of its operations then wait for a test.
+    pub footing: (Option<Footing>, u8),
 }
 
 pub(super) struct PutOperation {
@@ -73,15 +73,7 @@ type States = HashMap<Name, Vec<(Operation, Standing)>>;
 
 impl Commit {
     pub(super) fn of(commit: RevisionCommit<'_>) -> Result<Self, StoreError> {
-        let mut states = States::new();
-        for (name, operation, state) in commit.states {
-            match states.get_mut(&name) {
-                Some(known) => known.push((operation, state)),
-                None => {
-                    states.insert(name, vec![(operation, state)]);
-                }
-            }
-        }
+        let mut states: States = commit.states.into_iter().collect();
         let plan = commit.plan;
         let steps = plan.steps.iter().map(|step| Ok((step.action, Write::of(&step.effect, &mut states)?)));
         let steps = steps.collect::<Result<_, StoreError>>()?;
@@ -153,9 +145,12 @@ impl Put {
             let Standing { state, pending } = known.state.as_ref()?;
             Some(Known { state, pending: pending.as_ref(), connection })
         });
+        let is_waiting = |state: &&Standing| is_untested(&state.state, state.pending.as_ref());
+        let untested = operations.iter().filter_map(|known| known.state.as_ref()).filter(is_waiting);
+        let footing = (footing, untested.map(|_| 1).sum());
         Ok(Self {
             name: put.mailbox.name.clone(),
-            declared: to_json(&put.mailbox)?,
+            declared: declaration::to_text(&put.mailbox)?,
             profile: put.mailbox.profile.clone(),
             renamed_from: put.renamed_from.clone(),
             replay_from: put.replay_from,

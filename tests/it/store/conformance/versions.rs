@@ -74,7 +74,7 @@ pub async fn pend(
             commit.kept.push(Kept { mailbox, operation: Operation::Incoming, secrets });
         }
     }
-    for (_, operation, standing) in &mut commit.states {
+    for (operation, standing) in commit.states.iter_mut().flat_map(|(_, states)| states) {
         if *operation == Operation::Incoming {
             *standing = waiting();
         }
@@ -218,7 +218,8 @@ pub async fn a_change_is_not_pending_without_a_version_that_works(world: &World)
     assert!(note(store, &change("anna", waiting())).await.is_err());
     let plan = plan(store, vec![put_effect("anna", "c2")]).await;
     let mut commit = commit_of(&plan, 4);
-    commit.states.iter_mut().for_each(|(_, _, standing)| *standing = waiting());
+    let states = commit.states.iter_mut().flat_map(|(_, states)| states);
+    states.for_each(|(_, standing)| *standing = waiting());
     assert!(store.commit_revision(&lease_state(store).await, commit).await.is_err());
     let anna = row(store, "anna").await;
     assert_eq!(anna.stored.operations[&Operation::Incoming].standing(), OperationState::Enabled.into());
