@@ -1,6 +1,7 @@
 //! Applying a plan: one revision, atomically.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::desired::Desired;
@@ -98,20 +99,40 @@ async fn commit(
         Provenance::Saved => Some(crate::plan::fingerprint(plan)),
     };
     let settings = engine.settings().await?;
-    let (mut states, mut kept) = (Vec::new(), Vec::new());
+    let (mut states, mut kept, mut shared) = (Vec::new(), Vec::new(), Shared::default());
     for step in &plan.steps {
         if let Effect::PutMailbox(put) = &step.effect {
             let after =
                 states_after(put, &before, |state, event| transition(state, &event, at, &settings.retry));
             kept.extend(kept_by(put, &before, &after));
             if !after.is_empty() {
-                states.push((put.mailbox.name.clone(), after));
+                let after = after.into_iter().map(|(operation, state)| (operation, shared.of(state)));
+                states.push((put.mailbox.name.clone(), after.collect()));
             }
         }
     }
     let openings = opening::openings(engine.store.as_ref(), &engine.secrets, desired, &secrets).await?;
     let commit = RevisionCommit { plan, fingerprint, secrets, openings, states, kept, at };
     engine.store.commit_revision(&held.lease, commit).await
+}
+
+/// The states that were met last, each once: the operations of new mailboxes nearly all begin with the same ones.
+#[derive(Default)]
+struct Shared(Vec<Arc<Standing>>);
+
+impl Shared {
+    const KEPT: usize = 8;
+
+    fn of(&mut self, standing: Standing) -> Arc<Standing> {
+        if let Some(known) = self.0.iter().find(|known| ***known == standing) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(standing);
+        if self.0.len() < Self::KEPT {
+            self.0.push(Arc::clone(&new));
+        }
+        new
+    }
 }
 
 /// What is stored of the mailboxes that a plan changes, and of all profiles.

@@ -7,6 +7,7 @@ pub mod sqlite;
 pub mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -100,7 +101,7 @@ pub struct RevisionCommit<'a> {
     /// What belongs to those ciphertexts.
     pub openings: Openings,
     /// What each operation of each put mailbox gets; one that is left out keeps what it has.
-    pub states: Vec<(Name, Vec<(Operation, Standing)>)>,
+    pub states: Vec<(Name, Vec<(Operation, Arc<Standing>)>)>,
     /// One for each of these whose change is pending.
     pub kept: Vec<Kept>,
     pub at: Timestamp,

@@ -2,6 +2,7 @@
 //! hundred thousand mailboxes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -66,10 +67,10 @@ pub(super) struct PutOperation {
     pub operation: Operation,
     pub connection: Option<String>,
     /// `None`: it keeps the one that it has.
-    pub state: Option<Standing>,
+    pub state: Option<Arc<Standing>>,
 }
 
-type States = HashMap<Name, Vec<(Operation, Standing)>>;
+type States = HashMap<Name, Vec<(Operation, Arc<Standing>)>>;
 
 impl Commit {
     pub(super) fn of(commit: RevisionCommit<'_>) -> Result<Self, StoreError> {
@@ -128,7 +129,7 @@ impl Write {
 }
 
 impl Put {
-    fn of(put: &PutMailbox, states: Vec<(Operation, Standing)>) -> Result<Self, StoreError> {
+    fn of(put: &PutMailbox, states: Vec<(Operation, Arc<Standing>)>) -> Result<Self, StoreError> {
         let mut operations = Operation::ALL.map(|operation| {
             let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
             PutOperation { operation, connection: connection.map(|digest| digest.0.clone()), state: None }
@@ -142,11 +143,11 @@ impl Put {
         let footing = Footing::of_operations(&put.mailbox, |operation| {
             let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
             let known = operations.iter().find(|known| known.operation == operation)?;
-            let Standing { state, pending } = known.state.as_ref()?;
+            let Standing { state, pending } = known.state.as_deref()?;
             Some(Known { state, pending: pending.as_ref(), connection })
         });
         let is_waiting = |state: &&Standing| is_untested(&state.state, state.pending.as_ref());
-        let untested = operations.iter().filter_map(|known| known.state.as_ref()).filter(is_waiting);
+        let untested = operations.iter().filter_map(|known| known.state.as_deref()).filter(is_waiting);
         let footing = (footing, untested.map(|_| 1).sum());
         Ok(Self {
             name: put.mailbox.name.clone(),

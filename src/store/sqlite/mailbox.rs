@@ -160,7 +160,7 @@ fn put_operation(
 ) -> Result<Reach, StoreError> {
     let operation = put.operation;
     let state = match (&put.state, &before) {
-        (Some(state), _) => state,
+        (Some(state), _) => &**state,
         (None, Some(before)) => &before.standing,
         (None, None) => return Err(without_state(name, operation)),
     };

@@ -1,6 +1,7 @@
 //! Declared things, plans and messages for the tests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -205,7 +206,10 @@ pub fn commit_of(plan: &Plan, second: i64) -> RevisionCommit<'_> {
                 Some(_) => OperationState::AwaitingTest(Awaiting::Test),
                 None => OperationState::Off(OffReason::MethodNone),
             };
-            let after = put.operations.iter().map(|(operation, planned)| (*operation, state(planned).into()));
+            let after = put
+                .operations
+                .iter()
+                .map(|(operation, planned)| (*operation, Arc::new(state(planned).into())));
             states.push((put.mailbox.name.clone(), after.collect()));
         }
     }

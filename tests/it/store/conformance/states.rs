@@ -1,7 +1,5 @@
 //! States of operations, alerts, test messages and figures.
 
-use std::collections::BTreeSet;
-
 use mailplumb::model::alert::{Alert, AlertLevel};
 use mailplumb::model::operation::{Operation, OperationState};
 use mailplumb::model::outbox::OutgoingState;
