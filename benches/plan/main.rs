@@ -3,6 +3,7 @@
 //! Options: `--max N` leaves larger manifests out, `--runs N` (default 5), `--no-peers`, `--out FILE`, `--scratch FOLDER` (kept).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own that prints figures")]
 
+mod errors;
 mod floor;
 mod generate;
 mod measure;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["rusage", ..] => return measure::rusage(&arguments[1..]),
         ["events", folder] => floor::events(Path::new(folder)).map(|events| println!("{events} events")),
         ["stat", folder] => floor::stat(Path::new(folder)).map(|bytes| println!("{bytes} bytes")),
+        ["errors", folder] => errors::printed(Path::new(folder)).map(|usage| measure::print(0, usage)),
         ["generate", folder, mailboxes, layout] => generated(folder, mailboxes, layout),
         options => Options::parse(options).and_then(|options| options.measure()),
     };
@@ -108,9 +110,8 @@ impl Options {
             }
         }
         if self.max >= 100_000 {
-            for (estate, case) in scenarios::mistakes(&scratch, &own)? {
-                cases.extend(self.rounds(&estate, vec![case])?);
-            }
+            let (estate, mistakes) = scenarios::mistakes(&scratch, &own)?;
+            cases.extend(self.rounds(&estate, mistakes)?);
         }
         let peers = if self.peers { self.beside(&scratch) } else { Vec::new() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

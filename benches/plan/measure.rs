@@ -25,6 +25,16 @@ pub struct Work {
     pub folder: Option<String>,
     /// Exit codes that mean that the work was done.
     pub codes: Vec<i32>,
+    pub figures: Figures,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figures {
+    /// The whole process.
+    Whole,
+    /// What it prints itself, as [`rusage`] does.
+    Printed,
 }
 
 impl Work {
@@ -34,7 +44,12 @@ impl Work {
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             folder: None,
             codes: vec![0],
+            figures: Figures::Whole,
         }
+    }
+
+    pub fn printed(self) -> Self {
+        Self { figures: Figures::Printed, ..self }
     }
 
     pub fn codes(mut self, codes: &[i32]) -> Self {
@@ -50,8 +65,15 @@ impl Work {
 
 /// Runs the work once.
 pub fn run(work: &Work) -> io::Result<Usage> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("rusage").arg(&work.program).args(&work.arguments).stderr(Stdio::null());
+    let mut command = match work.figures {
+        Figures::Printed => Command::new(&work.program),
+        Figures::Whole => {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg("rusage").arg(&work.program);
+            command
+        }
+    };
+    command.args(&work.arguments).stderr(Stdio::null());
     if let Some(folder) = &work.folder {
         command.current_dir(folder);
     }
@@ -71,9 +93,24 @@ pub fn rusage(command: &[String]) -> ExitCode {
     let Some((program, arguments)) = command.split_first() else { return ExitCode::from(64) };
     let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let Ok(status) = status else { return ExitCode::FAILURE };
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return ExitCode::FAILURE };
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    let cpu = seconds(usage.user_time()) + seconds(usage.system_time());
-    println!("{} {cpu:.6} {}", status.code().unwrap_or(-1), usage.max_rss());
+    let Ok(usage) = usage_of(UsageWho::RUSAGE_CHILDREN) else { return ExitCode::FAILURE };
+    print(status.code().unwrap_or(-1), usage);
     ExitCode::SUCCESS
+}
+
+/// Prints what [`run`] reads.
+pub fn print(code: i32, usage: Usage) {
+    println!("{code} {:.6} {}", usage.cpu_seconds, usage.peak_kib);
+}
+
+/// What this process took until now.
+pub fn of_this_process() -> io::Result<Usage> {
+    usage_of(UsageWho::RUSAGE_SELF)
+}
+
+fn usage_of(who: UsageWho) -> io::Result<Usage> {
+    let usage = getrusage(who)?;
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    let cpu_seconds = seconds(usage.user_time()) + seconds(usage.system_time());
+    Ok(Usage { cpu_seconds, peak_kib: usage.max_rss() as f64 })
 }

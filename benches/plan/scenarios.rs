@@ -30,6 +30,8 @@ pub enum Prepare {
     /// As [`Prepare::Change`], and the plan of the change is saved.
     SavePlan,
     ForgetStore,
+    /// What was read is remembered.
+    Remember,
 }
 
 /// A manifest with its store, in a folder of its own.
@@ -109,6 +111,7 @@ impl Estate {
     pub fn prepare(&self, what: Prepare) -> io::Result<()> {
         match what {
             Prepare::Nothing => Ok(()),
+            Prepare::Remember => self.run(&["plan"]),
             Prepare::ForgetReading => match fs::remove_file(self.folder.join(".mailplumb/reading.cache")) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 Ok(()) | Err(_) => Ok(()),
@@ -160,6 +163,11 @@ impl Estate {
                 Prepare::SavePlan,
             ),
             self.case("create all, tests deferred", self.mailplumb(&defer), Prepare::ForgetStore),
+            self.case(
+                "plan, nothing changed, all tests wait, warm",
+                self.mailplumb(&["plan"]),
+                Prepare::Remember,
+            ),
         ]
     }
 }
@@ -168,35 +176,37 @@ pub const EVENTS: &str = "bare parser events over the same bytes";
 pub const STAT: &str = "bare stat walk over the same files";
 pub const COLD: &str = "plan, nothing changed, cold";
 
-/// A file of 29 MB, read with and without twenty mistakes in it: the difference is what finding and printing them takes.
-pub fn mistakes(scratch: &Path, own: &Path) -> io::Result<Vec<(Estate, Case)>> {
+/// A file of 29 MB, read with and without twenty mistakes in it, and what showing them takes once it was read.
+pub fn mistakes(scratch: &Path, own: &Path) -> io::Result<(Estate, Vec<Case>)> {
     const MAILBOXES: usize = 172_000;
-    const MISTAKES: usize = 20;
-    let mut cases = Vec::new();
-    for (name, broken) in [("validate 29 MB", false), ("validate 29 MB with 20 errors", true)] {
-        let folder = scratch.join(if broken { "mistakes" } else { "faultless" });
-        let estate = Estate { folder, mailboxes: MAILBOXES, layout: Layout::OneFile };
+    let estate = |name: &str| -> io::Result<Estate> {
+        let estate = Estate { folder: scratch.join(name), mailboxes: MAILBOXES, layout: Layout::OneFile };
         estate.write(Version::First)?;
-        if broken {
-            let path = estate.folder.join("mail.yaml");
-            let mut text = fs::read_to_string(&path)?;
-            for nth in 0..MISTAKES {
-                let at = text.len() / (MISTAKES + 1) * (nth + 1);
-                if let Some(found) = text[at..].find("  approved:") {
-                    text.replace_range(at + found..at + found + 11, "  aproved: ");
-                }
-            }
-            fs::write(path, text)?;
-        } else {
-            let folder = estate.folder.display().to_string();
-            let work = Work::new(own, &["events", &folder]);
-            let case = estate.case(EVENTS, work, Prepare::Nothing);
-            let twin = Estate { folder: estate.folder.clone(), ..estate };
-            cases.push((twin, case));
+        Ok(estate)
+    };
+    let (faultless, broken) = (estate("faultless")?, estate("mistakes")?);
+    misspell(&broken.folder.join("mail.yaml"))?;
+    let shown = |estate: &Estate| estate.folder.display().to_string();
+    let printed = Work::new(own, &["errors", &shown(&broken)]).printed();
+    let case = |name, work| faultless.case(name, work, Prepare::Nothing);
+    let cases = vec![
+        case(EVENTS, Work::new(own, &["events", &shown(&faultless)])),
+        case("validate 29 MB", faultless.mailplumb(&["validate"])),
+        case("validate 29 MB with 20 errors", broken.mailplumb(&["validate"]).codes(&[1])),
+        case("printing 20 errors of 29 MB, once it was read", printed),
+    ];
+    Ok((faultless, cases))
+}
+
+/// Twenty keys, spread over the file.
+fn misspell(path: &Path) -> io::Result<()> {
+    const MISTAKES: usize = 20;
+    let mut text = fs::read_to_string(path)?;
+    for nth in 0..MISTAKES {
+        let at = text.len() / (MISTAKES + 1) * (nth + 1);
+        if let Some(found) = text[at..].find("  approved:") {
+            text.replace_range(at + found..at + found + 11, "  aproved: ");
         }
-        let work = estate.mailplumb(&["validate"]).codes(&[i32::from(broken)]);
-        let case = estate.case(name, work, Prepare::Nothing);
-        cases.push((estate, case));
     }
-    Ok(cases)
+    fs::write(path, text)
 }

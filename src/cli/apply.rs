@@ -9,15 +9,16 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::confirm::{self, Input};
-use super::context::{run, shown};
+use super::context::{read, run, shown};
 use super::exit::{DONE, Failure, Outcome};
 use super::plan::Making;
 use super::progress::Progress;
 use super::report::Applied;
 use super::{Format, Global, output, saved};
+use crate::engine::Engine;
+use crate::engine::apply::{self, Provenance};
 use crate::engine::lease::Held;
 use crate::engine::run::{Unfinished, defer, unfinished, waiting};
-use crate::engine::{Engine, apply};
 use crate::model::desired::Desired;
 use crate::model::host::HostSettings;
 use crate::model::lease::LeaseScope;
@@ -25,6 +26,7 @@ use crate::model::ledger::RunKind;
 use crate::model::name::Name;
 use crate::model::plan::Plan;
 use crate::plan::render;
+use crate::store::Store as _;
 use crate::store::sqlite::Open;
 
 /// Change the stored state, then test and enable the mailboxes
@@ -123,7 +125,7 @@ impl Apply {
             return Err(apply::ApplyError::Blocked(plan.blocked.clone()).into());
         }
         if plan.is_empty() {
-            return self.conclude(&Applied { plan: Some(&plan), ..Applied::default() });
+            return self.without_change(global, &plan);
         }
         if self.plan.is_none() && !self.auto_approve {
             confirm::confirm(&plan, if self.input { Input::Terminal } else { Input::Never })?;
@@ -161,6 +163,25 @@ impl Apply {
         }
     }
 
+    /// Nothing is to be stored, and so nothing to be asked. What waits for its test is tested all the same.
+    fn without_change(&self, global: &Global, plan: &Plan) -> Outcome {
+        let mut applied = Applied { plan: Some(plan), ..Applied::default() };
+        // A part is planned by whoever wants nothing else to be touched.
+        let waiting = match (self.tests, plan.selection.is_everything(), global.store_if_there()?) {
+            (Tests::Now, true, Some(store)) => read(async { Ok(store.waiting().await?) })?,
+            (Tests::Now, true, None) | (Tests::Now, false, _) | (Tests::Defer, _, _) => Vec::new(),
+        };
+        if waiting.is_empty() {
+            return self.conclude(&applied);
+        }
+        let (engine, progress) = watched(global.engine("apply", Open::Existing)?);
+        run(engine.stopping.clone(), async {
+            let waiting = waiting.into_iter().collect();
+            applied.report = super::test::tests(&engine, &progress, RunKind::Apply, waiting).await?;
+            self.conclude(&applied)
+        })
+    }
+
     async fn execute(
         &self,
         engine: Arc<Engine>,
@@ -168,7 +189,11 @@ impl Apply {
         plan: &Plan,
         desired: &Desired,
     ) -> Outcome {
-        let revision = apply::apply_within(&engine, plan, desired, self.lock_timeout).await?;
+        let provenance = match &self.plan {
+            Some(_) => Provenance::Saved,
+            None => Provenance::Fresh,
+        };
+        let revision = apply::apply_within(&engine, (plan, provenance), desired, self.lock_timeout).await?;
         let mut applied = Applied { plan: Some(plan), revision: Some(revision), ..Applied::default() };
         let waiting = waiting(&engine).await?;
         match self.tests {

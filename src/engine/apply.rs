@@ -1,6 +1,7 @@
 //! Applying a plan: one revision, atomically.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::desired::Desired;
@@ -33,15 +34,24 @@ pub enum ApplyError {
     Store(#[from] StoreError),
 }
 
-/// Applies a plan. `desired` supplies the ciphertexts that the plan names by their digests.
-pub async fn apply(engine: &Engine, plan: &Plan, desired: &Desired) -> Result<Revision, ApplyError> {
-    apply_within(engine, plan, desired, Duration::ZERO).await
+/// Where a plan comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// It was made just now, and is gone when it was applied.
+    Fresh,
+    /// It was read from a file, and may come again.
+    Saved,
 }
 
-/// The same, and waits up to so long for somebody else who is changing the state.
+/// Applies a plan that was made just now. `desired` supplies the ciphertexts that the plan names by their digests.
+pub async fn apply(engine: &Engine, plan: &Plan, desired: &Desired) -> Result<Revision, ApplyError> {
+    apply_within(engine, (plan, Provenance::Fresh), desired, Duration::ZERO).await
+}
+
+/// The same of any plan, and waits up to so long for somebody else who is changing the state.
 pub async fn apply_within(
     engine: &Engine,
-    plan: &Plan,
+    (plan, provenance): (&Plan, Provenance),
     desired: &Desired,
     lock_wait: Duration,
 ) -> Result<Revision, ApplyError> {
@@ -50,7 +60,7 @@ pub async fn apply_within(
     }
     let secrets = sealed_values(plan, desired)?;
     let held = Held::acquire_within(engine, &LeaseScope::State, lock_wait).await?;
-    let revision = commit(engine, &held, plan, desired, secrets).await;
+    let revision = commit(engine, &held, (plan, provenance), (desired, secrets)).await;
     held.release(engine).await;
     let revision = revision?;
     let count = |action: Action| {
@@ -76,29 +86,53 @@ fn is_counted(target: &Target, action: Action, wanted: Action) -> bool {
 async fn commit(
     engine: &Engine,
     held: &Held,
-    plan: &Plan,
-    desired: &Desired,
-    secrets: Vec<(SecretRef, SealedValue)>,
+    (plan, provenance): (&Plan, Provenance),
+    (desired, secrets): (&Desired, Vec<(SecretRef, SealedValue)>),
 ) -> Result<Revision, StoreError> {
     let before = Before {
         mailboxes: engine.store.stored_among(known_before(plan)).await?,
         profiles: engine.store.profiles().await?,
     };
     let at = engine.clock.now();
-    let fingerprint = crate::plan::fingerprint(plan);
+    let fingerprint = match provenance {
+        Provenance::Fresh => None,
+        Provenance::Saved => Some(crate::plan::fingerprint(plan)),
+    };
     let settings = engine.settings().await?;
-    let (mut states, mut kept) = (Vec::new(), Vec::new());
+    let (mut states, mut kept, mut shared) = (Vec::new(), Vec::new(), Shared::default());
     for step in &plan.steps {
         if let Effect::PutMailbox(put) = &step.effect {
             let after =
                 states_after(put, &before, |state, event| transition(state, &event, at, &settings.retry));
             kept.extend(kept_by(put, &before, &after));
-            states.extend(after);
+            if !after.is_empty() {
+                let after = after.into_iter().map(|(operation, state)| (operation, shared.of(state)));
+                states.push((put.mailbox.name.clone(), after.collect()));
+            }
         }
     }
     let openings = opening::openings(engine.store.as_ref(), &engine.secrets, desired, &secrets).await?;
     let commit = RevisionCommit { plan, fingerprint, secrets, openings, states, kept, at };
     engine.store.commit_revision(&held.lease, commit).await
+}
+
+/// The states that were met last, each once: the operations of new mailboxes nearly all begin with the same ones.
+#[derive(Default)]
+struct Shared(Vec<Arc<Standing>>);
+
+impl Shared {
+    const KEPT: usize = 8;
+
+    fn of(&mut self, standing: Standing) -> Arc<Standing> {
+        if let Some(known) = self.0.iter().find(|known| ***known == standing) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(standing);
+        if self.0.len() < Self::KEPT {
+            self.0.push(Arc::clone(&new));
+        }
+        new
+    }
 }
 
 /// What is stored of the mailboxes that a plan changes, and of all profiles.
@@ -134,7 +168,7 @@ fn states_after(
     put: &PutMailbox,
     stored: &Before,
     next: impl Fn(&Standing, StateEvent) -> Standing,
-) -> Vec<(Name, Operation, Standing)> {
+) -> Vec<(Operation, Standing)> {
     let before = stored.mailboxes.get(stored_name(put));
     put.operations
         .iter()
@@ -145,21 +179,21 @@ fn states_after(
             let standing = known.map_or_else(new, StoredOperation::standing);
             let after = next(&standing, StateEvent::Declared(planned.readiness));
             let stays = known.is_some() && after == standing;
-            (!stays).then(|| (put.mailbox.name.clone(), *operation, after))
+            (!stays).then_some((*operation, after))
         })
         .collect()
 }
 
 /// Which operations of a mailbox go on with what is declared before the commit.
-fn kept_by(put: &PutMailbox, stored: &Before, after: &[(Name, Operation, Standing)]) -> Vec<Kept> {
+fn kept_by(put: &PutMailbox, stored: &Before, after: &[(Operation, Standing)]) -> Vec<Kept> {
     let name = stored_name(put);
     let Some(before) = stored.mailboxes.get(name).map(|known| &known.declared) else { return Vec::new() };
     let profile = before.profile.as_ref().and_then(|profile| stored.profiles.get(profile));
     let Some(profile) = profile else { return Vec::new() };
     after
         .iter()
-        .filter(|(_, _, standing)| standing.pending.is_some())
-        .map(|(_, operation, _)| Kept {
+        .filter(|(_, standing)| standing.pending.is_some())
+        .map(|(operation, _)| Kept {
             mailbox: name.clone(),
             operation: *operation,
             secrets: connection::secrets_used(profile, before, *operation).into_iter().cloned().collect(),

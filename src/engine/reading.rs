@@ -39,6 +39,16 @@ pub enum Against<'a> {
     Nothing,
 }
 
+impl Against<'_> {
+    /// Whether no mailbox is stored that one of the manifest could be equal to.
+    fn has_no_mailbox(&self) -> bool {
+        match self {
+            Self::Stored(outline) => outline.footings.is_empty(),
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// Reads a manifest as far as it has changed since it was last read beside a store, and remembers that.
 pub fn survey(
     source: &dyn Source,
@@ -48,7 +58,9 @@ pub fn survey(
 ) -> Result<Survey, SourceError> {
     let about = about(policy, against);
     let mut counter = Counter::new(policy, against);
-    let mut memory = source.recall().and_then(|bytes| Memory::parse(&bytes));
+    // What is remembered before any mailbox is stored would not hold afterwards: their secrets are not stored either.
+    let remembers = source.remembers() && !against.has_no_mailbox();
+    let mut memory = if remembers { source.recall().and_then(|bytes| Memory::parse(&bytes)) } else { None };
     if let Some(memory) = &mut memory {
         let holds = about.is_none_or(|about| memory.about == about);
         memory.retain(|known| holds && counter.rows.leaves_out(known.name(), Some(&known.outlook.footing)));
@@ -59,8 +71,7 @@ pub fn survey(
             file.stamp.filter(|_| file.is_whole())
         };
         let found = source.load_changed(&known)?;
-        let remembering =
-            if source.remembers() { Remembering::On(memory.as_ref()) } else { Remembering::Off };
+        let remembering = if remembers { Remembering::On(memory.as_ref()) } else { Remembering::Off };
         let input = Input { files: &found, remembering, about: about.unwrap_or_default() };
         let (reading, fresh) = match manifest::read_compared(input, host, &mut counter) {
             Compared::ReadAll if memory.is_some() => {
@@ -241,6 +252,8 @@ impl<'s> Sieve for Counter<'s> {
         self.rest = Rest::default();
         let behind = match &mut self.rows {
             Rows::Nothing => None,
+            // Nothing is stored that a mailbox could be equal to.
+            Rows::Stored(rows) if rows.outline.footings.is_empty() => None,
             Rows::Stored(rows) => {
                 rows.is_out.fill(false);
                 let profiles = behind.profiles.values().map(|declared| &declared.value);
@@ -269,8 +282,9 @@ impl Sifting for Counting<'_, '_> {
     fn leaves_out(&mut self, name: &str, outlook: Option<&Outlook>) -> bool {
         if let Rows::Stored(rows) = self.rows {
             let Some(nth) = rows.find(name, outlook.map(|outlook| &outlook.footing)) else { return false };
-            if let Some(is_out) = rows.is_out.get_mut(nth) {
+            if let (Some(is_out), Some(row)) = (rows.is_out.get_mut(nth), rows.outline.footings.get(nth)) {
                 *is_out = true;
+                self.rest.untested.add(row.untested);
             }
         }
         self.rest.mailboxes += 1;

@@ -21,8 +21,8 @@ pub enum Bearing {
     Off(OffReason),
     /// It waits for a connector, whatever its connection is.
     NoConnector,
-    /// It is enabled with this connection.
-    Driven(Mark),
+    /// It is enabled with this connection, or waits for the first test of it.
+    Connected(Mark),
 }
 
 /// The first half of a connection's digest: enough to tell it from all others.
@@ -53,7 +53,7 @@ pub struct Outlook {
 
 /// Counts up whenever what a footing covers changes, be it the order of an enum's values, so that a former one is never
 /// taken for one of these.
-const FORM: u8 = 2;
+const FORM: u8 = 3;
 
 impl Footing {
     /// The footing of a declared mailbox with these operations, in the order of [`Operation::ALL`].
@@ -65,7 +65,7 @@ impl Footing {
             match bearing {
                 Bearing::Off(reason) => text.tags(&[1, off(*reason)]),
                 Bearing::NoConnector => text.tags(&[2]),
-                Bearing::Driven(mark) => {
+                Bearing::Connected(mark) => {
                     text.tags(&[3]);
                     text.tags(&mark.0);
                 }
@@ -115,24 +115,20 @@ pub struct Known<'o> {
 fn bearing(known: Known<'_>) -> Option<Bearing> {
     let Known { state, pending, connection } = known;
     match pending {
-        None => {}
+        None | Some(Pending::Waiting { awaiting: Awaiting::Test | Awaiting::NoIdentity, since: _ }) => {}
         Some(Pending::Waiting { awaiting: Awaiting::NoConnector, since: _ }) => {
             return Some(Bearing::NoConnector);
         }
-        Some(
-            Pending::Waiting { awaiting: Awaiting::Test | Awaiting::NoIdentity, since: _ }
-            | Pending::Failed { .. },
-        ) => return None,
+        Some(Pending::Failed { .. }) => return None,
     }
     match state {
         OperationState::Off(reason) => Some(Bearing::Off(*reason)),
         OperationState::AwaitingTest(Awaiting::NoConnector) => Some(Bearing::NoConnector),
-        OperationState::Enabled | OperationState::Retrying { .. } => {
-            connection.map(|connection| Bearing::Driven(Mark::of(connection)))
-        }
-        OperationState::AwaitingTest(Awaiting::Test | Awaiting::NoIdentity)
-        | OperationState::Testing
-        | OperationState::Disabled(_) => None,
+        OperationState::Enabled
+        | OperationState::Retrying { .. }
+        | OperationState::AwaitingTest(Awaiting::Test | Awaiting::NoIdentity)
+        | OperationState::Testing => connection.map(|connection| Bearing::Connected(Mark::of(connection))),
+        OperationState::Disabled(_) => None,
     }
 }
 

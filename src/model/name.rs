@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::limits;
 
 /// A slug: `metadata.name` of a document. 1–63 characters of `a–z`, `0–9`, `-` and `.`, beginning and ending
 /// with a letter or digit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Name(String);
 
 impl Name {
@@ -47,6 +47,13 @@ impl TryFrom<String> for Name {
     }
 }
 
+/// Without a copy: a plan of a large estate writes very many.
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 impl From<Name> for String {
     fn from(name: Name) -> Self {
         name.0
@@ -61,8 +68,8 @@ impl fmt::Display for Name {
 
 /// An e-mail address (`local@domain`). It keeps its spelling; [`Address::key`] is what two addresses are
 /// compared by, because mail systems do not distinguish case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Address(String);
 
 impl Address {
@@ -112,6 +119,13 @@ impl TryFrom<String> for Address {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
         Self::check(&text).map(|()| Self(text))
+    }
+}
+
+/// Without a copy: a plan of a large estate writes very many.
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

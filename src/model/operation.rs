@@ -99,6 +99,16 @@ pub enum Awaiting {
     NoIdentity,
 }
 
+impl Awaiting {
+    /// Whether this version can run the test.
+    pub fn is_for_test(self) -> bool {
+        match self {
+            Self::Test | Self::NoIdentity => true,
+            Self::NoConnector => false,
+        }
+    }
+}
+
 impl OperationState {
     /// Whether the engine works on it in its cycles.
     pub fn is_driven(&self) -> bool {

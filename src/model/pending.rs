@@ -30,6 +30,22 @@ pub enum Pending {
     },
 }
 
+/// Whether what is declared of an operation waits for a test that has not failed: it takes place without anybody's doing.
+pub fn is_untested(state: &OperationState, pending: Option<&Pending>) -> bool {
+    match pending {
+        Some(Pending::Waiting { awaiting, since: _ }) => awaiting.is_for_test(),
+        Some(Pending::Failed { .. }) => false,
+        None => match state {
+            OperationState::AwaitingTest(awaiting) => awaiting.is_for_test(),
+            OperationState::Testing => true,
+            OperationState::Off(_)
+            | OperationState::Enabled
+            | OperationState::Retrying { .. }
+            | OperationState::Disabled(_) => false,
+        },
+    }
+}
+
 impl Pending {
     /// Whether a test would be useful now.
     pub fn needs_test(&self) -> bool {

@@ -125,9 +125,9 @@ pub struct FieldChange {
     /// Dotted, in the manifest's spelling: `imapSmtp.incoming.host`.
     pub field: Cow<'static, str>,
     /// `None`: was not there.
-    pub before: Option<String>,
-    /// `None`: is no longer there.
-    pub after: Option<String>,
+    pub before: Option<Cow<'static, str>>,
+    /// `None`: is no longer there. Most of what a new mailbox has is one of a few words.
+    pub after: Option<Cow<'static, str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::mailbox::Mailbox;
 use super::name::{Address, Name};
 use super::operation::{ConnectionDigest, Operation, OperationState};
 use super::organization::Organization;
-use super::pending::{Pending, Standing};
+use super::pending::{Pending, Standing, is_untested};
 use super::profile::Profile;
 use super::revision::{Revision, StoreId};
 use super::secret::{SecretDigest, SecretRef};
@@ -66,6 +66,8 @@ pub struct FootingRow {
     pub name: Name,
     /// `None`: one of its operations calls for a step by itself.
     pub footing: Option<Footing>,
+    /// How many of its operations wait for a test that has not failed.
+    pub untested: u8,
 }
 
 impl Outline {
@@ -74,6 +76,7 @@ impl Outline {
         let row = |(name, mailbox): (Name, StoredMailbox)| FootingRow {
             name,
             footing: Footing::of_stored(&mailbox),
+            untested: mailbox.untested(),
         };
         let footings = std::mem::take(&mut stored.mailboxes).into_iter().map(row).collect();
         Self { stored, footings }
@@ -106,9 +109,21 @@ pub struct StoredOperation {
     pub cycle_at: Option<Timestamp>,
 }
 
+impl StoredMailbox {
+    /// How many of its operations wait for a test that has not failed.
+    pub fn untested(&self) -> u8 {
+        self.operations.values().map(|operation| u8::from(operation.is_untested())).sum()
+    }
+}
+
 impl StoredOperation {
     pub fn standing(&self) -> Standing {
         Standing { state: self.state.clone(), pending: self.pending.clone() }
+    }
+
+    /// Whether what is declared waits for a test that has not failed.
+    pub fn is_untested(&self) -> bool {
+        is_untested(&self.state, self.pending.as_ref())
     }
 
     /// Whether a test of what is declared would be useful now.

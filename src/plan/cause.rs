@@ -18,13 +18,8 @@ pub(super) enum Cause {
     /// The mailbox's own part of the connection.
     Connection,
     NeverTested,
-    NotTestedSince,
-    NoIdentity,
-    Interrupted,
     Failed(Box<FailureSummary>),
-    /// A change that was declared before waits for its test, while the former version works on.
-    Waits,
-    WaitsForIdentity,
+    /// Of a change that was declared before, while the former version works on.
     ChangeFailed {
         failure: Box<FailureSummary>,
         attempts: u16,
@@ -42,26 +37,25 @@ impl Cause {
     /// Why the stored state calls for a test although the connection is the same; `None`: it does not.
     pub fn of_state(known: &StoredOperation, profile: Option<&Name>, kind: ServerKind) -> Option<Self> {
         match &known.state {
-            OperationState::Enabled | OperationState::Retrying { .. } => None,
+            OperationState::Enabled
+            | OperationState::Retrying { .. }
+            | OperationState::AwaitingTest(Awaiting::Test | Awaiting::NoIdentity)
+            | OperationState::Testing => None,
             OperationState::Off(reason) => Some(Self::TurnedOn(*reason, profile.cloned())),
-            OperationState::AwaitingTest(Awaiting::Test) => {
-                Some(known.tested_at.map_or(Self::NeverTested, |_| Self::NotTestedSince))
-            }
             OperationState::AwaitingTest(Awaiting::NoConnector) => Some(Self::ConnectorAvailable(kind)),
-            OperationState::AwaitingTest(Awaiting::NoIdentity) => Some(Self::NoIdentity),
-            OperationState::Testing => Some(Self::Interrupted),
             OperationState::Disabled(failure) => Some(Self::Failed(Box::new(failure.clone()))),
         }
     }
 
-    /// Why a change that an earlier apply declared calls for a test.
-    pub fn of_pending(pending: &Pending, kind: ServerKind) -> Self {
+    /// Why a change that an earlier apply declared calls for a test; `None`: it has one already, which waits.
+    pub fn of_pending(pending: &Pending, kind: ServerKind) -> Option<Self> {
         match pending {
-            Pending::Waiting { awaiting: Awaiting::Test, since: _ } => Self::Waits,
-            Pending::Waiting { awaiting: Awaiting::NoIdentity, since: _ } => Self::WaitsForIdentity,
-            Pending::Waiting { awaiting: Awaiting::NoConnector, since: _ } => Self::ConnectorAvailable(kind),
+            Pending::Waiting { awaiting: Awaiting::Test | Awaiting::NoIdentity, since: _ } => None,
+            Pending::Waiting { awaiting: Awaiting::NoConnector, since: _ } => {
+                Some(Self::ConnectorAvailable(kind))
+            }
             Pending::Failed { failure, attempts, at: _ } => {
-                Self::ChangeFailed { failure: Box::new(failure.clone()), attempts: *attempts }
+                Some(Self::ChangeFailed { failure: Box::new(failure.clone()), attempts: *attempts })
             }
         }
     }
@@ -72,14 +66,7 @@ impl Cause {
             Self::Secret(secret) => format!("secret `{secret}` changed"),
             Self::Connection => "what the last test proved has changed".to_owned(),
             Self::NeverTested => "never tested".to_owned(),
-            Self::NotTestedSince => "not tested since it last changed".to_owned(),
-            Self::NoIdentity => "no identity was at hand for the last test".to_owned(),
-            Self::Interrupted => "the last test was interrupted".to_owned(),
             Self::Failed(failure) => format!("last test failed at {}: {}", failure.step, failure.cause),
-            Self::Waits => "its change is applied and waits for its test".to_owned(),
-            Self::WaitsForIdentity => {
-                "its change is applied, and no identity was at hand for its test".to_owned()
-            }
             Self::ChangeFailed { failure, attempts } => {
                 let times = if *attempts > 1 { format!(" {attempts} times, last") } else { String::new() };
                 format!("its change failed its test{times} at {}: {}", failure.step, failure.cause)
@@ -107,12 +94,7 @@ impl Cause {
             },
             Self::Connection
             | Self::NeverTested
-            | Self::NotTestedSince
-            | Self::NoIdentity
-            | Self::Interrupted
             | Self::Failed(_)
-            | Self::Waits
-            | Self::WaitsForIdentity
             | Self::ChangeFailed { .. }
             | Self::ChangedBack
             | Self::ConnectorAvailable(_)

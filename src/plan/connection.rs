@@ -70,7 +70,8 @@ impl<'a> Outline<'a> {
     }
 
     pub fn digest(&self, mailbox: &Mailbox, secrets: &BTreeMap<SecretRef, SecretDigest>) -> ConnectionDigest {
-        ConnectionDigest(self.hash(mailbox, secrets).to_hex().to_string())
+        // As text it is written out at once: there are two for each mailbox.
+        ConnectionDigest(self.hash(mailbox, secrets).to_hex().as_str().to_owned())
     }
 
     pub fn hash(&self, mailbox: &Mailbox, secrets: &BTreeMap<SecretRef, SecretDigest>) -> blake3::Hash {

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::mailbox::{Lifecycle, Mailbox, MailboxCredentials, MailboxKind};
+use crate::model::mailbox::{
+    Accept, ActMethod, IncomingMethod, Lifecycle, Mailbox, MailboxCredentials, MailboxKind, OutgoingMethod,
+};
 use crate::model::organization::Organization;
 use crate::model::plan::FieldChange;
 use crate::model::profile::{Endpoint, Profile, Protocol, Server};
@@ -18,7 +20,7 @@ use crate::model::profile::{Endpoint, Profile, Protocol, Server};
 pub type Fields = BTreeMap<String, String>;
 
 /// One of them. There may be very many that have the same path.
-type Field = (Cow<'static, str>, String);
+type Field = (Cow<'static, str>, Cow<'static, str>);
 
 pub(super) fn organization_changes(before: Option<&Organization>, after: &Organization) -> Vec<FieldChange> {
     changes(before.map(organization), organization(after))
@@ -44,28 +46,30 @@ pub(super) fn mailbox_changes(before: Option<&Mailbox>, after: &Mailbox) -> Vec<
 
 fn changes(before: Option<Fields>, mut after: Fields) -> Vec<FieldChange> {
     let Some(before) = before else {
-        return created(after.into_iter().map(|(field, value)| (field.into(), value)));
+        return created(after.into_iter().map(|(field, value)| (field.into(), value.into())).collect());
     };
     let mut changes = Vec::new();
     for (field, old) in before {
         let new = after.remove(&field);
         if new.as_ref() != Some(&old) {
-            changes.push(FieldChange { field: field.into(), before: Some(old), after: new });
+            let (before, after) = (Some(old.into()), new.map(Into::into));
+            changes.push(FieldChange { field: field.into(), before, after });
         }
     }
     changes.extend(after.into_iter().map(|(field, new)| FieldChange {
         field: field.into(),
         before: None,
-        after: Some(new),
+        after: Some(new.into()),
     }));
     changes.sort();
     changes
 }
 
 /// Of something new, neither its name nor what it does not do is worth a line.
-fn created(fields: impl IntoIterator<Item = Field>) -> Vec<FieldChange> {
-    let worth_showing = |(field, value): &Field| field != "name" && value != "false";
-    let created = fields.into_iter().filter(worth_showing);
+fn created(mut fields: Vec<Field>) -> Vec<FieldChange> {
+    // Sorted out before they are collected, so that what is kept of very many has no room to spare.
+    fields.retain(|(field, value)| field != "name" && value != "false");
+    let created = fields.into_iter();
     created.map(|(field, value)| FieldChange { field, before: None, after: Some(value) }).collect()
 }
 
@@ -147,7 +151,10 @@ fn computed_port(
 
 /// Every field of a mailbox.
 pub fn mailbox(mailbox: &Mailbox) -> Fields {
-    mailbox_leaves(mailbox).into_iter().map(|(field, value)| (field.into_owned(), value)).collect()
+    mailbox_leaves(mailbox)
+        .into_iter()
+        .map(|(field, value)| (field.into_owned(), value.into_owned()))
+        .collect()
 }
 
 /// [`leaves`] of a mailbox, without the detour over its JSON: a first plan asks for those of all mailboxes.
@@ -174,35 +181,73 @@ fn mailbox_leaves(mailbox: &Mailbox) -> Vec<Field> {
         lifecycle,
     } = mailbox;
     let mut fields: Vec<Field> = Vec::with_capacity(16);
-    let mut add = |path: &'static str, value: Option<String>| {
+    let mut add = |path: &'static str, value: Option<Cow<'static, str>>| {
         fields.extend(value.map(|value| (Cow::Borrowed(path), value)));
     };
+    let text = |text: &str| Some(Cow::Owned(text.to_owned()));
+    let word = |word: &'static str| Some(Cow::Borrowed(word));
     let [address_path, display_name_path, delete_path] = paths_of(*kind);
-    add("name", Some(name.to_string()));
-    add(address_path, Some(address.to_string()));
-    add(display_name_path, display_name.clone());
-    add("owner", owner.as_ref().map(ToString::to_string));
-    add("active", Some(active.to_string()));
-    add("approved", approved.as_ref().map(ToString::to_string));
-    add("profile", profile.as_ref().map(ToString::to_string));
-    add("incoming", word(incoming));
-    add("outgoing", word(outgoing));
-    add("appointmentsContactsTasks", word(appointments_contacts_tasks));
-    add("accept", word(accept));
-    add(delete_path, Some(delete_after_processing.to_string()));
-    add("processFrom", process_from.as_ref().and_then(word));
+    add("name", text(name.as_str()));
+    add(address_path, text(address.as_str()));
+    add(display_name_path, display_name.as_deref().and_then(text));
+    add("owner", owner.as_ref().and_then(|owner| text(owner.as_str())));
+    add("active", word(flag(*active)));
+    add("approved", approved.as_ref().and_then(|approved| text(approved.as_str())));
+    add("profile", profile.as_ref().and_then(|profile| text(profile.as_str())));
+    add("incoming", word(incoming_word(*incoming)));
+    add("outgoing", word(outgoing_word(*outgoing)));
+    add("appointmentsContactsTasks", word(act_word(*appointments_contacts_tasks)));
+    add("accept", word(accept_word(*accept)));
+    add(delete_path, word(flag(*delete_after_processing)));
+    add("processFrom", process_from.as_ref().and_then(serialised).map(Cow::Owned));
     if let Some(MailboxCredentials { username, password }) = credentials {
-        add("credentials.username", Some(username.clone()));
-        add("credentials.password", Some(password.to_string()));
+        add("credentials.username", text(username));
+        add("credentials.password", Some(Cow::Owned(password.to_string())));
     }
-    add("trackedFolders", (!tracked_folders.is_empty()).then(|| list(tracked_folders)));
-    add("claim.takeOverFrom", claim_take_over_from.clone());
+    add("trackedFolders", (!tracked_folders.is_empty()).then(|| Cow::Owned(list(tracked_folders))));
+    add("claim.takeOverFrom", claim_take_over_from.as_deref().and_then(text));
     let Lifecycle { prevent_destroy, previous_names } = lifecycle;
-    add("lifecycle.preventDestroy", Some(prevent_destroy.to_string()));
+    add("lifecycle.preventDestroy", word(flag(*prevent_destroy)));
     let previous_names: Vec<&str> = previous_names.iter().map(|name| name.as_str()).collect();
-    add("lifecycle.previousNames", (!previous_names.is_empty()).then(|| list(&previous_names)));
-    fields.extend(labels.iter().map(|(key, value)| (format!("labels.{key}").into(), value.clone())));
+    add("lifecycle.previousNames", (!previous_names.is_empty()).then(|| Cow::Owned(list(&previous_names))));
+    fields.extend(labels.iter().map(|(key, value)| (format!("labels.{key}").into(), value.clone().into())));
     fields
+}
+
+fn flag(flag: bool) -> &'static str {
+    if flag { "true" } else { "false" }
+}
+
+fn incoming_word(method: IncomingMethod) -> &'static str {
+    match method {
+        IncomingMethod::None => "none",
+        IncomingMethod::ServerSideSync => "server-side-sync",
+        IncomingMethod::ForwardMailbox => "forward-mailbox",
+    }
+}
+
+fn outgoing_word(method: OutgoingMethod) -> &'static str {
+    match method {
+        OutgoingMethod::None => "none",
+        OutgoingMethod::ServerSideSync => "server-side-sync",
+    }
+}
+
+fn act_word(method: ActMethod) -> &'static str {
+    match method {
+        ActMethod::None => "none",
+        ActMethod::ServerSideSync => "server-side-sync",
+    }
+}
+
+fn accept_word(accept: Accept) -> &'static str {
+    match accept {
+        Accept::All => "all",
+        Accept::Replies => "replies",
+        Accept::KnownParties => "known-parties",
+        Accept::AnyRecord => "any-record",
+        Accept::None => "none",
+    }
 }
 
 /// The keys that stand below `user`, `queue` or `forward`.
@@ -215,7 +260,7 @@ fn paths_of(kind: MailboxKind) -> [&'static str; 3] {
 }
 
 /// A value that serialises as one word.
-fn word(value: &impl Serialize) -> Option<String> {
+fn serialised(value: &impl Serialize) -> Option<String> {
     serde_json::to_value(value).ok().map(|value| scalar(&value))
 }
 
@@ -372,6 +417,22 @@ mod tests {
             }
             assert_eq!(mailbox(&noun), expected.into_iter().collect::<Fields>());
         }
+    }
+
+    #[test]
+    fn a_method_reads_as_it_is_written() {
+        let is_written = |word: &str, value: Option<String>| assert_eq!(Some(word), value.as_deref());
+        for method in [IncomingMethod::None, IncomingMethod::ServerSideSync, IncomingMethod::ForwardMailbox] {
+            is_written(incoming_word(method), serialised(&method));
+        }
+        for method in [OutgoingMethod::None, OutgoingMethod::ServerSideSync] {
+            is_written(outgoing_word(method), serialised(&method));
+        }
+        for method in [ActMethod::None, ActMethod::ServerSideSync] {
+            is_written(act_word(method), serialised(&method));
+        }
+        let accepts = [Accept::All, Accept::Replies, Accept::KnownParties, Accept::AnyRecord, Accept::None];
+        accepts.into_iter().for_each(|accept| is_written(accept_word(accept), serialised(&accept)));
     }
 
     #[test]

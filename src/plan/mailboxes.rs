@@ -15,13 +15,14 @@ use crate::model::stored::StoredMailbox;
 use super::cause::{self, Cause};
 use super::readiness::{self, Verdict};
 use super::rename::{self, Renames};
-use super::{Estate, REASON_CREATE, REASON_UPDATE, fields};
+use super::{Estate, REASON_CREATE, REASON_UPDATE, Untested, fields};
 
 pub(super) struct Mailboxes {
     pub puts: Vec<Step>,
     pub deletes: Vec<Step>,
     /// Mailboxes that wait for a connector, by kind of server.
     pub awaiting: BTreeMap<ServerKind, u64>,
+    pub untested: Untested,
     pub conflicts: Vec<DesiredNote>,
     /// What a declaration behind the mailboxes causes at them.
     pub impacts: BTreeMap<Target, Impact>,
@@ -87,6 +88,7 @@ pub(super) fn diff(estate: &Estate<'_>) -> Mailboxes {
         puts: Vec::new(),
         deletes: Vec::new(),
         awaiting: BTreeMap::new(),
+        untested: Untested::default(),
         conflicts,
         impacts: BTreeMap::new(),
     };
@@ -94,7 +96,8 @@ pub(super) fn diff(estate: &Estate<'_>) -> Mailboxes {
         let previous = to.get(name).copied();
         let stored = estate.stored.mailboxes.get(previous.unwrap_or(name));
         let change = Change { name, declared, previous, stored };
-        mailboxes.puts.extend(put(estate, &change, &mut mailboxes.awaiting, &mut mailboxes.impacts));
+        let step = put(estate, &change, &mut mailboxes);
+        mailboxes.puts.extend(step);
     }
     for (name, stored) in &estate.stored.mailboxes {
         if !estate.desired.mailboxes.contains_key(name) && !from.contains_key(name) {
@@ -140,24 +143,20 @@ impl Change<'_> {
     }
 }
 
-fn put(
-    estate: &Estate<'_>,
-    change: &Change<'_>,
-    awaiting: &mut BTreeMap<ServerKind, u64>,
-    impacts: &mut BTreeMap<Target, Impact>,
-) -> Option<Step> {
+fn put(estate: &Estate<'_>, change: &Change<'_>, found: &mut Mailboxes) -> Option<Step> {
     let mailbox = &change.declared.value;
     let verdicts: BTreeMap<Operation, Verdict> = Operation::ALL
         .into_iter()
         .map(|operation| (operation, readiness::judge(estate, mailbox, change.stored, operation)))
         .collect();
-    count_awaiting(estate, mailbox, &verdicts, awaiting);
+    count_awaiting(estate, mailbox, &verdicts, &mut found.awaiting);
+    count_untested(estate, change, &verdicts, &mut found.untested);
     let has_cause = verdicts.values().any(|verdict| !verdict.causes.is_empty());
     let action = change.action().or_else(|| has_cause.then_some(Action::Retest))?;
     if !is_reached(estate, change.name, &verdicts) {
         return None;
     }
-    note_impacts(action, &verdicts, change.stored, impacts);
+    note_impacts(action, &verdicts, change.stored, &mut found.impacts);
 
     let mut causes = Vec::new();
     let mut operations = BTreeMap::new();
@@ -201,6 +200,25 @@ fn count_awaiting(
     if let Some(profile) = profile.filter(|_| waits) {
         *awaiting.entry(profile.value.server.kind()).or_default() += 1;
     }
+}
+
+/// The tests that this plan neither causes nor makes needless.
+fn count_untested(
+    estate: &Estate<'_>,
+    change: &Change<'_>,
+    verdicts: &BTreeMap<Operation, Verdict>,
+    untested: &mut Untested,
+) {
+    let Some(stored) = change.stored.filter(|stored| stored.untested() > 0) else { return };
+    if !estate.scope.contains(&Target::Mailbox(change.name.clone())) {
+        return;
+    }
+    let stays = |operation: &Operation| {
+        verdicts.get(operation).is_some_and(|verdict| verdict.plan.readiness == Readiness::Unchanged)
+    };
+    let waiting =
+        stored.operations.iter().filter(|(operation, known)| known.is_untested() && stays(operation));
+    untested.add(waiting.map(|_| 1).sum());
 }
 
 /// Switching an operation on or off is the doing of what stands behind the mailbox only where the mailbox itself

@@ -65,6 +65,22 @@ pub struct Rest {
     pub mailboxes: usize,
     /// How many of them wait for a connector, by kind of server.
     pub awaiting: BTreeMap<ServerKind, u64>,
+    pub untested: Untested,
+}
+
+/// What waits for a test that has not failed, and that no step touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Untested {
+    pub mailboxes: u64,
+    pub operations: u64,
+}
+
+impl Untested {
+    /// `operations`: of one mailbox.
+    pub fn add(&mut self, operations: u8) {
+        self.mailboxes += u64::from(operations > 0);
+        self.operations += u64::from(operations);
+    }
 }
 
 /// [`plan()`] where the mailboxes of `rest` are neither in `desired` nor in `stored`: it gives the plan that both would
@@ -88,7 +104,9 @@ fn whole(estate: &Estate<'_>) -> Plan {
     steps.extend(profiles::organization_step(estate, &mailboxes));
     steps.extend(secrets::puts(estate, &mailboxes));
     steps.extend(profiles::puts(estate, &mailboxes));
-    let Mailboxes { puts, deletes, mut awaiting, conflicts, impacts: _ } = mailboxes;
+    let Mailboxes { puts, deletes, mut awaiting, mut untested, conflicts, impacts: _ } = mailboxes;
+    untested.mailboxes += estate.rest.untested.mailboxes;
+    untested.operations += estate.rest.untested.operations;
     for (kind, count) in &estate.rest.awaiting {
         *awaiting.entry(*kind).or_default() += count;
     }
@@ -107,6 +125,7 @@ fn whole(estate: &Estate<'_>) -> Plan {
     notes.extend(dated.notes);
     notes.extend(conflicts);
     notes.extend(notes::awaiting_connectors(&awaiting));
+    notes.extend(notes::untested(untested));
     notes.extend(verdict.notes);
     Plan {
         format_version: Plan::FORMAT_VERSION,

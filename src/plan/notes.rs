@@ -6,7 +6,7 @@ use crate::model::desired::DesiredNote;
 use crate::model::organization::{GuardAction, Guards};
 use crate::model::profile::ServerKind;
 
-use super::Estate;
+use super::{Estate, Untested};
 
 pub(super) fn awaiting_connectors(awaiting: &BTreeMap<ServerKind, u64>) -> Vec<DesiredNote> {
     awaiting
@@ -20,6 +20,22 @@ pub(super) fn awaiting_connectors(awaiting: &BTreeMap<ServerKind, u64>) -> Vec<D
             origin: None,
         })
         .collect()
+}
+
+/// Tests that were left for later, or have not taken place yet. They are no part of what is declared.
+pub(super) fn untested(untested: Untested) -> Option<DesiredNote> {
+    let Untested { mailboxes, operations } = untested;
+    let waiting = match (mailboxes, operations) {
+        (0, _) => return None,
+        (1, 1) => "1 operation of 1 mailbox waits".to_owned(),
+        (1, _) => format!("{operations} operations of 1 mailbox wait"),
+        _ => format!("{operations} operations of {mailboxes} mailboxes wait"),
+    };
+    Some(DesiredNote {
+        subject: "tests".to_owned(),
+        message: format!("{waiting} for a test; `mailplumb test` or `mailplumb watch` runs it"),
+        origin: None,
+    })
 }
 
 /// Guards that this plan loosens. They hold from the next plan on: the stored ones judge this one.

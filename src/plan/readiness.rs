@@ -64,10 +64,14 @@ pub(super) fn judge(
     Verdict { plan: OperationPlan { readiness, connection: Some(connection) }, causes }
 }
 
-/// What the stored operation still needs when it declares this very connection already.
+/// What the stored operation still needs when it declares this very connection already. A test that waits is no step: it takes
+/// place by itself.
 fn unchanged(known: &StoredOperation, profile: Option<&Name>, kind: ServerKind) -> (Readiness, Vec<Cause>) {
+    if known.is_untested() {
+        return (Readiness::Unchanged, Vec::new());
+    }
     if let Some(pending) = &known.pending {
-        return (Readiness::StillPending, vec![Cause::of_pending(pending, kind)]);
+        return (Readiness::StillPending, Cause::of_pending(pending, kind).into_iter().collect());
     }
     match Cause::of_state(known, profile, kind) {
         None => (Readiness::Unchanged, Vec::new()),

@@ -139,5 +139,5 @@ fn change(action: Action, verdict: Verdict) -> FieldChange {
             Verdict::Different | Verdict::Unknown,
         ) => (Some("(sealed)"), "(changed)"),
     };
-    FieldChange { field: "value".into(), before: before.map(str::to_owned), after: Some(after.to_owned()) }
+    FieldChange { field: "value".into(), before: before.map(Into::into), after: Some(after.into()) }
 }

@@ -109,6 +109,6 @@ impl<'a> Behind<'a> {
         if !readiness::is_spoken(self.policy, profile.server.kind(), operation) {
             return Bearing::NoConnector;
         }
-        Bearing::Driven(Mark::of_hash(&outline.hash(mailbox, &self.proofs)))
+        Bearing::Connected(Mark::of_hash(&outline.hash(mailbox, &self.proofs)))
     }
 }

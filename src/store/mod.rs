@@ -7,6 +7,7 @@ pub mod sqlite;
 pub mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -93,14 +94,14 @@ fn by(entry: &Option<Box<RevisionEntry>>) -> String {
 #[derive(Debug)]
 pub struct RevisionCommit<'a> {
     pub plan: &'a Plan,
-    /// The plan's name: it is applied once.
-    pub fingerprint: String,
+    /// The plan's name, if it was saved: it is applied once. One that was made just now cannot come again.
+    pub fingerprint: Option<String>,
     /// One for each `Effect::PutSecret`.
     pub secrets: Vec<(SecretRef, SealedValue)>,
     /// What belongs to those ciphertexts.
     pub openings: Openings,
     /// What each operation of each put mailbox gets; one that is left out keeps what it has.
-    pub states: Vec<(Name, Operation, Standing)>,
+    pub states: Vec<(Name, Vec<(Operation, Arc<Standing>)>)>,
     /// One for each of these whose change is pending.
     pub kept: Vec<Kept>,
     pub at: Timestamp,

@@ -1,6 +1,6 @@
 //! The one walk over a plan: what is counted, and which steps say the same of several targets.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::model::operation::Readiness;
 use crate::model::plan::{Action, Effect, FieldChange, Plan, Step, Target};
@@ -81,32 +81,38 @@ impl<'a> Group<'a> {
 
 pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut known: BTreeMap<[u8; 32], usize> = BTreeMap::new();
+    let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut bytes = Vec::with_capacity(512);
     for step in &plan.steps {
-        let at = *known.entry(likeness(step)).or_insert(groups.len());
-        match groups.get_mut(at) {
+        bytes.clear();
+        likeness(step, &mut bytes);
+        let at = known.get(bytes.as_slice()).copied();
+        match at.and_then(|at| groups.get_mut(at)) {
             Some(group) => group.others.push(step),
-            None => groups.push(Group { first: step, others: Vec::new() }),
+            None => {
+                known.insert(bytes.clone(), groups.len());
+                groups.push(Group { first: step, others: Vec::new() });
+            }
         }
     }
     groups
 }
 
-/// Equal for steps that read the same except for their target.
-fn likeness(step: &Step) -> [u8; 32] {
-    let mut bytes = Vec::with_capacity(512);
+/// Writes what is equal for steps that read the same except for their target, and for no others.
+fn likeness(step: &Step, bytes: &mut Vec<u8>) {
+    // A length before each text, so that no two of them run together.
+    let mut write = |text: Option<&str>| {
+        bytes.extend_from_slice(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+    };
+    write(Some(kind(&step.target)));
+    write(Some(&step.reason));
     for change in &step.changes {
         let (field, before, after) = like(step, change);
-        // A length before each text, so that no two of them run together.
-        for text in [Some(field), before, after] {
-            bytes.extend_from_slice(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
-        }
+        [Some(field), before, after].into_iter().for_each(&mut write);
     }
     bytes.extend_from_slice(&(step.changes.len() as u64).to_le_bytes());
-    let others = (step.action, kind(&step.target), &step.consequences, &step.reason);
-    serde_json::to_writer(&mut bytes, &others).expect("texts serialise");
-    *blake3::hash(&bytes).as_bytes()
+    serde_json::to_writer(&mut *bytes, &(step.action, &step.consequences)).expect("texts serialise");
 }
 
 fn like<'a>(step: &Step, change: &'a FieldChange) -> (&'a str, Option<&'a str>, Option<&'a str>) {

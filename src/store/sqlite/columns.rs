@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::cursor::RemoteId;
 use crate::model::name::Name;
+use crate::model::operation::Operation;
 use crate::store::StoreError;
 
 /// Whole microseconds since 1970, which SQLite compares as numbers.
@@ -77,9 +78,21 @@ pub(super) fn mailbox_id_opt(db: &Connection, name: &Name) -> Result<Option<i64>
     Ok(db.prepare_cached(sql)?.query_row([name.as_str()], |row| row.get(0)).optional()?)
 }
 
+/// Under which number an operation of a mailbox is stored.
+pub(super) fn slot(mailbox: i64, operation: Operation) -> i64 {
+    let nth = match operation {
+        Operation::Incoming => 0,
+        Operation::Outgoing => 1,
+        Operation::Act => 2,
+    };
+    (mailbox << 2) + nth
+}
+
 /// Every mailbox that has or had this name when it was deleted; the newest first.
 pub(super) fn mailbox_ids_ever(db: &Connection, name: &Name) -> Result<Vec<i64>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT id FROM mailboxes WHERE name = ?1 ORDER BY id DESC")?;
+    let sql = "SELECT id FROM mailboxes WHERE name = ?1 AND declared IS NOT NULL
+               UNION ALL SELECT id FROM mailboxes WHERE name = ?1 AND declared IS NULL ORDER BY id DESC";
+    let mut statement = db.prepare_cached(sql)?;
     let ids = statement.query_map([name.as_str()], |row| row.get(0))?;
     Ok(ids.collect::<Result<_, _>>()?)
 }

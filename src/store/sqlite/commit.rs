@@ -2,16 +2,17 @@
 //! hundred thousand mailboxes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::columns::to_json;
+use super::declaration;
 use crate::model::desired::ManifestDigest;
 use crate::model::footing::{Footing, Known};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::organization::Organization;
-use crate::model::pending::Standing;
+use crate::model::pending::{Standing, is_untested};
 use crate::model::plan::{Action, Effect, Overridden, PutMailbox};
 use crate::model::profile::Profile;
 use crate::model::revision::{Revision, StoreId};
@@ -26,7 +27,7 @@ pub(super) struct Commit {
     pub selection: Selection,
     pub overridden: Vec<Overridden>,
     pub steps: Vec<(Action, Write)>,
-    pub fingerprint: String,
+    pub fingerprint: Option<String>,
     pub secrets: BTreeMap<SecretRef, SealedValue>,
     pub bundles: Vec<(BundleDigest, SealedBundle)>,
     pub values: BTreeMap<SecretRef, ValueDigest>,
@@ -58,30 +59,22 @@ pub(super) struct Put {
     pub removes_mail: bool,
     /// In the order of [`Operation::ALL`].
     pub operations: [PutOperation; 3],
-    /// What it has if nothing of it was stored before.
-    pub footing: Option<Footing>,
+    /// What it has if nothing of it was stored before, and how many of its operations then wait for a test.
+    pub footing: (Option<Footing>, u8),
 }
 
 pub(super) struct PutOperation {
     pub operation: Operation,
     pub connection: Option<String>,
     /// `None`: it keeps the one that it has.
-    pub state: Option<Standing>,
+    pub state: Option<Arc<Standing>>,
 }
 
-type States = HashMap<Name, Vec<(Operation, Standing)>>;
+type States = HashMap<Name, Vec<(Operation, Arc<Standing>)>>;
 
 impl Commit {
     pub(super) fn of(commit: RevisionCommit<'_>) -> Result<Self, StoreError> {
-        let mut states = States::new();
-        for (name, operation, state) in commit.states {
-            match states.get_mut(&name) {
-                Some(known) => known.push((operation, state)),
-                None => {
-                    states.insert(name, vec![(operation, state)]);
-                }
-            }
-        }
+        let mut states: States = commit.states.into_iter().collect();
         let plan = commit.plan;
         let steps = plan.steps.iter().map(|step| Ok((step.action, Write::of(&step.effect, &mut states)?)));
         let steps = steps.collect::<Result<_, StoreError>>()?;
@@ -136,7 +129,7 @@ impl Write {
 }
 
 impl Put {
-    fn of(put: &PutMailbox, states: Vec<(Operation, Standing)>) -> Result<Self, StoreError> {
+    fn of(put: &PutMailbox, states: Vec<(Operation, Arc<Standing>)>) -> Result<Self, StoreError> {
         let mut operations = Operation::ALL.map(|operation| {
             let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
             PutOperation { operation, connection: connection.map(|digest| digest.0.clone()), state: None }
@@ -150,12 +143,15 @@ impl Put {
         let footing = Footing::of_operations(&put.mailbox, |operation| {
             let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
             let known = operations.iter().find(|known| known.operation == operation)?;
-            let Standing { state, pending } = known.state.as_ref()?;
+            let Standing { state, pending } = known.state.as_deref()?;
             Some(Known { state, pending: pending.as_ref(), connection })
         });
+        let is_waiting = |state: &&Standing| is_untested(&state.state, state.pending.as_ref());
+        let untested = operations.iter().filter_map(|known| known.state.as_deref()).filter(is_waiting);
+        let footing = (footing, untested.map(|_| 1).sum());
         Ok(Self {
             name: put.mailbox.name.clone(),
-            declared: to_json(&put.mailbox)?,
+            declared: declaration::to_text(&put.mailbox)?,
             profile: put.mailbox.profile.clone(),
             renamed_from: put.renamed_from.clone(),
             replay_from: put.replay_from,

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::columns::{count, damaged, from_json, mailbox_id_opt, timestamp, timestamp_opt, whole};
-use super::{approvals, secrets, versions};
+use super::columns::{count, damaged, from_json, mailbox_id_opt, slot, timestamp, timestamp_opt, whole};
+use super::{approvals, declaration, secrets, versions};
 use crate::model::desired::ManifestDigest;
-use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
 use crate::model::operation::{ConnectionDigest, Operation};
 use crate::model::organization::Organization;
@@ -100,9 +99,10 @@ pub(super) fn stored_mailbox(db: &Connection, id: i64) -> Result<Option<StoredMa
 fn read_operations(db: &Connection, id: i64, stored: &mut StoredMailbox) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending
-         FROM operations WHERE mailbox = ?1",
+         FROM operations WHERE slot BETWEEN ?1 AND ?2",
     )?;
-    let mut rows = statement.query([id])?;
+    let (first, last) = (slot(id, Operation::Incoming), slot(id, Operation::Act));
+    let mut rows = statement.query([first, last])?;
     while let Some(row) = rows.next()? {
         let (_, operation, state) = operation(row)?;
         stored.operations.insert(operation, state);
@@ -237,7 +237,7 @@ pub(super) fn mailboxes(db: &Connection) -> Result<BTreeMap<i64, StoredMailbox>,
 }
 
 fn mailbox(row: &Row<'_>) -> Result<(i64, StoredMailbox), StoreError> {
-    let declared: Mailbox = from_json("a mailbox", row.get_ref(1)?.as_str().map_err(text_error)?)?;
+    let declared = declaration::parse(row.get_ref(1)?.as_str().map_err(text_error)?)?;
     let process_from = timestamp_opt(row.get(2)?)?;
     Ok((row.get(0)?, StoredMailbox { declared, operations: BTreeMap::new(), process_from }))
 }

@@ -1,6 +1,6 @@
 //! The footings of all declared mailboxes: written with every change that a plan can see, read at once.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::columns::{count, damaged, parse_name};
 use super::declared;
@@ -11,7 +11,7 @@ use crate::store::StoreError;
 
 /// Everything but the mailboxes themselves. `None`: a mailbox has no row.
 pub(super) fn outline(db: &Connection) -> Result<Option<Outline>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT name, footing FROM footings")?;
+    let mut statement = db.prepare_cached("SELECT name, footing, untested FROM footings")?;
     let mut rows = statement.query([])?;
     let mut footings = Vec::new();
     while let Some(row) = rows.next()? {
@@ -20,6 +20,7 @@ pub(super) fn outline(db: &Connection) -> Result<Option<Outline>, StoreError> {
         footings.push(FootingRow {
             name: parse_name(name)?,
             footing: <[u8; 16]>::try_from(footing).ok().map(Footing),
+            untested: row.get(2)?,
         });
     }
     if footings.len() as u64 != declared_count(db)? {
@@ -62,16 +63,36 @@ pub(super) fn fill(db: &Connection) -> Result<(), StoreError> {
 }
 
 fn write(db: &Connection, id: i64, stored: &StoredMailbox) -> Result<(), StoreError> {
-    put(db, id, &stored.declared.name, Footing::of_stored(stored))
+    put(db, id, &stored.declared.name, (Footing::of_stored(stored), stored.untested()))
 }
 
 /// `None`: one of the mailbox's operations calls for a step by itself.
-pub(super) fn put(db: &Connection, id: i64, name: &Name, footing: Option<Footing>) -> Result<(), StoreError> {
+pub(super) fn put(
+    db: &Connection,
+    id: i64,
+    name: &Name,
+    footing: (Option<Footing>, u8),
+) -> Result<(), StoreError> {
+    execute(&mut putting(db)?, id, name, footing)
+}
+
+/// The statement by which rows are put.
+pub(super) fn putting(db: &Connection) -> Result<CachedStatement<'_>, StoreError> {
+    let sql = "INSERT INTO footings (mailbox, name, footing, untested) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (mailbox) DO UPDATE SET name = excluded.name, footing = excluded.footing,
+                   untested = excluded.untested";
+    Ok(db.prepare_cached(sql)?)
+}
+
+pub(super) fn execute(
+    putting: &mut CachedStatement<'_>,
+    id: i64,
+    name: &Name,
+    (footing, untested): (Option<Footing>, u8),
+) -> Result<(), StoreError> {
     let footing = footing.map(|footing| footing.0);
     let footing = footing.as_ref().map_or(&[] as &[u8], |footing| footing.as_slice());
-    let sql = "INSERT INTO footings (mailbox, name, footing) VALUES (?1, ?2, ?3)
-               ON CONFLICT (mailbox) DO UPDATE SET name = excluded.name, footing = excluded.footing";
-    db.prepare_cached(sql)?.execute(params![id, name.as_str(), footing])?;
+    putting.execute(params![id, name.as_str(), footing, untested])?;
     Ok(())
 }
 
@@ -94,8 +115,9 @@ pub(super) fn waiting(db: &Connection) -> Result<Option<Vec<Name>>, StoreError> 
     if !is_complete(db)? {
         return Ok(None);
     }
-    let mut statement =
-        db.prepare_cached("SELECT name FROM footings WHERE length(footing) = 0 ORDER BY name")?;
+    let mut statement = db.prepare_cached(
+        "SELECT name FROM footings WHERE untested > 0 OR length(footing) = 0 ORDER BY name",
+    )?;
     let mut rows = statement.query([])?;
     let mut names = Vec::new();
     while let Some(row) = rows.next()? {

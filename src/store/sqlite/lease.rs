@@ -1,5 +1,7 @@
 //! Leases: granted, renewed, given back, and checked by every write that is made under one.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -98,6 +100,13 @@ pub(super) fn revoke(db: &Connection, mailbox: &Name) -> Result<(), StoreError> 
     let scope = LeaseScope::Mailbox(mailbox.clone()).to_string();
     db.prepare_cached("UPDATE leases SET status = 'released' WHERE scope = ?1")?.execute([scope])?;
     Ok(())
+}
+
+/// The mailboxes that somebody works on, as far as their leases say.
+pub(super) fn mailboxes_held(db: &Connection) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "SELECT substr(scope, 9) FROM leases WHERE status = 'held' AND scope LIKE 'mailbox/%'";
+    let held = db.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(held)
 }
 
 fn covers(lease: &Lease, scope: &LeaseScope) -> Result<(), StoreError> {

@@ -1,10 +1,11 @@
 //! Mailboxes as they are written: put and deleted by an apply, their states changed by tests and cycles.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, timestamp_opt, to_json};
+use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, slot, timestamp_opt, to_json};
 use super::commit::{Put, PutOperation};
 use super::{alerts, footings, incoming, lease, outgoing, versions};
 use crate::model::lease::Lease;
@@ -27,10 +28,46 @@ enum Reach {
     Changed,
 }
 
-/// Creates or changes a mailbox. `parked` is its id when it is renamed.
-pub(super) fn put(db: &Connection, at: Timestamp, put: &Put, parked: Option<i64>) -> Result<(), StoreError> {
-    let name = &put.name;
-    if parked.is_none() && put.replay_from.is_none() && insert(db, at, put)? {
+/// What all puts of one commit have in common.
+pub(super) struct Circumstances<'db> {
+    pub at: Timestamp,
+    /// The ids of those that give up their names, by these names.
+    pub parked: BTreeMap<Name, i64>,
+    /// The mailboxes that somebody worked on when it began.
+    pub held: BTreeSet<String>,
+    pub inserts: Inserts<'db>,
+}
+
+/// What is executed for every new mailbox of a first apply, which looks no statement up for each of them.
+pub(super) struct Inserts<'db> {
+    mailbox: CachedStatement<'db>,
+    operations: CachedStatement<'db>,
+    footing: CachedStatement<'db>,
+}
+
+impl<'db> Inserts<'db> {
+    pub fn prepare(db: &'db Connection) -> Result<Self, StoreError> {
+        let mailbox = "INSERT INTO mailboxes (name, declared) VALUES (?1, ?2)
+                       ON CONFLICT (name) WHERE declared IS NOT NULL DO NOTHING";
+        let operations = "INSERT INTO operations (slot, changed_at, state, connection, pending)
+                          VALUES (?1, ?4, ?5, ?6, ?7), (?2, ?4, ?8, ?9, ?10), (?3, ?4, ?11, ?12, ?13)";
+        Ok(Self {
+            mailbox: db.prepare_cached(mailbox)?,
+            operations: db.prepare_cached(operations)?,
+            footing: footings::putting(db)?,
+        })
+    }
+}
+
+/// Creates or changes a mailbox.
+pub(super) fn put(
+    db: &Connection,
+    circumstances: &mut Circumstances<'_>,
+    put: &Put,
+) -> Result<(), StoreError> {
+    let (name, at) = (&put.name, circumstances.at);
+    let parked = put.renamed_from.as_ref().and_then(|name| circumstances.parked.get(name)).copied();
+    if parked.is_none() && put.replay_from.is_none() && insert(db, circumstances, put)? {
         return Ok(());
     }
     let id = match (parked, mailbox_id_opt(db, name)?) {
@@ -72,38 +109,41 @@ pub(super) fn put(db: &Connection, at: Timestamp, put: &Put, parked: Option<i64>
 }
 
 /// Writes a mailbox of a name that none has yet; says whether there was none. Nothing of a former one is left to look for.
-fn insert(db: &Connection, at: Timestamp, put: &Put) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO mailboxes (name, declared) VALUES (?1, ?2)
-               ON CONFLICT (name) WHERE declared IS NOT NULL DO NOTHING";
-    if db.prepare_cached(sql)?.execute([put.name.as_str(), &put.declared])? == 0 {
+fn insert(db: &Connection, circumstances: &mut Circumstances<'_>, put: &Put) -> Result<bool, StoreError> {
+    let Inserts { mailbox, operations, footing } = &mut circumstances.inserts;
+    if mailbox.execute([put.name.as_str(), &put.declared])? == 0 {
         return Ok(false);
     }
     let id = db.last_insert_rowid();
-    insert_operations(db, at, put, id)?;
-    lease::revoke(db, &put.name)?;
-    footings::put(db, id, &put.name, put.footing)?;
-    Ok(true)
-}
-
-/// All operations of a new mailbox by one statement: a first apply writes those of all mailboxes.
-fn insert_operations(db: &Connection, at: Timestamp, put: &Put, id: i64) -> Result<(), StoreError> {
-    let sql = "INSERT INTO operations (mailbox, operation, changed_at, state, connection, pending)
-               VALUES (?1, ?2, ?5, ?6, ?7, ?8), (?1, ?3, ?5, ?9, ?10, ?11), (?1, ?4, ?5, ?12, ?13, ?14)";
-    let mut statement = db.prepare_cached(sql)?;
-    statement.raw_bind_parameter(1, id)?;
-    statement.raw_bind_parameter(5, micros(at))?;
-    for (nth, PutOperation { operation, connection, state }) in put.operations.iter().enumerate() {
-        let state = state.as_ref().ok_or_else(|| without_state(&put.name, *operation))?;
-        statement.raw_bind_parameter(2 + nth, operation.key())?;
-        statement.raw_bind_parameter(6 + 3 * nth, to_json(&state.state)?)?;
-        statement.raw_bind_parameter(7 + 3 * nth, connection)?;
-        statement.raw_bind_parameter(8 + 3 * nth, pending_text(state)?)?;
-    }
-    statement.raw_execute()?;
+    bind_operations(operations, circumstances.at, put, id)?;
+    operations.raw_execute()?;
     for PutOperation { operation, connection: _, state } in &put.operations {
         if let Some(state) = state.as_ref().filter(|state| state.pending.is_some()) {
             settle_version(db, (id, *operation), state)?;
         }
+    }
+    // Of a former mailbox of that name. Asking once for all of them is cheaper than a statement for each.
+    if circumstances.held.contains(put.name.as_str()) {
+        lease::revoke(db, &put.name)?;
+    }
+    footings::execute(footing, id, &put.name, put.footing)?;
+    Ok(true)
+}
+
+/// All operations of a new mailbox by one statement: a first apply writes those of all mailboxes.
+fn bind_operations(
+    statement: &mut CachedStatement<'_>,
+    at: Timestamp,
+    put: &Put,
+    id: i64,
+) -> Result<(), StoreError> {
+    statement.raw_bind_parameter(4, micros(at))?;
+    for (nth, PutOperation { operation, connection, state }) in put.operations.iter().enumerate() {
+        let state = state.as_ref().ok_or_else(|| without_state(&put.name, *operation))?;
+        statement.raw_bind_parameter(1 + nth, slot(id, *operation))?;
+        statement.raw_bind_parameter(5 + 3 * nth, to_json(&state.state)?)?;
+        statement.raw_bind_parameter(6 + 3 * nth, connection)?;
+        statement.raw_bind_parameter(7 + 3 * nth, pending_text(state)?)?;
     }
     Ok(())
 }
@@ -120,7 +160,7 @@ fn put_operation(
 ) -> Result<Reach, StoreError> {
     let operation = put.operation;
     let state = match (&put.state, &before) {
-        (Some(state), _) => state,
+        (Some(state), _) => &**state,
         (None, Some(before)) => &before.standing,
         (None, None) => return Err(without_state(name, operation)),
     };
@@ -128,13 +168,12 @@ fn put_operation(
         Some(before) if before.standing.state == state.state => before.changed_at,
         Some(_) | None => micros(at),
     };
-    let sql = "INSERT INTO operations (mailbox, operation, state, connection, changed_at, pending)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-               ON CONFLICT (mailbox, operation) DO UPDATE SET state = excluded.state,
+    let sql = "INSERT INTO operations (slot, state, connection, changed_at, pending)
+               VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (slot) DO UPDATE SET state = excluded.state,
                    connection = excluded.connection, changed_at = excluded.changed_at, pending = excluded.pending";
     db.prepare_cached(sql)?.execute(params![
-        id,
-        operation.key(),
+        slot(id, operation),
         to_json(&state.state)?,
         put.connection,
         changed_at,
@@ -150,14 +189,11 @@ fn put_operation(
 }
 
 fn find_operation(db: &Connection, id: i64, operation: Operation) -> Result<Option<Before>, StoreError> {
-    let sql =
-        "SELECT state, connection, changed_at, pending FROM operations WHERE mailbox = ?1 AND operation = ?2";
+    let sql = "SELECT state, connection, changed_at, pending FROM operations WHERE slot = ?1";
     type Columns = (String, Option<String>, i64, Option<String>);
     let row: Option<Columns> = db
         .prepare_cached(sql)?
-        .query_row(params![id, operation.key()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })
+        .query_row([slot(id, operation)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
     let Some((state, connection, changed_at, pending)) = row else { return Ok(None) };
     let pending: Option<Pending> =
@@ -193,7 +229,8 @@ pub(super) fn delete(db: &Connection, id: i64, name: &Name, at: Timestamp) -> Re
     for operation in Operation::ALL {
         versions::release(db, (id, operation))?;
     }
-    db.prepare_cached("DELETE FROM operations WHERE mailbox = ?1")?.execute([id])?;
+    db.prepare_cached("DELETE FROM operations WHERE slot BETWEEN ?1 AND ?2")?
+        .execute([slot(id, Operation::Incoming), slot(id, Operation::Act)])?;
     db.prepare_cached("DELETE FROM deletions WHERE mailbox = ?1")?.execute([id])?;
     footings::forget(db, id)?;
     incoming::forget_cursor(db, id)?;
@@ -215,13 +252,12 @@ pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange)
         Occasion::Cycle => (None, Some(at)),
     };
     let has_passed = tested_at.is_some() && change.state == OperationState::Enabled.into();
-    let sql = "UPDATE operations SET state = ?3, changed_at = ?4, tested_at = coalesce(?5, tested_at),
-                   cycle_at = coalesce(?6, cycle_at), proved = CASE WHEN ?7 THEN connection ELSE proved END,
-                   pending = ?8
-               WHERE mailbox = ?1 AND operation = ?2";
+    let sql = "UPDATE operations SET state = ?2, changed_at = ?3, tested_at = coalesce(?4, tested_at),
+                   cycle_at = coalesce(?5, cycle_at), proved = CASE WHEN ?6 THEN connection ELSE proved END,
+                   pending = ?7
+               WHERE slot = ?1";
     db.prepare_cached(sql)?.execute(params![
-        id,
-        change.operation.key(),
+        slot(id, change.operation),
         to_json(&change.state.state)?,
         changed_at,
         tested_at,

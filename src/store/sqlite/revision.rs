@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
 use super::commit::{Commit, Write};
+use super::mailbox::Circumstances;
 use super::{declared, lease, mailbox, runs, secrets, versions};
 use crate::model::lease::Lease;
 use crate::model::limits;
@@ -19,17 +20,21 @@ pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<
     // All of an apply at once: see where the pragma is set for recording.
     db.pragma_update(None, "cache_size", -limits::STORE_WRITER_CACHE_KIB)?;
     lease::check_state(db, lease)?;
-    check_unused(db, &commit.fingerprint)?;
+    if let Some(fingerprint) = &commit.fingerprint {
+        check_unused(db, fingerprint)?;
+    }
     check_origin(db, commit)?;
     // Before any step changes what they work with.
     keep(db, &commit.kept)?;
-    let ids = park(db, commit)?;
+    let parked = park(db, commit)?;
+    let (held, inserts) = (lease::mailboxes_held(db)?, mailbox::Inserts::prepare(db)?);
+    let mut circumstances = Circumstances { at: commit.at, parked, held, inserts };
     secrets::change_digest_key(db, &commit.digest_key)?;
     for (digest, bundle) in &commit.bundles {
         secrets::put_bundle(db, digest, bundle)?;
     }
     for (_, write) in &commit.steps {
-        execute(db, commit, &ids, write)?;
+        execute(db, commit, &mut circumstances, write)?;
     }
     secrets::forget_unused_bundles(db)?;
     check_profiles(db, commit)?;
@@ -103,7 +108,7 @@ fn park(db: &Connection, commit: &Commit) -> Result<BTreeMap<Name, i64>, StoreEr
 fn execute(
     db: &Connection,
     commit: &Commit,
-    ids: &BTreeMap<Name, i64>,
+    circumstances: &mut Circumstances<'_>,
     write: &Write,
 ) -> Result<(), StoreError> {
     match write {
@@ -132,12 +137,9 @@ fn execute(
             let rows = db.prepare_cached("DELETE FROM profiles WHERE name = ?1")?.execute([name.as_str()])?;
             one_row(rows, "profile", name)
         }
-        Write::Mailbox(put) => {
-            let parked = put.renamed_from.as_ref().and_then(|name| ids.get(name)).copied();
-            mailbox::put(db, commit.at, put, parked)
-        }
+        Write::Mailbox(put) => mailbox::put(db, circumstances, put),
         Write::NoMailbox(name) => {
-            let id = ids.get(name).copied().ok_or_else(|| not_found("mailbox", name))?;
+            let id = circumstances.parked.get(name).copied().ok_or_else(|| not_found("mailbox", name))?;
             mailbox::delete(db, id, name, commit.at)
         }
     }
@@ -222,7 +224,7 @@ fn write_revision(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Rev
     let sql = "INSERT INTO applies (revision, plan, selection, overridden) VALUES (?1, ?2, ?3, ?4)";
     db.prepare_cached(sql)?.execute(params![
         whole(revision.0),
-        commit.fingerprint,
+        commit.fingerprint.as_deref().unwrap_or_default(),
         to_json(&commit.selection)?,
         to_json(&commit.overridden)?,
     ])?;

@@ -60,7 +60,8 @@ fn a_part_is_planned_and_applied_and_the_rest_is_left_for_later() {
     person
         .types("plan --target mailbox/support")
         .ends(0)
-        .says("0 to create, 0 to update, 0 to delete, 1 to test");
+        .says("of 1 mailbox wait for a test; `mailplumb test` or `mailplumb watch` runs it")
+        .says("No changes. What is stored of this part is what the manifest declares.");
     person.types("apply --auto-approve --tests defer").ends(0);
     person.types("plan").ends(0).does_not_say("+ mailbox");
 }

@@ -276,9 +276,6 @@ fn each_state_that_calls_for_a_test_says_why() {
     let desired = small(&["anna"]);
     for (state, reason) in [
         (failed(), "last test failed at authenticate: the server refused the login: no"),
-        (OperationState::Testing, "the last test was interrupted"),
-        (OperationState::AwaitingTest(Awaiting::Test), "not tested since it last changed"),
-        (OperationState::AwaitingTest(Awaiting::NoIdentity), "no identity was at hand for the last test"),
         (OperationState::Off(OffReason::NotApproved), "approved now"),
         (OperationState::Off(OffReason::ProfileInactive), "profile `provider-pop` is active now"),
     ] {
@@ -290,9 +287,53 @@ fn each_state_that_calls_for_a_test_says_why() {
         assert_eq!(plan.steps.len(), 1);
         assert_eq!((plan.steps[0].action, plan.steps[0].reason.as_str()), (Action::Retest, reason));
     }
+}
+
+#[test]
+fn what_waits_for_its_test_is_counted_and_is_no_step() {
+    let desired = small(&["anna", "ben"]);
+    for state in [
+        OperationState::Testing,
+        OperationState::AwaitingTest(Awaiting::Test),
+        OperationState::AwaitingTest(Awaiting::NoIdentity),
+    ] {
+        let mut stored = settled(&desired);
+        for mailbox in stored.mailboxes.values_mut() {
+            mailbox.operations.get_mut(&Operation::Incoming).unwrap().state = state.clone();
+        }
+        let waiting = plan::plan(&desired, &stored, &policy());
+        assert_eq!(waiting.steps, []);
+        assert_eq!(noted(&waiting), ["2 operations of 2 mailboxes wait for a test"], "{state:?}");
+        // Something else of a mailbox changes: its test goes on waiting.
+        let mut renamed = desired.clone();
+        renamed.mailboxes.get_mut(&name("anna")).unwrap().value.display_name = Some("Anna".to_owned());
+        let plan = plan::plan(&renamed, &stored, &policy());
+        assert_eq!(plan.steps[0].consequences, [Consequence::NoEffectOnTraffic]);
+        assert_eq!(noted(&plan), ["2 operations of 2 mailboxes wait for a test"]);
+        let after = plan::model::apply(&plan, &stored);
+        assert_eq!(noted(&plan::plan(&renamed, &after, &policy())), noted(&plan));
+        // What is tested for another reason is that reason's step.
+        let plan = plan::plan(&moved(desired.clone(), "new.example"), &stored, &policy());
+        assert!(noted(&plan).is_empty(), "{:?}", plan.notes);
+    }
+}
+
+/// What a plan says of the tests that wait, without who runs them.
+fn noted(plan: &Plan) -> Vec<String> {
+    let about_tests = plan.notes.iter().filter(|note| note.subject == "tests");
+    about_tests.map(|note| note.message.split("; ").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_was_created_and_not_tested_yet_needs_no_further_step() {
+    let desired = small(&["anna"]);
     let empty = Stored::empty();
     let untested = plan::model::apply(&plan::plan(&desired, &empty, &policy()), &empty);
-    assert_eq!(plan::plan(&desired, &untested, &policy()).steps[0].reason, "never tested");
+    let plan = plan::plan(&desired, &untested, &policy());
+    assert_eq!(
+        (plan.steps.len(), noted(&plan)),
+        (0, vec!["2 operations of 1 mailbox wait for a test".to_owned()])
+    );
 }
 
 #[test]
@@ -447,25 +488,27 @@ fn what_works_goes_on_until_its_change_has_passed_a_test() {
 }
 
 #[test]
-fn a_change_that_waits_is_a_test_that_says_why() {
+fn a_change_that_waits_for_its_test_is_no_step() {
     let before = small(&["anna"]);
     let after = moved(before.clone(), "new.example");
-    for (pending, reason) in [
-        (waits(Awaiting::Test), "its change is applied and waits for its test"),
-        (waits(Awaiting::NoIdentity), "its change is applied, and no identity was at hand for its test"),
-        (
-            failed_change(),
-            "its change failed its test 3 times, last at authenticate: the server refused the login: no",
-        ),
-    ] {
-        let plan = plan::plan(&after, &changed(&before, &after, pending), &policy());
-        assert_eq!(plan.steps.len(), 1);
-        let (step, put) = put(&plan, "anna");
-        assert_eq!((step.action, step.reason.as_str()), (Action::Retest, reason));
-        assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::StillPending);
-        let keeps = Consequence::KeepsWorking([Operation::Incoming].into());
-        assert!(step.consequences.contains(&keeps), "{:?}", step.consequences);
+    for awaiting in [Awaiting::Test, Awaiting::NoIdentity] {
+        let plan = plan::plan(&after, &changed(&before, &after, waits(awaiting)), &policy());
+        assert_eq!((plan.steps.len(), noted(&plan).len()), (0, 1), "{:?}", plan.steps);
     }
+}
+
+#[test]
+fn a_change_whose_test_failed_is_a_test_that_says_why() {
+    let before = small(&["anna"]);
+    let after = moved(before.clone(), "new.example");
+    let plan = plan::plan(&after, &changed(&before, &after, failed_change()), &policy());
+    assert_eq!(plan.steps.len(), 1);
+    let (step, put) = put(&plan, "anna");
+    let reason = "its change failed its test 3 times, last at authenticate: the server refused the login: no";
+    assert_eq!((step.action, step.reason.as_str()), (Action::Retest, reason));
+    assert_eq!(put.operations[&Operation::Incoming].readiness, Readiness::StillPending);
+    let keeps = Consequence::KeepsWorking([Operation::Incoming].into());
+    assert!(step.consequences.contains(&keeps), "{:?}", step.consequences);
 }
 
 #[test]

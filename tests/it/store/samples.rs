@@ -1,6 +1,7 @@
 //! Declared things, plans and messages for the tests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -201,16 +202,18 @@ pub fn commit_of(plan: &Plan, second: i64) -> RevisionCommit<'_> {
     let mut states = Vec::new();
     for step in &plan.steps {
         if let Effect::PutMailbox(put) = &step.effect {
-            for (operation, planned) in &put.operations {
-                let state = match planned.connection {
-                    Some(_) => OperationState::AwaitingTest(Awaiting::Test),
-                    None => OperationState::Off(OffReason::MethodNone),
-                };
-                states.push((put.mailbox.name.clone(), *operation, state.into()));
-            }
+            let state = |planned: &OperationPlan| match planned.connection {
+                Some(_) => OperationState::AwaitingTest(Awaiting::Test),
+                None => OperationState::Off(OffReason::MethodNone),
+            };
+            let after = put
+                .operations
+                .iter()
+                .map(|(operation, planned)| (*operation, Arc::new(state(planned).into())));
+            states.push((put.mailbox.name.clone(), after.collect()));
         }
     }
-    let fingerprint = mailplumb::plan::fingerprint(plan);
+    let fingerprint = Some(mailplumb::plan::fingerprint(plan));
     RevisionCommit {
         plan,
         fingerprint,

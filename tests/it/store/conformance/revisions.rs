@@ -250,7 +250,8 @@ pub async fn a_state_that_the_commit_leaves_out_stays(world: &World) {
     store.change_state(&lease, &change).await.unwrap();
     let plan = plan(store, vec![put_effect("anna", "c1")]).await;
     let mut commit = commit_of(&plan, 4);
-    commit.states.retain(|(_, operation, _)| *operation != Operation::Incoming);
+    let states = commit.states.iter_mut();
+    states.for_each(|(_, states)| states.retain(|(operation, _)| *operation != Operation::Incoming));
     store.commit_revision(&lease_state(store).await, commit).await.unwrap();
     let row = store.mailbox(&name("anna")).await.unwrap().unwrap();
     let incoming = &row.stored.operations[&Operation::Incoming];

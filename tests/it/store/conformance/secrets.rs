@@ -41,7 +41,7 @@ async fn commit(store: &dyn Store, effects: Vec<Effect>, puts: &[(&str, SealedVa
     let plan: Plan = plan(store, effects).await;
     let secrets = puts.iter().map(|(key, sealed)| (reference(key), sealed.clone())).collect();
     let lease = lease_state(store).await;
-    let fingerprint = mailplumb::plan::fingerprint(&plan);
+    let fingerprint = Some(mailplumb::plan::fingerprint(&plan));
     let commit = RevisionCommit {
         plan: &plan,
         fingerprint,

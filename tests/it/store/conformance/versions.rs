@@ -1,6 +1,7 @@
 //! Declared and effective versions: what works is kept while its change waits for a test, and no longer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mailplumb::model::cursor::{Cursor, InboxId};
 use mailplumb::model::operation::{Awaiting, Operation, OperationState};
@@ -74,9 +75,9 @@ pub async fn pend(
             commit.kept.push(Kept { mailbox, operation: Operation::Incoming, secrets });
         }
     }
-    for (_, operation, standing) in &mut commit.states {
+    for (operation, standing) in commit.states.iter_mut().flat_map(|(_, states)| states) {
         if *operation == Operation::Incoming {
-            *standing = waiting();
+            *standing = Arc::new(waiting());
         }
     }
     store.commit_revision(&lease_state(store).await, commit).await
@@ -218,7 +219,8 @@ pub async fn a_change_is_not_pending_without_a_version_that_works(world: &World)
     assert!(note(store, &change("anna", waiting())).await.is_err());
     let plan = plan(store, vec![put_effect("anna", "c2")]).await;
     let mut commit = commit_of(&plan, 4);
-    commit.states.iter_mut().for_each(|(_, _, standing)| *standing = waiting());
+    let states = commit.states.iter_mut().flat_map(|(_, states)| states);
+    states.for_each(|(_, standing)| *standing = Arc::new(waiting()));
     assert!(store.commit_revision(&lease_state(store).await, commit).await.is_err());
     let anna = row(store, "anna").await;
     assert_eq!(anna.stored.operations[&Operation::Incoming].standing(), OperationState::Enabled.into());
