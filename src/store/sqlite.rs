@@ -9,6 +9,7 @@ mod backup;
 mod blobs;
 mod columns;
 mod commit;
+mod cycle;
 mod declared;
 mod door;
 mod errors;
