@@ -199,6 +199,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--mailboxes", type=int, default=1000)
     parser.add_argument("--at-once", type=int, default=400, help="logins of the least client of poll")
+    parser.add_argument("--poller", help="poll's client, if it is built already")
     parser.add_argument("--profile", help="the cargo profile that poll's client is built with")
     parser.add_argument("--write", action="store_true", help="also into docs/performance-incoming.md")
     parser.add_argument("--tls", action="store_true")
@@ -207,7 +208,7 @@ def main():
     options.root, options.binary = os.path.abspath(options.root), os.path.abspath(options.binary)
     options.user = "u0001"
     os.makedirs(options.root, exist_ok=True)
-    if options.what == "poll":
+    if options.what == "poll" and not options.poller:
         options.poller = poll.poller(options.profile)
     read, write = os.pipe()
     worker = os.fork()

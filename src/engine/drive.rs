@@ -48,6 +48,12 @@ pub async fn noted_cycle(engine: &Engine, mailbox: &Name, operation: Operation) 
     if engine.stopping.is_cancelled() {
         return Ok((Driven::Skipped("the process is stopping".to_owned()), None));
     }
+    // In a box, because a thousand may wait for a place, and what the work needs is large.
+    Box::pin(with_place(engine, mailbox, operation)).await
+}
+
+/// The cycle of a mailbox that has a place.
+async fn with_place(engine: &Engine, mailbox: &Name, operation: Operation) -> Result<Noted, StoreError> {
     // What is stored is read again: it may have changed while we waited for the permit.
     let start = match engine.store.begin_cycle(mailbox, &engine.holder, engine.clock.now()).await {
         Ok(start) => start,
