@@ -132,6 +132,12 @@ def _digests(root, user, key, texts):
     return [message["sha256"] for message in kept]
 
 
+def single(root, user):
+    """A mailbox with one message."""
+    text = b"From: a@example.org\nSubject: one\nMessage-ID: <%s@example.org>\n\nhello\n" % user.encode()
+    _digests(root, user, "single", lambda: [text])
+
+
 def huge(root, user, octets):
     """One message of so many octets, of lines that all differ."""
     def texts():

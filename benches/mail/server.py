@@ -44,9 +44,22 @@ service anvil {{
 }}
 service stats {{
   chroot =
+  client_limit = 5000
+}}
+service auth {{
+  client_limit = 16000
+}}
+service imap {{
+  process_limit = 2000
+}}
+service pop3 {{
+  process_limit = 2000
 }}
 service imap-login {{
   chroot =
+  process_min_avail = 2
+  service_count = 0
+  client_limit = 4000
   inet_listener imap {{
     port = {imap}
   }}
@@ -56,6 +69,9 @@ service imap-login {{
 }}
 service pop3-login {{
   chroot =
+  process_min_avail = 2
+  service_count = 0
+  client_limit = 4000
   inet_listener pop3 {{
     port = {pop3}
   }}
@@ -113,7 +129,10 @@ class Server:
                 return self
             except OSError:
                 time.sleep(0.1)
-        self.process.kill()
+            except BaseException:
+                self.process.terminate()
+                raise
+        self.process.terminate()
         raise SystemExit("Dovecot does not start: see %s/dovecot.log" % self.root)
 
     def __exit__(self, *_):

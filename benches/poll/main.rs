@@ -1,8 +1,9 @@
 //! What it costs to look at many mailboxes with nothing new in them: once with a login each, then over kept sessions.
 //!
-//! `cargo bench --bench poll -- SITE [CYCLES]`; SITE is a folder with `mail/`, `state.db`, `host.yaml` and `age.key` of an
-//! installation that was applied and tested. Compare figures of one run only, beside a client that does the least:
-//! its logins alone, and one NOOP on each open session.
+//! `benches/mail/bench.py poll` makes an installation with a thousand mailboxes, runs this beside a client that does the
+//! least, and prints the table. By hand: `cargo bench --bench poll -- SITE [CYCLES]`; SITE is a folder with `state.db`,
+//! `host.yaml` and, where there are ciphertexts, `age.key` of an installation that was applied and tested. Compare figures
+//! of one run only.
 
 #![expect(
     clippy::print_stdout,
@@ -41,7 +42,7 @@ impl Listener for Silent {
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let Some(site) = arguments.next() else {
-        println!("poll: no site given; see the head of benches/poll/main.rs");
+        println!("poll: no site given; run `benches/mail/bench.py poll`");
         return;
     };
     let cycles: usize = arguments.next().map_or(5, |number| number.parse().unwrap());
@@ -53,21 +54,39 @@ async fn measure(site: PathBuf, cycles: usize) {
     let engine = Arc::new(engine(&site));
     let rows = engine.store.mailboxes().await.unwrap();
     let names: Vec<Name> = rows.into_iter().map(|row| row.stored.declared.name).collect();
-    println!("{} mailboxes", names.len());
+    let (mut logins, mut kept, mut cpu) = (0.0, Vec::new(), Vec::new());
+    let (mut done, mut found) = (0, 0);
     for cycle in 0..=cycles {
-        let begun = engine.clock.elapsed();
-        let (done, found) = once(&engine, &names).await;
-        let took = engine.clock.elapsed().saturating_sub(begun);
-        let what = if cycle == 0 { "logins" } else { "kept sessions" };
-        println!(
-            "{what:<14} {:>8.3} s  done {done}, found {found}, kept {}, peak {} KiB",
-            took.as_secs_f64(),
-            engine.sessions.len(),
-            peak_kib()
-        );
+        let (begun, worked) = (engine.clock.elapsed(), cpu_seconds());
+        (done, found) = once(&engine, &names).await;
+        let took = engine.clock.elapsed().saturating_sub(begun).as_secs_f64();
+        if cycle == 0 {
+            logins = took;
+        } else {
+            kept.push(took);
+            cpu.push(cpu_seconds() - worked);
+        }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+    let (kept, cpu) = (median(kept), median(cpu));
+    let (sessions, peak) = (engine.sessions.len(), peak_kib());
+    println!(
+        "{{\"logins\": {logins:.4}, \"kept\": {kept:.4}, \"keptCpu\": {cpu:.4}, \"done\": {done}, \"found\": {found}, \
+         \"sessions\": {sessions}, \"peakKib\": {peak}}}"
+    );
     engine.sessions.close().await;
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
+}
+
+/// User and system time of this process.
+fn cpu_seconds() -> f64 {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 /// One incoming cycle of every mailbox, as many at once as may be.
@@ -96,7 +115,7 @@ fn engine(site: &Path) -> Engine {
         layer: None,
     };
     let host = manifest::host::read(&file).unwrap();
-    let named = [site.join("age.key")];
+    let named: Vec<PathBuf> = [site.join("age.key")].into_iter().filter(|path| path.exists()).collect();
     let discovery = Discovery { named: &named, environment: Environment::Process, ask_passphrase: &|_| None };
     Engine {
         store: Arc::new(SqliteStore::open(&site.join("state.db"), Open::Existing).unwrap()),

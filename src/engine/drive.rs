@@ -2,12 +2,11 @@
 
 use crate::model::event::{Cycle, Event};
 use crate::model::failure::{Cause, Failure, RemoteError};
-use crate::model::lease::LeaseScope;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
 use crate::model::pending::Standing;
-use crate::store::{Occasion, StateChange, StoreError};
+use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::classify;
 use crate::sync::patience::{self, Breadth};
@@ -27,44 +26,63 @@ pub enum Driven {
     Skipped(String),
 }
 
+/// The same with the mailbox as it is stored then, when the cycle has left a note there.
+pub type Noted = (Driven, Option<MailboxRow>);
+
 /// Runs one cycle of one operation. Only trouble with the store itself is an error.
 pub async fn cycle(engine: &Engine, mailbox: &Name, operation: Operation) -> Result<Driven, StoreError> {
+    Ok(noted_cycle(engine, mailbox, operation).await?.0)
+}
+
+/// Runs one cycle of one operation, and says what is noted about the mailbox.
+pub async fn noted_cycle(engine: &Engine, mailbox: &Name, operation: Operation) -> Result<Noted, StoreError> {
     let Some(row) = engine.store.mailbox(mailbox).await? else {
         return Ok(skipped(engine, mailbox, "it is not in the store; apply the manifest".to_owned()));
     };
     let Some(Reach { profile, .. }) = Reach::effective(&row, operation) else {
         return Ok(skipped(engine, mailbox, "it has no profile".to_owned()));
     };
+    drop(row);
     let _permit = engine.permits.acquire(&profile).await;
     // Whoever waited for a place while the process was asked to stop begins nothing any more.
     if engine.stopping.is_cancelled() {
-        return Ok(Driven::Skipped("the process is stopping".to_owned()));
+        return Ok((Driven::Skipped("the process is stopping".to_owned()), None));
     }
-    let held = match Held::acquire(engine, &LeaseScope::Mailbox(mailbox.clone())).await {
-        Ok(held) => held,
+    // In a box, because a thousand may wait for a place, and what the work needs is large.
+    Box::pin(with_place(engine, mailbox, operation)).await
+}
+
+/// The cycle of a mailbox that has a place.
+async fn with_place(engine: &Engine, mailbox: &Name, operation: Operation) -> Result<Noted, StoreError> {
+    // What is stored is read again: it may have changed while we waited for the permit.
+    let start = match engine.store.begin_cycle(mailbox, &engine.holder, engine.clock.now()).await {
+        Ok(start) => start,
         Err(StoreError::Busy { holder, .. }) => {
             return Ok(skipped(engine, mailbox, format!("{holder} is working on it")));
         }
         Err(error) => return Err(error),
     };
-    let driven = under_lease(engine, &held, mailbox, operation).await;
-    held.release(engine).await;
-    driven
+    let held = Held::keep(engine, start.lease);
+    let settings = Settings::of(start.organization);
+    let noted = under_lease(engine, &held, (mailbox, start.row, settings), operation).await;
+    // Whatever was noted, was noted together with the end of the lease.
+    if !matches!(noted, Ok((_, Some(_)))) {
+        held.release(engine).await;
+    }
+    noted
 }
 
-fn skipped(engine: &Engine, mailbox: &Name, reason: String) -> Driven {
+fn skipped(engine: &Engine, mailbox: &Name, reason: String) -> Noted {
     engine.tell(Event::Skipped { mailbox: mailbox.clone(), reason: reason.clone() });
-    Driven::Skipped(reason)
+    (Driven::Skipped(reason), None)
 }
 
 async fn under_lease(
     engine: &Engine,
     held: &Held,
-    mailbox: &Name,
+    (mailbox, row, settings): (&Name, Option<MailboxRow>, Settings),
     operation: Operation,
-) -> Result<Driven, StoreError> {
-    // Read again: it may have changed while we waited for the permit and the lease.
-    let row = engine.store.mailbox(mailbox).await?;
+) -> Result<Noted, StoreError> {
     let Some((row, reach)) = row.and_then(|row| Reach::effective(&row, operation).map(|reach| (row, reach)))
     else {
         return Ok(skipped(engine, mailbox, "it was removed meanwhile".to_owned()));
@@ -76,7 +94,6 @@ async fn under_lease(
     let Some(route) = Route::find(engine, &reach, operation) else {
         return Ok(skipped(engine, mailbox, format!("{operation} has no connector")));
     };
-    let settings = engine.settings().await?;
     let result = match operation {
         Operation::Incoming => {
             let attempts = settings.retry.attempts_per_message;
@@ -145,22 +162,22 @@ impl Ended<'_> {
         }
     }
 
-    async fn succeeded(self, cycle: Cycle) -> Result<Driven, StoreError> {
+    async fn succeeded(self, cycle: Cycle) -> Result<Noted, StoreError> {
         self.engine.permits.went_well(self.route.profile);
-        self.note(StateEvent::CycleSucceeded, &self.settings.retry).await?;
+        let (_, row) = self.note(StateEvent::CycleSucceeded, &self.settings.retry).await?;
         self.engine.tell(Event::CycleEnded {
             mailbox: self.route.mailbox.name.clone(),
             operation: self.operation,
             cycle,
         });
-        Ok(Driven::Done(cycle))
+        Ok((Driven::Done(cycle), row))
     }
 
-    async fn failed(self, failure: Failure) -> Result<Driven, StoreError> {
+    async fn failed(self, failure: Failure) -> Result<Noted, StoreError> {
         let mailbox = self.route.mailbox.name.clone();
         // Without a key nothing was tried: not a failed attempt.
-        let state = if matches!(failure.error.cause, Cause::NoIdentity { .. }) {
-            self.state.clone()
+        let (state, row) = if matches!(failure.error.cause, Cause::NoIdentity { .. }) {
+            (self.state.clone(), None)
         } else {
             let Self { state: Standing { state, pending: _ }, settings, engine, .. } = &self;
             let throttling = &engine.permits.throttling;
@@ -173,10 +190,15 @@ impl Ended<'_> {
             failure: failure.clone(),
             state,
         });
-        Ok(Driven::Failed(Box::new(failure)))
+        Ok((Driven::Failed(Box::new(failure)), row))
     }
 
-    async fn note(&self, event: StateEvent, retry: &Retry) -> Result<Standing, StoreError> {
+    /// Together with the end of the lease. Returns the mailbox as it is then.
+    async fn note(
+        &self,
+        event: StateEvent,
+        retry: &Retry,
+    ) -> Result<(Standing, Option<MailboxRow>), StoreError> {
         let now = self.engine.clock.now();
         let state = transition(&self.state, &event, now, retry);
         let subject = Subject {
@@ -205,7 +227,7 @@ impl Ended<'_> {
             at: now,
             occasion: Occasion::Cycle,
         };
-        self.engine.store.change_state(&self.held.lease, &change).await?;
-        Ok(state)
+        let row = self.engine.store.end_cycle(&self.held.lease, &change).await?;
+        Ok((state, row))
     }
 }

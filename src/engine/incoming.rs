@@ -11,6 +11,7 @@ use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::stored::StoredMailbox;
 use crate::remote::Receive;
+use crate::store::InboxStanding;
 use crate::sync::dealt::Dealt;
 use crate::sync::incoming::{self, Deletion, Headers, Rules};
 use crate::sync::message;
@@ -85,7 +86,9 @@ impl Incoming<'_> {
     }
 
     async fn run(&mut self) -> Result<(), WorkError> {
-        let Entered { mut session, cursor, listing, ticket } = self.entrance().enter().await?;
+        let Entered { mut session, standing, listing, ticket } = self.entrance().enter().await?;
+        let InboxStanding { cursor, removals } = standing;
+        let were_due = !removals.is_empty();
         if incoming::is_renumbered(&listing, &cursor) {
             self.engine.tell(Event::Warned {
                 message: format!(
@@ -95,7 +98,7 @@ impl Incoming<'_> {
                 ),
             });
         }
-        let absent = incoming::absent(self.engine.store.deletions(self.mailbox).await?, &listing);
+        let absent = incoming::absent(removals, &listing);
         let headers = incoming::headers_first(&listing, &cursor, self.rules.from);
         let dealt = Dealt::nothing(&listing, incoming::gone(&listing, &cursor));
         let fresh = incoming::fresh(listing, &cursor);
@@ -110,6 +113,11 @@ impl Incoming<'_> {
         let session = fetched?;
         recorded?;
         match session {
+            // Where nothing was to be removed and nothing was fetched, nothing is.
+            Some(session) if !were_due && self.cycle.found == 0 => {
+                self.entrance().leave(session, ticket, &[]).await?;
+                Ok(())
+            }
             Some(session) => self.finish(session, ticket, absent).await,
             None => Ok(()),
         }

@@ -290,7 +290,7 @@ impl<'a> Intake<'a> {
         let mut group = std::mem::take(&mut self.group);
         let batch = IncomingBatch {
             mailbox: self.mailbox.clone(),
-            records: std::mem::take(&mut group.records),
+            records: Arc::new(std::mem::take(&mut group.records)),
             remove: std::mem::take(&mut group.remove),
             advance: self.dealt.advance(),
             at: self.engine.clock.now(),
@@ -301,6 +301,8 @@ impl<'a> Intake<'a> {
         // On a task of its own, so that the next group gathers meanwhile. It ends even when nobody waits for it.
         self.writing = Writing::Group(tokio::spawn(async move {
             let recorded = store.record(&lease, &batch).await;
+            // The octets first, and then their room.
+            drop(batch);
             drop(group);
             recorded
         }));

@@ -26,19 +26,23 @@ pub(super) enum Ended {
 pub(super) type JobResult = Result<(Ended, Option<MailboxRow>), StoreError>;
 
 pub(super) async fn work(engine: &Engine, name: &Name, job: Job) -> JobResult {
-    let is_noted = match job {
+    match job {
         Job::Test => {
             let tested = test_and_enable::mailbox(engine, name, Which::Due).await?;
-            tested.passed + tested.failed > 0 || tested.deferred == 0
+            Ok(match tested.passed + tested.failed > 0 || tested.deferred == 0 {
+                true => (Ended::Noted, engine.store.mailbox(name).await?),
+                false => (Ended::Undone, None),
+            })
         }
-        Job::Cycle(operation) => match drive::cycle(engine, name, operation).await? {
-            Driven::Done(_) => true,
-            Driven::Failed(failure) => !matches!(failure.error.cause, Cause::NoIdentity { .. }),
-            Driven::Skipped(_) => false,
-        },
-    };
-    Ok(match is_noted {
-        true => (Ended::Noted, engine.store.mailbox(name).await?),
-        false => (Ended::Undone, None),
-    })
+        Job::Cycle(operation) => {
+            let (driven, row) = drive::noted_cycle(engine, name, operation).await?;
+            Ok(match driven {
+                Driven::Failed(failure) if matches!(failure.error.cause, Cause::NoIdentity { .. }) => {
+                    (Ended::Undone, None)
+                }
+                Driven::Done(_) | Driven::Failed(_) => (Ended::Noted, row),
+                Driven::Skipped(_) => (Ended::Undone, None),
+            })
+        }
+    }
 }

@@ -22,6 +22,11 @@ impl Held {
     /// Takes the lease or says who has it.
     pub async fn acquire(engine: &Engine, scope: &LeaseScope) -> Result<Self, StoreError> {
         let lease = engine.store.acquire(scope, &engine.holder, engine.clock.now()).await?;
+        Ok(Self::keep(engine, lease))
+    }
+
+    /// Keeps a lease that was just taken.
+    pub fn keep(engine: &Engine, lease: Lease) -> Self {
         let store = Arc::clone(&engine.store);
         let clock = Arc::clone(&engine.clock);
         let mut renewed = lease.clone();
@@ -37,7 +42,7 @@ impl Held {
                 }
             }
         });
-        Ok(Self { lease, renewal })
+        Self { lease, renewal }
     }
 
     /// The same, and waits up to so long while somebody else has it. What is waited for is told once.

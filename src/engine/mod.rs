@@ -76,10 +76,7 @@ impl Engine {
 
     /// The retry and alert settings of the last apply.
     async fn settings(&self) -> Result<Settings, StoreError> {
-        Ok(match self.store.organization().await? {
-            Some(Organization { retry, alerts, .. }) => Settings { retry, alerts },
-            None => Settings { retry: Retry::default(), alerts: AlertSettings::default() },
-        })
+        Ok(Settings::of(self.store.organization().await?))
     }
 }
 
@@ -99,6 +96,15 @@ async fn bounded<T>(
 pub struct Settings {
     pub retry: Retry,
     pub alerts: AlertSettings,
+}
+
+impl Settings {
+    fn of(organization: Option<Organization>) -> Self {
+        match organization {
+            Some(Organization { retry, alerts, .. }) => Self { retry, alerts },
+            None => Self { retry: Retry::default(), alerts: AlertSettings::default() },
+        }
+    }
 }
 
 /// Why a piece of work ended early: the server's side or the store's.

@@ -6,17 +6,18 @@ use std::time::Duration;
 use super::destination::Route;
 use super::permits::{LimitCounts, limit_counts_for};
 use super::{Engine, WorkError, bounded};
-use crate::model::cursor::{Cursor, Listing, RemoteId};
+use crate::model::cursor::{Listing, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::remote::{Kept, Owner};
 use crate::remote::{Receive, Trace};
+use crate::store::InboxStanding;
 use crate::sync::patience;
 
 /// An inbox that was listed.
 pub struct Entered {
     pub session: Box<dyn Receive>,
-    pub cursor: Cursor,
+    pub standing: InboxStanding,
     pub listing: Listing,
     pub ticket: Ticket,
 }
@@ -48,14 +49,14 @@ impl Entrance<'_> {
         }
         let opened = self.engine.clock.elapsed();
         let mut session = self.open().await?;
-        let cursor = self.cursor().await?;
-        let listing = bounded(TestStep::Read, session.list(&cursor)).await?;
-        Ok(Entered { session, cursor, listing, ticket: Ticket { owner, opened } })
+        let standing = self.standing().await?;
+        let listing = bounded(TestStep::Read, session.list(&standing.cursor)).await?;
+        Ok(Entered { session, standing, listing, ticket: Ticket { owner, opened } })
     }
 
     /// A session of its own, connected and logged in just now.
     pub async fn open(&self) -> Result<Box<dyn Receive>, WorkError> {
-        let Self { engine, lease, route } = self;
+        let Self { engine, lease: _, route } = self;
         match limit_counts_for(route.profile) {
             // Whoever works has a place; what is kept has to do with those that are free.
             LimitCounts::Profile => {
@@ -67,28 +68,27 @@ impl Entrance<'_> {
         let mut trace = Trace::new(Arc::clone(&engine.clock));
         let destination = route.destination(engine).await?;
         let session = bounded(TestStep::Connect, route.connector.receive(&destination, &mut trace)).await?;
-        engine.store.enter_inbox(lease, &route.mailbox.name, &route.inbox()).await?;
         Ok(session)
     }
 
     /// `None`: it does not work any more.
     async fn again(&self, kept: Kept, owner: &Owner) -> Result<Option<Entered>, WorkError> {
         let Kept { mut session, opened } = kept;
-        let mailbox = &self.route.mailbox.name;
-        self.engine.store.enter_inbox(self.lease, mailbox, &self.route.inbox()).await?;
-        let cursor = self.cursor().await?;
-        match bounded(TestStep::Read, session.list(&cursor)).await {
+        let standing = self.standing().await?;
+        match bounded(TestStep::Read, session.list(&standing.cursor)).await {
             Ok(listing) => {
                 let ticket = Ticket { owner: Some(owner.clone()), opened };
-                Ok(Some(Entered { session, cursor, listing, ticket }))
+                Ok(Some(Entered { session, standing, listing, ticket }))
             }
             Err(error) if is_about_the_server(&error) => Err(error.into()),
             Err(_) => Ok(None),
         }
     }
 
-    async fn cursor(&self) -> Result<Cursor, WorkError> {
-        Ok(self.engine.store.cursor(&self.route.mailbox.name).await?)
+    /// From now on the mailbox is read from this inbox.
+    async fn standing(&self) -> Result<InboxStanding, WorkError> {
+        let mailbox = &self.route.mailbox.name;
+        Ok(self.engine.store.inbox_standing(self.lease, mailbox, &self.route.inbox()).await?)
     }
 
     /// `None`: nothing is kept on this host.

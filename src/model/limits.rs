@@ -86,14 +86,14 @@ pub const HEADER_FIELDS_MAX: usize = 1000;
 /// The text of one message that is shown.
 pub const BODY_TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of messages that have arrived and are not yet durable, per mailbox.
-pub const FETCH_WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+pub const FETCH_WINDOW_BYTES: u64 = 3584 * 1024;
 /// Messages asked for ahead of their answers by POP3, and looked at one by one after a failure.
 pub const FETCH_WINDOW_MESSAGES: usize = 64;
 /// Messages that one IMAP command asks for. Two commands are under way at a time.
 pub const FETCH_COMMAND_MESSAGES: usize = 256;
 /// Messages that become durable in one transaction, unless they are many bytes or few come.
 pub const RECORD_GROUP_MESSAGES: usize = 128;
-pub const RECORD_GROUP_BYTES: u64 = 2 * 1024 * 1024;
+pub const RECORD_GROUP_BYTES: u64 = 1792 * 1024;
 /// The longest that a message waits for others to become durable with.
 pub const RECORD_GROUP_WAIT: Duration = Duration::from_millis(50);
 /// What one fetch may really bring, whatever sizes the server had announced.
@@ -262,7 +262,7 @@ pub const STORE_READERS_MAX: usize = 4;
 /// Pages that the one connection that writes may hold before they are written.
 pub const STORE_WRITER_CACHE_KIB: i64 = 64 * 1024;
 /// The same while messages are recorded.
-pub const STORE_RECORDING_CACHE_KIB: i64 = 4 * 1024;
+pub const STORE_RECORDING_CACHE_KIB: i64 = 3 * 1024;
 /// Pages of the write-ahead log after which it is copied into the database.
 pub const STORE_LOG_PAGES: i64 = 8 * 1024;
 /// Statements that the one connection that writes keeps ready.

@@ -1,5 +1,7 @@
 //! Records: what incoming sync produces.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,7 +151,8 @@ pub struct NewRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncomingBatch {
     pub mailbox: Name,
-    pub records: Vec<NewRecord>,
+    /// Shared with whoever writes them, who may have to begin anew.
+    pub records: Arc<Vec<NewRecord>>,
     /// Messages without a record that are to be removed from the server: our own test messages where mail is removed.
     pub remove: Vec<RemoteId>,
     pub advance: CursorAdvance,

@@ -1,5 +1,6 @@
 //! The door of the stores: what the engine may ask of one. Each call that writes is one transaction.
 
+mod cycle;
 mod ledger;
 mod process;
 pub mod report;
@@ -34,6 +35,7 @@ use crate::model::secret::{
 };
 use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 
+pub use cycle::{CycleStart, Cycles, InboxStanding};
 pub use ledger::{Ledger, RunQuery};
 
 /// What may go wrong with a store; says who has to act.
@@ -221,7 +223,7 @@ pub trait Spool: Send + Sync {
 
 /// A store. The same conformance suite runs against every one.
 #[async_trait]
-pub trait Store: Ledger + Send + Sync {
+pub trait Store: Ledger + Cycles + Send + Sync {
     async fn id(&self) -> Result<StoreId, StoreError>;
 
     // --- declared state ---

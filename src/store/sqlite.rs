@@ -9,6 +9,7 @@ mod backup;
 mod blobs;
 mod columns;
 mod commit;
+mod cycle;
 mod declaration;
 mod declared;
 mod door;

@@ -54,7 +54,7 @@ pub fn parse_headers(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
 /// The header section, up to its limit.
 fn headers_of(raw: &[u8]) -> &[u8] {
     let window = &raw[..raw.len().min(limits::HEADER_BYTES_MAX)];
-    match window.windows(4).position(|four| four == b"\r\n\r\n") {
+    match memchr::memmem::find(window, b"\r\n\r\n") {
         Some(end) => &window[..end + 4],
         None => window,
     }

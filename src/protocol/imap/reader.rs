@@ -207,7 +207,7 @@ fn cut_out(input: &mut BytesMut, size: usize) -> Bytes {
 
 /// Splits off a line without its line end; a bare LF is accepted.
 fn take_line(input: &mut BytesMut, scanned: usize) -> Result<Option<Bytes>, Cause> {
-    let end = input.get(scanned..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n'));
+    let end = input.get(scanned..).and_then(|rest| memchr::memchr(b'\n', rest));
     let length = end.map_or(input.len(), |position| scanned + position);
     if length > limits::REPLY_LINE_BYTES_MAX {
         return Err(Cause::LimitExceeded {

@@ -160,21 +160,32 @@ impl Body {
     }
 }
 
+/// Looked at in one go.
+const BLOCK_BYTES: usize = 16 * 1024;
+
 /// The end of the lines that stand as they are, beginning inside a line: each ends with CRLF, and no further one begins
-/// with a dot. `None`: not even one does. They are copied in one go, because there are hundreds in a message.
+/// with a dot. `None`: not even one does. They are found and copied in one go, because there are hundreds in a message.
 fn proper_lines(input: &[u8]) -> Option<usize> {
-    let mut end = 0;
-    while let Some(position) = find_line_feed(&input[end..]) {
-        let at = end + position;
-        if at.checked_sub(1).and_then(|before| input.get(before)) != Some(&b'\r') {
-            break;
-        }
-        end = at + 1;
-        if matches!(input.get(end), None | Some(b'.')) {
-            break;
-        }
+    let block = &input[..input.len().min(BLOCK_BYTES)];
+    let last = match memchr::memmem::find(block, b"\n.") {
+        Some(before_dot) => before_dot,
+        None => memchr::memrchr(b'\n', block)?,
+    };
+    let lines = &block[..=last];
+    if !has_bare_line_feed(lines) {
+        return Some(lines.len());
     }
-    (end > 0).then_some(end)
+    let is_bare = |at: &usize| at.checked_sub(1).and_then(|before| lines.get(before)) != Some(&b'\r');
+    let bare = memchr::memchr_iter(b'\n', lines).find(is_bare)?;
+    memchr::memrchr(b'\n', &lines[..bare]).map(|end| end + 1)
+}
+
+/// Written so that the compiler looks at many octets at a time.
+fn has_bare_line_feed(lines: &[u8]) -> bool {
+    let bare = lines.iter().zip(lines.get(1..).unwrap_or_default());
+    let bare =
+        bare.fold(0, |found, (before, octet)| found | u8::from((*octet == b'\n') & (*before != b'\r')));
+    bare != 0 || lines.first() == Some(&b'\n')
 }
 
 enum LineBegin {
@@ -285,7 +296,28 @@ mod tests {
         }
     }
 
+    /// What [`proper_lines`] means, line by line.
+    fn proper_lines_one_by_one(input: &[u8]) -> Option<usize> {
+        let mut end = 0;
+        while let Some(position) = find_line_feed(&input[end..]) {
+            let at = end + position;
+            if at.checked_sub(1).and_then(|before| input.get(before)) != Some(&b'\r') {
+                break;
+            }
+            end = at + 1;
+            if matches!(input.get(end), None | Some(b'.')) {
+                break;
+            }
+        }
+        (end > 0).then_some(end)
+    }
+
     proptest! {
+        #[test]
+        fn lines_are_found_together_as_one_by_one(input in "[.a\r\n]{0,12}(\r\n[.a]{0,3}){0,4}[.\r\n]{0,2}") {
+            prop_assert_eq!(proper_lines(input.as_bytes()), proper_lines_one_by_one(input.as_bytes()));
+        }
+
         #[test]
         fn what_a_server_stuffs_comes_out_as_it_was(lines in prop::collection::vec("[.a\r]{0,4}", 0..6), piece in 1..9_usize) {
             let message: Vec<u8> = lines.iter().flat_map(|line| [line.as_bytes(), b"\r\n"].concat()).collect();

@@ -44,14 +44,9 @@ fn line_too_long() -> Cause {
     }
 }
 
-/// The position of the next LF, by the standard library's fast search.
+/// The position of the next LF.
 pub(super) fn find_line_feed(bytes: &[u8]) -> Option<usize> {
-    use std::io::BufRead;
-    let mut rest = bytes;
-    // Skipping in a slice cannot fail.
-    let skipped = rest.skip_until(b'\n').unwrap_or(0);
-    let last = skipped.checked_sub(1)?;
-    (bytes.get(last) == Some(&b'\n')).then_some(last)
+    memchr::memchr(b'\n', bytes)
 }
 
 /// The first line of every answer.

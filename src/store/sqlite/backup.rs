@@ -135,7 +135,7 @@ fn copy_database(db: &Connection, path: &Path) -> Result<Connection, StoreError>
 }
 
 fn copy_segments(copy: &Connection, from: &Path, to: &Path, store: &str) -> Result<u64, StoreError> {
-    let mut statement = copy.prepare("SELECT id, bytes FROM segments ORDER BY id")?;
+    let mut statement = copy.prepare("SELECT id, bytes FROM segments WHERE bytes > 0 ORDER BY id")?;
     let segments = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let segments: Vec<(i64, i64)> = segments.collect::<Result<_, _>>()?;
     if segments.is_empty() {

@@ -30,8 +30,18 @@ pub(super) struct Appender {
     segment_bytes_max: u64,
     folder_checked: bool,
     names: Names,
+    /// Where the present job goes on to write. `None`: it has not written.
+    end: Option<Place>,
     /// The segments that the present transaction wrote to.
     written: BTreeMap<i64, File>,
+}
+
+/// What became of octets that were put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Put {
+    New,
+    /// They were there already.
+    Known,
 }
 
 /// Whether a power failure could take away the name of a segment.
@@ -65,6 +75,7 @@ impl Appender {
             segment_bytes_max: limits::BLOB_SEGMENT_BYTES,
             folder_checked: false,
             names: Names::Durable,
+            end: None,
             written: BTreeMap::new(),
         }
     }
@@ -76,14 +87,14 @@ impl Appender {
         db: &Connection,
         content: &ContentHash,
         raw: &[u8],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Put, StoreError> {
         debug_assert_eq!(ContentHash::of(raw), *content);
-        if find(db, content)?.is_some() {
-            return Ok(());
-        }
         let place = self.place(db)?;
-        self.write_at(place, raw)?;
-        self.name(db, content, (place, raw.len() as u64))
+        let put = self.name(db, content, (place, raw.len() as u64))?;
+        if put == Put::New {
+            self.write_at(place, raw)?;
+        }
+        Ok(put)
     }
 
     /// The same for octets in a file, from its beginning.
@@ -92,11 +103,11 @@ impl Appender {
         db: &Connection,
         content: &ContentHash,
         (file, bytes): (&File, u64),
-    ) -> Result<(), StoreError> {
-        if find(db, content)?.is_some() {
-            return Ok(());
-        }
+    ) -> Result<Put, StoreError> {
         let place = self.place(db)?;
+        if self.name(db, content, (place, bytes))? == Put::Known {
+            return Ok(Put::Known);
+        }
         let mut buffer = vec![0; COPY_BYTES];
         let mut copied = 0;
         while copied < bytes {
@@ -107,10 +118,24 @@ impl Appender {
             self.write_at(Place { start: place.start + copied, ..place }, piece)?;
             copied += length as u64;
         }
-        self.name(db, content, (place, bytes))
+        Ok(Put::New)
     }
 
-    /// Makes everything durable that was written since the last call. Called right before the commit.
+    /// A job of the present transaction has ended well: says in the database how far it has written.
+    pub(super) fn keep(&mut self, db: &Connection) -> Result<(), StoreError> {
+        if let Some(Place { segment, start }) = self.end.take() {
+            let sql = "UPDATE segments SET bytes = ?2 WHERE id = ?1";
+            db.prepare_cached(sql)?.execute(params![segment, whole(start)])?;
+        }
+        Ok(())
+    }
+
+    /// A job of the present transaction was undone: the next one writes over what it has written.
+    pub(super) fn undo(&mut self) {
+        self.end = None;
+    }
+
+    /// Makes everything durable that was written since the last call. Called right before the commit, after [`Self::keep`].
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
         if self.written.is_empty() {
             return Ok(());
@@ -127,40 +152,42 @@ impl Appender {
 
     /// Forgets the files of a transaction that was rolled back.
     pub(super) fn forget(&mut self) {
+        self.end = None;
         self.written.clear();
     }
 
-    /// A row for the blob, and the segment's new end.
+    /// A row for the blob, unless it has one.
     fn name(
-        &self,
+        &mut self,
         db: &Connection,
         content: &ContentHash,
         (place, length): (Place, u64),
-    ) -> Result<(), StoreError> {
-        db.prepare_cached(
-            "INSERT INTO segments (id, bytes) VALUES (?1, ?2)
-             ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes",
-        )?
-        .execute(params![place.segment, whole(place.start + length)])?;
-        db.prepare_cached("INSERT INTO blobs (hash, segment, start, length) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![content.0, place.segment, whole(place.start), whole(length)])?;
-        Ok(())
+    ) -> Result<Put, StoreError> {
+        let sql = "INSERT INTO blobs (hash, segment, start, length) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (hash) DO NOTHING";
+        let values = params![content.0, place.segment, whole(place.start), whole(length)];
+        if db.prepare_cached(sql)?.execute(values)? == 0 {
+            return Ok(Put::Known);
+        }
+        self.end = Some(Place { start: place.start + length, ..place });
+        Ok(Put::New)
     }
 
     /// The segment to write to, and its end, committed or of this transaction.
     fn place(&mut self, db: &Connection) -> Result<Place, StoreError> {
         self.check_folder()?;
-        let last: Option<(i64, i64)> = db
-            .prepare_cached("SELECT id, bytes FROM segments ORDER BY id DESC LIMIT 1")?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((segment, bytes)) = last else { return Ok(Place { segment: 1, start: 0 }) };
-        let start = count(bytes)?;
-        if start < self.segment_bytes_max {
-            Ok(Place { segment, start })
-        } else {
-            Ok(Place { segment: segment + 1, start: 0 })
-        }
+        let last = match self.end {
+            Some(end) => Some(end),
+            None => last_place(db)?,
+        };
+        let segment = match last {
+            Some(place) if place.start < self.segment_bytes_max => return Ok(place),
+            Some(full) => full.segment + 1,
+            None => 1,
+        };
+        self.keep(db)?;
+        db.prepare_cached("INSERT INTO segments (id, bytes) VALUES (?1, 0)")?.execute([segment])?;
+        Ok(Place { segment, start: 0 })
     }
 
     fn write_at(&mut self, Place { segment, start }: Place, raw: &[u8]) -> Result<(), StoreError> {
@@ -200,6 +227,16 @@ impl Appender {
         self.folder_checked = true;
         Ok(())
     }
+}
+
+/// The end of the last segment, as the database has it.
+fn last_place(db: &Connection) -> Result<Option<Place>, StoreError> {
+    let last: Option<(i64, i64)> = db
+        .prepare_cached("SELECT id, bytes FROM segments ORDER BY id DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((segment, bytes)) = last else { return Ok(None) };
+    Ok(Some(Place { segment, start: count(bytes)? }))
 }
 
 /// Reads a blob and verifies its octets. `None`: there is none.
@@ -306,6 +343,7 @@ mod tests {
         for text in texts {
             blobs.put(&db, &ContentHash::of(text.as_bytes()), text.as_bytes()).unwrap();
         }
+        blobs.keep(&db).unwrap();
         blobs.sync().unwrap();
         let segment = |id| std::fs::read(segment_path(folder.path(), id)).unwrap();
         assert_eq!((segment(1), segment(2)), (b"aaaaaabbbbbb".to_vec(), b"cccccc".to_vec()));
@@ -329,5 +367,34 @@ mod tests {
         }
         blobs.put(&db, &ContentHash::of(b"kept"), b"kept").unwrap();
         assert_eq!(std::fs::read(segment_path(folder.path(), 1)).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn octets_of_a_job_that_was_undone_are_overwritten_and_those_of_the_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = database();
+        let mut blobs = Appender::new(folder.path().to_owned(), "store".to_owned());
+        blobs.segment_bytes_max = 10;
+        let put = |blobs: &mut Appender, text: &str| {
+            blobs.put(&db, &ContentHash::of(text.as_bytes()), text.as_bytes()).unwrap()
+        };
+        db.execute_batch("BEGIN").unwrap();
+        assert_eq!(put(&mut blobs, "first"), Put::New);
+        blobs.keep(&db).unwrap();
+        db.execute_batch("SAVEPOINT job").unwrap();
+        put(&mut blobs, "a much longer one");
+        put(&mut blobs, "in a segment of its own");
+        db.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
+        blobs.undo();
+        assert_eq!((put(&mut blobs, "last"), put(&mut blobs, "first")), (Put::New, Put::Known));
+        blobs.keep(&db).unwrap();
+        db.execute_batch("COMMIT").unwrap();
+        blobs.forget();
+        for text in ["first", "last"] {
+            let raw = read(&db, folder.path(), &ContentHash::of(text.as_bytes())).unwrap();
+            assert_eq!(raw.unwrap(), text.as_bytes());
+        }
+        let end = last_place(&db).unwrap().unwrap();
+        assert_eq!((end.segment, end.start), (1, 9));
     }
 }

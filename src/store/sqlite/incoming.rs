@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::blobs::Put;
 use super::columns::{damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
 use super::lease;
 use super::spool::SpoolFiles;
@@ -12,7 +13,7 @@ use crate::model::cursor::{Cursor, CursorAdvance, InboxId, RemoteId};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::record::{IncomingBatch, NewRecord, Octets, Recorded, Spooled};
+use crate::model::record::{ContentHash, IncomingBatch, NewRecord, Octets, Recorded, Spooled};
 use crate::store::StoreError;
 
 /// Whether a message became a record by this batch.
@@ -86,7 +87,7 @@ pub(super) fn record(
     let mut recorded = Recorded::default();
     // The cursor first: a new validity clears away deletions that can never be done, and none of this batch.
     advance(work.db, id, &batch.advance)?;
-    for message in &batch.records {
+    for message in batch.records.iter() {
         match record_one(work, (id, micros(batch.at)), (message, spooled))? {
             Kept::New => recorded.new += 1,
             Kept::Known => recorded.known += 1,
@@ -106,11 +107,17 @@ fn record_one(
     (message, spooled): (&NewRecord, &SpoolFiles),
 ) -> Result<Kept, StoreError> {
     let remote = remote_text(&message.remote);
-    if let Some(known) = find_known(work.db, id, &remote, message)? {
+    let known = match put(work, message, spooled)? {
+        // Nobody has a message with these octets.
+        Some(Put::New) => None,
+        Some(Put::Known) => find_by_octets(work.db, id, &message.content)?,
+        None => find_by_remote(work.db, id, &remote)?,
+    };
+    if let Some(known) = known {
         remember(work.db, id, &remote, known)?;
         return Ok(Kept::Known);
     }
-    let blob = put(work, message, spooled)?;
+    let blob = (!message.raw.is_missing()).then_some(&message.content.0);
     let duplicate_of = match &message.facts.message_id {
         Some(message_id) => original(work.db, id, message_id)?,
         None => None,
@@ -136,28 +143,24 @@ fn record_one(
     Ok(Kept::New)
 }
 
-/// Returns the name of the blob. `None`: the message has no octets.
-fn put<'m>(
-    work: &mut Work<'_>,
-    message: &'m NewRecord,
-    spooled: &SpoolFiles,
-) -> Result<Option<&'m str>, StoreError> {
+/// `None`: the message has no octets.
+fn put(work: &mut Work<'_>, message: &NewRecord, spooled: &SpoolFiles) -> Result<Option<Put>, StoreError> {
     let limit = limits::RECEIVED_BYTES_MAX;
     if message.raw.bytes() > limit {
         let words = format!("message {} exceeds the limit of {limit} bytes", message.remote);
         return Err(StoreError::Failed(words));
     }
-    match &message.raw {
+    let put = match &message.raw {
         Octets::Missing => return Ok(None),
         Octets::Held(raw) => work.blobs.put(work.db, &message.content, raw)?,
         Octets::Spooled(Spooled { number, bytes }) => {
             let file = spooled.get(number);
             let file =
                 file.ok_or_else(|| StoreError::Failed("the octets of a message are gone".to_owned()))?;
-            work.blobs.put_file(work.db, &message.content, (file, *bytes))?;
+            work.blobs.put_file(work.db, &message.content, (file, *bytes))?
         }
-    }
-    Ok(Some(&message.content.0))
+    };
+    Ok(Some(put))
 }
 
 /// The record that this Message-ID was first seen in, when that is one of another mailbox.
@@ -168,19 +171,16 @@ fn original(db: &Connection, id: i64, message_id: &str) -> Result<Option<i64>, S
     Ok(first.filter(|(_, mailbox)| *mailbox != id).map(|(record, _)| record))
 }
 
-/// A message with octets is known by them; one that could not be fetched, by the id at its server.
-fn find_known(
-    db: &Connection,
-    id: i64,
-    remote: &str,
-    message: &NewRecord,
-) -> Result<Option<i64>, StoreError> {
-    let (sql, key) = if message.raw.is_missing() {
-        ("SELECT message FROM remotes WHERE mailbox = ?1 AND remote = ?2", remote)
-    } else {
-        ("SELECT id FROM messages WHERE mailbox = ?1 AND blob = ?2", message.content.0.as_str())
-    };
-    Ok(db.prepare_cached(sql)?.query_row(params![id, key], |row| row.get(0)).optional()?)
+/// A message with octets is known by them, whatever its server calls it.
+fn find_by_octets(db: &Connection, id: i64, content: &ContentHash) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT id FROM messages WHERE mailbox = ?1 AND blob = ?2";
+    Ok(db.prepare_cached(sql)?.query_row(params![id, content.0], |row| row.get(0)).optional()?)
+}
+
+/// One that could not be fetched, by the id at its server.
+fn find_by_remote(db: &Connection, id: i64, remote: &str) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT message FROM remotes WHERE mailbox = ?1 AND remote = ?2";
+    Ok(db.prepare_cached(sql)?.query_row(params![id, remote], |row| row.get(0)).optional()?)
 }
 
 fn remember(db: &Connection, id: i64, remote: &str, message: i64) -> Result<(), StoreError> {

@@ -55,7 +55,10 @@ where
     }
 
     fn settle(self: Box<Self>, committed: Result<(), StoreError>) {
-        let result = match (self.result, committed) {
+        let Self { body, result, reply } = *self;
+        // What was written may be large, and whoever waits may at once ask for the next of its size.
+        drop(body);
+        let result = match (result, committed) {
             // A refusal is a refusal, whatever became of the transaction.
             (Some(Err(refused)), _) => Err(refused),
             (_, Err(failed)) => Err(failed),
@@ -63,7 +66,7 @@ where
             (None, Ok(())) => Err(stopped()),
         };
         // Nobody waits any more when the caller was cancelled; the write stands all the same.
-        let _abandoned = self.reply.send(result);
+        let _abandoned = reply.send(result);
     }
 }
 
@@ -160,7 +163,10 @@ fn run_alone(db: &Connection, blobs: &mut Appender, job: &mut dyn Job) -> Result
         return Err(StoreError::Failed("the transaction was rolled back".to_owned()));
     }
     match verdict {
-        Verdict::Keep => commit(db, blobs),
+        Verdict::Keep => {
+            blobs.keep(db)?;
+            commit(db, blobs)
+        }
         Verdict::Undo => Ok(db.execute_batch("ROLLBACK")?),
     }
 }
@@ -168,14 +174,21 @@ fn run_alone(db: &Connection, blobs: &mut Appender, job: &mut dyn Job) -> Result
 /// Runs each job under a savepoint. An error means that the whole transaction is lost.
 fn run_all(db: &Connection, blobs: &mut Appender, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
     for job in group {
-        db.execute_batch("SAVEPOINT job")?;
+        // Statements that are kept: to parse them takes as long as a small write.
+        db.prepare_cached("SAVEPOINT job")?.execute([])?;
         let verdict = job.run(&mut Work { db, blobs });
         if db.is_autocommit() {
             return Err(StoreError::Failed("the transaction was rolled back".to_owned()));
         }
         match verdict {
-            Verdict::Keep => db.execute_batch("RELEASE job")?,
-            Verdict::Undo => db.execute_batch("ROLLBACK TO job; RELEASE job")?,
+            Verdict::Keep => {
+                blobs.keep(db)?;
+                db.prepare_cached("RELEASE job")?.execute([])?;
+            }
+            Verdict::Undo => {
+                blobs.undo();
+                db.execute_batch("ROLLBACK TO job; RELEASE job")?;
+            }
         }
     }
     Ok(())

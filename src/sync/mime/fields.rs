@@ -1,5 +1,7 @@
 //! What the header of one part says about its body.
 
+use std::sync::LazyLock;
+
 use mail_parser::{ContentType, MessageParser, MimeHeaders};
 
 use super::decode::Encoding;
@@ -36,11 +38,14 @@ pub(super) struct Fields {
     pub boundary: Option<Vec<u8>>,
 }
 
+/// What it looks for is put into a map, once.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| MessageParser::new().with_mime_headers());
+
 impl Fields {
     /// `default_type` is the type of a part that names none.
     pub(super) fn read(header: &[u8], default_type: &str) -> Self {
         let header = &header[..header.len().min(limits::HEADER_BYTES_MAX)];
-        let message = MessageParser::new().with_mime_headers().parse_headers(header);
+        let message = PARSER.parse_headers(header);
         let Some(message) = message else { return Self::unsaid(default_type) };
         let Some(part) = message.parts.first() else { return Self::unsaid(default_type) };
         let kind = part.content_type();

@@ -14,3 +14,9 @@ mod words;
 
 pub use content::{Allowed, content, octets};
 pub use split::{Attached, attached};
+
+/// The position behind the next such octet, or the end.
+fn behind(octet: u8, raw: &[u8], from: usize) -> usize {
+    let found = memchr::memchr(octet, raw.get(from..).unwrap_or_default());
+    found.map_or(raw.len(), |at| from + at + 1)
+}

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::behind;
 use super::decode;
 use super::fields::{Disposition, Fields};
 use crate::model::limits;
@@ -98,14 +99,24 @@ pub(super) fn split(raw: &[u8]) -> Structure {
     };
     let mut position = 0;
     while position < raw.len() {
-        let next =
-            raw[position..].iter().position(|byte| *byte == b'\n').map_or(raw.len(), |at| position + at + 1);
+        let next = behind(b'\n', raw, position);
         if splitter.line(position..next) == Onward::Stop {
             break;
         }
-        position = next;
+        position = match splitter.at {
+            At::Header { .. } => next,
+            At::Body | At::Between => next_dashes(raw, next),
+        };
     }
     splitter.finish()
+}
+
+/// The beginning of the next line that may be a delimiter, or the end. Between two of them most octets are base64, in which
+/// there are no dashes, so that this is faster than looking at every line.
+fn next_dashes(raw: &[u8], line_start: usize) -> usize {
+    let begins_line = |at: usize| at == line_start || raw.get(at.wrapping_sub(1)) == Some(&b'\n');
+    let dashes = memchr::memchr_iter(b'-', raw.get(line_start..).unwrap_or_default());
+    dashes.map(|at| line_start + at).find(|at| begins_line(*at)).unwrap_or(raw.len())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,7 +302,25 @@ impl Splitter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_line_that_begins_with_dashes_is_passed_over(raw in "[-\na]{0,24}") {
+            let raw = raw.as_bytes();
+            let mut start = 0;
+            while start < raw.len() {
+                let mut expected = start;
+                while expected < raw.len() && raw[expected] != b'-' {
+                    expected = behind(b'\n', raw, expected);
+                }
+                prop_assert_eq!(next_dashes(raw, start), expected);
+                start = behind(b'\n', raw, start);
+            }
+        }
+    }
 
     /// Each part as `depth type octets`, the depth counted in blanks.
     fn outline(raw: &str) -> String {

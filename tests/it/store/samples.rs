@@ -257,7 +257,7 @@ pub fn record(uid: u32, text: &str) -> NewRecord {
 
 pub fn batch(mailbox: &str, uid_last: u32, records: Vec<NewRecord>) -> IncomingBatch {
     let advance = CursorAdvance::Imap { validity: 1, uid_last };
-    IncomingBatch { mailbox: name(mailbox), records, remove: Vec::new(), advance, at: at(5) }
+    IncomingBatch { mailbox: name(mailbox), records: records.into(), remove: Vec::new(), advance, at: at(5) }
 }
 
 pub fn outgoing(mailbox: &str, key: Option<&str>) -> NewOutgoing {

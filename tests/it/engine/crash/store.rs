@@ -20,8 +20,8 @@ use mailplumb::model::secret::{
 };
 use mailplumb::model::stored::Stored;
 use mailplumb::store::{
-    MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, Spool, StateChange, Store,
-    StoreError,
+    CycleStart, Cycles, InboxStanding, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit,
+    Spool, StateChange, Store, StoreError,
 };
 
 use super::points::Points;
@@ -243,5 +243,33 @@ impl Store for CrashingStore {
     async fn alerts(&self, limit: u64) -> Result<Vec<Alert>, StoreError> {
         self.points.reach("Store::alerts");
         self.real.alerts(limit).await
+    }
+}
+
+#[async_trait]
+impl Cycles for CrashingStore {
+    async fn begin_cycle(
+        &self,
+        mailbox: &Name,
+        holder: &Holder,
+        now: Timestamp,
+    ) -> Result<CycleStart, StoreError> {
+        self.points.reach("Store::begin_cycle");
+        self.real.begin_cycle(mailbox, holder, now).await
+    }
+
+    async fn inbox_standing(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        inbox: &InboxId,
+    ) -> Result<InboxStanding, StoreError> {
+        self.points.reach("Store::inbox_standing");
+        self.real.inbox_standing(lease, mailbox, inbox).await
+    }
+
+    async fn end_cycle(&self, lease: &Lease, change: &StateChange) -> Result<Option<MailboxRow>, StoreError> {
+        self.points.reach("Store::end_cycle");
+        self.real.end_cycle(lease, change).await
     }
 }

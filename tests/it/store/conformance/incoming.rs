@@ -211,7 +211,7 @@ pub async fn a_deletion_waits_until_it_is_confirmed(world: &World) {
     assert_eq!(store.deletions(&name("anna")).await.unwrap(), ids);
     store.confirm_deletions(&lease, &name("anna"), &ids[..1]).await.unwrap();
     assert_eq!(store.deletions(&name("anna")).await.unwrap(), ids[1..]);
-    let gone = IncomingBatch { advance: pop3(&[], &["y"]), records: Vec::new(), ..batch };
+    let gone = IncomingBatch { advance: pop3(&[], &["y"]), records: Vec::new().into(), ..batch };
     store.record(&lease, &gone).await.unwrap();
     assert_eq!(store.deletions(&name("anna")).await.unwrap(), ids[2..], "what is gone needs no deletion");
 }
@@ -222,8 +222,9 @@ pub async fn lists_are_newest_first_and_bounded(world: &World) {
     for (mailbox, from) in [("anna", 0), ("ben", 600), ("anna", 1200)] {
         let lease = lease_mailbox(store, mailbox).await;
         let records = (from..from + 600).map(|uid| record(uid, &format!("message {uid}")));
-        let mut batch = batch(mailbox, from + 600, records.collect());
-        batch.records[0].quarantine = Some("odd".to_owned());
+        let mut records: Vec<NewRecord> = records.collect();
+        records[0].quarantine = Some("odd".to_owned());
+        let batch = batch(mailbox, from + 600, records);
         store.record(&lease, &batch).await.unwrap();
     }
     let listed = store.messages(&MessageQuery::default()).await.unwrap();

@@ -1,0 +1,50 @@
+//! What one cycle of a mailbox asks of a store, together: a thousand mailboxes with nothing new are looked at in one go, and
+//! each call of a store is a turn of its own.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{MailboxRow, StateChange, StoreError};
+use crate::model::cursor::{Cursor, InboxId, RemoteId};
+use crate::model::lease::{Holder, Lease};
+use crate::model::name::Name;
+use crate::model::organization::Organization;
+
+/// What a cycle works from.
+#[derive(Debug, Clone)]
+pub struct CycleStart {
+    pub lease: Lease,
+    /// `None`: the mailbox is not in the store.
+    pub row: Option<MailboxRow>,
+    /// Of the last apply.
+    pub organization: Option<Organization>,
+}
+
+/// What former cycles left of an inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxStanding {
+    pub cursor: Cursor,
+    /// Messages to remove at the server: their records are durable.
+    pub removals: Vec<RemoteId>,
+}
+
+/// The calls of which each cycle makes one.
+#[async_trait]
+pub trait Cycles: Send + Sync {
+    /// Takes the lease on the mailbox, see [`super::Store::acquire`], and reads what holds under it.
+    async fn begin_cycle(
+        &self,
+        mailbox: &Name,
+        holder: &Holder,
+        now: Timestamp,
+    ) -> Result<CycleStart, StoreError>;
+    /// Says which inbox the mailbox is read from, see [`super::Store::enter_inbox`], and reads how it stands there.
+    async fn inbox_standing(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        inbox: &InboxId,
+    ) -> Result<InboxStanding, StoreError>;
+    /// Notes how the cycle ended and gives the lease back, in one transaction; returns the mailbox as it is then.
+    async fn end_cycle(&self, lease: &Lease, change: &StateChange) -> Result<Option<MailboxRow>, StoreError>;
+}
