@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::destination::Route;
 use super::permits::{LimitCounts, limit_counts_for};
 use super::{Engine, WorkError, bounded};
@@ -33,6 +35,8 @@ pub struct Entrance<'a> {
     pub engine: &'a Engine,
     pub lease: &'a Lease,
     pub route: &'a Route<'a>,
+    /// What was received before is not wanted.
+    pub from: Option<Timestamp>,
 }
 
 impl Entrance<'_> {
@@ -48,6 +52,7 @@ impl Entrance<'_> {
         }
         let opened = self.engine.clock.elapsed();
         let mut session = self.open().await?;
+        session.wants_from(self.from);
         let cursor = self.cursor().await?;
         let listing = bounded(TestStep::Read, session.list(&cursor)).await?;
         Ok(Entered { session, cursor, listing, ticket: Ticket { owner, opened } })
@@ -55,7 +60,7 @@ impl Entrance<'_> {
 
     /// A session of its own, connected and logged in just now.
     pub async fn open(&self) -> Result<Box<dyn Receive>, WorkError> {
-        let Self { engine, lease, route } = self;
+        let Self { engine, lease, route, from: _ } = self;
         match limit_counts_for(route.profile) {
             // Whoever works has a place; what is kept has to do with those that are free.
             LimitCounts::Profile => {

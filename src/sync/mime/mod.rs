@@ -12,5 +12,5 @@ mod flowed;
 mod split;
 mod words;
 
-pub use content::{Allowed, content, octets};
+pub use content::{Allowed, beginning, content, octets};
 pub use split::{Attached, attached};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use mailplumb::model::cursor::{CursorAdvance, RemoteId};
+use mailplumb::model::cursor::{CursorAdvance, Mark, RemoteId};
 use mailplumb::model::desired::ManifestDigest;
 use mailplumb::model::failure::{FailureSummary, Nature, Scope, TestStep};
 use mailplumb::model::lease::{Holder, Lease, LeaseScope};
@@ -253,7 +253,7 @@ pub fn record(uid: u32, text: &str) -> NewRecord {
 }
 
 pub fn batch(mailbox: &str, uid_last: u32, records: Vec<NewRecord>) -> IncomingBatch {
-    let advance = CursorAdvance::Imap { validity: 1, uid_last };
+    let advance = CursorAdvance::Imap { validity: 1, uid_last, mark: Mark::default() };
     IncomingBatch { mailbox: name(mailbox), records, remove: Vec::new(), advance, at: at(5) }
 }
 
