@@ -111,9 +111,9 @@ fn an_attachment_of_many_messages_is_kept_once_and_printed_as_it_was_received() 
              {encoded}--b--\r\n"
         )
     };
-    (0..3).for_each(|number| {
-        drop(office.playground.state().deliver(SUPPORT, letter(number).as_bytes()).unwrap())
-    });
+    for number in 0..3 {
+        office.playground.state().deliver(SUPPORT, letter(number).as_bytes()).unwrap();
+    }
     person.types("sync").ends(0);
     let blobs = person.at("mail/.mailplumb/blobs/000001.seg");
     let bytes = std::fs::metadata(&blobs).unwrap().len();

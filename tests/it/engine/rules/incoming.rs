@@ -46,6 +46,29 @@ async fn imap_mail_from_before_is_not_fetched() {
 }
 
 #[tokio::test]
+async fn a_large_imap_inbox_of_old_mail_is_not_even_listed() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    let (state, anna) = (world.playground.state(), address("anna"));
+    // The test's own message came first; a mailbox that is moved here has it elsewhere.
+    state.inbox(&anna).unwrap().iter().for_each(|held| drop(state.remove(&anna, held.uid)));
+    for number in 0..limits::SEARCHED_FROM_MESSAGES {
+        state.deliver_at(&anna, &letter(&format!("old {number}")), moment(-400 * 86_400)).unwrap();
+    }
+    world.playground.log().clear();
+    assert_eq!(done(desk.incoming("anna").await).found, 0);
+    world.deliver("anna", &letter("new"));
+    let cycle = done(desk.incoming("anna").await);
+    assert_eq!((cycle.found, cycle.recorded), (1, 1));
+    assert_eq!(done(desk.incoming("anna").await).found, 0);
+    let commands = world.playground.log().commands(Protocol::Imap);
+    let of = |verb: &str| commands.iter().filter(|line| line.contains(verb)).collect::<Vec<_>>();
+    assert_eq!(of("UID SEARCH"), ["UID SEARCH RETURN (MIN COUNT) SINCE 31-Dec-2025"]);
+    assert_eq!(of("RFC822.SIZE").len(), 1, "{commands:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_numbers_anew_doubles_nothing() {
     let world = World::start();
     let desk = world.site.desk();
