@@ -1,5 +1,6 @@
 //! `mailplumb messages`
 
+pub(super) mod raw;
 mod show;
 
 use clap::{Args, Subcommand};

@@ -11,6 +11,7 @@ use super::context::{run, shown};
 use super::exit::{DONE, Failure, Outcome};
 use super::listing::{FORMAT_VERSION, Paged};
 use super::messages::parse_name;
+use super::messages::raw::{self, Held};
 use super::{Format, Global, mailboxes, output};
 use crate::engine::clock::SystemClock;
 use crate::model::clock::Clock;
@@ -204,12 +205,12 @@ impl Show {
     async fn run(self, store: &dyn Store) -> Outcome {
         let message = find(store, self.id).await?;
         if self.raw {
-            let raw = store.raw(&message.content).await?;
-            let raw = raw.ok_or_else(|| {
-                Failure::new(format!("the octets of message {} are not in the store", self.id))
-            })?;
-            output::bytes(&raw)?;
-            return Ok(DONE);
+            return match raw::print(store, &message.content).await? {
+                Held::Octets => Ok(DONE),
+                Held::Nothing => {
+                    Err(Failure::new(format!("the octets of message {} are not in the store", self.id)))
+                }
+            };
         }
         match self.output {
             Format::Json => output::json(&OneDocument { format_version: FORMAT_VERSION, message })?,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::cursor::{Content, Cursor, Fetched, Listed, Part, RemoteId};
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::event::{Cycle, Event};
 use crate::model::failure::{RemoteError, TestStep};
 use crate::model::lease::Lease;
@@ -82,19 +82,23 @@ fn failures_before(stored: &StoredMailbox) -> u16 {
 
 impl Incoming<'_> {
     fn entrance(&self) -> Entrance<'_> {
-        Entrance { engine: self.engine, lease: self.lease, route: self.route }
+        Entrance { engine: self.engine, lease: self.lease, route: self.route, from: self.rules.from }
     }
 
     async fn run(&mut self) -> Result<(), WorkError> {
         let Entered { mut session, standing, listing, ticket } = self.entrance().enter().await?;
         let InboxStanding { cursor, removals } = standing;
         let were_due = !removals.is_empty();
-        if incoming::is_renumbered(&listing, &cursor) {
+        if self.is_renumbered(&listing, &cursor) {
             self.engine.tell(Event::Warned {
                 message: format!(
-                    "mailbox/{}: the server numbers its messages anew (UIDVALIDITY); what is already recorded is \
-                     recognised by its content",
-                    self.mailbox
+                    "mailbox/{}: the server names its messages anew ({}); what is already recorded is recognised by its \
+                     content",
+                    self.mailbox,
+                    match listing {
+                        Listing::Imap { .. } => "UIDVALIDITY",
+                        Listing::Pop3 { .. } => "UIDL",
+                    }
                 ),
             });
         }
@@ -121,6 +125,15 @@ impl Incoming<'_> {
             Some(session) => self.finish(session, ticket, absent).await,
             None => Ok(()),
         }
+    }
+
+    /// Where mail is removed after processing, ids that are all new are the usual case by POP3.
+    fn is_renumbered(&self, listing: &Listing, cursor: &Cursor) -> bool {
+        let stays = match (listing, self.rules.delete_after) {
+            (Listing::Imap { .. }, _) | (Listing::Pop3 { .. }, Deletion::LeaveOnServer) => true,
+            (Listing::Pop3 { .. }, Deletion::AfterProcessing) => false,
+        };
+        stays && incoming::is_renumbered(listing, cursor)
     }
 
     /// Fetches and records. Returns the session to go on with; `None`: there is none any more, and the next cycle goes on.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::destination::Route;
 use super::permits::{LimitCounts, limit_counts_for};
 use super::{Engine, WorkError, bounded};
@@ -34,6 +36,8 @@ pub struct Entrance<'a> {
     pub engine: &'a Engine,
     pub lease: &'a Lease,
     pub route: &'a Route<'a>,
+    /// What was received before is not wanted.
+    pub from: Option<Timestamp>,
 }
 
 impl Entrance<'_> {
@@ -49,6 +53,7 @@ impl Entrance<'_> {
         }
         let opened = self.engine.clock.elapsed();
         let mut session = self.open().await?;
+        session.wants_from(self.from);
         let standing = self.standing().await?;
         let listing = bounded(TestStep::Read, session.list(&standing.cursor)).await?;
         Ok(Entered { session, standing, listing, ticket: Ticket { owner, opened } })
@@ -56,7 +61,7 @@ impl Entrance<'_> {
 
     /// A session of its own, connected and logged in just now.
     pub async fn open(&self) -> Result<Box<dyn Receive>, WorkError> {
-        let Self { engine, lease: _, route } = self;
+        let Self { engine, lease: _, route, from: _ } = self;
         match limit_counts_for(route.profile) {
             // Whoever works has a place; what is kept has to do with those that are free.
             LimitCounts::Profile => {

@@ -1,6 +1,6 @@
 //! How far a mailbox has been read.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -47,25 +47,56 @@ pub enum Cursor {
     /// Never read.
     Start,
     /// All UIDs up to `uid_last` have been dealt with.
-    Imap { validity: u32, uid_last: u32 },
-    /// These UIDLs have been dealt with.
-    Pop3 { seen: BTreeSet<String> },
+    Imap { validity: u32, uid_last: u32, mark: Mark },
+    /// These UIDLs have been dealt with, each with the size that the server announced for it, if that can be relied upon.
+    Pop3 { seen: BTreeMap<String, Option<u64>> },
+}
+
+/// What an inbox looked like when everything in it had been dealt with. Nothing in it: not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The UID that the next message would have.
+    pub uid_next: Option<u32>,
+    /// HIGHESTMODSEQ (RFC 7162), 63 bits. 0 is none.
+    pub modseq: Option<u64>,
+}
+
+impl Mark {
+    /// Whether nothing can have come since. A message that comes moves both numbers (RFC 9051 section 2.3.1.1, RFC 7162 section
+    /// 3.1); UIDNEXT decides where it is told, because flags move the other one, too.
+    pub fn is_unmoved(&self, now: &Self) -> bool {
+        match (self.uid_next, now.uid_next) {
+            (Some(then), Some(now)) => then == now,
+            (Some(_) | None, _) => self.modseq.is_some() && self.modseq == now.modseq,
+        }
+    }
 }
 
 /// What one transaction adds to a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CursorAdvance {
-    Imap { validity: u32, uid_last: u32 },
-    Pop3 { seen: Vec<String>, gone: Vec<String> },
+    /// The mark is known only with the last message of a listing.
+    Imap { validity: u32, uid_last: u32, mark: Mark },
+    /// `seen`: UIDLs with the sizes announced for them.
+    Pop3 { seen: Vec<(String, Option<u64>)>, gone: Vec<String> },
 }
 
 /// What a server says it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
     /// Messages with a UID above the cursor's, ascending; all of them when the cursor is of another validity.
-    Imap { validity: u32, messages: Vec<Listed> },
+    Imap { validity: u32, messages: Vec<Listed>, extent: Extent },
     /// Every message of the mailbox, in the server's order.
     Pop3 { messages: Vec<Listed> },
+}
+
+/// What an IMAP listing says of messages that it does not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// The server says that all messages up to this UID came before the moment from which they are wanted. 0: it was not asked.
+    pub passed: u32,
+    /// The inbox when it was listed. Nothing, where it did not have to be listed.
+    pub mark: Mark,
 }
 
 impl Listing {

@@ -19,6 +19,15 @@ pub struct Found {
     pub mechanisms: Vec<String>,
     /// The one that was used.
     pub logged_in_by: Option<String>,
+    /// Its first words.
+    pub greeting: Option<Greeting>,
+}
+
+/// What a server said first, and when that was by this machine's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    pub said: String,
+    pub at: Timestamp,
 }
 
 /// The parts of a certificate that people look at.

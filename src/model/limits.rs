@@ -60,6 +60,10 @@ pub const REPLY_BYTES_MAX: usize = 256 * 1024;
 pub const PIPELINED_COMMANDS_MAX: usize = 100;
 /// Messages in one mailbox listing.
 pub const LISTING_MESSAGES_MAX: usize = 2_000_000;
+/// An IMAP inbox with so many messages is searched for those that are wanted before it is listed for the first time.
+pub const SEARCHED_FROM_MESSAGES: u32 = 500;
+/// The same where the server answers with every number, at most eleven octets each, in one line.
+pub const SEARCHED_PLAIN_MESSAGES_MAX: u32 = 5000;
 pub const UIDL_BYTES_MAX: usize = 1024;
 /// All ids of one POP3 listing together.
 pub const LISTING_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -249,6 +253,8 @@ pub const OUTGOING_GROUP_BYTES: u64 = 1024 * 1024;
 pub const OUTGOING_MESSAGES_PER_SESSION: usize = 16;
 
 // --- store ---
+/// An attachment of so many encoded octets is stored apart from its message, once for all messages that carry it.
+pub const PIECE_STORED_BYTES_MIN: u64 = 64 * 1024;
 /// A new segment file is begun once one has grown to this size.
 pub const BLOB_SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 /// Rows of a list when the caller names no limit.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::clock::Clock;
-use crate::model::examination::Found;
+use crate::model::examination::{Found, Greeting};
 use crate::model::failure::{Cause, RemoteError, StepTaken, TestStep};
 
 /// The steps that a conversation has taken.
@@ -57,6 +57,14 @@ impl Trace {
             findings.note(|found| {
                 (found.capabilities, found.mechanisms) = (capabilities(), mechanisms());
             });
+        }
+    }
+
+    /// The first words of a server.
+    pub fn greeted(&self, said: &str) {
+        if let Some(findings) = &self.findings {
+            let greeting = Greeting { said: said.to_owned(), at: self.clock.now() };
+            findings.note(|found| found.greeting = Some(greeting));
         }
     }
 

@@ -34,7 +34,7 @@ pub use fault::{Fault, Faults, Times};
 use listener::{Door, Gate, Listener};
 pub use log::{Entry, Happening, Log};
 pub use options::{
-    Certificate, ClearLogins, Options, Pop3Sessions, Protocol, Relay, Senders, TokenClient, User,
+    Certificate, ClearLogins, Extensions, Options, Pop3Sessions, Protocol, Relay, Senders, TokenClient, User,
 };
 pub use state::{Held, State, Submission, Undeliverable};
 

@@ -32,6 +32,7 @@ pub struct Options {
     pub pop3_sessions: Pop3Sessions,
     pub relay: Relay,
     pub senders: Senders,
+    pub extensions: Extensions,
     /// Who gets access tokens. With any, there is a token endpoint, and OAUTHBEARER and XOAUTH2 are offered.
     pub token_clients: Vec<TokenClient>,
     /// The largest message SMTP and IMAP APPEND accept, in bytes.
@@ -51,6 +52,7 @@ impl Default for Options {
             pop3_sessions: Pop3Sessions::Shared,
             relay: Relay::Authenticated,
             senders: Senders::Any,
+            extensions: Extensions::Usual,
             token_clients: Vec::new(),
             message_bytes_max: PLAYGROUND_MESSAGE_BYTES_MAX,
             clock: Arc::new(CountingClock::default()),
@@ -160,6 +162,15 @@ pub enum Senders {
     Any,
     /// The user's address, its aliases, and the null sender; others get `553 5.7.1`.
     Own,
+}
+
+/// Which extensions SMTP offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extensions {
+    /// Those that nearly every server has.
+    Usual,
+    /// Also CHUNKING (RFC 3030) and DSN (RFC 3461).
+    ChunkingAndDsn,
 }
 
 struct CountingClock(AtomicI64);

@@ -97,19 +97,23 @@ struct Account {
 pub(super) struct Folder {
     pub(super) validity: u32,
     pub(super) uid_next: u32,
+    /// Grows with whatever changes.
+    pub(super) modseq: u64,
     pub(super) held: Vec<Held>,
 }
 
 impl Folder {
     fn new() -> Self {
-        Self { validity: UID_VALIDITY_FIRST, uid_next: 1, held: Vec::new() }
+        Self { validity: UID_VALIDITY_FIRST, uid_next: 1, modseq: 1, held: Vec::new() }
     }
 
     pub(super) fn find(&self, uid: u32) -> Option<&Held> {
         self.held.binary_search_by_key(&uid, |held| held.uid).ok().and_then(|at| self.held.get(at))
     }
 
+    /// To change it.
     pub(super) fn find_mut(&mut self, uid: u32) -> Option<&mut Held> {
+        self.modseq += 1;
         self.held.binary_search_by_key(&uid, |held| held.uid).ok().and_then(|at| self.held.get_mut(at))
     }
 }
@@ -193,6 +197,27 @@ impl State {
         Ok(inbox.validity)
     }
 
+    /// Takes a message out of an inbox, if it is there, and gives its UIDL to another one, as a server does that counts anew.
+    pub fn hand_on_uidl(&self, address: &str, uid: u32, raw: &[u8]) -> Result<bool, Undeliverable> {
+        let received = self.clock.now();
+        let mut inner = self.lock();
+        let account = inner.resident(address)?;
+        let former = inner.expunge(account, FolderName::Inbox, uid);
+        inner.append(account, FolderName::Inbox, Arrival::new(with_crlf(raw), received))?;
+        let held = inner.folder_mut(account, FolderName::Inbox).held.last_mut();
+        Ok(held.zip(former).map(|(held, former)| held.uidl = former.uidl).is_some())
+    }
+
+    /// Gives every message of an inbox another UIDL, as a move to another server does.
+    pub fn change_uidls(&self, address: &str) -> Result<(), Undeliverable> {
+        let mut inner = self.lock();
+        let account = inner.resident(address)?;
+        for held in &mut inner.folder_mut(account, FolderName::Inbox).held {
+            held.uidl.insert_str(0, "new.");
+        }
+        Ok(())
+    }
+
     /// Everything SMTP accepted, in order.
     pub fn accepted(&self) -> Vec<Submission> {
         self.lock().accepted.clone()
@@ -254,6 +279,7 @@ impl Inner {
         let folder = self.folder_mut(account, name);
         let uid = folder.uid_next;
         folder.uid_next = uid.checked_add(1).ok_or(Undeliverable::Full)?;
+        folder.modseq += 1;
         let Arrival { raw, received, flags } = arrival;
         folder.held.push(Held { uid, uidl, received, flags, raw });
         Ok(uid)
@@ -263,6 +289,7 @@ impl Inner {
         let folder = self.folder_mut(account, name);
         let at = folder.held.binary_search_by_key(&uid, |held| held.uid).ok()?;
         let removed = folder.held.remove(at);
+        folder.modseq += 1;
         self.held_bytes = self.held_bytes.saturating_sub(removed.raw.len());
         Some(removed)
     }

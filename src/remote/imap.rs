@@ -1,6 +1,7 @@
 //! The inbox of an IMAP server as the engine sees it: which conversations in which order.
 
 mod fetching;
+mod wanting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use crate::model::cursor::{Content, Cursor, Extent, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::profile::{Authentication, Protocol, TlsMode};
@@ -22,6 +23,7 @@ use crate::protocol::imap::{
 use crate::protocol::sasl::{Attempts, Channel};
 
 use super::{Arrivals, Receive, Rested, Trace, Wake, login};
+use wanting::Wanted;
 
 /// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
 /// `authenticate`, `open` (with STARTTLS, `tls` follows `greet`).
@@ -38,6 +40,7 @@ pub async fn open(
     let mut session = Session { connection, tags: Tags::default(), timeout, numbering: Numbering::AtOnce };
 
     let mut greeted = trace.step(TestStep::Greet, session.greet(endpoint.tls)).await?;
+    trace.greeted(&greeted.said);
     match endpoint.tls {
         TlsMode::Starttls => {
             let before_tls = greeted.capabilities.take().unwrap_or_default();
@@ -63,7 +66,7 @@ pub async fn open(
 
     let opened = trace.step(TestStep::Open, session.open_inbox(Access::ReadOnly)).await?;
     trace.detail(opened.messages.map_or_else(|| "unknown number of messages".to_owned(), messages_words));
-    Ok(Box::new(ImapInbox { session, capabilities, inbox: Inbox::Fresh(opened) }))
+    Ok(Box::new(ImapInbox { session, capabilities, inbox: Inbox::Fresh(opened), from: None }))
 }
 
 fn messages_words(count: u32) -> String {
@@ -243,6 +246,8 @@ struct ImapInbox {
     session: Session,
     capabilities: Capabilities,
     inbox: Inbox,
+    /// What the server received before is not wanted.
+    from: Option<Timestamp>,
 }
 
 /// What is known of the inbox.
@@ -268,14 +273,21 @@ impl ImapInbox {
         let opened = self.opened_now(cursor).await?;
         self.inbox = Inbox::Listed(opened);
         let validity = opened.validity;
-        let messages = match first_uid(cursor, &opened) {
-            Some(first) => self.session.list_from(validity, first).await?,
-            None => {
-                self.inbox = Inbox::Quiet(opened);
-                Vec::new()
-            }
+        let Some(first) = first_uid(cursor, &opened) else {
+            self.inbox = Inbox::Quiet(opened);
+            return Ok(Listing::Imap { validity, messages: Vec::new(), extent: Extent::default() });
         };
-        Ok(Listing::Imap { validity, messages })
+        let mark = opened.mark();
+        match self.wanted(first, &opened).await? {
+            Wanted::From(wanted) => {
+                let messages = self.session.list_from(validity, wanted).await?;
+                let passed = if wanted > first { wanted - 1 } else { 0 };
+                Ok(Listing::Imap { validity, messages, extent: Extent { passed, mark } })
+            }
+            Wanted::NothingUpTo(passed) => {
+                Ok(Listing::Imap { validity, messages: Vec::new(), extent: Extent { passed, mark } })
+            }
+        }
     }
 
     async fn delete_all(&mut self, messages: &[RemoteId]) -> Result<Vec<RemoteId>, Cause> {
@@ -296,7 +308,12 @@ fn first_uid(cursor: &Cursor, opened: &Opened) -> Option<u32> {
         return None;
     }
     match cursor {
-        Cursor::Imap { validity, uid_last } if *validity == opened.validity => {
+        Cursor::Imap { validity, mark, .. }
+            if *validity == opened.validity && mark.is_unmoved(&opened.mark()) =>
+        {
+            None
+        }
+        Cursor::Imap { validity, uid_last, .. } if *validity == opened.validity => {
             let first = uid_last.checked_add(1)?;
             opened.uid_next.is_none_or(|next| next > first).then_some(first)
         }
@@ -312,26 +329,16 @@ fn uid_of(id: &RemoteId, validity_now: u32) -> Option<u32> {
     }
 }
 
-/// The UID to ask for, or what is known without asking. Under another validity the UID names another message or
-/// none: the one that was listed is gone.
-fn before_asking(message: &Listed, part: Part, validity: u32) -> Result<u32, Content> {
-    let uid = uid_of(&message.id, validity).ok_or(Content::Vanished)?;
-    match (part, message.size) {
-        (Part::Whole, Some(size)) if size > limits::RECEIVED_BYTES_MAX => Err(Content::TooLarge(size)),
-        (Part::Whole | Part::Headers, _) => Ok(uid),
-    }
-}
-
-fn answer(message: &Listed, received: Option<Timestamp>, content: Content) -> Fetched {
-    Fetched { id: message.id.clone(), received: received.or(message.received), content }
-}
-
 fn while_reading(cause: Cause) -> RemoteError {
     RemoteError::new(TestStep::Read, cause)
 }
 
 #[async_trait]
 impl Receive for ImapInbox {
+    fn wants_from(&mut self, from: Option<Timestamp>) {
+        self.from = from;
+    }
+
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
         self.list_beyond(cursor).await.map_err(while_reading)
     }

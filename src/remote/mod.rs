@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
@@ -57,6 +58,12 @@ pub trait Connector: Send + Sync {
 /// A session that reads the inbox.
 #[async_trait]
 pub trait Receive: Send {
+    /// Told before the first listing: what its server received before this moment is not wanted. A server that can tell which
+    /// messages these are need not list them.
+    fn wants_from(&mut self, from: Option<Timestamp>) {
+        let _ = from;
+    }
+
     /// What the server holds beyond the cursor (IMAP), or altogether (POP3).
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError>;
 

@@ -32,6 +32,7 @@ pub async fn open(
     let mut link = Link { connection, wait: wait(destination), state: LinkState::Usable };
 
     let greeted = trace.step(TestStep::Greet, greet(&mut link)).await?;
+    trace.greeted(&greeted.words);
     trace.detail(greeted.words);
     let capabilities = match destination.endpoint.tls {
         TlsMode::Implicit | TlsMode::None => greeted.capabilities,
@@ -304,11 +305,11 @@ fn answer(id: RemoteId, content: Content) -> Fetched {
     Fetched { id, received: None, content }
 }
 
-/// The announced size of a message that is too large to be fetched.
+/// The announced size of a message that would not even be read to its end. Any other is a hint: servers count wrongly.
 fn beyond_limit(message: &Listed, part: Part) -> Option<u64> {
     match part {
         Part::Headers => None,
-        Part::Whole => message.size.filter(|size| *size > limits::RECEIVED_BYTES_MAX),
+        Part::Whole => message.size.filter(|size| *size > limits::LITERAL_DROPPED_BYTES_MAX),
     }
 }
 

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{Arrivals, Connector, Receive, Rested, Submit, Trace, Wake};
@@ -160,6 +161,10 @@ struct Receiving {
 
 #[async_trait]
 impl Receive for Receiving {
+    fn wants_from(&mut self, from: Option<Timestamp>) {
+        self.session.wants_from(from);
+    }
+
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
         self.session.list(cursor).await.map_err(|error| self.password.error(error))
     }

@@ -101,6 +101,7 @@ async fn greet(
     let name = smtp::client_name(&destination.address);
     let mut hello = smtp::Hello::greeted(name);
     let offered = trace.step(TestStep::Greet, connection.drive(&mut hello, waits.reply)).await?;
+    trace.greeted(&offered.greeting);
     match destination.endpoint.tls {
         TlsMode::Implicit | TlsMode::None => return Ok(offered),
         TlsMode::Starttls => {}
@@ -148,7 +149,7 @@ impl Session {
         }
         // Open again only at a known end: if this future is dropped half-way, the session stays over.
         self.state = State::Over;
-        let content = smtp::Content::prepare(raw);
+        let content = smtp::Content::prepare(raw).fitting(&self.offered);
         loop {
             let mut envelope = smtp::Envelope::new(from, recipients, &content, &self.offered);
             let verdict = self.connection.drive(&mut envelope, self.waits.reply).await?;

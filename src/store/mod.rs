@@ -8,6 +8,7 @@ pub mod sqlite;
 pub mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -363,6 +364,8 @@ pub trait Store: Ledger + Cycles + Send + Sync {
 
     // --- reading ---
     async fn raw(&self, content: &ContentHash) -> Result<Option<Bytes>, StoreError>;
+    /// A part of the same octets, not verified: whoever reads all of them compares their hash. Beyond their end there is nothing.
+    async fn raw_part(&self, content: &ContentHash, range: Range<u64>) -> Result<Option<Bytes>, StoreError>;
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, StoreError>;
     async fn message(&self, id: u64) -> Result<Option<MessageRecord>, StoreError>;
     async fn outbox(&self, query: &OutboxQuery) -> Result<Vec<OutgoingMessage>, StoreError>;

@@ -22,6 +22,7 @@ mod messages;
 mod open;
 mod outbox;
 mod outgoing;
+mod pieces;
 mod readers;
 mod report;
 mod revision;

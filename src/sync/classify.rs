@@ -62,7 +62,9 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::PlaintextLogin => ("plaintext-login", Permanent, Profile),
         Cause::NoMechanism { .. } => ("no-mechanism", Permanent, Profile),
         Cause::LoginRefused { .. } => ("login-refused", Permanent, login_scope),
-        Cause::TemporarilyRefused { .. } => asked_for_patience(error, "temporarily-refused", Mailbox),
+        Cause::TemporarilyRefused { .. } => {
+            asked_for_patience(error, "temporarily-refused", concerned(error.step))
+        }
         Cause::Refused { .. } => refused(error.step),
         Cause::ServerBye { .. } => asked_for_patience(error, "server-closed", Profile),
         Cause::Garbage { .. } => ("garbage", Transient, Profile),
@@ -102,11 +104,7 @@ fn asked_for_patience(
     scope: Scope,
 ) -> (&'static str, Nature, Scope) {
     let Some(patience) = patience::demanded(error) else { return (otherwise, Nature::Transient, scope) };
-    let scope = match patience.breadth {
-        Breadth::Mailbox => Scope::Mailbox,
-        Breadth::Server => Scope::Profile,
-    };
-    (patience.demand.code(), Nature::Transient, scope)
+    (patience.demand.code(), Nature::Transient, concerned(error.step))
 }
 
 /// A plain refusal concerns the message when one was being sent, the mailbox otherwise. (A message that is not handed over
@@ -125,7 +123,15 @@ fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
         | TestStep::Authenticate
         | TestStep::Open
         | TestStep::ReceiveBack
-        | TestStep::Close => ("refused", Nature::Permanent, Scope::Mailbox),
+        | TestStep::Close => ("refused", Nature::Permanent, concerned(step)),
+    }
+}
+
+/// Whom a refusal at this step concerns: before the login nobody in particular can be meant.
+fn concerned(step: TestStep) -> Scope {
+    match patience::breadth(step) {
+        Breadth::Mailbox => Scope::Mailbox,
+        Breadth::Server => Scope::Profile,
     }
 }
 
@@ -147,7 +153,11 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
             format!("no way leads to `{host}:{port}`"),
             "check the network, the firewall and the port (a wrong port often shows as silence)",
         ),
-        Cause::TimedOut { .. } | Cause::ConnectionLost { .. } | Cause::ServerBye { .. } => silent(setting),
+        Cause::TimedOut { .. } | Cause::ConnectionLost { .. } => silent(setting),
+        Cause::ServerBye { .. } => said(
+            format!("`{host}:{port}` ended the session, and said so"),
+            "it is tried again by itself; if it stays so, look at the server's log at this time, and at its limits of sessions",
+        ),
         Cause::WrongProtocol { protocol, .. } => said(
             format!("`{host}:{port}` is no {protocol} server"),
             format!("check host and port of profile `{profile}`"),

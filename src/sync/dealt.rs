@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::cursor::{CursorAdvance, Listed, Listing, RemoteId};
+use crate::model::cursor::{CursorAdvance, Extent, Listed, Listing, Mark, RemoteId};
 
 /// Which of the fresh messages of a listing have been dealt with.
 #[derive(Debug)]
@@ -18,12 +18,17 @@ pub enum Dealt {
         ahead: BTreeSet<u32>,
         /// The front that the cursor is at.
         told: usize,
+        extent: Extent,
+        /// The extent in the cursor.
+        extent_told: Extent,
     },
     Pop3 {
         /// Fresh messages that have not been dealt with.
         open: usize,
+        /// The announced size of each fresh message, by [`key`], sorted.
+        sizes: Vec<(u64, Option<u64>)>,
         /// Dealt with, and not yet in the cursor.
-        seen: Vec<String>,
+        seen: Vec<(String, Option<u64>)>,
         /// To be forgotten with the next advance.
         gone: Vec<String>,
     },
@@ -33,14 +38,16 @@ impl Dealt {
     /// `gone`: what the server no longer lists, see [`super::incoming::gone`].
     pub fn nothing(listing: &Listing, gone: Vec<String>) -> Self {
         match listing {
-            Listing::Imap { validity, .. } => Self::Imap {
+            Listing::Imap { validity, extent, .. } => Self::Imap {
                 validity: *validity,
                 uids: Vec::new(),
                 front: 0,
                 ahead: BTreeSet::new(),
                 told: 0,
+                extent: *extent,
+                extent_told: Extent::default(),
             },
-            Listing::Pop3 { .. } => Self::Pop3 { open: 0, seen: Vec::new(), gone },
+            Listing::Pop3 { .. } => Self::Pop3 { open: 0, sizes: Vec::new(), seen: Vec::new(), gone },
         }
     }
 
@@ -51,7 +58,12 @@ impl Dealt {
                 uids.extend(fresh.iter().filter_map(|message| uid(&message.id)));
                 uids.sort_unstable();
             }
-            Self::Pop3 { open, .. } => *open = fresh.len(),
+            Self::Pop3 { open, sizes, .. } => {
+                *open = fresh.len();
+                sizes
+                    .extend(fresh.iter().filter_map(|message| Some((key(uidl(&message.id)?), message.size))));
+                sizes.sort_unstable();
+            }
         }
         self
     }
@@ -65,9 +77,12 @@ impl Dealt {
                     *front += 1;
                 }
             }
-            Self::Pop3 { open, seen, .. } => {
+            Self::Pop3 { open, sizes, seen, .. } => {
                 *open = open.saturating_sub(1);
-                seen.extend(uidl(id));
+                seen.extend(uidl(id).map(|uidl| {
+                    let at = sizes.binary_search_by_key(&key(uidl), |(key, _)| *key);
+                    (uidl.to_owned(), at.ok().and_then(|at| sizes.get(at)?.1))
+                }));
             }
         }
     }
@@ -75,7 +90,9 @@ impl Dealt {
     /// Whether [`Dealt::advance`] would move the cursor.
     pub fn has_news(&self) -> bool {
         match self {
-            Self::Imap { front, told, .. } => front > told,
+            Self::Imap { uids, front, told, extent, extent_told, .. } => {
+                front > told || (*front == uids.len() && extent != extent_told)
+            }
             Self::Pop3 { seen, gone, .. } => !(seen.is_empty() && gone.is_empty()),
         }
     }
@@ -83,10 +100,17 @@ impl Dealt {
     /// The cursor behind all that was noted so far.
     pub fn advance(&mut self) -> CursorAdvance {
         match self {
-            Self::Imap { validity, uids, front, told, .. } => {
+            Self::Imap { validity, uids, front, told, extent, extent_told, .. } => {
                 *told = *front;
                 let last = front.checked_sub(1).and_then(|last| uids.get(last));
-                CursorAdvance::Imap { validity: *validity, uid_last: last.copied().unwrap_or(0) }
+                let mark = if *front == uids.len() {
+                    *extent_told = *extent;
+                    extent.mark
+                } else {
+                    Mark::default()
+                };
+                let uid_last = last.copied().unwrap_or(extent.passed);
+                CursorAdvance::Imap { validity: *validity, uid_last, mark }
             }
             Self::Pop3 { seen, gone, .. } => {
                 CursorAdvance::Pop3 { seen: std::mem::take(seen), gone: std::mem::take(gone) }
@@ -110,11 +134,18 @@ fn uid(id: &RemoteId) -> Option<u32> {
     }
 }
 
-fn uidl(id: &RemoteId) -> Option<String> {
+fn uidl(id: &RemoteId) -> Option<&str> {
     match id {
-        RemoteId::Uidl(uidl) => Some(uidl.clone()),
+        RemoteId::Uidl(uidl) => Some(uidl),
         RemoteId::Uid { .. } => None,
     }
+}
+
+/// Eight octets of a digest in the place of the id, so that a large mailbox is not in memory twice. Two ids with the same key
+/// would at worst get each other's size, and a message would be looked at once more.
+fn key(uidl: &str) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(uidl.as_bytes()).as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]
@@ -131,7 +162,11 @@ mod tests {
 
     fn imap(uids: &[u32]) -> Dealt {
         let messages: Vec<Listed> = uids.iter().map(|uid| listed(id(*uid))).collect();
-        Dealt::nothing(&Listing::Imap { validity: 7, messages: vec![] }, vec![]).expect(&messages)
+        of(&messages, Extent::default())
+    }
+
+    fn of(messages: &[Listed], extent: Extent) -> Dealt {
+        Dealt::nothing(&Listing::Imap { validity: 7, messages: vec![], extent }, vec![]).expect(messages)
     }
 
     fn uid_last(dealt: &mut Dealt) -> u32 {
@@ -157,12 +192,33 @@ mod tests {
     #[test]
     fn pop3_ids_go_into_the_cursor_in_any_order_and_once() {
         let ids = ["a", "b", "c"].map(|id| RemoteId::Uidl(id.to_owned()));
-        let messages: Vec<Listed> = ids.iter().cloned().map(listed).collect();
+        let sized = |id: RemoteId| Listed { size: Some(7), ..listed(id) };
+        let messages: Vec<Listed> = ids.iter().cloned().map(sized).collect();
         let listing = Listing::Pop3 { messages: vec![] };
         let mut dealt = Dealt::nothing(&listing, vec!["old".to_owned()]).expect(&messages);
         dealt.note(&ids[2]);
-        let expected = CursorAdvance::Pop3 { seen: vec!["c".to_owned()], gone: vec!["old".to_owned()] };
+        let expected =
+            CursorAdvance::Pop3 { seen: vec![("c".to_owned(), Some(7))], gone: vec!["old".to_owned()] };
         assert_eq!((dealt.advance(), dealt.left()), (expected, 2));
         assert!(!dealt.has_news());
+    }
+
+    #[test]
+    fn what_an_inbox_looked_like_is_noted_with_its_last_message_and_not_before() {
+        let mark = Mark { uid_next: Some(10), modseq: Some(99) };
+        let mut dealt = of(&[listed(id(3)), listed(id(9))], Extent { passed: 2, mark });
+        assert!(!dealt.has_news());
+        let at = |uid_last, mark| CursorAdvance::Imap { validity: 7, uid_last, mark };
+        assert_eq!(dealt.advance(), at(2, Mark::default()));
+        dealt.note(&id(3));
+        assert_eq!(dealt.advance(), at(3, Mark::default()));
+        dealt.note(&id(9));
+        assert!(dealt.has_news());
+        assert_eq!(dealt.advance(), at(9, mark));
+        assert!(!dealt.has_news());
+        let mut empty = of(&[], Extent { passed: 9, mark });
+        assert!(empty.has_news(), "a listing that shows nothing spares the next one");
+        assert_eq!(empty.advance(), at(9, mark));
+        assert!(!empty.has_news() && !of(&[], Extent::default()).has_news());
     }
 }

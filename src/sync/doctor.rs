@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::examination::{CertificateFacts, LoginTried, Remark};
+use crate::model::examination::{CertificateFacts, Greeting, LoginTried, Remark};
 use crate::model::failure::{StepTaken, TestStep};
 use crate::model::limits;
 use crate::model::profile::Authentication;
@@ -43,6 +43,36 @@ pub fn clock_remark(newest: Option<Timestamp>, now: Timestamp) -> Option<Remark>
             ahead.as_secs()
         ),
         remedy: "synchronise the clocks of both machines (NTP)".to_owned(),
+    })
+}
+
+/// A server that says what time it is by its own clock (Exchange, Exim and Sendmail do when they greet) tells of one that is off.
+pub fn greeting_remark(greeting: &Greeting) -> Option<Remark> {
+    let theirs = said_at(&greeting.said)?;
+    let ahead = theirs.duration_since(greeting.at);
+    if ahead.abs() <= CLOCK_SKEW_TOLERATED {
+        return None;
+    }
+    let side = if ahead.is_negative() { "ahead of" } else { "behind" };
+    Some(Remark {
+        what: format!(
+            "this machine's clock is {} s {side} the server's: it is {} here and {} there",
+            ahead.abs().as_secs(),
+            greeting.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            theirs.strftime("%Y-%m-%dT%H:%M:%SZ")
+        ),
+        remedy: "synchronise the clocks of both machines (NTP); certificates, access tokens and dates depend on them"
+            .to_owned(),
+    })
+}
+
+/// The date of RFC 5322 within a sentence: `… ready at Sun, 22 Nov 2026 06:00:00 +0000`.
+fn said_at(said: &str) -> Option<Timestamp> {
+    const WORDS: usize = 6;
+    let words: Vec<&str> = said.split_ascii_whitespace().collect();
+    words.windows(WORDS).filter(|window| window[0].ends_with(',')).find_map(|window| {
+        let text = window.join(" ");
+        jiff::fmt::rfc2822::parse(text.trim_end_matches([';', '.', ')'])).ok().map(|zoned| zoned.timestamp())
     })
 }
 
@@ -159,6 +189,29 @@ mod tests {
         let now = at("2026-11-22T12:00:00Z");
         assert!(clock_remark(Some(at("2026-11-22T12:01:00Z")), now).is_none());
         assert!(clock_remark(Some(at("2026-11-22T12:10:00Z")), now).unwrap().what.contains("600 s"));
+    }
+
+    #[test]
+    fn a_greeting_with_a_date_tells_of_a_clock_that_is_off_and_by_how_much() {
+        let remark = |said: &str| {
+            greeting_remark(&Greeting { said: said.to_owned(), at: at("2026-11-22T12:00:00Z") })
+                .map(|remark| remark.what)
+        };
+        let exchange = "220 mx Microsoft ESMTP MAIL Service ready at Sun, 22 Nov 2026 13:10:00 +0100";
+        let behind = "this machine's clock is 600 s behind the server's: it is 2026-11-22T12:00:00Z here and 2026-11-22T12:10:00Z there";
+        assert_eq!(remark(exchange).as_deref(), Some(behind));
+        let sendmail = "220 mx ESMTP Sendmail 8.17; Sun, 22 Nov 2026 06:30:00 -0500 (EST)";
+        assert!(
+            remark(sendmail).unwrap().starts_with("this machine's clock is 1800 s ahead of the server's")
+        );
+        for fine in [
+            "220 mx ESMTP Exim 4.96 Sun, 22 Nov 2026 12:01:00 +0000",
+            "220 mx ready",
+            "",
+            "220 a, b c d e f g",
+        ] {
+            assert_eq!(remark(fine), None, "{fine}");
+        }
     }
 
     #[test]

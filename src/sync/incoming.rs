@@ -1,6 +1,6 @@
 //! What is to be fetched, and what becomes of each message that was.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -15,19 +15,29 @@ use crate::model::record::{ContentHash, MessageFacts, NewRecord, Octets, Parsed,
 /// because it may be long.
 pub fn fresh(listing: Listing, cursor: &Cursor) -> Vec<Listed> {
     match (listing, cursor) {
-        (Listing::Imap { validity, mut messages }, Cursor::Imap { validity: known, uid_last })
+        (Listing::Imap { validity, mut messages, .. }, Cursor::Imap { validity: known, uid_last, .. })
             if validity == *known =>
         {
             messages.retain(|message| uid(message) > *uid_last);
             messages
         }
         (Listing::Pop3 { mut messages }, Cursor::Pop3 { seen }) => {
-            messages.retain(|message| !uidl(message).is_some_and(|id| seen.contains(id)));
+            messages.retain(|message| !is_seen(message, seen));
             messages
         }
         // Never read, or the server numbers anew: everything is looked at again; octets that are already recorded are
         // recognised by their hash.
         (Listing::Imap { messages, .. } | Listing::Pop3 { messages }, _) => messages,
+    }
+}
+
+/// A UIDL of the same size as before. A server that gives one that it has used to another message (RFC 1939 section 7 allows it once
+/// the first one is gone) shows another size; looked at once more, a message that was recorded is recognised by its content.
+fn is_seen(message: &Listed, seen: &BTreeMap<String, Option<u64>>) -> bool {
+    let Some(before) = uidl(message).and_then(|id| seen.get(id)) else { return false };
+    match (before, message.size) {
+        (Some(before), Some(now)) => *before == now,
+        (Some(_) | None, _) => true,
     }
 }
 
@@ -64,10 +74,18 @@ fn uidl(message: &Listed) -> Option<&str> {
     }
 }
 
-/// Whether the server numbers its messages anew (another UIDVALIDITY).
+/// With so many messages in a POP3 cursor, none of which is listed any more while others are, the ids are taken to be new ones.
+const RENUMBERED_FROM: usize = 10;
+
+/// Whether the server names its messages anew: another UIDVALIDITY, or not one UIDL that is known, which a move to another
+/// server brings about.
 pub fn is_renumbered(listing: &Listing, cursor: &Cursor) -> bool {
     match (listing, cursor) {
         (Listing::Imap { validity, .. }, Cursor::Imap { validity: known, .. }) => validity != known,
+        (Listing::Pop3 { messages }, Cursor::Pop3 { seen }) if seen.len() >= RENUMBERED_FROM => {
+            messages.len() >= RENUMBERED_FROM
+                && !messages.iter().filter_map(uidl).any(|id| seen.contains_key(id))
+        }
         (
             Listing::Imap { .. } | Listing::Pop3 { .. },
             Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. },
@@ -81,7 +99,7 @@ pub fn gone(listing: &Listing, cursor: &Cursor) -> Vec<String> {
     match (listing, cursor) {
         (Listing::Pop3 { messages }, Cursor::Pop3 { seen }) if !is_silent(listing) => {
             let listed: BTreeSet<&str> = messages.iter().filter_map(uidl).collect();
-            seen.iter().filter(|id| !listed.contains(id.as_str())).cloned().collect()
+            seen.keys().filter(|id| !listed.contains(id.as_str())).cloned().collect()
         }
         (
             Listing::Imap { .. } | Listing::Pop3 { .. },
@@ -207,7 +225,10 @@ fn judge(
     rules: Rules,
 ) -> Decision {
     let (facts, quarantine) = match parsed {
-        Ok(facts) => (facts, None),
+        Ok(facts) => {
+            let stand_in = stand_in(&facts);
+            (facts, stand_in)
+        }
         Err(reason) => (MessageFacts::default(), Some(reason)),
     };
     let received_at = received_at(place.received, &facts);
@@ -237,6 +258,29 @@ fn judge(
         None => Decision::Record(record),
     }
 }
+
+/// Some servers hand out a note of their own in the place of a message that they cannot convert (Exchange) or no longer have
+/// (Courier). It is no mail, and must not be taken for the message either: that may be there again.
+fn stand_in(facts: &MessageFacts) -> Option<String> {
+    let subject = facts.subject.as_deref()?;
+    let sender = facts.from.first().map_or(String::new(), |sender| {
+        format!("{} {}", sender.name.as_deref().unwrap_or_default(), sender.address).to_ascii_lowercase()
+    });
+    let is_note = STAND_INS.iter().any(|(begins, from)| subject.starts_with(begins) && sender.contains(from));
+    is_note.then(|| {
+        format!(
+            "the server handed out a note of its own in the place of the message: `{}`",
+            server_words(subject)
+        )
+    })
+}
+
+/// How the subjects of such notes begin, and what their sender is called.
+const STAND_INS: [(&str, &str); 3] = [
+    ("Retrieval using the IMAP4 protocol failed for the following message", "microsoft exchange"),
+    ("Retrieval using the POP3 protocol failed for the following message", "microsoft exchange"),
+    ("message unavailable", "system administrator root@localhost"),
+];
 
 /// The server's date, else the topmost Received header's, else Date.
 pub fn received_at(by_server: Option<Timestamp>, facts: &MessageFacts) -> Option<Timestamp> {
@@ -289,13 +333,14 @@ pub fn is_given_up(cause: &Cause, failures_before: u16, attempts_per_message: u1
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::cursor::{Extent, Mark};
 
     fn imap(validity: u32, uids: &[u32]) -> Listing {
         let messages = uids
             .iter()
             .map(|uid| Listed { id: RemoteId::Uid { validity, uid: *uid }, size: Some(10), received: None })
             .collect();
-        Listing::Imap { validity, messages }
+        Listing::Imap { validity, messages, extent: Extent::default() }
     }
 
     fn pop3(uidls: &[&str]) -> Listing {
@@ -307,7 +352,7 @@ mod tests {
     }
 
     fn seen(uidls: &[&str]) -> Cursor {
-        Cursor::Pop3 { seen: uidls.iter().map(|id| (*id).to_owned()).collect() }
+        Cursor::Pop3 { seen: uidls.iter().map(|id| ((*id).to_owned(), None)).collect() }
     }
 
     fn rules() -> Rules {
@@ -321,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_was_dealt_with_is_not_fresh() {
-        let cursor = Cursor::Imap { validity: 7, uid_last: 2 };
+        let cursor = Cursor::Imap { validity: 7, uid_last: 2, mark: Mark::default() };
         assert_eq!(fresh(imap(7, &[1, 2, 3, 4]), &cursor).len(), 2);
         assert_eq!(fresh(pop3(&["a", "b", "c"]), &seen(&["a", "c"])).len(), 1);
         assert!(fresh(pop3(&["a"]), &seen(&["a"])).is_empty());
@@ -329,9 +374,30 @@ mod tests {
 
     #[test]
     fn a_new_uidvalidity_makes_everything_fresh_again() {
-        let cursor = Cursor::Imap { validity: 7, uid_last: 100 };
+        let cursor = Cursor::Imap { validity: 7, uid_last: 100, mark: Mark::default() };
         assert_eq!(fresh(imap(8, &[1, 2]), &cursor).len(), 2);
         assert!(is_renumbered(&imap(8, &[]), &cursor));
+    }
+
+    #[test]
+    fn a_uidl_that_the_server_gives_to_another_message_is_noticed_by_its_size() {
+        let listed = |size| Listed { id: RemoteId::Uidl("a".into()), size, received: None };
+        let fresh = |before, now| {
+            let cursor = Cursor::Pop3 { seen: [("a".to_owned(), before)].into() };
+            fresh(Listing::Pop3 { messages: vec![listed(now)] }, &cursor).len()
+        };
+        assert_eq!(fresh(Some(10), Some(11)), 1);
+        assert_eq!((fresh(Some(10), Some(10)), fresh(Some(10), None), fresh(None, Some(11))), (0, 0, 0));
+    }
+
+    #[test]
+    fn uidls_that_are_all_new_are_taken_for_a_move_to_another_server() {
+        let ids = |letter: &str| (0..12).map(|at| format!("{letter}{at}")).collect::<Vec<_>>();
+        let listing = |ids: &[String]| pop3(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+        let cursor = seen(&ids("a").iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(is_renumbered(&listing(&ids("b")), &cursor));
+        assert!(!is_renumbered(&listing(&ids("a")), &cursor) && !is_renumbered(&pop3(&["b1"]), &cursor));
+        assert!(!is_renumbered(&listing(&ids("b")), &seen(&["a1"])), "few say nothing");
     }
 
     #[test]
@@ -405,6 +471,23 @@ mod tests {
         };
         let Decision::Record(record) = decide(refused, rules) else { panic!() };
         assert!(record.quarantine.is_some_and(|reason| reason.contains("conversion failed")));
+    }
+
+    #[test]
+    fn a_note_in_the_place_of_a_message_is_not_taken_for_mail() {
+        let rules = Rules { delete_after: Deletion::AfterProcessing, ..rules() };
+        for note in [
+            &b"From: Microsoft Exchange Server 2013 <x@y>\r\n\
+               Subject: Retrieval using the IMAP4 protocol failed for the following message: 25\r\n\r\nno"[..],
+            b"From: System Administrator <root@localhost>\r\nSubject: message unavailable\r\n\r\n",
+        ] {
+            let Decision::Record(record) = decide(fetched(note), rules) else { panic!() };
+            assert!(record.quarantine.is_some_and(|reason| reason.contains("in the place of the message")));
+            assert!(!record.delete_after && !record.raw.is_missing());
+        }
+        let about = fetched(b"From: anna@a.example\r\nSubject: message unavailable\r\n\r\n");
+        let Decision::Record(record) = decide(about, rules) else { panic!() };
+        assert_eq!(record.quarantine, None, "somebody writes about it");
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub const ALL: &[Known] = &[
             "USER DISABLED",
             "[CONTACTADMIN]",
             "ACCOUNT HAS BEEN DISABLED",
-            "USER LOGIN DISABLED",
+            "LOGIN DISABLED",
         ],
         meaning: "the account is disabled or locked",
         remedy: "ask the server's administrator to unlock it; do not repeat the login before, it may lengthen the lock",

@@ -103,7 +103,7 @@ fn demand(said: &str) -> Option<Demand> {
 }
 
 /// Before the login nobody in particular can be meant.
-fn breadth(step: TestStep) -> Breadth {
+pub fn breadth(step: TestStep) -> Breadth {
     match step {
         TestStep::Secret
         | TestStep::Token
@@ -142,7 +142,7 @@ fn asked(said: &str) -> Option<Duration> {
 /// The wait after a failure, `failures_before` of the kind in a row before it: doubled with each, never shorter than what
 /// the server asked for, never longer than the host allows.
 pub fn wait(patience: Patience, failures_before: u16, throttling: &Throttling) -> Duration {
-    let doubled = 2_u32.saturating_pow(u32::from(failures_before.min(20)));
+    let doubled = 2_u32.saturating_pow(u32::from(failures_before));
     let own = patience.demand.wait(throttling).saturating_mul(doubled);
     own.max(patience.asked.unwrap_or_default()).min(throttling.wait_max)
 }

@@ -12,8 +12,10 @@ use serde::Serialize;
 
 use crate::cli::exit::{DONE, Failure, Outcome};
 use crate::cli::listing::FORMAT_VERSION;
+use crate::cli::messages::raw::{self, Held};
 use crate::cli::{Format, output};
 use crate::model::content::{AttachedPart, MessageContent};
+use crate::model::limits;
 use crate::model::organization::Tracking;
 use crate::model::record::MessageRecord;
 use crate::store::Store;
@@ -75,20 +77,22 @@ impl Show {
                 Failure::new(format!("no message {}", self.id)).hint("`mailplumb messages` lists them")
             );
         };
-        let raw = store.raw(&record.content).await?;
         if self.raw {
-            output::bytes(&fetched(raw, &record)?)?;
-            return Ok(DONE);
+            return match raw::print(store, &record.content).await? {
+                Held::Octets => Ok(DONE),
+                Held::Nothing => Err(never_fetched(&record)),
+            };
         }
+        let raw = looked_at(store, &record).await?;
         let tracking = store.organization().await?.map(|organization| organization.tracking);
         let allowed = tracking.unwrap_or_default();
         if let Some(number) = self.attachment {
-            return print_attachment(&fetched(raw, &record)?, number, &allowed, self.id);
+            return print_attachment((&fetched(raw, &record)?, &record), number, &allowed);
         }
         if let Some(folder) = &self.save_to {
-            return save(&fetched(raw, &record)?, folder, &allowed, self.id);
+            return save((&fetched(raw, &record)?, &record), folder, &allowed);
         }
-        let content = raw.map(|raw| mime::content(&raw, Allowed::from(&allowed)));
+        let content = raw.map(|raw| content_of(&raw, &record, &allowed));
         match self.output {
             Format::Json => {
                 output::json(&OneDocument { format_version: FORMAT_VERSION, message: record, content })?;
@@ -100,15 +104,33 @@ impl Show {
 }
 
 fn fetched(raw: Option<Bytes>, record: &MessageRecord) -> Result<Bytes, Failure> {
-    raw.ok_or_else(|| {
-        Failure::new(format!("message {} was never fetched", record.id))
-            .cause(record.quarantine.clone().unwrap_or_default())
-            .hint("it is still at its server, where its mailbox can be opened with another program")
-    })
+    raw.ok_or_else(|| never_fetched(record))
 }
 
-fn print_attachment(raw: &[u8], number: u32, tracking: &Tracking, id: u64) -> Outcome {
-    let content = mime::content(raw, Allowed::from(tracking));
+fn never_fetched(record: &MessageRecord) -> Failure {
+    Failure::new(format!("message {} was never fetched", record.id))
+        .cause(record.quarantine.clone().unwrap_or_default())
+        .hint("it is still at its server, where its mailbox can be opened with another program")
+}
+
+/// Of a message that is too large to be taken apart, its beginning.
+async fn looked_at(store: &dyn Store, record: &MessageRecord) -> Result<Option<Bytes>, Failure> {
+    if record.bytes <= limits::MESSAGE_PARSE_BYTES_MAX as u64 {
+        return Ok(store.raw(&record.content).await?);
+    }
+    Ok(store.raw_part(&record.content, 0..limits::HEADER_BYTES_MAX as u64).await?)
+}
+
+fn content_of(raw: &[u8], record: &MessageRecord, tracking: &Tracking) -> MessageContent {
+    if raw.len() as u64 == record.bytes {
+        mime::content(raw, Allowed::from(tracking))
+    } else {
+        mime::beginning(raw, record.bytes)
+    }
+}
+
+fn print_attachment((raw, record): (&[u8], &MessageRecord), number: u32, tracking: &Tracking) -> Outcome {
+    let (content, id) = (content_of(raw, record, tracking), record.id);
     let Some(part) = content.attachments.iter().find(|part| part.number == number) else {
         let count = output::counted(content.attachments.len(), "attachment", "attachments");
         return Err(Failure::new(format!("message {id} has no attachment {number}"))
@@ -126,8 +148,8 @@ fn print_attachment(raw: &[u8], number: u32, tracking: &Tracking, id: u64) -> Ou
     Ok(DONE)
 }
 
-fn save(raw: &[u8], folder: &Path, tracking: &Tracking, id: u64) -> Outcome {
-    let content = mime::content(raw, Allowed::from(tracking));
+fn save((raw, record): (&[u8], &MessageRecord), folder: &Path, tracking: &Tracking) -> Outcome {
+    let (content, id) = (content_of(raw, record, tracking), record.id);
     if content.attachments.is_empty() {
         output::talk(&format!("message {id} has no attachments"));
         return Ok(DONE);

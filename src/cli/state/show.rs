@@ -112,7 +112,7 @@ impl CursorView {
     pub fn of(cursor: &Cursor) -> Option<Self> {
         match cursor {
             Cursor::Start => None,
-            Cursor::Imap { validity, uid_last } => Some(Self {
+            Cursor::Imap { validity, uid_last, mark: _ } => Some(Self {
                 kind: "imap",
                 uid_validity: Some(*validity),
                 uid_last: Some(*uid_last),

@@ -116,10 +116,12 @@ fn opening(folder: &Folder, permanent: &str) -> String {
     let keywords = keywords.into_iter().fold(String::new(), |list, keyword| list + " " + keyword);
     format!(
         "* FLAGS ({FLAGS}{keywords})\r\n* OK [PERMANENTFLAGS ({permanent})] may be set\r\n* {} EXISTS\r\n* 0 RECENT\r\n\
-         {unseen}* OK [UIDVALIDITY {}] valid\r\n* OK [UIDNEXT {}] next\r\n",
+         {unseen}* OK [UIDVALIDITY {}] valid\r\n* OK [UIDNEXT {}] next\r\n\
+         * OK [HIGHESTMODSEQ {}] highest\r\n",
         folder.held.len(),
         folder.validity,
         folder.uid_next,
+        folder.modseq,
     )
 }
 

@@ -1,4 +1,5 @@
-//! IMAP4rev1: RFC 3501, with IDLE (2177), LITERAL+ (7888), SASL-IR (4959), UIDPLUS (4315), UNSELECT (3691).
+//! IMAP4rev1: RFC 3501, with IDLE (2177), LITERAL+ (7888), SASL-IR (4959), UIDPLUS (4315), UNSELECT (3691),
+//! ESEARCH (4731). Of CONDSTORE (7162) there is what SELECT tells without being asked, and it is not offered.
 //!
 //! Two mailboxes, `INBOX` and `Sent`. Left out, and answered with NO: creating, renaming and deleting mailboxes,
 //! ENVELOPE, BODYSTRUCTURE and MIME part numbers in FETCH.
@@ -28,7 +29,7 @@ const ERRORS_MAX: usize = 50;
 
 /// Runs one session, from the greeting to the end.
 pub(super) async fn serve(wire: Wire) -> Result<(), Closed> {
-    let mut session = Session { wire, phase: Phase::NotAuthenticated, errors: 0 };
+    let mut session = Session { wire, tag: String::new(), phase: Phase::NotAuthenticated, errors: 0 };
     let greeting = format!("* OK [CAPABILITY {}] playground ready", session.capabilities());
     session.wire.greet(&greeting).await?;
     session.run().await
@@ -42,6 +43,8 @@ enum Phase {
 
 struct Session {
     wire: Wire,
+    /// Of the command that is being answered.
+    tag: String,
     phase: Phase,
     errors: usize,
 }
@@ -91,6 +94,7 @@ impl Session {
                 }
                 continue;
             };
+            self.tag.clone_from(&command.tag);
             let outcome = match self.wire.arrived(&command.redacted()).await? {
                 Some(line) => self.replace(&command.tag, &line).await?,
                 None => self.perform(&command).await?,
@@ -211,7 +215,7 @@ impl Session {
                 });
             }
             Phase::Authenticated { .. } | Phase::Selected { .. } => {
-                capabilities.push_str(" IDLE UIDPLUS UNSELECT")
+                capabilities.push_str(" IDLE UIDPLUS UNSELECT ESEARCH")
             }
         }
         capabilities

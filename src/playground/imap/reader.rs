@@ -16,6 +16,7 @@ pub(super) enum Chunk {
 pub(super) struct Bad(pub(super) &'static str);
 
 /// Reads a command from left to right.
+#[derive(Clone)]
 pub(super) struct Reader<'a> {
     chunks: &'a [Chunk],
     at: usize,

@@ -31,6 +31,15 @@ enum Key {
     And(Vec<Key>),
 }
 
+/// What a search is to return in the place of all numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Return {
+    Min,
+    Max,
+    All,
+    Count,
+}
+
 /// What `*` stands for.
 struct Largest {
     sequence: u32,
@@ -39,8 +48,8 @@ struct Largest {
 
 impl Session {
     pub(super) async fn search(&mut self, numbers: Numbers, reader: &mut Reader<'_>) -> Step {
-        let key = match arguments(reader) {
-            Ok(Some(key)) => key,
+        let (returned, key) = match arguments(reader) {
+            Ok(Some(asked)) => asked,
             Ok(None) => return no("[BADCHARSET (US-ASCII UTF-8)] unknown charset"),
             Err(bad) => return Ok(bad.into()),
         };
@@ -58,16 +67,60 @@ impl Session {
         };
         let sequence = u32::try_from(selected.uids.len()).unwrap_or(u32::MAX);
         let largest = Largest { sequence, uid: selected.uids.last().copied().unwrap_or(0) };
-        let mut line = String::from("* SEARCH");
-        for named in messages.iter().filter(|named| key.fits(named, &largest)) {
-            match numbers {
-                Numbers::Uids => line.push_str(&format!(" {}", named.held.uid)),
-                Numbers::Sequence => line.push_str(&format!(" {}", named.sequence)),
-            }
-        }
+        let found = messages.iter().filter(|named| key.fits(named, &largest)).map(|named| match numbers {
+            Numbers::Uids => named.held.uid,
+            Numbers::Sequence => u32::try_from(named.sequence).unwrap_or(u32::MAX),
+        });
+        let line = answer(&found.collect::<Vec<_>>(), returned.as_deref(), (&self.tag, numbers));
         self.wire.send_line(&line).await?;
         ok("searched")
     }
+}
+
+/// SEARCH, or what RETURN asked for (RFC 4731). The numbers ascend.
+fn answer(found: &[u32], returned: Option<&[Return]>, (tag, numbers): (&str, Numbers)) -> String {
+    let list = |between: &str| found.iter().map(u32::to_string).collect::<Vec<_>>().join(between);
+    let Some(returned) = returned else { return format!("* SEARCH {}", list(" ")).trim_end().to_owned() };
+    let mut line = format!("* ESEARCH (TAG \"{tag}\")");
+    if numbers == Numbers::Uids {
+        line.push_str(" UID");
+    }
+    for item in returned {
+        match (item, found) {
+            (Return::Count, _) => line.push_str(&format!(" COUNT {}", found.len())),
+            (Return::Min | Return::Max | Return::All, []) => {}
+            (Return::Min, [first, ..]) => line.push_str(&format!(" MIN {first}")),
+            (Return::Max, [.., last]) => line.push_str(&format!(" MAX {last}")),
+            (Return::All, _) => line.push_str(&format!(" ALL {}", list(","))),
+        }
+    }
+    line
+}
+
+/// `RETURN (MIN COUNT)`; nothing in the parentheses means ALL. `None`: the keys begin at once.
+fn returned(reader: &mut Reader) -> Result<Option<Vec<Return>>, Bad> {
+    let mut ahead = reader.clone();
+    if ahead.keyword().ok().as_deref() != Some("RETURN") {
+        return Ok(None);
+    }
+    ahead.space()?;
+    ahead.expect(b'(')?;
+    let mut items = Vec::new();
+    while !ahead.eat(b')') {
+        if !items.is_empty() {
+            ahead.space()?;
+        }
+        items.push(match ahead.keyword()?.as_str() {
+            "MIN" => Return::Min,
+            "MAX" => Return::Max,
+            "ALL" => Return::All,
+            "COUNT" => Return::Count,
+            _ => return Err(Bad("this cannot be returned")),
+        });
+    }
+    ahead.space()?;
+    *reader = ahead;
+    Ok(Some(if items.is_empty() { vec![Return::All] } else { items }))
 }
 
 impl Key {
@@ -111,11 +164,15 @@ fn contains(octets: &[u8], text: &str) -> bool {
     text.is_empty() || octets.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text))
 }
 
+/// What is to be returned, and the keys.
+type Asked = (Option<Vec<Return>>, Key);
+
 /// `None`: the charset is not known.
-fn arguments(reader: &mut Reader) -> Result<Option<Key>, Bad> {
+fn arguments(reader: &mut Reader) -> Result<Option<Asked>, Bad> {
     let mut keys = Vec::new();
     let mut charset_known = true;
     reader.space()?;
+    let returned = returned(reader)?;
     loop {
         let next = key(reader, 0)?;
         match next {
@@ -132,7 +189,7 @@ fn arguments(reader: &mut Reader) -> Result<Option<Key>, Bad> {
         }
     }
     reader.end()?;
-    Ok(charset_known.then_some(Key::And(keys)))
+    Ok(charset_known.then_some((returned, Key::And(keys))))
 }
 
 enum Parsed {
@@ -240,7 +297,27 @@ mod tests {
 
     fn parsed(text: &'static str) -> Result<Option<Key>, Bad> {
         let chunks = [Chunk::Text(Bytes::from_static(text.as_bytes()))];
-        arguments(&mut Reader::new(&chunks))
+        Ok(arguments(&mut Reader::new(&chunks))?.map(|(_, key)| key))
+    }
+
+    #[test]
+    fn what_is_returned_is_what_was_asked_for() {
+        let asked = |text: &'static str| {
+            let chunks = [Chunk::Text(Bytes::from_static(text.as_bytes()))];
+            let (returned, _) = arguments(&mut Reader::new(&chunks)).unwrap().unwrap();
+            answer(&[3, 7], returned.as_deref(), ("a1", Numbers::Uids))
+        };
+        assert_eq!(asked(" ALL"), "* SEARCH 3 7");
+        assert_eq!(asked(" RETURN () ALL"), "* ESEARCH (TAG \"a1\") UID ALL 3,7");
+        assert_eq!(
+            asked(" return (Count min MAX) CHARSET UTF-8 ALL"),
+            "* ESEARCH (TAG \"a1\") UID COUNT 2 MIN 3 MAX 7"
+        );
+        let nothing = answer(&[], Some(&[Return::Min, Return::Count]), ("a1", Numbers::Uids));
+        assert_eq!(nothing, "* ESEARCH (TAG \"a1\") UID COUNT 0");
+        for wrong in [" RETURN (SOME) ALL", " RETURN MIN ALL", " RETURN (MIN"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -10,9 +10,9 @@ use super::{Body, Closed, Envelope, Happening, Hello, Line, Next, Session, host}
 const LINE_TOO_LONG: &str = "554 5.6.0 line longer than 998 octets";
 
 /// A message as it came in, with the first reason not to take it.
-struct Incoming {
-    raw: BytesMut,
-    refusal: Option<&'static str>,
+pub(super) struct Incoming {
+    pub(super) raw: BytesMut,
+    pub(super) refusal: Option<&'static str>,
 }
 
 impl Session {
@@ -74,7 +74,7 @@ impl Session {
         }
     }
 
-    async fn take(&mut self, envelope: Envelope, raw: BytesMut) -> Result<Next, Closed> {
+    pub(super) async fn take(&mut self, envelope: Envelope, raw: BytesMut) -> Result<Next, Closed> {
         let received = self.wire.world.state.now();
         let trace = self.trace(&envelope, calendar::header_date(received));
         let submission = Submission {
@@ -116,7 +116,7 @@ impl Session {
 }
 
 impl Incoming {
-    fn judge(&mut self, line: &[u8], body: Body) {
+    pub(super) fn judge(&mut self, line: &[u8], body: Body) {
         if line.contains(&b'\r') {
             self.refuse("550 5.5.2 bare <CR> received, lines end with <CR><LF>");
         }
@@ -128,7 +128,7 @@ impl Incoming {
         }
     }
 
-    fn refuse(&mut self, reason: &'static str) {
+    pub(super) fn refuse(&mut self, reason: &'static str) {
         self.refusal.get_or_insert(reason);
     }
 }

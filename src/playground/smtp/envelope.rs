@@ -1,5 +1,7 @@
 //! MAIL and RCPT: who sends, who receives, and who may.
 
+use bytes::BytesMut;
+
 use crate::model::limits::RECIPIENTS_MAX;
 
 use super::super::options::{Relay, Senders};
@@ -38,6 +40,7 @@ impl Session {
             recipients: Vec::new(),
             body: Body::SevenBit,
             utf8: Utf8::Absent,
+            chunks: BytesMut::new(),
         };
         for parameter in path.parameters {
             self.parameter(parameter, &mut envelope)?;
@@ -80,6 +83,11 @@ impl Session {
             }
             // RFC 4954 section 5: accepted, and not believed.
             (Hello::Extended(_), "AUTH", Some(_)) if self.may_log_in() => Ok(()),
+            (Hello::Extended(_), "RET", Some("HDRS" | "FULL")) | (Hello::Extended(_), "ENVID", Some(_))
+                if self.offers_more() =>
+            {
+                Ok(())
+            }
             (Hello::Extended(_), "SIZE" | "BODY" | "SMTPUTF8", _) => Err("501 5.5.4 bad parameter value"),
             (Hello::Extended(_), _, _) => Err("555 5.5.4 unknown parameter"),
         }
@@ -99,11 +107,12 @@ impl Session {
     }
 
     fn admit(&mut self, argument: &str) -> Result<(), String> {
+        let offers_dsn = self.offers_more();
         let Some(envelope) = &mut self.envelope else {
             return Err(String::from("503 5.5.1 MAIL comes first"));
         };
         let path = path::parse("TO:", argument).ok_or("501 5.5.4 syntax: RCPT TO:<address>")?;
-        if !path.parameters.is_empty() {
+        if !path.parameters.iter().all(|parameter| offers_dsn && is_of_dsn(parameter)) {
             return Err(String::from("555 5.5.4 unknown parameter"));
         }
         let address = path.address;
@@ -129,5 +138,16 @@ impl Session {
         }
         envelope.recipients.push(address.to_owned());
         Ok(())
+    }
+}
+
+/// RFC 3461 sections 4.1 and 4.2.
+fn is_of_dsn(parameter: &str) -> bool {
+    let parameter = parameter.to_ascii_uppercase();
+    match parameter.split_once('=') {
+        Some(("NOTIFY", "NEVER")) => true,
+        Some(("NOTIFY", when)) => when.split(',').all(|one| ["SUCCESS", "FAILURE", "DELAY"].contains(&one)),
+        Some(("ORCPT", address)) => address.split_once(';').is_some_and(|(kind, _)| kind == "RFC822"),
+        Some(_) | None => false,
     }
 }

@@ -1,13 +1,17 @@
 //! SMTP submission: RFC 5321, 3207 (STARTTLS), 4954 (AUTH), 1870 (SIZE), 2920 (PIPELINING), 6152 (8BITMIME),
-//! 6531 (SMTPUTF8), 2034 (enhanced codes).
+//! 6531 (SMTPUTF8), 2034 (enhanced codes); where the options say so, 3030 (CHUNKING) and 3461 (DSN, accepted and not acted
+//! on).
 
 mod auth;
+mod chunk;
 mod data;
 mod envelope;
 mod path;
 
+use bytes::BytesMut;
+
 use super::log::Happening;
-use super::options::ClearLogins;
+use super::options::{ClearLogins, Extensions};
 use super::state::AccountId;
 use super::token;
 use super::wire::{Closed, Line, Wire};
@@ -47,6 +51,8 @@ struct Envelope {
     recipients: Vec<String>,
     body: Body,
     utf8: Utf8,
+    /// What BDAT has brought so far.
+    chunks: BytesMut,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,6 +108,9 @@ impl Session {
             None => (text.to_ascii_uppercase(), None),
         };
         if let Some(answer) = self.wire.arrived(&redacted(&verb, argument, text)).await? {
+            if verb == "BDAT" {
+                self.chunk(argument.unwrap_or_default()).await?;
+            }
             return self.say(&answer).await;
         }
         match (verb.as_str(), argument) {
@@ -112,6 +121,7 @@ impl Session {
             ("MAIL", Some(argument)) => self.mail(argument).await,
             ("RCPT", Some(argument)) => self.rcpt(argument).await,
             ("DATA", None) => self.data().await,
+            ("BDAT", Some(argument)) if self.offers_more() => self.bdat(argument).await,
             ("RSET", None) => {
                 self.envelope = None;
                 self.say("250 2.0.0 ok").await
@@ -146,6 +156,9 @@ impl Session {
         if !self.wire.is_secure() {
             lines.push("STARTTLS");
         }
+        if self.offers_more() {
+            lines.extend(["CHUNKING", "DSN"]);
+        }
         if self.may_log_in() {
             lines.push(match token::offered(&self.wire.world) {
                 true => "AUTH PLAIN LOGIN OAUTHBEARER XOAUTH2",
@@ -176,6 +189,13 @@ impl Session {
         Ok(Next::Command)
     }
 
+    fn offers_more(&self) -> bool {
+        match self.wire.world.options.extensions {
+            Extensions::Usual => false,
+            Extensions::ChunkingAndDsn => true,
+        }
+    }
+
     fn may_log_in(&self) -> bool {
         match self.wire.world.options.clear_logins {
             ClearLogins::Allowed => true,
@@ -200,8 +220,8 @@ impl Session {
 
 /// The command as the log may show it. What is not known may be a mistyped password, so it is not shown.
 fn redacted(verb: &str, argument: Option<&str>, text: &str) -> String {
-    const HARMLESS: [&str; 10] =
-        ["EHLO", "HELO", "STARTTLS", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "VRFY", "QUIT"];
+    const HARMLESS: [&str; 11] =
+        ["EHLO", "HELO", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "QUIT"];
     match argument {
         _ if HARMLESS.contains(&verb) => text.to_owned(),
         Some(argument) if verb == "AUTH" => match argument.split_once(' ') {

@@ -133,9 +133,12 @@ impl Answer for Login {
         }
         Ok(match completion.reply.code {
             Code::Capability(capabilities) => Some(capabilities),
-            Code::None | Code::UidValidity(_) | Code::UidNext(_) | Code::ReadOnly | Code::Other(_) => {
-                self.seen.take()
-            }
+            Code::None
+            | Code::UidValidity(_)
+            | Code::UidNext(_)
+            | Code::HighestModSeq(_)
+            | Code::ReadOnly
+            | Code::Other(_) => self.seen.take(),
         })
     }
 }

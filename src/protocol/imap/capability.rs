@@ -59,6 +59,11 @@ impl Capabilities {
         self.has("IDLE") || self.has("IMAP4REV2")
     }
 
+    /// SEARCH may be asked for its result in short (RFC 4731, and part of RFC 9051).
+    pub fn esearch(&self) -> bool {
+        self.has("ESEARCH") || self.has("IMAP4REV2")
+    }
+
     /// The SASL mechanisms offered, in the server's order.
     pub fn mechanisms(&self) -> Vec<String> {
         self.words.iter().filter_map(|word| word.strip_prefix("AUTH=")).map(str::to_owned).collect()

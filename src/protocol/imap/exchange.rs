@@ -100,6 +100,7 @@ impl<A: Answer> Conversation for Asked<A> {
                 | Response::Exists(_)
                 | Response::Expunge
                 | Response::Fetch(_)
+                | Response::Found(_)
                 | Response::Other) => self.answer.untagged(response)?,
             }
         }

@@ -218,6 +218,7 @@ impl Answer for Fetch {
             | Response::Continue { .. }
             | Response::Capability(_)
             | Response::Exists(_)
+            | Response::Found(_)
             | Response::Other => Ok(()),
         }
     }

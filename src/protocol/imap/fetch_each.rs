@@ -107,9 +107,11 @@ impl<'a> FetchEach<'a> {
                 Ok(())
             }
             Response::Continue { text } => Err(garbage(&[b"+ ", text.as_slice()].concat())),
-            Response::Status { .. } | Response::Capability(_) | Response::Exists(_) | Response::Other => {
-                Ok(())
-            }
+            Response::Status { .. }
+            | Response::Capability(_)
+            | Response::Exists(_)
+            | Response::Found(_)
+            | Response::Other => Ok(()),
         }
     }
 

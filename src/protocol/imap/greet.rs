@@ -18,6 +18,8 @@ pub struct Greeted {
     /// Some servers say them at once and spare us a round trip.
     pub capabilities: Option<Capabilities>,
     pub numbering: Numbering,
+    /// In its words.
+    pub said: String,
 }
 
 /// When a server notes the UIDs of new mail.
@@ -70,6 +72,7 @@ impl Conversation for Greet {
             | Response::Exists(_)
             | Response::Expunge
             | Response::Fetch(_)
+            | Response::Found(_)
             | Response::Other => Err(garbage(frame.head())),
         }
     }
@@ -85,9 +88,14 @@ fn greeted(condition: Condition, reply: Reply, head: &[u8]) -> Result<Greeted, C
     let numbering = if reply.said.contains("Courier-IMAP") { Numbering::AtSelect } else { Numbering::AtOnce };
     let capabilities = match reply.code {
         Code::Capability(capabilities) => Some(capabilities),
-        Code::None | Code::UidValidity(_) | Code::UidNext(_) | Code::ReadOnly | Code::Other(_) => None,
+        Code::None
+        | Code::UidValidity(_)
+        | Code::UidNext(_)
+        | Code::HighestModSeq(_)
+        | Code::ReadOnly
+        | Code::Other(_) => None,
     };
-    Ok(Greeted { state, capabilities, numbering })
+    Ok(Greeted { state, capabilities, numbering, said: reply.said })
 }
 
 fn wrong_protocol(said: &[u8]) -> Cause {

@@ -74,6 +74,7 @@ impl Idle {
             | Response::Continue { .. }
             | Response::Capability(_)
             | Response::Fetch(_)
+            | Response::Found(_)
             | Response::Other => {}
         }
     }
@@ -139,6 +140,7 @@ impl Conversation for Idle {
                 | Response::Exists(_)
                 | Response::Expunge
                 | Response::Fetch(_)
+                | Response::Found(_)
                 | Response::Other) => self.note(&response),
             }
             if let Some(news) = self.take_news() {

@@ -1,5 +1,6 @@
 //! Opening the inbox (RFC 3501 sections 6.3.1 and 6.3.2).
 
+use crate::model::cursor::Mark;
 use crate::model::failure::Cause;
 
 use super::command::{Tag, bare};
@@ -26,6 +27,14 @@ pub struct Opened {
     /// The UID that the next message will have.
     pub uid_next: Option<u32>,
     pub messages: Option<u32>,
+    /// HIGHESTMODSEQ (RFC 7162): grows with whatever changes in the inbox. Servers that have it tell it without being asked.
+    pub modseq: Option<u64>,
+}
+
+impl Opened {
+    pub fn mark(&self) -> Mark {
+        Mark { uid_next: self.uid_next, modseq: self.modseq }
+    }
 }
 
 /// EXAMINE or SELECT, again and again if need be: each shows the mailbox as it is now.
@@ -50,6 +59,7 @@ impl OpenInbox {
         match reply.code {
             Code::UidValidity(validity) => self.opened.validity = validity,
             Code::UidNext(next) if next > 0 => self.opened.uid_next = Some(next),
+            Code::HighestModSeq(highest) => self.opened.modseq = highest,
             Code::UidNext(_) | Code::None | Code::Capability(_) | Code::ReadOnly | Code::Other(_) => {}
         }
     }
@@ -67,6 +77,7 @@ impl Answer for OpenInbox {
             | Response::Capability(_)
             | Response::Expunge
             | Response::Fetch(_)
+            | Response::Found(_)
             | Response::Other => {}
         }
         Ok(())
@@ -108,7 +119,13 @@ mod tests {
             S: * OK [HIGHESTMODSEQ 9223372036854775807] Highest
             S: M1 OK [READ-ONLY] Examine completed";
         let opened = open(Access::ReadOnly, transcript).unwrap();
-        assert_eq!(opened, Opened { validity: 1_700_000_000, uid_next: Some(4392), messages: Some(312) });
+        let expected = Opened {
+            validity: 1_700_000_000,
+            uid_next: Some(4392),
+            messages: Some(312),
+            modseq: Some(9_223_372_036_854_775_807),
+        };
+        assert_eq!(opened, expected);
     }
 
     #[test]
@@ -116,7 +133,23 @@ mod tests {
         for line in ["OK [UIDVALIDITY 0] hm", "OK [UIDVALIDITY] hm", "OK hm"] {
             let transcript = format!("C: M1 EXAMINE INBOX\nS: * 1 EXISTS\nS: * {line}\nS: M1 OK");
             let opened = open(Access::ReadOnly, &transcript).unwrap();
-            assert_eq!(opened, Opened { validity: 0, uid_next: None, messages: Some(1) });
+            let expected = Opened { validity: 0, uid_next: None, messages: Some(1), modseq: None };
+            assert_eq!(opened, expected);
+        }
+    }
+
+    #[test]
+    fn a_mod_sequence_that_is_missing_zero_or_impossible_is_none() {
+        for line in [
+            "OK [NOMODSEQ] no",
+            "OK [HIGHESTMODSEQ 0] never",
+            "OK [HIGHESTMODSEQ] hm",
+            "OK [HIGHESTMODSEQ 9223372036854775808] more than 63 bits",
+            "OK [HIGHESTMODSEQ 99999999999999999999999] far more",
+            "OK [HIGHESTMODSEQ -1] less than nothing",
+        ] {
+            let transcript = format!("C: M1 EXAMINE INBOX\nS: * {line}\nS: M1 OK");
+            assert_eq!(open(Access::ReadOnly, &transcript).unwrap().modseq, None, "{line}");
         }
     }
 

@@ -68,6 +68,7 @@ impl Answer for List {
             | Response::Capability(_)
             | Response::Exists(_)
             | Response::Expunge
+            | Response::Found(_)
             | Response::Other => Ok(()),
         }
     }

@@ -23,6 +23,7 @@ mod notice;
 mod reader;
 mod refusal;
 mod response;
+mod search;
 #[cfg(test)]
 mod transcript;
 mod uid_set;
@@ -38,4 +39,5 @@ pub use idle::{Idle, Idled, idle};
 pub use inbox::{Access, Opened, open_inbox};
 pub use list::list_from;
 pub use notice::{Notice, notice};
+pub use search::{Found, Searching, search_since};
 pub use uid_set::uid_sets;

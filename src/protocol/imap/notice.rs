@@ -37,6 +37,7 @@ impl Answer for Noticing {
             | Response::Continue { .. }
             | Response::Capability(_)
             | Response::Fetch(_)
+            | Response::Found(_)
             | Response::Other => {}
         }
         Ok(())

@@ -5,6 +5,7 @@ use crate::model::failure::{Cause, server_words};
 use super::capability::Capabilities;
 use super::fetch_line::FetchLine;
 use super::reader::Frame;
+use super::search::Found;
 
 #[derive(Debug)]
 pub(super) enum Response {
@@ -25,6 +26,8 @@ pub(super) enum Response {
     Exists(u32),
     Expunge,
     Fetch(FetchLine),
+    /// SEARCH or ESEARCH.
+    Found(Found),
     /// Nothing that we need.
     Other,
 }
@@ -61,6 +64,8 @@ pub(super) enum Code {
     Capability(Capabilities),
     UidValidity(u32),
     UidNext(u32),
+    /// `None`: NOMODSEQ, 0, or more than the 63 bits of RFC 7162.
+    HighestModSeq(Option<u64>),
     ReadOnly,
     /// Any other, in upper case: `AUTHENTICATIONFAILED`.
     Other(String),
@@ -114,6 +119,8 @@ fn untagged(rest: &[u8], frame: &Frame) -> Response {
         b"BYE" => status(Condition::Bye),
         b"PREAUTH" => status(Condition::Preauth),
         b"CAPABILITY" => Response::Capability(Capabilities::parse(arguments)),
+        b"SEARCH" => Response::Found(Found::plain(arguments)),
+        b"ESEARCH" => Response::Found(Found::extended(arguments)),
         _ => match number(word) {
             Some(number) => numbered(number, arguments, frame),
             None => Response::Other,
@@ -154,11 +161,17 @@ impl Code {
         match (name.as_str(), number(arguments.trim_ascii())) {
             ("CAPABILITY", _) => Self::Capability(Capabilities::parse(arguments)),
             ("READ-ONLY", _) => Self::ReadOnly,
+            ("HIGHESTMODSEQ", _) => Self::HighestModSeq(mod_sequence(arguments)),
+            ("NOMODSEQ", _) => Self::HighestModSeq(None),
             ("UIDVALIDITY", Some(validity)) => Self::UidValidity(validity),
             ("UIDNEXT", Some(next)) => Self::UidNext(next),
             _ => Self::Other(name),
         }
     }
+}
+
+fn mod_sequence(text: &[u8]) -> Option<u64> {
+    number::<u64>(text.trim_ascii()).filter(|value| (1..1 << 63).contains(value))
 }
 
 /// The first word and what follows the blank after it.

@@ -182,6 +182,10 @@ pub fn choose_method(
 fn auth_command(mechanism: Mechanism, exchange: &Exchange) -> (Vec<u8>, Option<Zeroizing<Vec<u8>>>) {
     let bare = || format!("AUTH {mechanism}\r\n").into_bytes();
     let Some(initial) = exchange.initial().map(Zeroizing::new) else { return (bare(), None) };
+    if mechanism == Mechanism::Xoauth2 {
+        // Exchange Online takes the token on a line of its own only; others take it so, too.
+        return (bare(), Some(initial));
+    }
     let encoded = Zeroizing::new(BASE64.encode(initial.as_slice()));
     let command = format!("AUTH {mechanism} {}", encoded.as_str());
     if command.len() > AUTH_LINE_BYTES_MAX {
@@ -260,6 +264,15 @@ mod tests {
         let begin = || login(&told, Authentication::Plain, Channel::Encrypted, &password).unwrap();
         let encoded = BASE64.encode(format!("\0anna\0{password}"));
         assert_eq!(play(begin, &format!("C: AUTH PLAIN\nS: + \nC: {encoded}\nS: +OK")), Ok(()));
+    }
+
+    /// Exchange Online answers a token in the command with a protocol error.
+    #[test]
+    fn xoauth2_says_its_token_on_a_line_of_its_own() {
+        let told = capabilities("S: SASL PLAIN XOAUTH2");
+        let begin = || login(&told, Authentication::Xoauth2, Channel::Encrypted, "t0ken").unwrap();
+        let encoded = BASE64.encode("user=anna\x01auth=Bearer t0ken\x01\x01");
+        assert_eq!(play(begin, &format!("C: AUTH XOAUTH2\nS: +\nC: {encoded}\nS: +OK")), Ok(()));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Every line ends with CRLF before dots are doubled, in this order: a bare CR or LF that one server takes for a line
 //! end and the next one does not would let a text forge the end of the message and smuggle another one in.
 
+use super::hello::Capabilities;
+use super::recode;
 use crate::model::limits;
 
 /// A message made ready.
@@ -39,6 +41,18 @@ impl Content {
     pub fn prepare(raw: &[u8]) -> Self {
         let text = with_crlf(raw);
         Self { bytes: text.len() as u64, alphabet: Alphabet::of(&text), text }
+    }
+
+    /// The message as this server can take it: one in 8 bits is recoded for a server without 8BITMIME, where that changes nothing
+    /// of what it says.
+    pub fn fitting(self, offered: &Capabilities) -> Self {
+        match self.alphabet {
+            Alphabet::EightBit if !offered.eight_bit => match recode::seven_bit(&self.text) {
+                Some(text) => Self { bytes: text.len() as u64, alphabet: Alphabet::Ascii, text },
+                None => self,
+            },
+            Alphabet::EightBit | Alphabet::Ascii | Alphabet::InternationalHeader => self,
+        }
     }
 
     /// What is written, in two writes: nobody has the message before the second, with which the final dot or the last
@@ -81,7 +95,7 @@ fn with_final_dot(text: &[u8]) -> Vec<u8> {
     dotted
 }
 
-fn header_end(normal: &[u8]) -> usize {
+pub(super) fn header_end(normal: &[u8]) -> usize {
     if normal.starts_with(b"\r\n") {
         0
     } else {

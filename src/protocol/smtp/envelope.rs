@@ -315,7 +315,7 @@ fn obstacle(from: &Address, content: &Content, offered: &Capabilities) -> Option
             Some("the header is written in UTF-8, and the server does not offer SMTPUTF8".to_owned())
         }
         Alphabet::EightBit | Alphabet::InternationalHeader if !offered.eight_bit => {
-            Some("the message holds 8-bit text, and the server does not offer 8BITMIME".to_owned())
+            Some("the message holds 8-bit text that cannot be told in 7 bits, and the server does not offer 8BITMIME".to_owned())
         }
         Alphabet::Ascii | Alphabet::EightBit | Alphabet::InternationalHeader => None,
     }

@@ -24,6 +24,8 @@ pub struct Capabilities {
     pub size: SizeLimit,
     /// SASL mechanisms, as offered.
     pub auth: Vec<String>,
+    /// What the server said first, where it said something: some say what time it is.
+    pub greeting: String,
 }
 
 /// SIZE (RFC 1870).
@@ -107,6 +109,7 @@ pub fn client_name(sender: &Address) -> &str {
 pub struct Hello {
     name: String,
     replies: Replies,
+    greeting: String,
     state: State,
 }
 
@@ -122,12 +125,17 @@ enum State {
 impl Hello {
     /// On a new connection.
     pub fn greeted(name: &str) -> Self {
-        Self { name: name.to_owned(), replies: Replies::default(), state: State::Greeting }
+        Self {
+            name: name.to_owned(),
+            replies: Replies::default(),
+            greeting: String::new(),
+            state: State::Greeting,
+        }
     }
 
     /// Behind STARTTLS.
     pub fn again(name: &str) -> Self {
-        Self { name: name.to_owned(), replies: Replies::default(), state: State::Nothing }
+        Self { state: State::Nothing, ..Self::greeted(name) }
     }
 
     fn say(&mut self, verb: &str, awaited: State) -> Result<Progress<Capabilities>, Cause> {
@@ -137,14 +145,23 @@ impl Hello {
 
     fn answer(&mut self, reply: &Reply) -> Result<Progress<Capabilities>, Cause> {
         match (&self.state, reply.class, reply.code) {
-            (State::Greeting, _, 220) => self.say("EHLO", State::Ehlo),
+            (State::Greeting, _, 220) => {
+                self.greeting = reply.said();
+                self.say("EHLO", State::Ehlo)
+            }
             // 421 here is a server that is busy; no session has begun that it could end.
             (State::Greeting, Class::Transient, _) => Err(Cause::TemporarilyRefused { said: reply.said() }),
             (State::Greeting, Class::Permanent, _) => Err(Cause::Refused { said: reply.said() }),
             (State::Greeting, Class::Success | Class::Intermediate, _) => Err(wrong_protocol(&reply.said())),
-            (State::Ehlo, _, 250) => Ok(Progress::Done(Capabilities::parse(reply))),
+            (State::Ehlo, _, 250) => {
+                let greeting = std::mem::take(&mut self.greeting);
+                Ok(Progress::Done(Capabilities { greeting, ..Capabilities::parse(reply) }))
+            }
             (State::Ehlo, Class::Permanent, _) => self.say("HELO", State::Helo),
-            (State::Helo, _, 250) => Ok(Progress::Done(Capabilities::default())),
+            (State::Helo, _, 250) => {
+                let greeting = std::mem::take(&mut self.greeting);
+                Ok(Progress::Done(Capabilities { greeting, ..Capabilities::default() }))
+            }
             (State::Nothing | State::Ehlo | State::Helo, _, _) => Err(reply.refusal()),
         }
     }
@@ -189,6 +206,10 @@ mod tests {
         play(&mut Hello::greeted("contoso.example"), transcript)
     }
 
+    fn nothing(greeting: &str) -> Capabilities {
+        Capabilities { greeting: greeting.to_owned(), ..Capabilities::default() }
+    }
+
     #[test]
     fn the_offer_is_read_whatever_its_case_and_order() {
         let offered = greeted(
@@ -206,6 +227,7 @@ mod tests {
             dsn: true,
             size: SizeLimit::Bytes(1000),
             auth: vec!["PLAIN".to_owned(), "LOGIN".to_owned(), "CRAM-MD5".to_owned()],
+            greeting: "220 mail.example ESMTP no spam".to_owned(),
         };
         assert_eq!(offered, Ok(expected));
     }
@@ -213,7 +235,7 @@ mod tests {
     #[test]
     fn a_server_named_like_an_extension_offers_nothing() {
         let offered = greeted("S: 220 x\nC: EHLO contoso.example\nS: 250 STARTTLS");
-        assert_eq!(offered, Ok(Capabilities::default()));
+        assert_eq!(offered, Ok(nothing("220 x")));
     }
 
     #[test]
@@ -228,7 +250,7 @@ mod tests {
     fn a_server_without_ehlo_is_greeted_with_helo() {
         let transcript =
             "S: 220 old\nC: EHLO contoso.example\nS: 502 what?\nC: HELO contoso.example\nS: 250 old";
-        assert_eq!(greeted(transcript), Ok(Capabilities::default()));
+        assert_eq!(greeted(transcript), Ok(nothing("220 old")));
     }
 
     #[test]

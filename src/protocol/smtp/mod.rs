@@ -12,6 +12,7 @@ mod dsn;
 mod envelope;
 mod hello;
 mod login;
+mod recode;
 mod reply;
 
 pub use command::{Quit, StartTls};

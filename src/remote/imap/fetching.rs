@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ImapInbox, Session, answer, before_asking, refused_alone};
-use crate::model::cursor::{Fetched, Listed, Part};
+use super::{ImapInbox, Session, refused_alone, uid_of};
+use jiff::Timestamp;
+
+use crate::model::cursor::{Content, Fetched, Listed, Part};
 use crate::model::failure::Cause;
+use crate::model::limits;
 use crate::protocol::imap;
 use crate::remote::Arrivals;
 use crate::remote::hand_over::hand_over;
@@ -71,4 +74,19 @@ impl ImapInbox {
         })
         .await
     }
+}
+
+/// The UID to ask for, or what is known without asking. Under another validity the UID names another message or
+/// none: the one that was listed is gone.
+fn before_asking(message: &Listed, part: Part, validity: u32) -> Result<u32, Content> {
+    let uid = uid_of(&message.id, validity).ok_or(Content::Vanished)?;
+    match (part, message.size) {
+        // A size is a hint: servers count wrongly. Only what would not even be read to its end is not asked for.
+        (Part::Whole, Some(size)) if size > limits::LITERAL_DROPPED_BYTES_MAX => Err(Content::TooLarge(size)),
+        (Part::Whole | Part::Headers, _) => Ok(uid),
+    }
+}
+
+fn answer(message: &Listed, received: Option<Timestamp>, content: Content) -> Fetched {
+    Fetched { id: message.id.clone(), received: received.or(message.received), content }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use super::*;
-use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use crate::model::cursor::{Cursor, Extent, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::RemoteError;
 
 /// Counts goodbyes.
@@ -15,7 +15,7 @@ struct Fake(Arc<AtomicUsize>);
 #[async_trait]
 impl Receive for Fake {
     async fn list(&mut self, _: &Cursor) -> Result<Listing, RemoteError> {
-        Ok(Listing::Imap { validity: 1, messages: Vec::new() })
+        Ok(Listing::Imap { validity: 1, messages: Vec::new(), extent: Extent::default() })
     }
 
     async fn fetch(&mut self, _: &[Listed], _: Part) -> Result<Vec<Fetched>, RemoteError> {

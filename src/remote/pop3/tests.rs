@@ -163,7 +163,7 @@ async fn after_a_broken_exchange_nothing_more_is_said() {
 #[tokio::test]
 async fn a_message_announced_too_large_is_not_fetched() {
     let (listener, address) = listener().await;
-    let large = limits::RECEIVED_BYTES_MAX + 1;
+    let large = limits::LITERAL_DROPPED_BYTES_MAX + 1;
     let script = format!(
         "{OPENED}
         C: LIST

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{count, whole};
 use super::errors::at_file;
+use super::pieces::{self, Source};
 use crate::model::limits;
 use crate::model::record::ContentHash;
 use crate::store::StoreError;
@@ -57,14 +59,12 @@ struct Place {
     start: u64,
 }
 
-/// Copied in one go.
-const COPY_BYTES: usize = 1024 * 1024;
-
-/// Where the octets of a blob are.
-struct Extent {
-    segment: i64,
-    start: u64,
-    length: u64,
+/// Where octets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub segment: i64,
+    pub start: u64,
+    pub length: u64,
 }
 
 impl Appender {
@@ -89,34 +89,29 @@ impl Appender {
         raw: &[u8],
     ) -> Result<Put, StoreError> {
         debug_assert_eq!(ContentHash::of(raw), *content);
-        let place = self.place(db)?;
-        let put = self.name(db, content, (place, raw.len() as u64))?;
-        if put == Put::New {
-            self.write_at(place, raw)?;
-        }
-        Ok(put)
+        let whole = 0..raw.len() as u64;
+        self.append(db, content, (Source::Held(raw), std::slice::from_ref(&whole)))
     }
 
-    /// The same for octets in a file, from its beginning.
-    pub(super) fn put_file(
+    /// Writes these ranges of the octets, one behind the other, and names what was written.
+    pub(super) fn append(
         &mut self,
         db: &Connection,
         content: &ContentHash,
-        (file, bytes): (&File, u64),
+        (source, ranges): (Source<'_>, &[Range<u64>]),
     ) -> Result<Put, StoreError> {
         let place = self.place(db)?;
+        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
         if self.name(db, content, (place, bytes))? == Put::Known {
             return Ok(Put::Known);
         }
-        let mut buffer = vec![0; COPY_BYTES];
-        let mut copied = 0;
-        while copied < bytes {
-            let length = usize::try_from(bytes - copied).unwrap_or(usize::MAX).min(COPY_BYTES);
-            let piece = &mut buffer[..length];
-            file.read_exact_at(piece, copied)
-                .map_err(|error| at_file(Path::new("a message that has arrived"), &error))?;
-            self.write_at(Place { start: place.start + copied, ..place }, piece)?;
-            copied += length as u64;
+        let mut end = place.start;
+        for range in ranges {
+            source.each(range.clone(), |octets| {
+                self.write_at(Place { start: end, ..place }, octets)?;
+                end += octets.len() as u64;
+                Ok(())
+            })?;
         }
         Ok(Put::New)
     }
@@ -239,30 +234,79 @@ fn last_place(db: &Connection) -> Result<Option<Place>, StoreError> {
     Ok(Some(Place { segment, start: count(bytes)? }))
 }
 
+/// The octets of a blob, or of a part of one, in their order.
+pub(super) fn extents(db: &Connection, content: &ContentHash) -> Result<Option<Vec<Extent>>, StoreError> {
+    let Some(own) = find(db, content)? else { return Ok(None) };
+    Ok(Some(pieces::assembled(own, &pieces::of(db, content)?)))
+}
+
 /// Reads a blob and verifies its octets. `None`: there is none.
 pub(super) fn read(
     db: &Connection,
     folder: &Path,
     content: &ContentHash,
 ) -> Result<Option<Bytes>, StoreError> {
-    let Some(extent) = find(db, content)? else { return Ok(None) };
-    let path = segment_path(folder, extent.segment);
-    let damaged = |words: String| StoreError::Damaged(format!("blob {}: {words}", content.0));
-    if extent.length > limits::RECEIVED_BYTES_MAX {
-        return Err(damaged(format!("its length of {} is impossible", extent.length)));
-    }
-    let file = File::open(&path).map_err(|error| damaged(format!("{}: {error}", path.display())))?;
-    let length = usize::try_from(extent.length).map_err(|error| damaged(error.to_string()))?;
-    let mut raw = vec![0; length];
-    file.read_exact_at(&mut raw, extent.start)
-        .map_err(|error| damaged(format!("{} at byte {}: {error}", path.display(), extent.start)))?;
+    let Some(extents) = extents(db, content)? else { return Ok(None) };
+    let raw = read_range(folder, content, &extents, 0..u64::MAX)?;
     if ContentHash::of(&raw) != *content {
-        return Err(damaged(format!("{} at byte {} holds something else", path.display(), extent.start)));
+        let places: Vec<String> = extents.iter().map(|extent| place_words(folder, extent)).collect();
+        return Err(damaged(content, format!("{} holds something else", places.join(" or "))));
     }
     Ok(Some(Bytes::from(raw)))
 }
 
-fn find(db: &Connection, content: &ContentHash) -> Result<Option<Extent>, StoreError> {
+/// A part of a blob, which alone cannot be verified. Beyond its end there is nothing.
+pub(super) fn read_part(
+    db: &Connection,
+    folder: &Path,
+    content: &ContentHash,
+    range: Range<u64>,
+) -> Result<Option<Bytes>, StoreError> {
+    let Some(extents) = extents(db, content)? else { return Ok(None) };
+    Ok(Some(Bytes::from(read_range(folder, content, &extents, range)?)))
+}
+
+fn read_range(
+    folder: &Path,
+    content: &ContentHash,
+    extents: &[Extent],
+    range: Range<u64>,
+) -> Result<Vec<u8>, StoreError> {
+    let whole = extents.iter().fold(0_u64, |sum, extent| sum.saturating_add(extent.length));
+    if whole > limits::RECEIVED_BYTES_MAX {
+        return Err(damaged(content, format!("its length of {whole} is impossible")));
+    }
+    let wanted = range.start.min(whole)..range.end.min(whole);
+    let length = wanted.end.saturating_sub(wanted.start);
+    let mut raw = vec![0; usize::try_from(length).map_err(|error| damaged(content, error.to_string()))?];
+    let (mut rest, mut before) = (raw.as_mut_slice(), 0);
+    for extent in extents {
+        let (from, to) = (wanted.start.max(before), wanted.end.min(before + extent.length));
+        let start = extent.start + from.saturating_sub(before);
+        before += extent.length;
+        let Some(length) = to.checked_sub(from).and_then(|length| usize::try_from(length).ok()) else {
+            continue;
+        };
+        let (part, after) = rest.split_at_mut(length);
+        rest = after;
+        let path = segment_path(folder, extent.segment);
+        let file =
+            File::open(&path).map_err(|error| damaged(content, format!("{}: {error}", path.display())))?;
+        let read = file.read_exact_at(part, start);
+        read.map_err(|error| damaged(content, format!("{} at byte {start}: {error}", path.display())))?;
+    }
+    Ok(raw)
+}
+
+fn damaged(content: &ContentHash, words: String) -> StoreError {
+    StoreError::Damaged(format!("blob {}: {words}", content.0))
+}
+
+fn place_words(folder: &Path, extent: &Extent) -> String {
+    format!("{} at byte {}", segment_path(folder, extent.segment).display(), extent.start)
+}
+
+pub(super) fn find(db: &Connection, content: &ContentHash) -> Result<Option<Extent>, StoreError> {
     let row: Option<(i64, i64, i64)> = db
         .prepare_cached("SELECT segment, start, length FROM blobs WHERE hash = ?1")?
         .query_row([&content.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -330,6 +374,7 @@ mod tests {
     fn database() -> Connection {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("../../../schema/sql/sqlite/0001_initial.sql")).unwrap();
+        db.execute_batch(include_str!("../../../schema/sql/sqlite/0015_marks_and_pieces.sql")).unwrap();
         db
     }
 

@@ -251,6 +251,15 @@ impl Store for SqliteStore {
         self.read(move |db| blobs::read(db, &folder, &content)).await
     }
 
+    async fn raw_part(
+        &self,
+        content: &ContentHash,
+        range: std::ops::Range<u64>,
+    ) -> Result<Option<bytes::Bytes>, StoreError> {
+        let (content, folder) = (content.clone(), self.blobs.clone());
+        self.read(move |db| blobs::read_part(db, &folder, &content, range)).await
+    }
+
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, StoreError> {
         let query = query.clone();
         self.read(move |db| messages::messages(db, &query)).await

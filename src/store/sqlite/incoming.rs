@@ -1,15 +1,16 @@
 //! Incoming: cursors, records and deletions to do, which move together in one transaction.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::Put;
-use super::columns::{damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
+use super::columns::{count, damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
 use super::lease;
+use super::pieces::Source;
 use super::spool::SpoolFiles;
 use super::writer::Work;
-use crate::model::cursor::{Cursor, CursorAdvance, InboxId, RemoteId};
+use crate::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, RemoteId};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
@@ -46,22 +47,30 @@ pub(super) fn enter_inbox(
 
 pub(super) fn cursor(db: &Connection, mailbox: &Name) -> Result<Cursor, StoreError> {
     let id = mailbox_id(db, mailbox)?;
-    let row: Option<(String, Option<u32>, Option<u32>)> = db
-        .prepare_cached("SELECT kind, validity, uid_last FROM cursors WHERE mailbox = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    match row {
-        None => Ok(Cursor::Start),
-        Some((_, Some(validity), Some(uid_last))) => Ok(Cursor::Imap { validity, uid_last }),
-        Some((kind, None, None)) if kind == "pop3" => Ok(Cursor::Pop3 { seen: seen(db, id)? }),
-        Some((kind, ..)) => Err(damaged("a cursor", &kind)),
+    let sql = "SELECT kind, validity, uid_last, uid_next, modseq FROM cursors WHERE mailbox = ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(Cursor::Start) };
+    let kind: String = row.get(0)?;
+    match (row.get::<_, Option<u32>>(1)?, row.get::<_, Option<u32>>(2)?) {
+        (Some(validity), Some(uid_last)) => {
+            let modseq = row.get::<_, Option<i64>>(4)?.map(count).transpose()?;
+            let mark = Mark { uid_next: row.get(3)?, modseq };
+            Ok(Cursor::Imap { validity, uid_last, mark })
+        }
+        (None, None) if kind == "pop3" => Ok(Cursor::Pop3 { seen: seen(db, id)? }),
+        (Some(_) | None, _) => Err(damaged("a cursor", &kind)),
     }
 }
 
-fn seen(db: &Connection, id: i64) -> Result<BTreeSet<String>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT uidl FROM seen WHERE mailbox = ?1")?;
-    let uidls = statement.query_map([id], |row| row.get(0))?;
-    Ok(uidls.collect::<Result<_, _>>()?)
+fn seen(db: &Connection, id: i64) -> Result<BTreeMap<String, Option<u64>>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT uidl, bytes FROM seen WHERE mailbox = ?1")?;
+    let mut rows = statement.query([id])?;
+    let mut seen = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        seen.insert(row.get(0)?, row.get::<_, Option<i64>>(1)?.map(count).transpose()?);
+    }
+    Ok(seen)
 }
 
 pub(super) fn forget_cursor(db: &Connection, id: i64) -> Result<(), StoreError> {
@@ -115,6 +124,7 @@ fn record_one(
     };
     if let Some(known) = known {
         remember(work.db, id, &remote, known)?;
+        distrust_size(work.db, id, &message.remote)?;
         return Ok(Kept::Known);
     }
     let blob = (!message.raw.is_missing()).then_some(&message.content.0);
@@ -143,6 +153,18 @@ fn record_one(
     Ok(Kept::New)
 }
 
+/// The same octets under an id that was looked at all the same: what its server says about sizes says nothing about messages.
+fn distrust_size(db: &Connection, id: i64, remote: &RemoteId) -> Result<(), StoreError> {
+    match remote {
+        RemoteId::Uidl(uidl) => {
+            let sql = "UPDATE seen SET bytes = NULL WHERE mailbox = ?1 AND uidl = ?2";
+            db.prepare_cached(sql)?.execute(params![id, uidl])?;
+            Ok(())
+        }
+        RemoteId::Uid { .. } => Ok(()),
+    }
+}
+
 /// `None`: the message has no octets.
 fn put(work: &mut Work<'_>, message: &NewRecord, spooled: &SpoolFiles) -> Result<Option<Put>, StoreError> {
     let limit = limits::RECEIVED_BYTES_MAX;
@@ -152,12 +174,16 @@ fn put(work: &mut Work<'_>, message: &NewRecord, spooled: &SpoolFiles) -> Result
     }
     let put = match &message.raw {
         Octets::Missing => return Ok(None),
-        Octets::Held(raw) => work.blobs.put(work.db, &message.content, raw)?,
+        Octets::Held(raw) => {
+            let source = (Source::Held(raw), raw.len() as u64);
+            work.blobs.put_message(work.db, &message.content, source, &message.facts.attachments)?
+        }
         Octets::Spooled(Spooled { number, bytes }) => {
             let file = spooled.get(number);
             let file =
                 file.ok_or_else(|| StoreError::Failed("the octets of a message are gone".to_owned()))?;
-            work.blobs.put_file(work.db, &message.content, (file, *bytes))?
+            let source = (Source::File(file), *bytes);
+            work.blobs.put_message(work.db, &message.content, source, &message.facts.attachments)?
         }
     };
     Ok(Some(put))
@@ -192,18 +218,28 @@ fn remember(db: &Connection, id: i64, remote: &str, message: i64) -> Result<(), 
 
 fn advance(db: &Connection, id: i64, advance: &CursorAdvance) -> Result<(), StoreError> {
     match advance {
-        CursorAdvance::Imap { validity, uid_last } => advance_imap(db, id, *validity, *uid_last),
+        CursorAdvance::Imap { validity, uid_last, mark } => {
+            advance_imap(db, id, (*validity, *uid_last), *mark)
+        }
         CursorAdvance::Pop3 { seen, gone } => advance_pop3(db, id, seen, gone),
     }
 }
 
 /// Within one validity a cursor only goes forward (RFC 9051 section 2.3.1.1).
-fn advance_imap(db: &Connection, id: i64, validity: u32, uid_last: u32) -> Result<(), StoreError> {
-    let sql = "INSERT INTO cursors (mailbox, kind, validity, uid_last) VALUES (?1, 'imap', ?2, ?3)
+fn advance_imap(
+    db: &Connection,
+    id: i64,
+    (validity, uid_last): (u32, u32),
+    mark: Mark,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO cursors (mailbox, kind, validity, uid_last, uid_next, modseq)
+               VALUES (?1, 'imap', ?2, ?3, ?4, ?5)
                ON CONFLICT (mailbox) DO UPDATE SET kind = 'imap', validity = excluded.validity,
+                   uid_next = excluded.uid_next, modseq = excluded.modseq,
                    uid_last = CASE WHEN validity = excluded.validity THEN max(uid_last, excluded.uid_last)
                                    ELSE excluded.uid_last END";
-    db.prepare_cached(sql)?.execute(params![id, validity, uid_last])?;
+    let modseq = mark.modseq.map(whole);
+    db.prepare_cached(sql)?.execute(params![id, validity, uid_last, mark.uid_next, modseq])?;
     db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1")?.execute([id])?;
     // UIDs of another validity name nothing any more, or something else.
     let sql = "DELETE FROM deletions WHERE mailbox = ?1
@@ -212,18 +248,25 @@ fn advance_imap(db: &Connection, id: i64, validity: u32, uid_last: u32) -> Resul
     Ok(())
 }
 
-fn advance_pop3(db: &Connection, id: i64, seen: &[String], gone: &[String]) -> Result<(), StoreError> {
+fn advance_pop3(
+    db: &Connection,
+    id: i64,
+    seen: &[(String, Option<u64>)],
+    gone: &[String],
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO cursors (mailbox, kind) VALUES (?1, 'pop3')
-               ON CONFLICT (mailbox) DO UPDATE SET kind = 'pop3', validity = NULL, uid_last = NULL";
+               ON CONFLICT (mailbox) DO UPDATE SET kind = 'pop3', validity = NULL, uid_last = NULL,
+                   uid_next = NULL, modseq = NULL";
     db.prepare_cached(sql)?.execute([id])?;
     for uidl in gone {
         db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1 AND uidl = ?2")?.execute(params![id, uidl])?;
         // What its server does not list any more needs no deletion.
         drop_deletion(db, id, &RemoteId::Uidl(uidl.clone()))?;
     }
-    for uidl in seen {
-        let sql = "INSERT INTO seen (mailbox, uidl) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        db.prepare_cached(sql)?.execute(params![id, uidl])?;
+    for (uidl, bytes) in seen {
+        let sql = "INSERT INTO seen (mailbox, uidl, bytes) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (mailbox, uidl) DO UPDATE SET bytes = excluded.bytes";
+        db.prepare_cached(sql)?.execute(params![id, uidl, bytes.map(whole)])?;
     }
     Ok(())
 }

@@ -55,6 +55,19 @@ pub fn content(raw: &[u8], allowed: Allowed<'_>) -> MessageContent {
     })
 }
 
+/// What the beginning of a message says that has so many octets and is too large to be taken apart.
+pub fn beginning(raw: &[u8], bytes: u64) -> MessageContent {
+    let headers = catch_unwind(AssertUnwindSafe(|| headers(raw)));
+    let (headers, cut) = headers.unwrap_or_default();
+    let notes = cut.into_iter().chain([only_headers(bytes)]).collect();
+    MessageContent { headers, body: None, attachments: Vec::new(), notes }
+}
+
+fn only_headers(bytes: u64) -> String {
+    let max = limits::MESSAGE_PARSE_BYTES_MAX;
+    format!("only the headers were read: the message has {bytes} bytes, more than {max}")
+}
+
 /// The decoded octets of one attachment. `None`: there is no attachment of this number.
 pub fn octets(raw: &[u8], number: u32) -> Option<Vec<u8>> {
     let index = usize::try_from(number.checked_sub(1)?).ok()?;
@@ -70,11 +83,7 @@ fn read(raw: &[u8], allowed: Allowed<'_>) -> MessageContent {
     let (headers, cut) = headers(raw);
     let mut notes: Vec<String> = cut.into_iter().collect();
     if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX {
-        let max = limits::MESSAGE_PARSE_BYTES_MAX;
-        notes.push(format!(
-            "only the headers were read: the message has {} bytes, more than {max}",
-            raw.len()
-        ));
+        notes.push(only_headers(raw.len() as u64));
         return MessageContent { headers, body: None, attachments: Vec::new(), notes };
     }
     let mut structure = split(raw);

@@ -12,7 +12,7 @@ mod flowed;
 mod split;
 mod words;
 
-pub use content::{Allowed, content, octets};
+pub use content::{Allowed, beginning, content, octets};
 pub use split::{Attached, attached};
 
 /// The position behind the next such octet, or the end.

@@ -103,6 +103,15 @@ fn a_failure_is_explained_with_its_likely_causes_and_the_next_step() {
 }
 
 #[test]
+fn a_clock_that_is_off_is_told_with_how_much() {
+    let office = Office::at_work(PASSWORD);
+    let greeting = "220 mail.office.test ready at Sun, 22 Nov 2020 10:00:00 +0000".to_owned();
+    office.playground.inject(Protocol::Smtp, Fault::Greet(greeting));
+    let told = office.person.types("doctor sales").ends(0);
+    told.says("s ahead of the server's").says("2020-11-22T10:00:00Z there").says("NTP");
+}
+
+#[test]
 fn a_certificate_that_is_refused_is_shown_all_the_same() {
     for (certificate, code) in [
         (Certificate::Expired, "certificate-expired"),

@@ -97,3 +97,45 @@ fn what_the_organization_does_not_allow_is_listed_and_not_handed_out() {
         person.types(&format!("messages show {id} --save-to out")).ends(0).says("attachment 3 was not saved");
     assert_eq!(saved.stdout, "out/escape.pdf\nout/escape-2.pdf\n");
 }
+
+/// The same attachment to several mailboxes: on the disk once, printed as it was, and what is damaged is told.
+#[test]
+fn an_attachment_of_many_messages_is_kept_once_and_printed_as_it_was_received() {
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    let encoded = format!("{}\r\n", "QUJD".repeat(18)).repeat(4000);
+    let letter = |number: usize| {
+        format!(
+            "From: j@writer.example\r\nSubject: large {number}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n\
+             text {number}\r\n--b\r\nContent-Type: application/pdf; name=large.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+             {encoded}--b--\r\n"
+        )
+    };
+    for number in 0..3 {
+        office.playground.state().deliver(SUPPORT, letter(number).as_bytes()).unwrap();
+    }
+    person.types("sync").ends(0);
+    let blobs = person.at("mail/.mailplumb/blobs/000001.seg");
+    let bytes = std::fs::metadata(&blobs).unwrap().len();
+    assert!(bytes < encoded.len() as u64 * 3 / 2, "{bytes}");
+    let list = person.types("messages --mailbox support -o json").ends(0).json();
+    let id = |number: usize| {
+        let subject = format!("large {number}");
+        let all = list["messages"].as_array().unwrap();
+        let found = all.iter().find(|one| one["facts"]["subject"] == subject.as_str());
+        found.expect("it is recorded")["id"].as_u64().unwrap()
+    };
+    for number in 0..3 {
+        assert_eq!(
+            person.types(&format!("messages show {} --raw", id(number))).ends(0).stdout,
+            letter(number)
+        );
+        let printed = person.types(&format!("messages show {} --attachment 1", id(number))).ends(0).stdout;
+        assert_eq!(printed, "ABC".repeat(18 * 4000));
+    }
+    let mut octets = std::fs::read(&blobs).unwrap();
+    let at = octets.windows(8).position(|octets| octets == b"QUJDQUJD").unwrap();
+    octets[at] = b'X';
+    std::fs::write(&blobs, octets).unwrap();
+    person.types(&format!("messages show {} --raw", id(1))).ends(1).says("holds something else");
+}

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use mailplumb::engine::drive::Driven;
 use mailplumb::model::operation::Operation;
 use mailplumb::model::outbox::OutgoingState;
-use mailplumb::playground::{Options, Playground, User};
+use mailplumb::model::profile::TlsMode;
+use mailplumb::playground::{ClearLogins, Options, Playground, User};
 
 use super::rules::outgoing::{queue, states};
 use super::rules::subjects;
@@ -39,15 +40,50 @@ struct Case {
     operation: Operation,
     /// Of the profile's protocols: `pop3Smtp` or `imapSmtp`.
     kind: &'static str,
+    tls: TlsMode,
 }
 
-fn manifest(kind: &str, operation: Operation, recipient: &str) -> String {
+impl Case {
+    fn tls(&self) -> &'static str {
+        match self.tls {
+            TlsMode::Implicit => "implicit",
+            TlsMode::Starttls => "starttls",
+            TlsMode::None => "none",
+        }
+    }
+
+    /// Where the manifest says that the server is.
+    fn port(&self) -> u16 {
+        match (self.operation, self.kind, self.tls) {
+            (Operation::Incoming, "pop3Smtp", TlsMode::Implicit) => 995,
+            (Operation::Incoming, "pop3Smtp", TlsMode::Starttls | TlsMode::None) => 110,
+            (Operation::Incoming, _, TlsMode::Implicit) => 993,
+            (Operation::Incoming, _, TlsMode::Starttls | TlsMode::None) => 143,
+            (Operation::Outgoing | Operation::Act, _, TlsMode::Implicit) => 465,
+            (Operation::Outgoing | Operation::Act, _, TlsMode::Starttls) => 587,
+            (Operation::Outgoing | Operation::Act, _, TlsMode::None) => 25,
+        }
+    }
+
+    /// Without TLS nobody can notice that a message is another one.
+    fn faults(&self) -> &'static [Instead] {
+        match self.tls {
+            TlsMode::Implicit => &Instead::ALL,
+            TlsMode::Starttls => &[Instead::Close, Instead::Stall, Instead::Truncate, Instead::Garbage],
+            TlsMode::None => &[Instead::Close, Instead::Reset, Instead::Stall, Instead::Truncate],
+        }
+    }
+}
+
+fn manifest(case: &Case, recipient: &str) -> String {
+    let operation = case.operation;
     let (incoming, outgoing) = match operation {
         Operation::Incoming => ("server-side-sync", "none"),
         Operation::Outgoing | Operation::Act => ("none", "server-side-sync"),
     };
     MANIFEST
-        .replace("KIND", kind)
+        .replace("KIND", case.kind)
+        .replace("tls: implicit", &format!("tls: {}", case.tls()))
         .replace("RECIPIENT", recipient)
         .replace("INCOMING", incoming)
         .replace("OUTGOING", outgoing)
@@ -58,9 +94,12 @@ async fn enabled(case: &Case, servers: &Servers<'_>) -> World {
     let world = World::start();
     let site = &world.site;
     let recipient = std::fs::read_to_string(site.path("recipient")).unwrap();
-    site.write("mail/mailplumb.yaml", &manifest(case.kind, case.operation, &recipient));
+    site.write("mail/mailplumb.yaml", &manifest(case, &recipient));
     world.write_secrets(&[("anna", PASSWORD.to_owned())]);
     site.write("host-name", HOST);
+    if case.tls == TlsMode::None {
+        site.write("clear", "");
+    }
     site.write("ca.pem", &servers.authority);
     site.write_ports(&[(servers.port, servers.address)]);
     let desk = site.desk();
@@ -122,7 +161,7 @@ async fn every_answer_and_fault(case: &Case, servers: &Servers<'_>) {
     let mut labels = vec!["first".to_owned(), "second".to_owned()];
     let mut failures = 0;
     for at in 0..answers {
-        for instead in Instead::ALL {
+        for instead in case.faults().iter().copied() {
             let label = format!("{at}-{instead:?}");
             let (driven, _) = spoiled(&world, case, servers, Spoil::Answer(at, instead), &label).await;
             labels.push(label.clone());
@@ -206,19 +245,26 @@ fn subjects_of(messages: &[Vec<u8>]) -> Vec<String> {
 
 async fn with_playground(case: Case) {
     let users = [ANNA, SINK].map(|user| User::new(user, user, PASSWORD)).into();
-    let options = Options { host_names: vec![HOST.to_owned()], users, ..Options::default() };
+    let clear_logins = match case.tls {
+        TlsMode::None => ClearLogins::Allowed,
+        TlsMode::Implicit | TlsMode::Starttls => ClearLogins::Refused,
+    };
+    let options = Options { host_names: vec![HOST.to_owned()], users, clear_logins, ..Options::default() };
     let playground = Playground::start(options).unwrap();
     let inbox = || -> Vec<Vec<u8>> {
         let held = playground.state().inbox(SINK).unwrap();
         held.into_iter().map(|held| held.raw.to_vec()).collect()
     };
-    let (port, address) = match (case.operation, case.kind) {
-        (Operation::Incoming, "pop3Smtp") => (995, playground.pop3s()),
-        (Operation::Incoming, _) => (993, playground.imaps()),
-        (Operation::Outgoing | Operation::Act, _) => (465, playground.smtps()),
+    let address = match case.port() {
+        995 => playground.pop3s(),
+        110 => playground.pop3(),
+        993 => playground.imaps(),
+        143 => playground.imap(),
+        465 => playground.smtps(),
+        _ => playground.smtp(),
     };
     let servers = Servers {
-        port,
+        port: case.port(),
         address,
         authority: playground.ca_pem().to_owned(),
         deliver: &|raw| {
@@ -233,13 +279,16 @@ async fn with_real_servers(case: Case) {
     let users = [(ANNA, PASSWORD), (SINK, PASSWORD)];
     let dovecot = Dovecot::start(DovecotOptions::with_users(users));
     let postfix = (case.operation == Operation::Outgoing).then(|| Postfix::start(&dovecot));
-    let (port, address) = match (&postfix, case.kind) {
-        (Some(postfix), _) => (465, postfix.submissions),
-        (None, "pop3Smtp") => (995, dovecot.pop3s),
-        (None, _) => (993, dovecot.imaps),
+    let address = match (&postfix, case.port()) {
+        (Some(postfix), 465) => postfix.submissions,
+        (Some(postfix), _) => postfix.submission,
+        (None, 995) => dovecot.pop3s,
+        (None, 110) => dovecot.pop3,
+        (None, 993) => dovecot.imaps,
+        (None, _) => dovecot.imap,
     };
     let servers = Servers {
-        port,
+        port: case.port(),
         address,
         authority: std::fs::read_to_string(&dovecot.certificate.authority).unwrap(),
         deliver: &|raw| dovecot.deliver(ANNA, raw),
@@ -253,28 +302,42 @@ async fn with_real_servers(case: Case) {
 }
 
 macro_rules! at_every_answer {
-    ($($name:ident: $operation:ident over $kind:literal, needs $need:ident;)*) => {
-        mod playground {
+    (in $place:ident: $with:ident { $($name:ident: $operation:ident over $kind:literal with $tls:ident, needs $need:expr;)* }) => {
+        mod $place {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::with_playground(super::Case { operation: super::Operation::$operation, kind: $kind }).await;
-            })*
-        }
-
-        mod real {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                let Some(()) = super::require(super::Need::$need) else { return };
-                super::with_real_servers(super::Case { operation: super::Operation::$operation, kind: $kind }).await;
+                let need: Option<super::Need> = $need;
+                if need.is_some_and(|need| super::require(need).is_none()) { return }
+                let (operation, tls) = (super::Operation::$operation, super::TlsMode::$tls);
+                super::$with(super::Case { operation, kind: $kind, tls }).await;
             })*
         }
     };
 }
 
 at_every_answer! {
-    imap_fails_by_name_and_loses_nothing: Incoming over "imapSmtp", needs Servers;
-    pop3_fails_by_name_and_loses_nothing: Incoming over "pop3Smtp", needs Servers;
-    smtp_fails_by_name_and_sends_nothing_twice: Outgoing over "imapSmtp", needs Submission;
+    in playground: with_playground {
+        imap_fails_by_name_and_loses_nothing: Incoming over "imapSmtp" with Implicit, needs None;
+        pop3_fails_by_name_and_loses_nothing: Incoming over "pop3Smtp" with Implicit, needs None;
+        smtp_fails_by_name_and_sends_nothing_twice: Outgoing over "imapSmtp" with Implicit, needs None;
+        imap_with_starttls_fails_by_name_and_loses_nothing: Incoming over "imapSmtp" with Starttls, needs None;
+        pop3_with_starttls_fails_by_name_and_loses_nothing: Incoming over "pop3Smtp" with Starttls, needs None;
+        smtp_with_starttls_fails_by_name_and_sends_nothing_twice: Outgoing over "imapSmtp" with Starttls, needs None;
+        imap_in_the_clear_fails_by_name_and_loses_nothing: Incoming over "imapSmtp" with None, needs None;
+        pop3_in_the_clear_fails_by_name_and_loses_nothing: Incoming over "pop3Smtp" with None, needs None;
+        smtp_in_the_clear_fails_by_name_and_sends_nothing_twice: Outgoing over "imapSmtp" with None, needs None;
+    }
+}
+
+at_every_answer! {
+    in real: with_real_servers {
+        imap_fails_by_name_and_loses_nothing: Incoming over "imapSmtp" with Implicit, needs Some(super::Need::Servers);
+        pop3_fails_by_name_and_loses_nothing: Incoming over "pop3Smtp" with Implicit, needs Some(super::Need::Servers);
+        smtp_fails_by_name_and_sends_nothing_twice: Outgoing over "imapSmtp" with Implicit, needs Some(super::Need::Submission);
+        imap_with_starttls_fails_by_name_and_loses_nothing: Incoming over "imapSmtp" with Starttls, needs Some(super::Need::Servers);
+        pop3_with_starttls_fails_by_name_and_loses_nothing: Incoming over "pop3Smtp" with Starttls, needs Some(super::Need::Servers);
+        smtp_with_starttls_fails_by_name_and_sends_nothing_twice: Outgoing over "imapSmtp" with Starttls, needs Some(super::Need::Submission);
+    }
 }
 
 const MANIFEST: &str = "\

@@ -65,6 +65,9 @@ impl Site {
             trust: BTreeMap::from([(Name::parse("playground").unwrap(), self.path("ca.pem"))]),
             connect: connect.collect(),
             given: true,
+            // Only where the servers take passwords without TLS.
+            allow_non_tls_email: self.path("clear").exists(),
+            allow_basic_over_plaintext: self.path("clear").exists(),
             ..HostSettings::default()
         }
     }

@@ -93,6 +93,7 @@ each_survives! {
     imap_login = "imap-login",
     imap_inbox = "imap-inbox",
     imap_list = "imap-list",
+    imap_search = "imap-search",
     imap_fetch = "imap-fetch",
     imap_delete = "imap-delete",
     pop3_opening = "pop3-opening",

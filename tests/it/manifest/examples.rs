@@ -53,7 +53,7 @@ fn documents(file: &SourceFile) -> Vec<Value> {
 #[test]
 fn every_example_is_read_without_errors() {
     let examples = examples();
-    assert!(examples.len() >= 9, "{}", examples.len());
+    assert!(examples.len() >= 10, "{}", examples.len());
     for files in examples {
         let reading = manifest::read(&files, &HostSettings::default());
         assert_eq!(errors(&reading.problems), Vec::<&_>::new(), "{}", files[0].path.display());

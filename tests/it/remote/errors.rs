@@ -30,7 +30,7 @@ fn expected(step: TestStep, code: &'static str, words: &'static [&'static str]) 
     Expected { step, code, words }
 }
 
-fn judged(error: mailplumb::model::failure::RemoteError, how: &How) -> Failure {
+pub(super) fn judged(error: mailplumb::model::failure::RemoteError, how: &How) -> Failure {
     let (mailbox, profile) = (Name::parse("anna").unwrap(), Name::parse("provider").unwrap());
     let credentials = Credentials::Mailbox;
     let secret = SecretRef { secret: Name::parse("passwords").unwrap(), key: "anna".to_owned() };

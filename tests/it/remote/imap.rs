@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailplumb::model::clock::Clock;
-use mailplumb::model::cursor::{Content, Cursor, Fetched, Listing, Part, RemoteId};
+use mailplumb::model::cursor::{Content, Cursor, Fetched, Listing, Mark, Part, RemoteId};
 use mailplumb::model::failure::{Cause, RemoteError, TestStep};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
@@ -89,7 +89,9 @@ fn message(number: usize) -> String {
 
 fn cursor_behind(listing: &Listing) -> Cursor {
     match listing.messages().last().map(|listed| &listed.id) {
-        Some(RemoteId::Uid { validity, uid }) => Cursor::Imap { validity: *validity, uid_last: *uid },
+        Some(RemoteId::Uid { validity, uid }) => {
+            Cursor::Imap { validity: *validity, uid_last: *uid, mark: Mark::default() }
+        }
         other => panic!("no UID but {other:?}"),
     }
 }

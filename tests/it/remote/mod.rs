@@ -6,5 +6,7 @@ mod errors;
 mod faults;
 mod imap;
 mod oauth2;
+mod policies;
+mod refusals;
 mod smtp;
 mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use mailplumb::model::cursor::{CursorAdvance, RemoteId};
+use mailplumb::model::cursor::{CursorAdvance, Mark, RemoteId};
 use mailplumb::model::desired::ManifestDigest;
 use mailplumb::model::failure::{FailureSummary, Nature, Scope, TestStep};
 use mailplumb::model::lease::{Holder, Lease, LeaseScope};
@@ -256,7 +256,7 @@ pub fn record(uid: u32, text: &str) -> NewRecord {
 }
 
 pub fn batch(mailbox: &str, uid_last: u32, records: Vec<NewRecord>) -> IncomingBatch {
-    let advance = CursorAdvance::Imap { validity: 1, uid_last };
+    let advance = CursorAdvance::Imap { validity: 1, uid_last, mark: Mark::default() };
     IncomingBatch { mailbox: name(mailbox), records: records.into(), remove: Vec::new(), advance, at: at(5) }
 }
 

@@ -22,7 +22,13 @@ fn world() -> (World, TempDir) {
     let path = folder.path().join("state.db");
     let store: Arc<dyn Store> = Arc::new(create(&path));
     let again = move || -> Arc<dyn Store> { Arc::new(open(&path, Open::Existing).unwrap()) };
-    (World { store, again: Box::new(again) }, folder)
+    let blobs = folder.path().join("blobs");
+    let bytes = move || {
+        let entries =
+            std::fs::read_dir(&blobs).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        entries.sum()
+    };
+    (World { store, again: Box::new(again), bytes: Box::new(bytes) }, folder)
 }
 
 fn open(path: &Path, mode: Open) -> Result<SqliteStore, StoreError> {

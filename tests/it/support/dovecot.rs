@@ -187,6 +187,11 @@ impl Dovecot {
         String::from_utf8_lossy(&[read("output"), read("log")].concat()).into_owned()
     }
 
+    /// Path of a Unix socket of one of its services.
+    pub fn socket(&self, name: &str) -> PathBuf {
+        self.at("run").join(name)
+    }
+
     /// Path of the Unix socket that takes mail in by LMTP.
     pub fn lmtp_socket(&self) -> PathBuf {
         self.at("run/lmtp")

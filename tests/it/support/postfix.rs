@@ -29,6 +29,11 @@ pub struct Postfix {
 impl Postfix {
     /// Returns when it answers on every port.
     pub fn start(dovecot: &Dovecot) -> Self {
+        Self::asking(dovecot, None)
+    }
+
+    /// The same, with a policy service that is asked about each recipient first: `inet:127.0.0.1:10023`.
+    pub fn asking(dovecot: &Dovecot, policy: Option<&str>) -> Self {
         let folder = scratch::folder();
         let [submission, submissions, anonymous] =
             [(); 3].map(|()| SocketAddr::new(scratch::address().into(), scratch::port()));
@@ -38,7 +43,7 @@ impl Postfix {
         run("chown", &["postfix".into(), folder.path().join("data").into_os_string()], "");
         let path = |name: &str| folder.path().join(name);
         fs::write(path("etc/main.cf"), main_cf(&folder.path().display().to_string(), dovecot)).unwrap();
-        fs::write(path("etc/master.cf"), master_cf(submission, submissions, anonymous)).unwrap();
+        fs::write(path("etc/master.cf"), master_cf([submission, submissions, anonymous], policy)).unwrap();
         fs::write(path("etc/recipients"), RECIPIENTS).unwrap();
         fs::write(path("etc/senders"), "/^banned@/ 554 5.7.1 sender banned\n").unwrap();
         let etc = path("etc").into_os_string();
@@ -146,10 +151,13 @@ fn main_cf(folder: &str, dovecot: &Dovecot) -> String {
     )
 }
 
-fn master_cf(submission: SocketAddr, submissions: SocketAddr, anonymous: SocketAddr) -> String {
+fn master_cf([submission, submissions, anonymous]: [SocketAddr; 3], policy: Option<&str>) -> String {
     // The addresses that are answered for come first, so that recipients are refused on every port.
-    let authenticated = "-o smtpd_sasl_auth_enable=yes -o mynetworks= -o smtpd_recipient_restrictions=\
-        check_recipient_access,pcre:$queue_directory/../etc/recipients,permit_sasl_authenticated,reject";
+    let asked = policy.map_or_else(String::new, |policy| format!("check_policy_service,{policy},"));
+    let authenticated = format!(
+        "-o smtpd_sasl_auth_enable=yes -o mynetworks= -o smtpd_recipient_restrictions={asked}\
+         check_recipient_access,pcre:$queue_directory/../etc/recipients,permit_sasl_authenticated,reject"
+    );
     format!(
         "{anonymous} inet n - n - - smtpd\n\
          {submission} inet n - n - - smtpd\n  -o smtpd_tls_security_level=encrypt -o smtpd_tls_auth_only=yes {authenticated}\n\

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use mailplumb::model::limits;
 use mailplumb::playground::corpus;
 use mailplumb::sync::message;
 use mailplumb::sync::mime::{self, Allowed};
@@ -89,4 +90,16 @@ fn record_and_content_agree_about_the_corpus() {
         attachments += content.attachments.len();
     }
     assert!(attachments > 100, "{attachments}");
+}
+
+/// A header of 64,000 fields is read up to its limit; the message stays whole.
+#[test]
+fn a_header_without_measure_is_read_up_to_its_limit() {
+    let field = "Received: from a by b; Mon, 05 Jan 2026 10:00:00 +0000\r\n";
+    let raw = format!("Subject: first\r\n{}Subject: last\r\n\r\nbody\r\n", field.repeat(64_000)).into_bytes();
+    let facts = message::parse(&raw).unwrap();
+    assert_eq!(facts.subject.as_deref(), Some("first"));
+    let content = mime::content(&raw, allowed(&[]));
+    assert_eq!(content.headers.len(), limits::HEADER_FIELDS_MAX);
+    assert!(content.notes.iter().any(|note| note.contains("header fields")), "{:?}", content.notes);
 }

@@ -231,7 +231,7 @@ fn what_the_server_cannot_carry_is_refused_before_anything_is_said() {
         (
             "\nß\n",
             &pipelining(),
-            "refused: not sent: the message holds 8-bit text, and the server does not offer 8BITMIME",
+            "refused: not sent: the message holds 8-bit text that cannot be told in 7 bits, and the server does not offer 8BITMIME",
         ),
         (
             "Subject: ß\n",

@@ -147,10 +147,19 @@ impl Place {
 
     /// Runs a sync up to its end or its death; returns the octets that passed and whether it was killed.
     fn sync(&self, dies_at: Option<u64>) -> (Heard, u64, bool) {
-        self.trap.set(self.person.begins(&["sync"]), dies_at);
-        scratch::wait_until("the end of a sync", || self.trap.is_over(), || self.dovecot.log());
+        self.runs("sync", dies_at)
+    }
+
+    /// The same for any command; `watch` ends only with its death.
+    fn runs(&self, command: &str, dies_at: Option<u64>) -> (Heard, u64, bool) {
+        self.trap.set(self.person.begins(&[command]), dies_at);
+        scratch::wait_until(
+            &format!("the end of `{command}`"),
+            || self.trap.is_over(),
+            || self.dovecot.log(),
+        );
         let (child, passed, killed) = self.trap.take();
-        (self.person.hears("sync", child), passed, killed)
+        (self.person.hears(command, child), passed, killed)
     }
 
     /// Syncs until there is nothing more to do.
@@ -249,6 +258,15 @@ fn number(variable: &str, default: u64) -> u64 {
 
 #[test]
 fn killed_anywhere_under_load_nothing_is_lost_doubled_or_silently_sent_twice() {
+    killed_again_and_again("sync");
+}
+
+#[test]
+fn a_watch_that_is_killed_anywhere_loses_doubles_and_silently_repeats_nothing() {
+    killed_again_and_again("watch");
+}
+
+fn killed_again_and_again(command: &str) {
     let Some(()) = require(Need::Submission) else { return };
     let kills = number("MAILPLUMB_KILLS", KILLS_DEFAULT);
     let mut draw = number("MAILPLUMB_KILLS_SEED", 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -267,7 +285,7 @@ fn killed_anywhere_under_load_nothing_is_lost_doubled_or_silently_sent_twice() {
         draw ^= draw << 13;
         draw ^= draw >> 7;
         draw ^= draw << 17;
-        let (_, _, killed) = place.sync(Some(draw % whole));
+        let (_, _, killed) = place.runs(command, Some(draw % whole));
         died += u64::from(killed);
     }
     place.come_to_rest();

@@ -61,6 +61,10 @@ struct CrashingReceive {
 
 #[async_trait]
 impl Receive for CrashingReceive {
+    fn wants_from(&mut self, from: Option<jiff::Timestamp>) {
+        self.real.wants_from(from);
+    }
+
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
         self.points.reach("Receive::list");
         self.real.list(cursor).await

@@ -225,6 +225,15 @@ impl Store for CrashingStore {
         self.real.raw(content).await
     }
 
+    async fn raw_part(
+        &self,
+        content: &ContentHash,
+        range: std::ops::Range<u64>,
+    ) -> Result<Option<bytes::Bytes>, StoreError> {
+        self.points.reach("Store::raw_part");
+        self.real.raw_part(content, range).await
+    }
+
     async fn messages(&self, query: &MessageQuery) -> Result<Vec<MessageRecord>, StoreError> {
         self.points.reach("Store::messages");
         self.real.messages(query).await

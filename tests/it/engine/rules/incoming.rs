@@ -46,6 +46,29 @@ async fn imap_mail_from_before_is_not_fetched() {
 }
 
 #[tokio::test]
+async fn a_large_imap_inbox_of_old_mail_is_not_even_listed() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    let (state, anna) = (world.playground.state(), address("anna"));
+    // The test's own message came first; a mailbox that is moved here has it elsewhere.
+    state.inbox(&anna).unwrap().iter().for_each(|held| drop(state.remove(&anna, held.uid)));
+    for number in 0..limits::SEARCHED_FROM_MESSAGES {
+        state.deliver_at(&anna, &letter(&format!("old {number}")), moment(-400 * 86_400)).unwrap();
+    }
+    world.playground.log().clear();
+    assert_eq!(done(desk.incoming("anna").await).found, 0);
+    world.deliver("anna", &letter("new"));
+    let cycle = done(desk.incoming("anna").await);
+    assert_eq!((cycle.found, cycle.recorded), (1, 1));
+    assert_eq!(done(desk.incoming("anna").await).found, 0);
+    let commands = world.playground.log().commands(Protocol::Imap);
+    let of = |verb: &str| commands.iter().filter(|line| line.contains(verb)).collect::<Vec<_>>();
+    assert_eq!(of("UID SEARCH"), ["UID SEARCH RETURN (MIN COUNT) SINCE 31-Dec-2025"]);
+    assert_eq!(of("RFC822.SIZE").len(), 1, "{commands:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_numbers_anew_doubles_nothing() {
     let world = World::start();
     let desk = world.site.desk();
@@ -60,6 +83,79 @@ async fn a_server_that_numbers_anew_doubles_nothing() {
     world.deliver("anna", &letter("71"));
     assert_eq!(done(desk.incoming("anna").await).recorded, 1);
     assert_eq!(subjects(&desk).await.len(), 71);
+}
+
+#[tokio::test]
+async fn uidls_that_all_change_double_nothing_and_are_told() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    (1..=20).for_each(|number| world.deliver("ben", &letter(&number.to_string())));
+    assert_eq!(done(desk.incoming("ben").await).recorded, 20);
+    world.playground.state().change_uidls(&address("ben")).unwrap();
+    desk.heard.take();
+    let again = done(desk.incoming("ben").await);
+    assert_eq!((again.recorded, again.known), (0, 20));
+    let told = desk.heard.take();
+    let is_told = |event: &Event| matches!(event, Event::Warned { message } if message.contains("(UIDL)"));
+    assert!(told.iter().any(is_told), "{told:?}");
+    world.playground.log().clear();
+    assert_eq!(done(desk.incoming("ben").await).found, 0);
+}
+
+#[tokio::test]
+async fn a_uidl_that_is_given_to_another_message_hides_nothing() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    world.deliver("ben", &letter("first"));
+    assert_eq!(done(desk.incoming("ben").await).recorded, 1);
+    let state = world.playground.state();
+    let uid = state.inbox(&address("ben")).unwrap().last().unwrap().uid;
+    assert!(state.hand_on_uidl(&address("ben"), uid, &letter("another one")).unwrap());
+    assert_eq!(done(desk.incoming("ben").await).recorded, 1);
+    assert_eq!(subjects(&desk).await, ["letter first", "letter another one"]);
+    assert_eq!(done(desk.incoming("ben").await).found, 0);
+}
+
+/// Some change with what a server counts, and mean nothing then.
+#[tokio::test]
+async fn sizes_that_change_while_the_message_does_not_are_not_relied_upon() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    world.deliver("ben", &letter("only"));
+    assert_eq!(done(desk.incoming("ben").await).recorded, 1);
+    for (size, looked_at_again) in [(77, 1), (78, 0), (79, 0)] {
+        // The first is our own test message.
+        let line = format!("+OK\r\n1 400\r\n2 {size}\r\n.");
+        let (at, times) = ("LIST".to_owned(), Times::Always);
+        world.playground.inject(Protocol::Pop3, Fault::Answer { at, line, times });
+        let cycle = done(desk.incoming("ben").await);
+        world.playground.heal(Protocol::Pop3);
+        assert!(cycle.known <= looked_at_again && cycle.recorded == 0, "{size}: {cycle:?}");
+    }
+    assert_eq!(subjects(&desk).await, ["letter only"]);
+}
+
+/// Some servers take a message away as soon as it was handed out: what has arrived is recorded, however the session ends.
+#[tokio::test]
+async fn a_server_that_removes_what_it_hands_out_takes_nothing_away() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    (1..=3).for_each(|number| world.deliver("ben", &letter(&number.to_string())));
+    // The first is our own test message. The session breaks before the last one.
+    world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "RETR 4".to_owned() });
+    failed(desk.incoming("ben").await);
+    world.playground.heal(Protocol::Pop3);
+    let state = world.playground.state();
+    let handed_out: Vec<u32> =
+        state.inbox(&address("ben")).unwrap().iter().map(|held| held.uid).take(3).collect();
+    handed_out.into_iter().for_each(|uid| drop(state.remove(&address("ben"), uid).unwrap().unwrap()));
+    desk.clock.forward(3600);
+    assert_eq!(done(desk.incoming("ben").await).recorded, 1);
+    assert_eq!(subjects(&desk).await, ["letter 1", "letter 2", "letter 3"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Cursors: what is new is seen once, and what is known costs nothing.
 
 use mailplumb::model::cursor::{Content, Cursor, Listing, Part, RemoteId};
+use mailplumb::model::limits;
 use mailplumb::model::profile::Protocol;
 
 use super::READING;
@@ -14,6 +15,8 @@ in_every_world! {
     a_message_that_vanished_between_list_and_fetch_is_no_error,
     another_uid_validity_makes_everything_new,
     an_empty_inbox_is_an_empty_listing,
+    an_inbox_in_which_nothing_has_moved_is_not_listed_again,
+    of_a_large_inbox_only_what_is_young_enough_is_listed,
 }
 
 fn message(number: usize) -> Vec<u8> {
@@ -146,7 +149,7 @@ async fn another_uid_validity_makes_everything_new(world: &dyn World) {
 
     let mut session = Client::receive(world, &how).await.unwrap();
     let again = session.list(&cursor).await.unwrap();
-    let (Listing::Imap { validity: before, .. }, Listing::Imap { validity: after, messages }) =
+    let (Listing::Imap { validity: before, .. }, Listing::Imap { validity: after, messages, .. }) =
         (&listing, &again)
     else {
         panic!("{again:?}")
@@ -168,6 +171,60 @@ async fn an_empty_inbox_is_an_empty_listing(world: &dyn World) {
         assert_eq!(session.fetch(&[], Part::Whole).await.unwrap(), []);
         assert_eq!(session.delete_and_close(&[]).await.unwrap(), []);
     }
+}
+
+/// The last message is gone before anybody has seen it, so that the cursor stays behind UIDNEXT for ever.
+async fn an_inbox_in_which_nothing_has_moved_is_not_listed_again(world: &dyn World) {
+    deliver(world, 0..4);
+    let how = How::to(world, Protocol::Imap);
+    // Somebody's session gives the numbers out.
+    Client::receive(world, &how).await.unwrap().delete_and_close(&[]).await.unwrap();
+    world.remove(ANNA, 3);
+    let mut cursor = Cursor::Start;
+    let mut lists = Vec::new();
+    for _ in 0..3 {
+        let mut session = Client::receive(world, &how).await.unwrap();
+        let listing = session.list(&cursor).await.unwrap();
+        cursor = behind(&cursor, &listing);
+        session.delete_and_close(&[]).await.unwrap();
+        let commands = world.commands(ANNA, Protocol::Imap);
+        lists.push(commands.iter().filter(|line| line.contains("UID FETCH")).count());
+    }
+    let expected = if world.tells_what_comes_next() { [1, 1, 1] } else { [1, 2, 3] };
+    assert_eq!(lists, expected);
+    deliver(world, 4..5);
+    let mut session = Client::receive(world, &how).await.unwrap();
+    assert_eq!(unseen(&cursor, &session.list(&cursor).await.unwrap()).len(), 1);
+    session.delete_and_close(&[]).await.unwrap();
+}
+
+async fn of_a_large_inbox_only_what_is_young_enough_is_listed(world: &dyn World) {
+    let count = limits::SEARCHED_FROM_MESSAGES as usize;
+    deliver(world, 0..count);
+    let how = How::to(world, Protocol::Imap);
+    let from = |moment: &str| Some(moment.parse().unwrap());
+    for (from, wanted) in [(from("2001-01-01T00:00:00Z"), count), (from("2100-01-01T00:00:00Z"), 0)] {
+        let mut session = Client::receive(world, &how).await.unwrap();
+        session.wants_from(from);
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        let is_known = wanted > 0 || world.tells_what_comes_next();
+        assert_eq!(listing.messages().len(), if is_known { wanted } else { count }, "{from:?}");
+        session.delete_and_close(&[]).await.unwrap();
+        // Without UIDNEXT nobody knows up to which number nothing is wanted.
+        if wanted == 0 && world.tells_what_comes_next() {
+            // What came before is behind the cursor, and is not searched for again.
+            let cursor = behind(&Cursor::Start, &listing);
+            deliver(world, count..count + 1);
+            let mut session = Client::receive(world, &how).await.unwrap();
+            session.wants_from(from);
+            assert_eq!(session.list(&cursor).await.unwrap().messages().len(), 1);
+            session.delete_and_close(&[]).await.unwrap();
+        }
+    }
+    let commands = world.commands(ANNA, Protocol::Imap);
+    let searches =
+        commands.iter().filter(|line| line.contains("UID SEARCH") && line.contains(" SINCE ")).count();
+    assert_eq!(searches, 2, "{commands:?}");
 }
 
 /// Courier shows another UIDVALIDITY to each session that merely looks at an inbox that nobody has ever selected, and gives the

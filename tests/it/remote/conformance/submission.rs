@@ -60,6 +60,19 @@ async fn the_playground_takes_what_is_submitted() {
     every_case(&Play::start()).await;
 }
 
+/// BDAT in the place of DATA, and every message with what it asks to be told.
+#[tokio::test]
+async fn the_playground_takes_what_is_submitted_in_chunks() {
+    let world = Play::chunking();
+    every_case(&world).await;
+    let said = world.commands(ANNA, Protocol::Smtp);
+    let begins = |words: &str| said.iter().filter(|line| line.starts_with(words)).count();
+    assert!(begins("BDAT ") > 5 && begins("DATA") == 0, "{said:#?}");
+    let asks = |word: &str| said.iter().filter(|line| line.contains(word)).count();
+    assert_eq!(asks(" RET=HDRS ENVID="), begins("MAIL FROM:"));
+    assert_eq!(asks(" NOTIFY=FAILURE,DELAY ORCPT=rfc822;"), begins("RCPT TO:"));
+}
+
 #[tokio::test]
 async fn postfix_takes_what_is_submitted() {
     let Some(()) = require(Need::Submission) else { return };

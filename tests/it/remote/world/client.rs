@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mailplumb::model::clock::Clock;
-use mailplumb::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use mailplumb::model::cursor::{Content, Cursor, Extent, Fetched, Listed, Listing, Part, RemoteId};
 use mailplumb::model::failure::{Cause, RemoteError, StepTaken};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
@@ -199,7 +199,7 @@ impl Session {
 /// What the engine does between a cursor and the next: names the new messages, and moves on.
 pub fn unseen(cursor: &Cursor, listing: &Listing) -> Vec<Listed> {
     let new = |listed: &&Listed| match (cursor, &listed.id) {
-        (Cursor::Pop3 { seen }, RemoteId::Uidl(uidl)) => !seen.contains(uidl),
+        (Cursor::Pop3 { seen }, RemoteId::Uidl(uidl)) => !seen.contains_key(uidl),
         (Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. }, _) => true,
     };
     listing.messages().iter().filter(new).cloned().collect()
@@ -208,20 +208,29 @@ pub fn unseen(cursor: &Cursor, listing: &Listing) -> Vec<Listed> {
 /// The cursor behind a listing of which everything has been dealt with.
 pub fn behind(cursor: &Cursor, listing: &Listing) -> Cursor {
     match listing {
-        Listing::Imap { validity, messages } => {
+        // Nothing had to be listed.
+        Listing::Imap { validity, messages, extent }
+            if messages.is_empty()
+                && *extent == Extent::default()
+                && matches!(cursor, Cursor::Imap { validity: same, .. } if same == validity) =>
+        {
+            cursor.clone()
+        }
+        Listing::Imap { validity, messages, extent } => {
             let before = match cursor {
-                Cursor::Imap { validity: same, uid_last } if same == validity => *uid_last,
+                Cursor::Imap { validity: same, uid_last, .. } if same == validity => *uid_last,
                 Cursor::Imap { .. } | Cursor::Start | Cursor::Pop3 { .. } => 0,
             };
             let uids = messages.iter().filter_map(|listed| match listed.id {
                 RemoteId::Uid { uid, .. } => Some(uid),
                 RemoteId::Uidl(_) => None,
             });
-            Cursor::Imap { validity: *validity, uid_last: uids.max().unwrap_or(before) }
+            let uid_last = uids.max().unwrap_or(before.max(extent.passed));
+            Cursor::Imap { validity: *validity, uid_last, mark: extent.mark }
         }
         Listing::Pop3 { messages } => {
             let uidls = messages.iter().filter_map(|listed| match &listed.id {
-                RemoteId::Uidl(uidl) => Some(uidl.clone()),
+                RemoteId::Uidl(uidl) => Some((uidl.clone(), listed.size)),
                 RemoteId::Uid { .. } => None,
             });
             Cursor::Pop3 { seen: uidls.collect() }

@@ -75,6 +75,10 @@ impl World for Other {
         false
     }
 
+    fn tells_what_comes_next(&self) -> bool {
+        false
+    }
+
     fn placeholder(&self) -> Option<&'static [u8]> {
         Some(b"From: System Administrator <root@localhost>\r\nSubject: message unavailable\r\n\r\n")
     }

@@ -91,6 +91,11 @@ pub trait World: Sync {
         true
     }
 
+    /// Whether an IMAP inbox tells UIDNEXT or HIGHESTMODSEQ when it is opened. Courier tells neither.
+    fn tells_what_comes_next(&self) -> bool {
+        true
+    }
+
     /// What IMAP hands out for a message that is gone begins so. `None`: it hands out nothing.
     fn placeholder(&self) -> Option<&'static [u8]> {
         None

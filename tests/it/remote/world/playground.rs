@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use mailplumb::model::profile::Protocol;
 use mailplumb::playground::{
-    self, ClearLogins, Fault, Options, Playground, Protocol as Served, Relay, Times, User,
+    self, ClearLogins, Extensions, Fault, Options, Playground, Protocol as Served, Relay, Times, User,
 };
 
 use super::{
@@ -24,7 +24,16 @@ impl Play {
         Self::with(Certificate::Good, ClearLogins::Refused)
     }
 
+    /// SMTP with CHUNKING and DSN.
+    pub fn chunking() -> Self {
+        Self::begin(Certificate::Good, ClearLogins::Refused, Extensions::ChunkingAndDsn)
+    }
+
     pub fn with(certificate: Certificate, clear_logins: ClearLogins) -> Self {
+        Self::begin(certificate, clear_logins, Extensions::Usual)
+    }
+
+    fn begin(certificate: Certificate, clear_logins: ClearLogins, extensions: Extensions) -> Self {
         let options = Options {
             host_names: vec![HOST.to_owned()],
             certificate: match certificate {
@@ -35,6 +44,7 @@ impl Play {
             },
             users: vec![User::new(ANNA, ANNA, ANNAS_PASSWORD), User::new(BORIS, BORIS, BORIS_PASSWORD)],
             clear_logins,
+            extensions,
             relay: Relay::Anyone,
             message_bytes_max: SUBMITTED_BYTES_MAX,
             ..Options::default()

@@ -45,10 +45,27 @@ impl Real {
 
     /// A Dovecot that takes passwords without TLS.
     pub fn lenient() -> Self {
+        Self::and_extra("disable_plaintext_auth = no")
+    }
+
+    /// With further lines of Dovecot's configuration.
+    pub fn and_extra(extra: &'static str) -> Self {
         let users = [(ANNA, ANNAS_PASSWORD), (BORIS, BORIS_PASSWORD)];
-        let extra = "disable_plaintext_auth = no";
         let options = DovecotOptions { extra, ..DovecotOptions::with_users(users) };
         Self { postfix: None, dovecot: Dovecot::start(options) }
+    }
+
+    /// With lines of Dovecot's configuration that come before the passwords.
+    pub fn and_first(first: &dyn Fn(&str) -> String) -> Self {
+        let users = [(ANNA, ANNAS_PASSWORD), (BORIS, BORIS_PASSWORD)];
+        let options = DovecotOptions { first: Some(first), ..DovecotOptions::with_users(users) };
+        Self { postfix: None, dovecot: Dovecot::start(options) }
+    }
+
+    /// Postfix as well, which asks a policy service about each recipient.
+    pub fn and_postfix_asking(mut self, policy: &str) -> Self {
+        self.postfix = Some(Postfix::asking(&self.dovecot, Some(policy)));
+        self
     }
 
     /// Postfix as well, which takes some seconds to start.

@@ -1,10 +1,11 @@
 //! Records, cursors and deletions: together or not at all, and nothing twice.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mailplumb::model::cursor::{Cursor, CursorAdvance, InboxId, RemoteId};
+use mailplumb::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, RemoteId};
+use mailplumb::model::limits;
 use mailplumb::model::record::{ContentHash, IncomingBatch, NewRecord, Octets, OtherRecord, Recorded};
 use mailplumb::store::{MessageQuery, Store, StoreError};
 
@@ -25,7 +26,10 @@ pub async fn records_and_cursor_are_written_together(world: &World) {
     assert_eq!(recorded, Recorded { new: 1, known: 0 });
 
     let other = (world.again)();
-    assert_eq!(other.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 7 });
+    assert_eq!(
+        other.cursor(&name("anna")).await.unwrap(),
+        Cursor::Imap { validity: 1, uid_last: 7, mark: Mark::default() }
+    );
     let listed = all(&*other).await.remove(0);
     assert_eq!((&listed.remote, &listed.content), (&new.remote, &new.content));
     assert_eq!((listed.bytes, &listed.facts), (new.raw.bytes(), &new.facts));
@@ -47,7 +51,10 @@ pub async fn a_batch_that_fails_leaves_cursor_and_records_as_they_were(world: &W
     let refused = store.record(&lease, &batch("anna", 3, vec![record(2, "second"), wrong])).await;
     assert!(refused.is_err());
     assert_eq!(all(store).await.len(), 1);
-    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 1 });
+    assert_eq!(
+        store.cursor(&name("anna")).await.unwrap(),
+        Cursor::Imap { validity: 1, uid_last: 1, mark: Mark::default() }
+    );
     assert_eq!(store.raw(&record(2, "second").content).await.unwrap(), None);
 
     let good = record(2, "second");
@@ -159,7 +166,10 @@ pub async fn a_cursor_does_not_go_back_within_one_validity(world: &World) {
     let lease = lease_mailbox(store, "anna").await;
     store.record(&lease, &batch("anna", 9, Vec::new())).await.unwrap();
     store.record(&lease, &batch("anna", 4, Vec::new())).await.unwrap();
-    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 9 });
+    assert_eq!(
+        store.cursor(&name("anna")).await.unwrap(),
+        Cursor::Imap { validity: 1, uid_last: 9, mark: Mark::default() }
+    );
 }
 
 pub async fn another_validity_replaces_the_cursor_and_its_deletions(world: &World) {
@@ -171,17 +181,20 @@ pub async fn another_validity_replaces_the_cursor_and_its_deletions(world: &Worl
     store.record(&lease, &batch("anna", 9, vec![old])).await.unwrap();
     let id = RemoteId::Uid { validity: 2, uid: 3 };
     let again = NewRecord { remote: id.clone(), delete_after: true, ..record(3, "old") };
-    let advance = CursorAdvance::Imap { validity: 2, uid_last: 3 };
+    let advance = CursorAdvance::Imap { validity: 2, uid_last: 3, mark: Mark::default() };
     let batch = IncomingBatch { advance, ..batch("anna", 3, vec![again]) };
     let recorded = store.record(&lease, &batch).await.unwrap();
     assert_eq!(recorded, Recorded { new: 0, known: 1 });
-    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 2, uid_last: 3 });
+    assert_eq!(
+        store.cursor(&name("anna")).await.unwrap(),
+        Cursor::Imap { validity: 2, uid_last: 3, mark: Mark::default() }
+    );
     assert_eq!(store.deletions(&name("anna")).await.unwrap(), [id]);
 }
 
 fn pop3(seen: &[&str], gone: &[&str]) -> CursorAdvance {
-    let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-    CursorAdvance::Pop3 { seen: texts(seen), gone: texts(gone) }
+    let seen = seen.iter().map(|text| ((*text).to_owned(), Some(text.len() as u64))).collect();
+    CursorAdvance::Pop3 { seen, gone: gone.iter().map(|text| (*text).to_owned()).collect() }
 }
 
 pub async fn a_pop3_cursor_is_what_was_seen_and_is_not_gone(world: &World) {
@@ -192,8 +205,85 @@ pub async fn a_pop3_cursor_is_what_was_seen_and_is_not_gone(world: &World) {
         let batch = IncomingBatch { advance, ..batch("anna", 0, Vec::new()) };
         store.record(&lease, &batch).await.unwrap();
     }
-    let seen = BTreeSet::from(["a".to_owned(), "c".to_owned()]);
+    let seen = BTreeMap::from([("a".to_owned(), Some(1)), ("c".to_owned(), Some(1))]);
     assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Pop3 { seen });
+}
+
+pub async fn the_size_of_a_message_that_is_known_all_the_same_is_not_relied_upon(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let uidl = |id: &str| NewRecord { remote: RemoteId::Uidl(id.to_owned()), ..record(1, "text") };
+    for sized in [("a", 10), ("a", 11)] {
+        let advance = CursorAdvance::Pop3 { seen: vec![(sized.0.to_owned(), Some(sized.1))], gone: vec![] };
+        let batch = IncomingBatch { advance, ..batch("anna", 0, vec![uidl(sized.0)]) };
+        store.record(&lease, &batch).await.unwrap();
+    }
+    let seen = BTreeMap::from([("a".to_owned(), None)]);
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Pop3 { seen });
+}
+
+pub async fn what_an_inbox_looked_like_is_kept_with_its_cursor(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let mark = Mark { uid_next: Some(u32::MAX), modseq: Some((1 << 63) - 1) };
+    for mark in [mark, Mark::default()] {
+        let advance = CursorAdvance::Imap { validity: 1, uid_last: 4, mark };
+        store.record(&lease, &IncomingBatch { advance, ..batch("anna", 0, Vec::new()) }).await.unwrap();
+        let cursor = store.cursor(&name("anna")).await.unwrap();
+        assert_eq!(cursor, Cursor::Imap { validity: 1, uid_last: 4, mark });
+    }
+}
+
+pub async fn an_attachment_that_many_messages_carry_is_stored_once(world: &World) {
+    let store = &*world.store;
+    let mailboxes = ["m0", "m1", "m2"];
+    set_up(store, &mailboxes).await;
+    let part = "QUJD".repeat(limits::PIECE_STORED_BYTES_MIN as usize);
+    let mut messages = Vec::new();
+    for mailbox in mailboxes {
+        let head = format!(
+            "Delivered-To: {mailbox}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n\
+             Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        );
+        let raw = format!("{head}{part}\r\n--b--\r\n").into_bytes();
+        let facts = mailplumb::sync::message::parse(&raw).unwrap();
+        assert_eq!(facts.attachments.len(), 1);
+        let one = NewRecord {
+            content: ContentHash::of(&raw),
+            raw: Octets::Held(raw.clone().into()),
+            facts,
+            ..record(1, "x")
+        };
+        let lease = lease_mailbox(store, mailbox).await;
+        store.record(&lease, &batch(mailbox, 1, vec![one])).await.unwrap();
+        messages.push(raw);
+    }
+    for raw in &messages {
+        assert!(store.raw(&ContentHash::of(raw)).await.unwrap().unwrap() == *raw);
+        let tail = raw.len() as u64 - 20..u64::MAX;
+        let part = store.raw_part(&ContentHash::of(raw), tail).await.unwrap().unwrap();
+        assert!(part == raw[raw.len() - 20..]);
+    }
+    let bytes = (world.bytes)();
+    assert!(bytes < 2 * part.len() as u64, "{bytes} on the disk");
+}
+
+/// One Message-ID on two contents, as with mail that is sent again, and one content under two ids.
+pub async fn a_message_id_says_nothing_about_the_content(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let with_id = |uid, text: &str, id: &str| {
+        let mut record = record(uid, text);
+        record.facts.message_id = Some(id.to_owned());
+        record
+    };
+    let records = vec![with_id(1, "one", "a@x"), with_id(2, "other", "a@x"), with_id(3, "one", "b@x")];
+    let recorded = store.record(&lease, &batch("anna", 3, records)).await.unwrap();
+    assert_eq!(recorded, Recorded { new: 2, known: 1 });
+    assert!(all(store).await.iter().all(|record| record.duplicate_of.is_none()));
 }
 
 pub async fn a_deletion_waits_until_it_is_confirmed(world: &World) {
@@ -268,7 +358,7 @@ pub async fn many_writers_lose_nothing(world: &World) {
     }
     for mailbox in mailboxes {
         let cursor = world.store.cursor(&name(mailbox)).await.unwrap();
-        assert_eq!(cursor, Cursor::Imap { validity: 1, uid_last: 40 });
+        assert_eq!(cursor, Cursor::Imap { validity: 1, uid_last: 40, mark: Mark::default() });
         assert_eq!(world.store.figures(&name(mailbox)).await.unwrap().outbox_pending, 40);
     }
 }

@@ -18,6 +18,8 @@ use mailplumb::store::Store;
 pub struct World {
     pub store: Arc<dyn Store>,
     pub again: Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>,
+    /// How many octets of messages it keeps.
+    pub bytes: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 macro_rules! conformance_suite {
@@ -96,6 +98,10 @@ macro_rules! conformance_suite {
             a_cursor_does_not_go_back_within_one_validity,
             another_validity_replaces_the_cursor_and_its_deletions,
             a_pop3_cursor_is_what_was_seen_and_is_not_gone,
+            the_size_of_a_message_that_is_known_all_the_same_is_not_relied_upon,
+            what_an_inbox_looked_like_is_kept_with_its_cursor,
+            an_attachment_that_many_messages_carry_is_stored_once,
+            a_message_id_says_nothing_about_the_content,
             a_deletion_waits_until_it_is_confirmed,
             lists_are_newest_first_and_bounded,
             many_writers_lose_nothing,

@@ -1,6 +1,6 @@
 //! Applies: all of a plan or nothing, and only on the state that it was made from.
 
-use mailplumb::model::cursor::Cursor;
+use mailplumb::model::cursor::{Cursor, Mark};
 use mailplumb::model::operation::{Awaiting, Operation, OperationState};
 use mailplumb::model::plan::{Effect, PutMailbox};
 use mailplumb::model::revision::{Revision, StoreId};
@@ -133,7 +133,10 @@ pub async fn a_rename_keeps_everything_that_belongs_to_the_mailbox(world: &World
 
     assert_eq!(names(store).await, ["berta"]);
     let berta = name("berta");
-    assert_eq!(store.cursor(&berta).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 4 });
+    assert_eq!(
+        store.cursor(&berta).await.unwrap(),
+        Cursor::Imap { validity: 1, uid_last: 4, mark: Mark::default() }
+    );
     assert_eq!(store.deletions(&berta).await.unwrap(), [message.remote]);
     let listed = store.messages(&MessageQuery { mailbox: Some(berta.clone()), ..Default::default() }).await;
     assert_eq!(listed.unwrap()[0].mailbox, berta);
@@ -160,7 +163,10 @@ pub async fn a_deleted_mailbox_frees_its_name_in_the_same_plan(world: &World) {
     store.record(&lease, &batch("ben", 1, vec![record(1, "kept")])).await.unwrap();
     apply(store, vec![renamed("ben", "anna"), Effect::DeleteMailbox(name("anna"))]).await.unwrap();
     assert_eq!(names(store).await, ["anna"]);
-    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Imap { validity: 1, uid_last: 1 });
+    assert_eq!(
+        store.cursor(&name("anna")).await.unwrap(),
+        Cursor::Imap { validity: 1, uid_last: 1, mark: Mark::default() }
+    );
 }
 
 pub async fn a_deleted_mailbox_keeps_its_records_under_its_name(world: &World) {
