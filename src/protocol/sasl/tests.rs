@@ -64,13 +64,15 @@ fn an_empty_offer_is_named_as_such() {
 }
 
 #[test]
-fn what_this_version_does_not_speak_is_said_so() {
-    for wanted in
-        [Authentication::Gssapi, Authentication::Negotiate, Authentication::Ntlm, Authentication::Basic]
-    {
-        let chosen = select(&offered("PLAIN XOAUTH2 GSSAPI NTLM"), wanted, Channel::Encrypted);
-        assert!(matches!(chosen, Err(Cause::Unsupported { .. })), "{wanted:?}");
-    }
+fn negotiate_is_kerberos_or_ntlm_where_there_is_none() {
+    let choose = |names: &str, wanted| select(&offered(names), wanted, Channel::Encrypted);
+    assert_eq!(choose("PLAIN GSSAPI NTLM", Authentication::Negotiate), Ok(Mechanism::Gssapi));
+    assert_eq!(choose("PLAIN NTLM", Authentication::Negotiate), Ok(Mechanism::Ntlm));
+    assert!(matches!(choose("PLAIN", Authentication::Negotiate), Err(Cause::NoMechanism { .. })));
+    assert_eq!(choose("NTLM GSSAPI", Authentication::Gssapi), Ok(Mechanism::Gssapi));
+    assert_eq!(choose("LOGIN NTLM PLAIN", Authentication::Auto), Ok(Mechanism::Ntlm));
+    // It exists over HTTP only.
+    assert!(matches!(choose("PLAIN", Authentication::Basic), Err(Cause::Unsupported { .. })));
 }
 
 #[test]

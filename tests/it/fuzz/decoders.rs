@@ -13,7 +13,9 @@ use mailplumb::model::secret::{Secret, SecretRef};
 use mailplumb::plan::{saved, snapshot};
 use mailplumb::protocol::compose::{self, MessageId};
 use mailplumb::protocol::sasl::{Channel, Exchange, Mechanism, Nonce};
-use mailplumb::protocol::{Conversation, Progress, imap, oauth2, pop3, smtp};
+use mailplumb::protocol::{
+    Conversation, Progress, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego,
+};
 use mailplumb::secrets::bundle;
 use mailplumb::secrets::environment::Environment;
 use mailplumb::secrets::identity::{Discovery, Keyring};
@@ -41,7 +43,9 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "smtp-login", feed: smtp_login, reads: &["src/protocol/smtp/login.rs"] },
     Decoder { name: "smtp-envelope", feed: smtp_envelope, reads: &["src/protocol/smtp/envelope.rs"] },
     Decoder { name: "smtp-delivery", feed: smtp_delivery, reads: &["src/protocol/smtp/delivery.rs", "src/protocol/smtp/content.rs", "src/protocol/smtp/recode.rs"] },
-    Decoder { name: "sasl-challenge", feed: sasl_challenge, reads: &["src/protocol/sasl/mod.rs", "src/protocol/sasl/scram.rs", "src/protocol/sasl/cram_md5.rs", "src/protocol/sasl/token.rs"] },
+    Decoder { name: "sasl-challenge", feed: sasl_challenge, reads: &["src/protocol/sasl/mod.rs", "src/protocol/sasl/scram.rs", "src/protocol/sasl/cram_md5.rs", "src/protocol/sasl/gssapi.rs", "src/protocol/sasl/token.rs"] },
+    Decoder { name: "http-offers", feed: http_offers, reads: &["src/protocol/http_auth.rs"] },
+    Decoder { name: "ntlm-challenge", feed: ntlm_challenge, reads: &["src/protocol/ntlm/challenge.rs", "src/protocol/ntlm/mod.rs", "src/protocol/spnego.rs"] },
     Decoder { name: "oauth2-answer", feed: oauth2_answer, reads: &["src/protocol/oauth2.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
@@ -73,6 +77,34 @@ pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
     ("src/source/directory.rs", "reads files without looking into them"),
     ("src/source/mod.rs", "digests files"),
 ];
+
+fn http_offers(said: &[u8]) {
+    let text = String::from_utf8_lossy(said);
+    if let Ok(offers) = http_auth::Offers::read(text.lines()) {
+        for holder in [http_auth::Holder::Password, http_auth::Holder::Ticket, http_auth::Holder::AccessToken] {
+            let _ = http_auth::select(&offers, Authentication::Auto, holder, Channel::Encrypted);
+        }
+        let _ = offers.names();
+    }
+}
+
+/// By itself, and inside SPNEGO.
+fn ntlm_challenge(said: &[u8]) {
+    let (first, password) = (ntlm::negotiate(), password());
+    let answer = |challenge: &[u8]| {
+        let binding = Some(ntlm::Binding(&[7; 32]));
+        let (username, service) = ("CONTOSO\\anna", "HTTP/mail.contoso.example");
+        let login =
+            ntlm::Login { username, password: &password, service, binding, nonce: [7; 8], now_nanoseconds: 0 };
+        if let Ok(answered) = ntlm::answer(&login, &first, challenge) {
+            let _ = spnego::answer(&answered);
+        }
+    };
+    answer(said);
+    if let Ok(spnego::Response { token: Some(challenge), .. }) = spnego::read(said) {
+        answer(challenge);
+    }
+}
 
 /// Says everything at once, and in pieces, and lets the conversation come to its end or to asking for more.
 fn hear<C: Conversation>(make: impl Fn() -> C, said: &[u8]) {

@@ -106,6 +106,8 @@ each_survives! {
     smtp_envelope = "smtp-envelope",
     smtp_delivery = "smtp-delivery",
     sasl_challenge = "sasl-challenge",
+    http_offers = "http-offers",
+    ntlm_challenge = "ntlm-challenge",
     oauth2_answer = "oauth2-answer",
     message = "message",
     compose = "compose",
