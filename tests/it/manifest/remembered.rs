@@ -295,7 +295,8 @@ fn a_file_that_has_not_changed_is_not_read_again() {
 
 #[test]
 fn a_damaged_memory_is_ignored_and_written_anew() {
-    let (mut shelf, table) = (Shelf::default(), Table::default());
+    let (mut shelf, mut table) = (Shelf::default(), Table::default());
+    table.edit(&Piece::Mailbox { number: 0, variant: 0, file: 0 });
     shelf.put(table.files());
     let stored = applied(&shelf);
     let expected = shown(&warm(&shelf, &stored));
@@ -310,7 +311,8 @@ fn a_damaged_memory_is_ignored_and_written_anew() {
 /// Before a mailbox is stored, what it comes to is of no use to anybody.
 #[test]
 fn nothing_is_remembered_before_something_is_stored() {
-    let (mut shelf, table) = (Shelf::default(), Table::default());
+    let (mut shelf, mut table) = (Shelf::default(), Table::default());
+    table.edit(&Piece::Mailbox { number: 0, variant: 0, file: 0 });
     shelf.put(table.files());
     warm(&shelf, &Stored::empty());
     assert!(shelf.recall().is_none());
