@@ -153,10 +153,10 @@ impl fmt::Display for OperationState {
 pub enum Readiness {
     Off(OffReason),
     NoConnector,
-    /// Nothing that a test depends on has changed.
+    /// Nothing that a test depends on has changed. A test that waits goes on waiting.
     Unchanged,
     NeedsTest,
-    /// Unchanged: a change that an earlier apply declared still waits for its test.
+    /// Unchanged, and the change that an earlier apply declared is to be tested again: its test failed, or can be run only now.
     StillPending,
     /// What is declared is again what the operation works with; a change that waited is dropped.
     Proved,

@@ -93,6 +93,9 @@ fn by(entry: &Option<Box<RevisionEntry>>) -> String {
         .map_or_else(String::new, |entry| format!(", applied by {} at {:.0}", entry.holder, entry.applied_at))
 }
 
+/// The operations of one mailbox. Those of very many new ones are in the same few states, which are shared.
+pub type OperationStates = Vec<(Operation, Arc<Standing>)>;
+
 /// One apply: the plan's steps, with the ciphertexts that they name.
 #[derive(Debug)]
 pub struct RevisionCommit<'a> {
@@ -104,7 +107,7 @@ pub struct RevisionCommit<'a> {
     /// What belongs to those ciphertexts.
     pub openings: Openings,
     /// What each operation of each put mailbox gets; one that is left out keeps what it has.
-    pub states: Vec<(Name, Vec<(Operation, Arc<Standing>)>)>,
+    pub states: Vec<(Name, OperationStates)>,
     /// One for each of these whose change is pending.
     pub kept: Vec<Kept>,
     pub at: Timestamp,

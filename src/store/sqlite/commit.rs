@@ -18,7 +18,7 @@ use crate::model::profile::Profile;
 use crate::model::revision::{Revision, StoreId};
 use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, SecretDigest, SecretRef, ValueDigest};
 use crate::model::selection::Selection;
-use crate::store::{DigestKeyChange, Kept, RevisionCommit, StoreError};
+use crate::store::{DigestKeyChange, Kept, OperationStates, RevisionCommit, StoreError};
 
 pub(super) struct Commit {
     pub store: Option<StoreId>,
@@ -70,7 +70,7 @@ pub(super) struct PutOperation {
     pub state: Option<Arc<Standing>>,
 }
 
-type States = HashMap<Name, Vec<(Operation, Arc<Standing>)>>;
+type States = HashMap<Name, OperationStates>;
 
 impl Commit {
     pub(super) fn of(commit: RevisionCommit<'_>) -> Result<Self, StoreError> {
@@ -129,7 +129,7 @@ impl Write {
 }
 
 impl Put {
-    fn of(put: &PutMailbox, states: Vec<(Operation, Arc<Standing>)>) -> Result<Self, StoreError> {
+    fn of(put: &PutMailbox, states: OperationStates) -> Result<Self, StoreError> {
         let mut operations = Operation::ALL.map(|operation| {
             let connection = put.operations.get(&operation).and_then(|plan| plan.connection.as_ref());
             PutOperation { operation, connection: connection.map(|digest| digest.0.clone()), state: None }

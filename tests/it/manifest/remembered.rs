@@ -271,12 +271,9 @@ fn a_file_that_has_not_changed_is_not_read_again() {
     }
     shelf.put(table.files());
     let before = warm(&shelf, &Stored::empty());
-    let desired =
-        mailplumb::manifest::read(&shelf.load().unwrap(), &HostSettings::default()).desired.unwrap();
-    let stored =
-        plan::model::apply_and_pass(&plan::plan(&desired, &Stored::empty(), &policy()), &Stored::empty());
+    let stored = applied(&shelf);
     assert_eq!((before.rest.mailboxes, before.desired.unwrap().mailboxes.len()), (0, 6));
-    // Other secrets are stored now: what mailboxes come to is found out anew once.
+    // What mailboxes come to is remembered from now on.
     warm(&shelf, &stored);
 
     shelf.read.lock().unwrap().clear();
@@ -298,13 +295,34 @@ fn a_file_that_has_not_changed_is_not_read_again() {
 
 #[test]
 fn a_damaged_memory_is_ignored_and_written_anew() {
-    let (mut shelf, table) = (Shelf::default(), Table::default());
+    let (mut shelf, mut table) = (Shelf::default(), Table::default());
+    table.edit(&Piece::Mailbox { number: 0, variant: 0, file: 0 });
     shelf.put(table.files());
-    let expected = shown(&warm(&shelf, &Stored::empty()));
+    let stored = applied(&shelf);
+    let expected = shown(&warm(&shelf, &stored));
     let good = shelf.recall().unwrap();
     for damaged in [b"something else".to_vec(), good[..good.len() - 1].to_vec()] {
         shelf.remember(&damaged);
-        assert_eq!(shown(&warm(&shelf, &Stored::empty())), expected);
+        assert_eq!(shown(&warm(&shelf, &stored)), expected);
         assert_eq!(shelf.recall().unwrap(), good);
     }
+}
+
+/// Before a mailbox is stored, what it comes to is of no use to anybody.
+#[test]
+fn nothing_is_remembered_before_something_is_stored() {
+    let (mut shelf, mut table) = (Shelf::default(), Table::default());
+    table.edit(&Piece::Mailbox { number: 0, variant: 0, file: 0 });
+    shelf.put(table.files());
+    warm(&shelf, &Stored::empty());
+    assert!(shelf.recall().is_none());
+    warm(&shelf, &applied(&shelf));
+    assert!(shelf.recall().is_some());
+}
+
+/// What is stored after an apply of the shelf whose tests have passed.
+fn applied(shelf: &Shelf) -> Stored {
+    let desired =
+        mailplumb::manifest::read(&shelf.load().unwrap(), &HostSettings::default()).desired.unwrap();
+    plan::model::apply_and_pass(&plan::plan(&desired, &Stored::empty(), &policy()), &Stored::empty())
 }

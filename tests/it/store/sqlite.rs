@@ -314,6 +314,8 @@ async fn a_store_of_the_first_schema_goes_on_with_what_was_enabled() {
     let c1 = Some("c1".to_owned());
     assert_eq!(Operation::ALL.map(proved), [c1.clone(), c1, None]);
     assert!(row.stored.operations.values().all(|operation| operation.pending.is_none()));
+    let rows = store.outline().await.unwrap().footings;
+    assert_eq!((rows.len(), rows[0].untested), (1, 1), "the one that waits for its test");
     pend(&store, vec![put_effect("anna", "c2")], &sealed("ciphertext")).await.unwrap();
     assert!(
         store.mailbox(&name("anna")).await.unwrap().unwrap().effective.contains_key(&Operation::Incoming)
