@@ -84,21 +84,35 @@ def fresh(root, name):
 
 
 def stored_digests(folder):
-    """The SHA-256 of each stored message, read from the segments as the database says."""
+    """The SHA-256 of each stored message, put together from the segments as the database says."""
     database = sqlite3.connect(os.path.join(folder, "state", "state.db"))
     rows = database.execute(
-        "SELECT segment, start, length FROM messages JOIN blobs ON blobs.hash = messages.blob").fetchall()
+        "SELECT hash, segment, blobs.start, length FROM messages JOIN blobs ON blobs.hash = messages.blob").fetchall()
+    pieces = {}
+    for message, *piece in database.execute(
+            "SELECT pieces.hash, pieces.start, segment, blobs.start, length FROM pieces"
+            " JOIN blobs ON blobs.hash = pieces.piece ORDER BY 1, 2"):
+        pieces.setdefault(message, []).append(piece)
     database.close()
     files, digests = {}, []
-    for segment, start, length in rows:
+
+    def feed(digest, segment, start, length):
         if segment not in files:
             files[segment] = open(os.path.join(folder, "state", "blobs", "%06d.seg" % segment), "rb")
         files[segment].seek(start)
-        digest, left = hashlib.sha256(), length
-        while left:
-            piece = files[segment].read(min(left, 1 << 20))
-            digest.update(piece)
-            left -= len(piece)
+        while length:
+            octets = files[segment].read(min(length, 1 << 20))
+            digest.update(octets)
+            length -= len(octets)
+
+    for message, segment, start, length in rows:
+        digest, place, left = hashlib.sha256(), 0, length
+        for begins, of_piece, piece_start, piece_length in pieces.get(message, []):
+            before = begins - place
+            feed(digest, segment, start, before)
+            feed(digest, of_piece, piece_start, piece_length)
+            start, left, place = start + before, left - before, begins + piece_length
+        feed(digest, segment, start, left)
         digests.append(digest.hexdigest())
     return sorted(digests)
 

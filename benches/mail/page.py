@@ -21,6 +21,7 @@ SHA-256 of every stored message is compared with the corpus. A program that is n
 ahead, reads and drops the octets. `mailplumb` has parsed the headers and the structure, hashed and deduplicated each
 message, and made it durable together with the cursor. Compare rows of one table only.
 """
+KINDS = ("One mailbox, ", "Large messages and mailboxes, ", "Nothing new, ")
 TOOLS = {"mbsync": "isync", "mpop": "mpop", "fetchmail": "fetchmail", "getmail": "getmail6", "dovecot": "dovecot-core"}
 
 
@@ -40,8 +41,8 @@ def read():
             text = file.read()
     except OSError:
         return {}
-    sections = text.split("\n## ")[1:]
-    return {heading: body for heading, _, body in (section.partition("\n") for section in sections)}
+    sections = (section.partition("\n") for section in text.split("\n## ")[1:])
+    return {heading: body for heading, _, body in sections if heading.startswith(KINDS)}
 
 
 def put(heading, lines, options):

@@ -1,4 +1,4 @@
-//! `cargo bench --bench plan`: what reading, planning and applying cost, written into `docs/performance.md`.
+//! `cargo bench --bench plan`: what reading, planning and applying cost, written into `docs/performance-plan.md`.
 //!
 //! Options: `--max N` leaves larger manifests out, `--runs N` (default 5), `--no-peers`, `--out FILE`, `--scratch FOLDER` (kept).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own that prints figures")]
@@ -61,7 +61,7 @@ impl Options {
     fn parse(words: &[&str]) -> io::Result<Self> {
         // Cargo adds `--bench`.
         let words: Vec<&str> = words.iter().copied().filter(|word| *word != "--bench").collect();
-        let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+        let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance-plan.md");
         let mut options =
             Self { max: 100_000, runs: 5, peers: true, out, scratch: None, command: String::new() };
         let mut words = words.into_iter();

@@ -1,4 +1,4 @@
-//! `docs/performance.md` from what was measured.
+//! `docs/performance-plan.md` from what was measured.
 
 use std::fmt::Write as _;
 

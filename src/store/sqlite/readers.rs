@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::open::{self, Reading};
 use crate::model::limits;
@@ -17,7 +17,11 @@ use crate::store::StoreError;
 
 pub(super) struct Readers {
     pool: Arc<Pool>,
+    turns: Semaphore,
 }
+
+/// Reads in the queue or answered, whose answers nobody has taken yet: a thousand at once would hold a thousand mailboxes.
+const READS_AHEAD_MAX: usize = 16 * limits::STORE_READERS_MAX;
 
 struct Pool {
     path: PathBuf,
@@ -39,7 +43,8 @@ struct Queue {
 impl Readers {
     pub(super) fn new(path: PathBuf, reading: Reading) -> Self {
         let (idle, queue) = (Mutex::default(), Mutex::default());
-        Self { pool: Arc::new(Pool { path, reading, idle, queue }) }
+        let pool = Arc::new(Pool { path, reading, idle, queue });
+        Self { pool, turns: Semaphore::new(READS_AHEAD_MAX) }
     }
 
     /// Runs `body` off the async threads, in a transaction that only reads.
@@ -48,6 +53,8 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        let stopped = |_closed| StoreError::Failed("its readers have stopped".to_owned());
+        let _turn = self.turns.acquire().await.map_err(stopped)?;
         let (reply, answer) = oneshot::channel();
         let read = move |pool: &Pool| {
             // Nobody waits any more when the caller was cancelled.
