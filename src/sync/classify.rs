@@ -2,12 +2,15 @@
 //!
 //! The classes are those of the vendor's server-side synchronisation: transient or permanent; message, mailbox or profile.
 
+mod tokens;
+
 use super::known;
 use super::patience::{self, Breadth};
 use crate::model::failure::{Cause, Failure, KerberosFault, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
 use crate::model::profile::Credentials;
 use crate::model::secret::SecretRef;
+use tokens::{token_refused, token_unavailable};
 
 /// For whom and towards what a conversation failed.
 #[derive(Debug, Clone, Copy)]
@@ -154,10 +157,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
             "check the network, the firewall and the port (a wrong port often shows as silence)",
         ),
         Cause::TimedOut { .. } | Cause::ConnectionLost { .. } => silent(setting),
-        Cause::ServerBye { .. } => said(
-            format!("`{host}:{port}` ended the session, and said so"),
-            "it is tried again by itself; if it stays so, look at the server's log at this time, and at its limits of sessions",
-        ),
+        Cause::ServerBye { .. } => goodbye(setting),
         Cause::WrongProtocol { protocol, .. } => said(
             format!("`{host}:{port}` is no {protocol} server"),
             format!("check host and port of profile `{profile}`"),
@@ -202,6 +202,13 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
 
 fn said(meaning: impl Into<String>, remedy: impl Into<String>) -> (String, String) {
     (meaning.into(), remedy.into())
+}
+
+fn goodbye(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("`{host}:{port}` ended the session, and said so"),
+        "it is tried again by itself; if it stays so, look at the server's log at this time, and at its limits of sessions",
+    )
 }
 
 fn silent(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
@@ -349,31 +356,6 @@ fn kerberos_words(fault: KerberosFault, Setting { profile, host, .. }: Setting<'
             "renew the credential cache (`kinit`), or declare a keytab under `identity` in the host file",
         ),
     }
-}
-
-fn token_refused(provider: &str, Setting { profile, secret, .. }: Setting<'_>) -> (String, String) {
-    let secret = secret.map_or_else(|| "the client secret".to_owned(), |secret| format!("secret `{secret}`"));
-    said(
-        format!(
-            "`{provider}` knows no such client, or its secret has expired or is wrong, or the scope is not granted"
-        ),
-        format!(
-            "compare `clientId`, `scope` and {secret} of profile `{profile}` with what is registered there; then \
-             `mailplumb apply`"
-        ),
-    )
-}
-
-fn token_unavailable(provider: &str, Setting { profile, .. }: Setting<'_>) -> (String, String) {
-    said(
-        format!(
-            "`{provider}`, which gives the access tokens, could not be asked; the mail server was not tried"
-        ),
-        format!(
-            "check `tokenUrl` of profile `{profile}` and the way from this machine to it; when the provider is only \
-             down, it is tried again by itself"
-        ),
-    )
 }
 
 fn no_identity() -> (String, String) {

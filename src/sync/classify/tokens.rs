@@ -1,0 +1,31 @@
+//! What it means when no access token is to be had.
+
+use super::{Setting, said};
+
+pub(super) fn token_refused(
+    provider: &str,
+    Setting { profile, secret, .. }: Setting<'_>,
+) -> (String, String) {
+    let secret = secret.map_or_else(|| "the client secret".to_owned(), |secret| format!("secret `{secret}`"));
+    said(
+        format!(
+            "`{provider}` knows no such client, or its secret has expired or is wrong, or the scope is not granted"
+        ),
+        format!(
+            "compare `clientId`, `scope` and {secret} of profile `{profile}` with what is registered there; then \
+             `mailplumb apply`"
+        ),
+    )
+}
+
+pub(super) fn token_unavailable(provider: &str, Setting { profile, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!(
+            "`{provider}`, which gives the access tokens, could not be asked; the mail server was not tried"
+        ),
+        format!(
+            "check `tokenUrl` of profile `{profile}` and the way from this machine to it; when the provider is only \
+             down, it is tried again by itself"
+        ),
+    )
+}
