@@ -13,9 +13,7 @@ use mailplumb::model::secret::{Secret, SecretRef};
 use mailplumb::plan::{saved, snapshot};
 use mailplumb::protocol::compose::{self, MessageId};
 use mailplumb::protocol::sasl::{Channel, Exchange, Mechanism, Nonce};
-use mailplumb::protocol::{
-    Conversation, Progress, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego,
-};
+use mailplumb::protocol::{Conversation, Progress, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego};
 use mailplumb::secrets::bundle;
 use mailplumb::secrets::environment::Environment;
 use mailplumb::secrets::identity::{Discovery, Keyring};
@@ -81,7 +79,8 @@ pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
 fn http_offers(said: &[u8]) {
     let text = String::from_utf8_lossy(said);
     if let Ok(offers) = http_auth::Offers::read(text.lines()) {
-        for holder in [http_auth::Holder::Password, http_auth::Holder::Ticket, http_auth::Holder::AccessToken] {
+        for holder in [http_auth::Holder::Password, http_auth::Holder::Ticket, http_auth::Holder::AccessToken]
+        {
             let _ = http_auth::select(&offers, Authentication::Auto, holder, Channel::Encrypted);
         }
         let _ = offers.names();
@@ -94,8 +93,14 @@ fn ntlm_challenge(said: &[u8]) {
     let answer = |challenge: &[u8]| {
         let binding = Some(ntlm::Binding(&[7; 32]));
         let (username, service) = ("CONTOSO\\anna", "HTTP/mail.contoso.example");
-        let login =
-            ntlm::Login { username, password: &password, service, binding, nonce: [7; 8], now_nanoseconds: 0 };
+        let login = ntlm::Login {
+            username,
+            password: &password,
+            service,
+            binding,
+            nonce: [7; 8],
+            now_nanoseconds: 0,
+        };
         if let Ok(answered) = ntlm::answer(&login, &first, challenge) {
             let _ = spnego::answer(&answered);
         }
