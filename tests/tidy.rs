@@ -296,7 +296,7 @@ fn no_unsafe(files: &[File]) -> Vec<String> {
     let in_file = |file: &File| {
         words(&file.code, "unsafe").iter().map(|offset| file.at(*offset, "`unsafe`")).collect::<Vec<_>>()
     };
-    files.iter().flat_map(in_file).collect()
+    files.iter().filter(|file| !file.path.starts_with("src/net/gssapi/")).flat_map(in_file).collect()
 }
 
 fn no_allow(files: &[File]) -> Vec<String> {
