@@ -89,18 +89,14 @@ impl Incoming<'_> {
         let Entered { mut session, standing, listing, ticket } = self.entrance().enter().await?;
         let InboxStanding { cursor, removals } = standing;
         let were_due = !removals.is_empty();
-        if incoming::is_renumbered(&listing, &cursor) {
-            self.engine.tell(Event::Warned {
-                message: format!(
-                    "mailbox/{}: the server numbers its messages anew (UIDVALIDITY); what is already recorded is \
-                     recognised by its content",
-                    self.mailbox
-                ),
-            });
+        if let Some(reason) = incoming::begins_again(&listing, &cursor) {
+            let message =
+                format!("mailbox/{}: {reason}; what is already recorded is recognised", self.mailbox);
+            self.engine.tell(Event::Warned { message });
         }
         let absent = incoming::absent(removals, &listing);
         let headers = incoming::headers_first(&listing, &cursor, self.rules.from);
-        let dealt = Dealt::nothing(&listing, incoming::gone(&listing, &cursor));
+        let dealt = Dealt::nothing(&listing, incoming::gone(&listing, &cursor)).since(&cursor);
         let fresh = incoming::fresh(listing, &cursor);
         self.cycle.found = fresh.len() as u64;
         let dealt = dealt.expect(&fresh);

@@ -14,6 +14,8 @@ pub enum RemoteId {
     Uidl(String),
     /// IMAP UID, within its UIDVALIDITY.
     Uid { validity: u32, uid: u32 },
+    /// The id of an item of Exchange: letters count, and a moved item gets another one.
+    Item(String),
 }
 
 impl std::fmt::Display for RemoteId {
@@ -21,6 +23,7 @@ impl std::fmt::Display for RemoteId {
         match self {
             Self::Uidl(uidl) => f.write_str(uidl),
             Self::Uid { validity, uid } => write!(f, "{validity}:{uid}"),
+            Self::Item(id) => f.write_str(id),
         }
     }
 }
@@ -50,13 +53,30 @@ pub enum Cursor {
     Imap { validity: u32, uid_last: u32 },
     /// These UIDLs have been dealt with.
     Pop3 { seen: BTreeSet<String> },
+    /// All changes up to a state that the server gave have been dealt with, and of those after it these items.
+    Exchange { state: SyncState, ahead: BTreeSet<String> },
 }
+
+/// How far a folder of Exchange was read, in the server's own terms. `None`: not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncState(pub Option<String>);
 
 /// What one transaction adds to a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CursorAdvance {
-    Imap { validity: u32, uid_last: u32 },
-    Pop3 { seen: Vec<String>, gone: Vec<String> },
+    Imap {
+        validity: u32,
+        uid_last: u32,
+    },
+    Pop3 {
+        seen: Vec<String>,
+        gone: Vec<String>,
+    },
+    /// These items have been dealt with; and with them all up to a new state, if there is one.
+    Exchange {
+        ahead: Vec<String>,
+        state: Option<String>,
+    },
 }
 
 /// What a server says it holds.
@@ -66,12 +86,27 @@ pub enum Listing {
     Imap { validity: u32, messages: Vec<Listed> },
     /// Every message of the mailbox, in the server's order.
     Pop3 { messages: Vec<Listed> },
+    /// Messages that came since the cursor's state, oldest first.
+    Exchange { messages: Vec<Listed>, gone: Vec<String>, state: String, extent: Extent },
+}
+
+/// What a listing of Exchange shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What changed since the cursor.
+    Changes,
+    /// Everything, because there was no cursor.
+    Everything,
+    /// Everything, because the server did not know the cursor's state any more.
+    Again,
 }
 
 impl Listing {
     pub fn messages(&self) -> &[Listed] {
         match self {
-            Self::Imap { messages, .. } | Self::Pop3 { messages } => messages,
+            Self::Imap { messages, .. } | Self::Pop3 { messages } | Self::Exchange { messages, .. } => {
+                messages
+            }
         }
     }
 }

@@ -32,6 +32,8 @@ pub struct Options {
     pub pop3_sessions: Pop3Sessions,
     pub relay: Relay,
     pub senders: Senders,
+    /// Who may work in the mailboxes of others over Exchange Web Services.
+    pub impersonation: Impersonation,
     /// Who gets access tokens. With any, there is a token endpoint, and OAUTHBEARER and XOAUTH2 are offered.
     pub token_clients: Vec<TokenClient>,
     /// The largest message SMTP and IMAP APPEND accept, in bytes.
@@ -51,6 +53,7 @@ impl Default for Options {
             pop3_sessions: Pop3Sessions::Shared,
             relay: Relay::Authenticated,
             senders: Senders::Any,
+            impersonation: Impersonation::Nobody,
             token_clients: Vec::new(),
             message_bytes_max: PLAYGROUND_MESSAGE_BYTES_MAX,
             clock: Arc::new(CountingClock::default()),
@@ -160,6 +163,20 @@ pub enum Senders {
     Any,
     /// The user's address, its aliases, and the null sender; others get `553 5.7.1`.
     Own,
+}
+
+/// Exchange's role `ApplicationImpersonation`, and full access for delegation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Impersonation {
+    Nobody,
+    /// The user of that name.
+    By(String),
+}
+
+impl Impersonation {
+    pub(super) fn of(username: &str) -> Self {
+        Self::By(username.to_owned())
+    }
 }
 
 struct CountingClock(AtomicI64);

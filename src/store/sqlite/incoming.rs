@@ -8,6 +8,7 @@ use super::blobs::Put;
 use super::columns::{damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
 use super::lease;
 use super::spool::SpoolFiles;
+use super::sync_states;
 use super::writer::Work;
 use crate::model::cursor::{Cursor, CursorAdvance, InboxId, RemoteId};
 use crate::model::lease::Lease;
@@ -51,7 +52,7 @@ pub(super) fn cursor(db: &Connection, mailbox: &Name) -> Result<Cursor, StoreErr
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     match row {
-        None => Ok(Cursor::Start),
+        None => Ok(sync_states::cursor(db, id)?.unwrap_or(Cursor::Start)),
         Some((_, Some(validity), Some(uid_last))) => Ok(Cursor::Imap { validity, uid_last }),
         Some((kind, None, None)) if kind == "pop3" => Ok(Cursor::Pop3 { seen: seen(db, id)? }),
         Some((kind, ..)) => Err(damaged("a cursor", &kind)),
@@ -67,7 +68,7 @@ fn seen(db: &Connection, id: i64) -> Result<BTreeSet<String>, StoreError> {
 pub(super) fn forget_cursor(db: &Connection, id: i64) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM cursors WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1")?.execute([id])?;
-    Ok(())
+    sync_states::forget(db, id)
 }
 
 pub(super) fn forget_deletions(db: &Connection, id: i64) -> Result<(), StoreError> {
@@ -107,6 +108,14 @@ fn record_one(
     (message, spooled): (&NewRecord, &SpoolFiles),
 ) -> Result<Kept, StoreError> {
     let remote = remote_text(&message.remote);
+    // Exchange makes the octets anew each time that they are asked for, and never gives an id twice: the id says it first.
+    let by_item = match message.remote {
+        RemoteId::Item(_) => find_by_remote(work.db, id, &remote)?,
+        RemoteId::Uid { .. } | RemoteId::Uidl(_) => None,
+    };
+    if by_item.is_some() {
+        return Ok(Kept::Known);
+    }
     let known = match put(work, message, spooled)? {
         // Nobody has a message with these octets.
         Some(Put::New) => None,
@@ -194,6 +203,7 @@ fn advance(db: &Connection, id: i64, advance: &CursorAdvance) -> Result<(), Stor
     match advance {
         CursorAdvance::Imap { validity, uid_last } => advance_imap(db, id, *validity, *uid_last),
         CursorAdvance::Pop3 { seen, gone } => advance_pop3(db, id, seen, gone),
+        CursorAdvance::Exchange { ahead, state } => sync_states::advance(db, id, ahead, state.as_deref()),
     }
 }
 

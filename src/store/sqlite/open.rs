@@ -42,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0008_sending_order.sql"),
     include_str!("../../../schema/sql/sqlite/0012_approvals.sql"),
     include_str!("../../../schema/sql/sqlite/0013_bulk.sql"),
+    include_str!("../../../schema/sql/sqlite/0016_exchange.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;

@@ -106,6 +106,8 @@ each_survives! {
     smtp_delivery = "smtp-delivery",
     sasl_challenge = "sasl-challenge",
     oauth2_answer = "oauth2-answer",
+    http_answer = "http-answer",
+    ews_answer = "ews-answer",
     message = "message",
     compose = "compose",
     manifest = "manifest",
