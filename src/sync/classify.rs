@@ -64,10 +64,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::LoginRefused { .. } => ("login-refused", Permanent, login_scope),
         Cause::TemporarilyRefused { .. } => asked_for_patience(error, "temporarily-refused", Mailbox),
         Cause::Refused { .. } => refused(error.step),
-        Cause::Exchange { code, .. } => match exchange::find(code) {
-            Some(meaning) => (meaning.key, meaning.nature, meaning.scope),
-            None => refused(error.step),
-        },
+        Cause::Exchange { code, .. } => exchange::class(code).unwrap_or_else(|| refused(error.step)),
         Cause::ServerBye { .. } => asked_for_patience(error, "server-closed", Profile),
         Cause::Garbage { .. } => ("garbage", Transient, Profile),
         Cause::LimitExceeded { .. } => ("limit-exceeded", Transient, Mailbox),
@@ -187,10 +184,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::TemporarilyRefused { .. } => {
             said("the server asks for patience", "nothing to do: it is tried again by itself")
         }
-        Cause::Exchange { code, .. } => match exchange::find(code) {
-            Some(meaning) => said(meaning.meaning, meaning.remedy),
-            None => refused_words(mailbox),
-        },
+        Cause::Exchange { code, .. } => exchange::words(code).unwrap_or_else(|| refused_words(mailbox)),
         Cause::Refused { .. } => refused_words(mailbox),
         Cause::Garbage { .. } | Cause::LimitExceeded { .. } => outside_protocol(setting),
         Cause::NotReceivedBack { .. } => not_back(mailbox),

@@ -27,6 +27,16 @@ pub fn find(code: &str) -> Option<&'static Meaning> {
     ALL.iter().find(|meaning| meaning.codes.contains(&code))
 }
 
+/// The stable code, the nature and the scope of a known code.
+pub fn class(code: &str) -> Option<(&'static str, Nature, Scope)> {
+    find(code).map(|meaning| (meaning.key, meaning.nature, meaning.scope))
+}
+
+/// What a known code means, and what to do.
+pub fn words(code: &str) -> Option<(String, String)> {
+    find(code).map(|meaning| (meaning.meaning.to_owned(), meaning.remedy.to_owned()))
+}
+
 /// What mostly is behind a failure of Exchange; most likely first. `None`: it is another failure, or an unknown code.
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are no answers of Exchange")]
 pub fn likely(error: &RemoteError) -> Option<&'static [&'static str]> {
