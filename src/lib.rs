@@ -25,7 +25,7 @@
 //! | [`manifest`] | YAML text → [`model::desired::Desired`], or problems with their places | `model` |
 //! | [`plan`] | (Desired, Stored, Policy) → Plan; guards, fingerprint, renderers | `model` |
 //! | [`sync`] | what one message, one failure, one due time needs; total functions | `model` |
-//! | [`protocol`] | conversations without sockets: POP3, IMAP, SMTP, SASL | `model` |
+//! | [`protocol`] | conversations without sockets: POP3, IMAP, SMTP, SASL, HTTP, Exchange Web Services | `model` |
 //! | [`secrets`] | age identities and ciphertexts | `model` |
 //! | [`store`] | trait Store; SQLite; blobs; migrations in `schema/sql` | `model` |
 //! | [`source`] | where manifests come from, and what changed | `model` |

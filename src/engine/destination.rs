@@ -1,5 +1,6 @@
 //! From a stored mailbox to what a connector needs, with the secret opened for the length of one connection.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,9 +10,11 @@ use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::pending::Version;
-use crate::model::profile::{Credentials, Endpoint, MailServers, Profile, Protocol, Server};
+use crate::model::profile::{
+    Access, Credentials, Endpoint, Exchange, ExchangeLocation, Profile, Protocol, Server,
+};
 use crate::model::secret::{Sealed, SealedValue, Secret, SecretDigest, SecretRef};
-use crate::model::server::{Destination, Login, TokenClient};
+use crate::model::server::{Destination, Login, TokenClient, WebAddress, WebLocation, WebService};
 use crate::remote::Connector;
 use crate::remote::SessionKey;
 use crate::secrets::UnsealError;
@@ -79,28 +82,82 @@ pub struct Route<'a> {
     reach: &'a Reach,
     pub mailbox: &'a Mailbox,
     pub profile: &'a Profile,
-    servers: &'a MailServers,
-    endpoint: &'a Endpoint,
-    protocol: Protocol,
+    way: Way<'a>,
     pub connector: Arc<dyn Connector>,
 }
 
-impl<'a> Route<'a> {
-    /// `None`: this build has no connector for that operation on that kind of server.
-    pub fn find(engine: &Engine, reach: &'a Reach, operation: Operation) -> Option<Self> {
-        let Reach { mailbox, profile, ciphertexts: _ } = reach;
-        let (servers, reading) = match &profile.server {
+/// Where an operation leads.
+struct Way<'a> {
+    trust: Option<&'a Name>,
+    endpoint: Cow<'a, Endpoint>,
+    protocol: Protocol,
+    service: Option<WebService>,
+}
+
+impl<'a> Way<'a> {
+    /// `None`: nobody can go there.
+    fn find(server: &'a Server, mailbox: &Mailbox, operation: Operation) -> Option<Self> {
+        let (servers, reading) = match server {
             Server::Pop3Smtp(servers) => (servers, Protocol::Pop3),
             Server::ImapSmtp(servers) => (servers, Protocol::Imap),
-            Server::Exchange(_) | Server::ExchangeOnline(_) => return None,
+            Server::Exchange(exchange) => return Self::exchange(exchange, mailbox, operation),
+            Server::ExchangeOnline(_) => return None,
         };
         let (endpoint, protocol) = match operation {
             Operation::Incoming => (&servers.incoming, reading),
             Operation::Outgoing => (servers.outgoing.as_ref()?, Protocol::Smtp),
             Operation::Act => return None,
         };
+        let endpoint = Cow::Borrowed(endpoint);
+        Some(Self { trust: servers.trust.as_ref(), endpoint, protocol, service: None })
+    }
+
+    fn exchange(exchange: &'a Exchange, mailbox: &Mailbox, operation: Operation) -> Option<Self> {
+        let login = match operation {
+            Operation::Incoming => &exchange.incoming,
+            Operation::Outgoing => &exchange.outgoing,
+            Operation::Act => return None,
+        };
+        let (WebAddress { tls, host, port, path }, location) = match (&exchange.location, operation) {
+            (ExchangeLocation::Autodiscover { allowed_hosts }, _) => {
+                let address = WebAddress::parse(&format!("https://{}/", mailbox.address.domain()))?;
+                (address, Some(WebLocation::Autodiscover { allowed_hosts: allowed_hosts.clone() }))
+            }
+            (ExchangeLocation::Fixed { incoming, .. }, Operation::Incoming) => {
+                (WebAddress::parse(incoming)?, None)
+            }
+            (ExchangeLocation::Fixed { outgoing, .. }, Operation::Outgoing | Operation::Act) => {
+                (WebAddress::parse(outgoing)?, None)
+            }
+        };
+        let credentials = login.credentials.clone();
+        let access = access(&credentials);
+        let authentication = login.authentication;
+        let timeout_seconds = exchange.timeout_seconds;
+        let endpoint = Endpoint { host, port, tls, authentication, credentials, timeout_seconds };
+        Some(Self {
+            trust: exchange.trust.as_ref(),
+            endpoint: Cow::Owned(endpoint),
+            protocol: Protocol::Ews,
+            service: Some(WebService { location: location.unwrap_or(WebLocation::Path(path)), access }),
+        })
+    }
+}
+
+fn access(credentials: &Credentials) -> Option<Access> {
+    match credentials {
+        Credentials::Profile { access, .. } | Credentials::WindowsIntegrated { access } => *access,
+        Credentials::Mailbox | Credentials::Anonymous | Credentials::Oauth2 { .. } => None,
+    }
+}
+
+impl<'a> Route<'a> {
+    /// `None`: this build has no connector for that operation on that kind of server.
+    pub fn find(engine: &Engine, reach: &'a Reach, operation: Operation) -> Option<Self> {
+        let Reach { mailbox, profile, ciphertexts: _ } = reach;
+        let way = Way::find(&profile.server, mailbox, operation)?;
         let connector = engine.remotes.connector(profile.server.kind())?;
-        Some(Self { reach, mailbox, profile, servers, endpoint, protocol, connector })
+        Some(Self { reach, mailbox, profile, way, connector })
     }
 
     /// What `classify` needs to judge a failure on this route.
@@ -108,27 +165,29 @@ impl<'a> Route<'a> {
         Setting {
             mailbox: &self.mailbox.name,
             profile: &self.profile.name,
-            credentials: &self.endpoint.credentials,
-            secret: match &self.endpoint.credentials {
+            credentials: &self.way.endpoint.credentials,
+            secret: match &self.way.endpoint.credentials {
                 Credentials::Mailbox => self.mailbox.credentials.as_ref().map(|own| &own.password),
                 Credentials::Profile { password, .. } => Some(password),
                 Credentials::Oauth2 { client_secret, .. } => Some(client_secret),
                 Credentials::WindowsIntegrated { .. } | Credentials::Anonymous => None,
             },
-            host: &self.endpoint.host,
-            port: self.endpoint.port_or_default(self.protocol),
+            host: &self.way.endpoint.host,
+            port: self.way.endpoint.port_or_default(self.way.protocol),
         }
     }
 
     /// Which inbox that is: kind, host, port, user and address. A changed password or TLS mode leads to the same one.
     pub fn inbox(&self) -> InboxId {
-        let port = self.endpoint.port_or_default(self.protocol).to_string();
-        let username = match &self.endpoint.credentials {
-            Credentials::Profile { username, .. } => username,
+        let port = self.way.endpoint.port_or_default(self.way.protocol).to_string();
+        let username = match &self.way.endpoint.credentials {
+            // Whoever reads a mailbox of Exchange for its owner sees the same items as anybody else.
+            Credentials::Profile { access: Some(_), .. } => "",
+            Credentials::Profile { username, access: None, .. } => username,
             Credentials::Mailbox => self.mailbox.credentials.as_ref().map_or("", |own| &own.username),
             Credentials::Anonymous | Credentials::WindowsIntegrated { .. } | Credentials::Oauth2 { .. } => "",
         };
-        let host = self.endpoint.host.to_lowercase();
+        let host = self.way.endpoint.host.to_lowercase();
         InboxId::of(&[self.profile.server.kind().key(), &host, &port, username, &self.mailbox.address.key()])
     }
 
@@ -143,8 +202,8 @@ impl<'a> Route<'a> {
             Sealed::Age(_) | Sealed::Bundle { .. } => None,
             Sealed::File(_) | Sealed::Env(_) => Some(unseal(engine, secret, Some(sealed)).await?),
         };
-        let endpoint = format!("{:?}", self.endpoint);
-        let trust = self.servers.trust.as_ref().map_or("", Name::as_str);
+        let endpoint = format!("{:?} {:?}", self.way.endpoint, self.way.service);
+        let trust = self.way.trust.map_or("", Name::as_str);
         let content = content.as_ref().map_or("", |value| value.expose().as_str());
         let inbox = self.inbox().0;
         let parts = [inbox.as_str(), &endpoint, trust, &digest, content].map(str::as_bytes);
@@ -158,14 +217,15 @@ impl<'a> Route<'a> {
             address: self.mailbox.address.clone(),
             profile: self.profile.name.clone(),
             kind: self.profile.server.kind(),
-            endpoint: self.endpoint.clone(),
-            trust: self.servers.trust.clone(),
+            endpoint: Endpoint::clone(&self.way.endpoint),
+            trust: self.way.trust.cloned(),
             login: self.login(engine).await?,
+            service: self.way.service.clone(),
         })
     }
 
     async fn login(&self, engine: &Engine) -> Result<Login, WorkError> {
-        match &self.endpoint.credentials {
+        match &self.way.endpoint.credentials {
             Credentials::Anonymous => Ok(Login::Anonymous),
             Credentials::Profile { username, password, access: _ } => Ok(Login::Password {
                 username: username.clone(),

@@ -248,6 +248,8 @@ fn listing_words(listing: &Listing, cursor: &Cursor) -> String {
     let count = listing.messages().len();
     match cursor {
         Cursor::Start => format!("{count} listed"),
-        Cursor::Imap { .. } | Cursor::Pop3 { .. } => format!("{count} listed since the last reading"),
+        Cursor::Imap { .. } | Cursor::Pop3 { .. } | Cursor::Exchange { .. } => {
+            format!("{count} listed since the last reading")
+        }
     }
 }

@@ -89,22 +89,14 @@ impl Incoming<'_> {
         let Entered { mut session, standing, listing, ticket } = self.entrance().enter().await?;
         let InboxStanding { cursor, removals } = standing;
         let were_due = !removals.is_empty();
-        if self.is_renumbered(&listing, &cursor) {
-            self.engine.tell(Event::Warned {
-                message: format!(
-                    "mailbox/{}: the server names its messages anew ({}); what is already recorded is recognised by its \
-                     content",
-                    self.mailbox,
-                    match listing {
-                        Listing::Imap { .. } => "UIDVALIDITY",
-                        Listing::Pop3 { .. } => "UIDL",
-                    }
-                ),
-            });
+        if let Some(reason) = self.begins_again(&listing, &cursor) {
+            let message =
+                format!("mailbox/{}: {reason}; what is already recorded is recognised", self.mailbox);
+            self.engine.tell(Event::Warned { message });
         }
         let absent = incoming::absent(removals, &listing);
         let headers = incoming::headers_first(&listing, &cursor, self.rules.from);
-        let dealt = Dealt::nothing(&listing, incoming::gone(&listing, &cursor));
+        let dealt = Dealt::nothing(&listing, incoming::gone(&listing, &cursor)).since(&cursor);
         let fresh = incoming::fresh(listing, &cursor);
         self.cycle.found = fresh.len() as u64;
         let dealt = dealt.expect(&fresh);
@@ -128,12 +120,13 @@ impl Incoming<'_> {
     }
 
     /// Where mail is removed after processing, ids that are all new are the usual case by POP3.
-    fn is_renumbered(&self, listing: &Listing, cursor: &Cursor) -> bool {
+    fn begins_again(&self, listing: &Listing, cursor: &Cursor) -> Option<&'static str> {
         let stays = match (listing, self.rules.delete_after) {
-            (Listing::Imap { .. }, _) | (Listing::Pop3 { .. }, Deletion::LeaveOnServer) => true,
+            (Listing::Imap { .. } | Listing::Exchange { .. }, _)
+            | (Listing::Pop3 { .. }, Deletion::LeaveOnServer) => true,
             (Listing::Pop3 { .. }, Deletion::AfterProcessing) => false,
         };
-        stays && incoming::is_renumbered(listing, cursor)
+        incoming::begins_again(listing, cursor).filter(|_| stays)
     }
 
     /// Fetches and records. Returns the session to go on with; `None`: there is none any more, and the next cycle goes on.

@@ -1,6 +1,6 @@
 //! How far a mailbox has been read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -14,6 +14,8 @@ pub enum RemoteId {
     Uidl(String),
     /// IMAP UID, within its UIDVALIDITY.
     Uid { validity: u32, uid: u32 },
+    /// The id of an item of Exchange: letters count, and a moved item gets another one.
+    Item(String),
 }
 
 impl std::fmt::Display for RemoteId {
@@ -21,6 +23,7 @@ impl std::fmt::Display for RemoteId {
         match self {
             Self::Uidl(uidl) => f.write_str(uidl),
             Self::Uid { validity, uid } => write!(f, "{validity}:{uid}"),
+            Self::Item(id) => f.write_str(id),
         }
     }
 }
@@ -50,6 +53,8 @@ pub enum Cursor {
     Imap { validity: u32, uid_last: u32, mark: Mark },
     /// These UIDLs have been dealt with, each with the size that the server announced for it, if that can be relied upon.
     Pop3 { seen: BTreeMap<String, Option<u64>> },
+    /// All changes up to a state that the server gave have been dealt with, and of those after it these items.
+    Exchange { state: SyncState, ahead: BTreeSet<String> },
 }
 
 /// What an inbox looked like when everything in it had been dealt with. Nothing in it: not known.
@@ -72,6 +77,10 @@ impl Mark {
     }
 }
 
+/// How far a folder of Exchange was read, in the server's own terms. `None`: not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SyncState(pub Option<String>);
+
 /// What one transaction adds to a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CursorAdvance {
@@ -79,6 +88,8 @@ pub enum CursorAdvance {
     Imap { validity: u32, uid_last: u32, mark: Mark },
     /// `seen`: UIDLs with the sizes announced for them.
     Pop3 { seen: Vec<(String, Option<u64>)>, gone: Vec<String> },
+    /// These items have been dealt with; and with them all up to a new state, if there is one.
+    Exchange { ahead: Vec<String>, state: Option<String> },
 }
 
 /// What a server says it holds.
@@ -88,6 +99,19 @@ pub enum Listing {
     Imap { validity: u32, messages: Vec<Listed>, extent: Extent },
     /// Every message of the mailbox, in the server's order.
     Pop3 { messages: Vec<Listed> },
+    /// Messages that came since the cursor's state, oldest first.
+    Exchange { messages: Vec<Listed>, gone: Vec<String>, state: String, shown: Shown },
+}
+
+/// What a listing of Exchange shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// What changed since the cursor.
+    Changes,
+    /// Everything, because there was no cursor.
+    Everything,
+    /// Everything, because the server did not know the cursor's state any more.
+    Again,
 }
 
 /// What an IMAP listing says of messages that it does not show.
@@ -102,7 +126,9 @@ pub struct Extent {
 impl Listing {
     pub fn messages(&self) -> &[Listed] {
         match self {
-            Self::Imap { messages, .. } | Self::Pop3 { messages } => messages,
+            Self::Imap { messages, .. } | Self::Pop3 { messages } | Self::Exchange { messages, .. } => {
+                messages
+            }
         }
     }
 }

@@ -117,6 +117,9 @@ pub enum Cause {
     TemporarilyRefused { said: String },
     #[error("the server refused: {said}")]
     Refused { said: String },
+    /// A code of Exchange Web Services, or `HTTP` with a status. What it means: `sync::exchange`.
+    #[error("the server refused: {code}: {said}")]
+    Exchange { code: String, said: String },
     #[error("the server closed the session: {said}")]
     ServerBye { said: String },
     /// Something that its protocol does not allow.
@@ -165,6 +168,7 @@ impl Cause {
             | Self::LoginRefused { said: words }
             | Self::TemporarilyRefused { said: words }
             | Self::Refused { said: words }
+            | Self::Exchange { code: _, said: words }
             | Self::TokenRefused { provider: _, said: words }
             | Self::ServerBye { said: words }
             | Self::Garbage { detail: words }

@@ -157,6 +157,31 @@ pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 /// RFC 7677 section 4: fewer would let whoever listens guess the password offline.
 pub const SCRAM_ITERATIONS_MIN: u32 = 4096;
 
+// --- Exchange ---
+/// An HTTP answer's status line and header fields.
+pub const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
+pub const HTTP_FIELDS_MAX: usize = 100;
+/// The body of an HTTP answer, in whatever framing.
+pub const HTTP_BODY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// An answer of Exchange without the messages that it carries.
+pub const EWS_DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const EWS_ELEMENTS_MAX: usize = 100_000;
+pub const EWS_DEPTH_MAX: usize = 64;
+pub const EWS_ATTRIBUTES_MAX: usize = 32;
+/// One envelope of a stream of notifications.
+pub const EWS_NOTIFICATION_BYTES_MAX: usize = 1024 * 1024;
+/// Room for a request beside the message in it.
+pub const EWS_REQUEST_BYTES_USUAL: usize = 2048;
+/// Changes of a folder that are asked for at once; the servers' own limit.
+pub const EWS_CHANGES_MAX: u32 = 512;
+/// A sync state. Those of large folders have some hundred kilobytes.
+pub const EWS_SYNC_STATE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The id of an item.
+pub const EWS_ITEM_ID_BYTES_MAX: usize = 2048;
+/// Messages, and what they say to be their octets, that are asked for at once.
+pub const EWS_GET_MESSAGES: usize = 64;
+pub const EWS_GET_BYTES: u64 = 1024 * 1024;
+
 // --- leases ---
 pub const LEASE_TTL: Duration = Duration::from_secs(60);
 /// How long a person may keep applies away.

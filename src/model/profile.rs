@@ -110,6 +110,8 @@ pub enum Protocol {
     Pop3,
     Imap,
     Smtp,
+    /// Exchange Web Services.
+    Ews,
 }
 
 impl Endpoint {
@@ -126,6 +128,8 @@ impl Endpoint {
             (Protocol::Smtp, TlsMode::Implicit) => 465,
             (Protocol::Smtp, TlsMode::Starttls) => 587,
             (Protocol::Smtp, TlsMode::None) => 25,
+            (Protocol::Ews, TlsMode::Implicit) => 443,
+            (Protocol::Ews, TlsMode::Starttls | TlsMode::None) => 80,
         }
     }
 }

@@ -38,6 +38,7 @@ pub fn trace() -> Trace {
 /// Anna's mailbox, with the password `geheim`.
 pub fn destination(host: &str, port: u16, tls: TlsMode, trust: Option<&str>) -> Destination {
     Destination {
+        service: None,
         mailbox: Name::parse("anna").unwrap(),
         address: Address::parse("anna@contoso.example").unwrap(),
         profile: Name::parse("provider").unwrap(),

@@ -39,6 +39,7 @@ impl Trace {
         Self { clock, steps: Vec::new(), findings: Some(Findings::default()) }
     }
 
+    /// For a trace of what comes later.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
     }

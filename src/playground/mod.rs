@@ -10,6 +10,7 @@
 mod calendar;
 mod certificate;
 pub mod corpus;
+mod exchange;
 mod fault;
 mod imap;
 mod listener;
@@ -30,11 +31,13 @@ use std::thread::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+pub use exchange::{Call, ExchangeDoor};
 pub use fault::{Fault, Faults, Times};
 use listener::{Door, Gate, Listener};
 pub use log::{Entry, Happening, Log};
 pub use options::{
-    Certificate, ClearLogins, Extensions, Options, Pop3Sessions, Protocol, Relay, Senders, TokenClient, User,
+    Certificate, ClearLogins, Extensions, Impersonation, Options, Pop3Sessions, Protocol, Relay, Senders,
+    TokenClient, User,
 };
 pub use state::{Held, State, Submission, Undeliverable};
 
@@ -46,6 +49,7 @@ struct World {
     faults: Faults,
     tls: TlsAcceptor,
     tokens: token::Tokens,
+    exchange: exchange::Exchange,
 }
 
 /// Running servers. Dropping it closes every connection and frees every port.
@@ -54,6 +58,7 @@ pub struct Playground {
     ca_pem: String,
     gates: Vec<Gate>,
     token_endpoint: SocketAddr,
+    exchange_at: SocketAddr,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -71,13 +76,14 @@ impl Playground {
             faults: Faults::default(),
             tls,
             tokens: token::Tokens::default(),
+            exchange: exchange::Exchange::default(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = CancellationToken::new();
         let (listeners, gates) = open(&runtime, &world)?;
-        let (tokens, token_endpoint) = {
+        let ((tokens, token_endpoint), (web, exchange_at)) = {
             let _entered = runtime.enter();
-            token::open(world.options.address)?
+            (token::open(world.options.address)?, exchange::open(world.options.address)?)
         };
         let thread = std::thread::Builder::new().name(String::from("playground")).spawn({
             let (world, stop) = (Arc::clone(&world), stop.clone());
@@ -86,10 +92,19 @@ impl Playground {
                     runtime.spawn(listener.run(Arc::clone(&world)));
                 }
                 runtime.spawn(token::serve(tokens, Arc::clone(&world)));
+                runtime.spawn(exchange::serve(web, Arc::clone(&world)));
                 runtime.block_on(stop.cancelled());
             }
         })?;
-        Ok(Self { world, ca_pem: issued.ca_pem, gates, token_endpoint, stop, thread: Some(thread) })
+        Ok(Self {
+            world,
+            ca_pem: issued.ca_pem,
+            gates,
+            token_endpoint,
+            exchange_at,
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// POP3 in the clear, with STLS.

@@ -33,6 +33,8 @@ pub struct Options {
     pub relay: Relay,
     pub senders: Senders,
     pub extensions: Extensions,
+    /// Who may work in the mailboxes of others over Exchange Web Services.
+    pub impersonation: Impersonation,
     /// Who gets access tokens. With any, there is a token endpoint, and OAUTHBEARER and XOAUTH2 are offered.
     pub token_clients: Vec<TokenClient>,
     /// The largest message SMTP and IMAP APPEND accept, in bytes.
@@ -53,6 +55,7 @@ impl Default for Options {
             relay: Relay::Authenticated,
             senders: Senders::Any,
             extensions: Extensions::Usual,
+            impersonation: Impersonation::Nobody,
             token_clients: Vec::new(),
             message_bytes_max: PLAYGROUND_MESSAGE_BYTES_MAX,
             clock: Arc::new(CountingClock::default()),
@@ -171,6 +174,20 @@ pub enum Extensions {
     Usual,
     /// Also CHUNKING (RFC 3030) and DSN (RFC 3461).
     ChunkingAndDsn,
+}
+
+/// Exchange's role `ApplicationImpersonation`, and full access for delegation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Impersonation {
+    Nobody,
+    /// The user of that name.
+    By(String),
+}
+
+impl Impersonation {
+    pub(super) fn of(username: &str) -> Self {
+        Self::By(username.to_owned())
+    }
 }
 
 struct CountingClock(AtomicI64);

@@ -79,7 +79,7 @@ pub(super) struct Inner {
 
 /// Names an account of this state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct AccountId(usize);
+pub(super) struct AccountId(pub(super) usize);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FolderName {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::World;
-use super::options::TokenClient;
+use super::options::{Options, TokenClient};
 use super::sasl::Credentials;
 use crate::model::limits::{PLAYGROUND_LINE_BYTES_MAX, PLAYGROUND_TOKENS_MAX};
 
@@ -51,6 +51,15 @@ impl Tokens {
     /// Makes every token worthless, as a provider does that withdraws them.
     pub(super) fn withdraw(&self) {
         self.lock().clear();
+    }
+}
+
+impl Tokens {
+    /// Whose token it is. `None`: nobody's.
+    pub(super) fn credentials_of(&self, options: &Options, token: &str) -> Option<Credentials> {
+        let good_for = self.lock().get(token)?.clone();
+        let user = options.users.iter().find(|user| user.username == good_for)?;
+        Some(super::sasl::credentials(&user.username, user.password.expose()))
     }
 }
 

@@ -4,6 +4,8 @@
 //! Everything a server sends is hostile: each line, count and size has a limit from `model::limits`.
 
 pub mod compose;
+pub mod ews;
+pub mod http;
 pub mod http_auth;
 pub mod imap;
 mod md5;

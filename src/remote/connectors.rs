@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::redact::Redacting;
 use super::token::{Tokens, WithTokens};
-use super::{Connector, Receive, Remotes, Submit, Trace, imap, pop3, smtp};
+use super::{Connector, Receive, Remotes, Submit, Trace, ews, imap, pop3, smtp};
 use crate::model::failure::RemoteError;
 use crate::model::profile::ServerKind;
 use crate::model::server::Destination;
@@ -26,18 +26,19 @@ impl Connectors {
 
     /// The kinds of server that there is a connector for.
     pub fn kinds() -> BTreeSet<ServerKind> {
-        BTreeSet::from([ServerKind::Pop3Smtp, ServerKind::ImapSmtp])
+        BTreeSet::from([ServerKind::Pop3Smtp, ServerKind::ImapSmtp, ServerKind::Exchange])
     }
 }
 
 impl Remotes for Connectors {
     fn connector(&self, kind: ServerKind) -> Option<Arc<dyn Connector>> {
-        let reads_by = match kind {
-            ServerKind::Pop3Smtp => ReadsBy::Pop3,
-            ServerKind::ImapSmtp => ReadsBy::Imap,
-            ServerKind::Exchange | ServerKind::ExchangeOnline => return None,
+        let network = self.network.clone();
+        let connector: Arc<dyn Connector> = match kind {
+            ServerKind::Pop3Smtp => Arc::new(MailServers { network, reads_by: ReadsBy::Pop3 }),
+            ServerKind::ImapSmtp => Arc::new(MailServers { network, reads_by: ReadsBy::Imap }),
+            ServerKind::Exchange => Arc::new(Exchange { network }),
+            ServerKind::ExchangeOnline => return None,
         };
-        let connector: Arc<dyn Connector> = Arc::new(MailServers { network: self.network.clone(), reads_by });
         Some(Arc::new(WithTokens {
             inner: Arc::new(Redacting(connector)),
             network: self.network.clone(),
@@ -77,5 +78,29 @@ impl Connector for MailServers {
         trace: &mut Trace,
     ) -> Result<Box<dyn Submit>, RemoteError> {
         smtp::open(&self.network, destination, trace).await
+    }
+}
+
+/// An Exchange server, for both directions.
+struct Exchange {
+    network: Network,
+}
+
+#[async_trait]
+impl Connector for Exchange {
+    async fn receive(
+        &self,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Receive>, RemoteError> {
+        ews::open(&self.network, destination, trace).await
+    }
+
+    async fn submit(
+        &self,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Submit>, RemoteError> {
+        ews::open_outgoing(&self.network, destination, trace).await
     }
 }

@@ -317,7 +317,7 @@ fn first_uid(cursor: &Cursor, opened: &Opened) -> Option<u32> {
             let first = uid_last.checked_add(1)?;
             opened.uid_next.is_none_or(|next| next > first).then_some(first)
         }
-        Cursor::Imap { .. } | Cursor::Start | Cursor::Pop3 { .. } => Some(1),
+        Cursor::Imap { .. } | Cursor::Start | Cursor::Pop3 { .. } | Cursor::Exchange { .. } => Some(1),
     }
 }
 
@@ -325,7 +325,7 @@ fn first_uid(cursor: &Cursor, opened: &Opened) -> Option<u32> {
 fn uid_of(id: &RemoteId, validity_now: u32) -> Option<u32> {
     match id {
         RemoteId::Uid { validity, uid } if *validity == validity_now => Some(*uid),
-        RemoteId::Uid { .. } | RemoteId::Uidl(_) => None,
+        RemoteId::Uid { .. } | RemoteId::Uidl(_) | RemoteId::Item(_) => None,
     }
 }
 

@@ -92,5 +92,6 @@ fn service_of(protocol: Protocol) -> &'static str {
         Protocol::Pop3 => "pop",
         Protocol::Imap => "imap",
         Protocol::Smtp => "smtp",
+        Protocol::Ews => "HTTP",
     }
 }

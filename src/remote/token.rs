@@ -150,6 +150,7 @@ impl Lent {
             kind: there.kind,
             endpoint: Endpoint { authentication, ..there.endpoint.clone() },
             trust: there.trust.clone(),
+            service: there.service.clone(),
             login: Login::Password {
                 username: username.to_owned(),
                 password: Secret::new(self.token.expose().clone()),

@@ -29,6 +29,7 @@ mod revision;
 mod runs;
 mod secrets;
 mod spool;
+mod sync_states;
 mod upkeep;
 mod versions;
 mod writer;

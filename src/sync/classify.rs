@@ -5,8 +5,8 @@
 mod kerberos;
 mod tokens;
 
-use super::known;
 use super::patience::{self, Breadth};
+use super::{exchange, known};
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
 use crate::model::profile::Credentials;
@@ -70,6 +70,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
         }
         Cause::Refused { .. } => refused(error.step),
+        Cause::Exchange { code, .. } => exchange::class(code).unwrap_or_else(|| refused(error.step)),
         Cause::ServerBye { .. } => asked_for_patience(error, "server-closed", Profile),
         Cause::Garbage { .. } => ("garbage", Transient, Profile),
         Cause::LimitExceeded { .. } => ("limit-exceeded", Transient, Mailbox),
@@ -181,6 +182,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::TemporarilyRefused { .. } => {
             said("the server asks for patience", "nothing to do: it is tried again by itself")
         }
+        Cause::Exchange { code, .. } => exchange::words(code).unwrap_or_else(|| refused_words(mailbox)),
         Cause::Refused { .. } => refused_words(mailbox),
         Cause::Garbage { .. } | Cause::LimitExceeded { .. } => outside_protocol(setting),
         Cause::NotReceivedBack { .. } => not_back(mailbox),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::cursor::{CursorAdvance, Extent, Listed, Listing, Mark, RemoteId};
+use crate::model::cursor::{Cursor, CursorAdvance, Extent, Listed, Listing, Mark, RemoteId, SyncState};
 
 /// Which of the fresh messages of a listing have been dealt with.
 #[derive(Debug)]
@@ -32,6 +32,14 @@ pub enum Dealt {
         /// To be forgotten with the next advance.
         gone: Vec<String>,
     },
+    Exchange {
+        /// Fresh messages that have not been dealt with.
+        open: usize,
+        /// Dealt with, and not yet in the cursor.
+        ahead: Vec<String>,
+        /// The listing's; it becomes the cursor's once all messages have been dealt with. `None`: it is so already.
+        state: Option<String>,
+    },
 }
 
 impl Dealt {
@@ -48,7 +56,22 @@ impl Dealt {
                 extent_told: Extent::default(),
             },
             Listing::Pop3 { .. } => Self::Pop3 { open: 0, sizes: Vec::new(), seen: Vec::new(), gone },
+            Listing::Exchange { state, .. } => {
+                Self::Exchange { open: 0, ahead: Vec::new(), state: Some(state.clone()) }
+            }
         }
+    }
+
+    /// The cursor that the listing was made from: when it is where the listing ends, there is nothing to tell.
+    pub fn since(mut self, cursor: &Cursor) -> Self {
+        if let (Self::Exchange { state, .. }, Cursor::Exchange { state: SyncState(known), ahead }) =
+            (&mut self, cursor)
+            && ahead.is_empty()
+            && state == known
+        {
+            *state = None;
+        }
+        self
     }
 
     /// Before any is noted: these are all of the fresh messages.
@@ -64,6 +87,7 @@ impl Dealt {
                     .extend(fresh.iter().filter_map(|message| Some((key(uidl(&message.id)?), message.size))));
                 sizes.sort_unstable();
             }
+            Self::Exchange { open, .. } => *open = fresh.len(),
         }
         self
     }
@@ -84,6 +108,10 @@ impl Dealt {
                     (uidl.to_owned(), at.ok().and_then(|at| sizes.get(at)?.1))
                 }));
             }
+            Self::Exchange { open, ahead, .. } => {
+                *open = open.saturating_sub(1);
+                ahead.extend(item(id));
+            }
         }
     }
 
@@ -94,6 +122,7 @@ impl Dealt {
                 front > told || (*front == uids.len() && extent != extent_told)
             }
             Self::Pop3 { seen, gone, .. } => !(seen.is_empty() && gone.is_empty()),
+            Self::Exchange { open, ahead, state } => !ahead.is_empty() || (*open == 0 && state.is_some()),
         }
     }
 
@@ -115,6 +144,10 @@ impl Dealt {
             Self::Pop3 { seen, gone, .. } => {
                 CursorAdvance::Pop3 { seen: std::mem::take(seen), gone: std::mem::take(gone) }
             }
+            Self::Exchange { open, ahead, state } => CursorAdvance::Exchange {
+                ahead: std::mem::take(ahead),
+                state: if *open == 0 { state.take() } else { None },
+            },
         }
     }
 
@@ -122,7 +155,7 @@ impl Dealt {
     pub fn left(&self) -> usize {
         match self {
             Self::Imap { uids, front, ahead, .. } => uids.len() - front - ahead.len(),
-            Self::Pop3 { open, .. } => *open,
+            Self::Pop3 { open, .. } | Self::Exchange { open, .. } => *open,
         }
     }
 }
@@ -130,14 +163,21 @@ impl Dealt {
 fn uid(id: &RemoteId) -> Option<u32> {
     match id {
         RemoteId::Uid { uid, .. } => Some(*uid),
-        RemoteId::Uidl(_) => None,
+        RemoteId::Uidl(_) | RemoteId::Item(_) => None,
     }
 }
 
 fn uidl(id: &RemoteId) -> Option<&str> {
     match id {
         RemoteId::Uidl(uidl) => Some(uidl),
-        RemoteId::Uid { .. } => None,
+        RemoteId::Uid { .. } | RemoteId::Item(_) => None,
+    }
+}
+
+fn item(id: &RemoteId) -> Option<String> {
+    match id {
+        RemoteId::Item(item) => Some(item.clone()),
+        RemoteId::Uid { .. } | RemoteId::Uidl(_) => None,
     }
 }
 
@@ -151,6 +191,7 @@ fn key(uidl: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::cursor::Shown;
 
     fn id(uid: u32) -> RemoteId {
         RemoteId::Uid { validity: 7, uid }
@@ -172,7 +213,7 @@ mod tests {
     fn uid_last(dealt: &mut Dealt) -> u32 {
         match dealt.advance() {
             CursorAdvance::Imap { uid_last, .. } => uid_last,
-            CursorAdvance::Pop3 { .. } => panic!(),
+            CursorAdvance::Pop3 { .. } | CursorAdvance::Exchange { .. } => panic!(),
         }
     }
 
@@ -220,5 +261,34 @@ mod tests {
         assert!(empty.has_news(), "a listing that shows nothing spares the next one");
         assert_eq!(empty.advance(), at(9, mark));
         assert!(!empty.has_news() && !of(&[], Extent::default()).has_news());
+    }
+
+    #[test]
+    fn a_sync_state_is_taken_over_only_when_all_before_it_has_been_dealt_with() {
+        let ids = ["a", "b"].map(|id| RemoteId::Item(id.to_owned()));
+        let messages: Vec<Listed> = ids.iter().cloned().map(listed).collect();
+        let listing = Listing::Exchange {
+            messages: messages.clone(),
+            gone: vec![],
+            state: "s2".to_owned(),
+            shown: Shown::Changes,
+        };
+        let mut dealt = Dealt::nothing(&listing, vec![]).expect(&messages);
+        assert!(!dealt.has_news());
+        let advance = |ahead: &str, state: Option<&str>| CursorAdvance::Exchange {
+            ahead: vec![ahead.to_owned()],
+            state: state.map(str::to_owned),
+        };
+        dealt.note(&ids[1]);
+        assert_eq!((dealt.advance(), dealt.left()), (advance("b", None), 1));
+        dealt.note(&ids[0]);
+        assert_eq!((dealt.advance(), dealt.has_news()), (advance("a", Some("s2")), false));
+
+        let at_end = Cursor::Exchange { state: SyncState(Some("s2".to_owned())), ahead: BTreeSet::new() };
+        assert!(
+            !Dealt::nothing(&listing, vec![]).since(&at_end).has_news(),
+            "an idle reading writes nothing"
+        );
+        assert!(Dealt::nothing(&listing, vec![]).since(&Cursor::Start).has_news());
     }
 }

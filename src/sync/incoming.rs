@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::message;
-use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, RemoteId};
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, RemoteId, Shown};
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
 use crate::model::mailbox::Accept;
@@ -25,9 +25,16 @@ pub fn fresh(listing: Listing, cursor: &Cursor) -> Vec<Listed> {
             messages.retain(|message| !is_seen(message, seen));
             messages
         }
+        (Listing::Exchange { mut messages, .. }, Cursor::Exchange { ahead, .. }) => {
+            messages.retain(|message| !item(message).is_some_and(|id| ahead.contains(id)));
+            messages
+        }
         // Never read, or the server numbers anew: everything is looked at again; octets that are already recorded are
         // recognised by their hash.
-        (Listing::Imap { messages, .. } | Listing::Pop3 { messages }, _) => messages,
+        (
+            Listing::Imap { messages, .. } | Listing::Pop3 { messages } | Listing::Exchange { messages, .. },
+            _,
+        ) => messages,
     }
 }
 
@@ -50,7 +57,12 @@ pub fn absent(due: Vec<RemoteId>, listing: &Listing) -> Vec<RemoteId> {
             due.into_iter().filter(|id| !is_named(id)).collect()
         }
         Listing::Pop3 { .. } if is_silent(listing) => Vec::new(),
-        Listing::Pop3 { messages } => {
+        Listing::Exchange { gone, shown: Shown::Changes, .. } => {
+            let is_gone = |id: &RemoteId| matches!(id, RemoteId::Item(item) if gone.contains(item));
+            due.into_iter().filter(is_gone).collect()
+        }
+        Listing::Pop3 { messages }
+        | Listing::Exchange { messages, shown: Shown::Everything | Shown::Again, .. } => {
             let mut absent: BTreeSet<RemoteId> = due.into_iter().collect();
             for message in messages {
                 absent.remove(&message.id);
@@ -63,33 +75,45 @@ pub fn absent(due: Vec<RemoteId>, listing: &Listing) -> Vec<RemoteId> {
 fn uid(message: &Listed) -> u32 {
     match &message.id {
         RemoteId::Uid { uid, .. } => *uid,
-        RemoteId::Uidl(_) => 0,
+        RemoteId::Uidl(_) | RemoteId::Item(_) => 0,
     }
 }
 
 fn uidl(message: &Listed) -> Option<&str> {
     match &message.id {
         RemoteId::Uidl(uidl) => Some(uidl),
-        RemoteId::Uid { .. } => None,
+        RemoteId::Uid { .. } | RemoteId::Item(_) => None,
+    }
+}
+
+fn item(message: &Listed) -> Option<&str> {
+    match &message.id {
+        RemoteId::Item(item) => Some(item),
+        RemoteId::Uid { .. } | RemoteId::Uidl(_) => None,
     }
 }
 
 /// With so many messages in a POP3 cursor, none of which is listed any more while others are, the ids are taken to be new ones.
 const RENUMBERED_FROM: usize = 10;
 
-/// Whether the server names its messages anew: another UIDVALIDITY, or not one UIDL that is known, which a move to another
-/// server brings about.
-pub fn is_renumbered(listing: &Listing, cursor: &Cursor) -> bool {
+/// Why the server has to be read from the beginning again although it was read before. `None`: it goes on. Another UIDVALIDITY,
+/// or not one UIDL that is known, which a move to another server brings about, or a forgotten state of Exchange.
+pub fn begins_again(listing: &Listing, cursor: &Cursor) -> Option<&'static str> {
     match (listing, cursor) {
-        (Listing::Imap { validity, .. }, Cursor::Imap { validity: known, .. }) => validity != known,
-        (Listing::Pop3 { messages }, Cursor::Pop3 { seen }) if seen.len() >= RENUMBERED_FROM => {
-            messages.len() >= RENUMBERED_FROM
-                && !messages.iter().filter_map(uidl).any(|id| seen.contains_key(id))
+        (Listing::Imap { validity, .. }, Cursor::Imap { validity: known, .. }) if validity != known => {
+            Some("the server names its messages anew (UIDVALIDITY)")
         }
-        (
-            Listing::Imap { .. } | Listing::Pop3 { .. },
-            Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. },
-        ) => false,
+        (Listing::Pop3 { messages }, Cursor::Pop3 { seen })
+            if seen.len() >= RENUMBERED_FROM
+                && messages.len() >= RENUMBERED_FROM
+                && !messages.iter().filter_map(uidl).any(|id| seen.contains_key(id)) =>
+        {
+            Some("the server names its messages anew (UIDL)")
+        }
+        (Listing::Exchange { shown: Shown::Again, .. }, _) => {
+            Some("the server does not know any more how far it was read (its sync state)")
+        }
+        (Listing::Imap { .. } | Listing::Pop3 { .. } | Listing::Exchange { .. }, _) => None,
     }
 }
 
@@ -101,10 +125,7 @@ pub fn gone(listing: &Listing, cursor: &Cursor) -> Vec<String> {
             let listed: BTreeSet<&str> = messages.iter().filter_map(uidl).collect();
             seen.keys().filter(|id| !listed.contains(id.as_str())).cloned().collect()
         }
-        (
-            Listing::Imap { .. } | Listing::Pop3 { .. },
-            Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. },
-        ) => Vec::new(),
+        (Listing::Imap { .. } | Listing::Pop3 { .. } | Listing::Exchange { .. }, _) => Vec::new(),
     }
 }
 
@@ -112,7 +133,7 @@ pub fn gone(listing: &Listing, cursor: &Cursor) -> Vec<String> {
 fn is_silent(listing: &Listing) -> bool {
     match listing {
         Listing::Pop3 { messages } => messages.is_empty(),
-        Listing::Imap { .. } => false,
+        Listing::Imap { .. } | Listing::Exchange { .. } => false,
     }
 }
 
@@ -303,15 +324,13 @@ pub enum Headers {
     WithTheRest,
 }
 
-/// POP3 only, because IMAP lists the date, and only while a mailbox is read for the first time.
+/// POP3 only, because the others list the date, and only while a mailbox is read for the first time.
 pub fn headers_first(listing: &Listing, cursor: &Cursor, from: Option<Timestamp>) -> Headers {
     match (listing, cursor, from) {
         (Listing::Pop3 { .. }, Cursor::Start, Some(_)) => Headers::First,
-        (
-            Listing::Pop3 { .. } | Listing::Imap { .. },
-            Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. },
-            _,
-        ) => Headers::WithTheRest,
+        (Listing::Pop3 { .. } | Listing::Imap { .. } | Listing::Exchange { .. }, _, _) => {
+            Headers::WithTheRest
+        }
     }
 }
 
@@ -376,7 +395,8 @@ mod tests {
     fn a_new_uidvalidity_makes_everything_fresh_again() {
         let cursor = Cursor::Imap { validity: 7, uid_last: 100, mark: Mark::default() };
         assert_eq!(fresh(imap(8, &[1, 2]), &cursor).len(), 2);
-        assert!(is_renumbered(&imap(8, &[]), &cursor));
+        assert!(begins_again(&imap(8, &[]), &cursor).is_some_and(|words| words.contains("UIDVALIDITY")));
+        assert_eq!(begins_again(&imap(7, &[]), &cursor), None);
     }
 
     #[test]
@@ -395,9 +415,10 @@ mod tests {
         let ids = |letter: &str| (0..12).map(|at| format!("{letter}{at}")).collect::<Vec<_>>();
         let listing = |ids: &[String]| pop3(&ids.iter().map(String::as_str).collect::<Vec<_>>());
         let cursor = seen(&ids("a").iter().map(String::as_str).collect::<Vec<_>>());
-        assert!(is_renumbered(&listing(&ids("b")), &cursor));
-        assert!(!is_renumbered(&listing(&ids("a")), &cursor) && !is_renumbered(&pop3(&["b1"]), &cursor));
-        assert!(!is_renumbered(&listing(&ids("b")), &seen(&["a1"])), "few say nothing");
+        assert!(begins_again(&listing(&ids("b")), &cursor).is_some());
+        assert_eq!(begins_again(&listing(&ids("a")), &cursor), None);
+        assert_eq!(begins_again(&pop3(&["b1"]), &cursor), None);
+        assert_eq!(begins_again(&listing(&ids("b")), &seen(&["a1"])), None, "few say nothing");
     }
 
     #[test]

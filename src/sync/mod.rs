@@ -5,6 +5,7 @@ pub mod canary;
 pub mod classify;
 pub mod dealt;
 pub mod doctor;
+pub mod exchange;
 pub mod incoming;
 pub mod known;
 pub mod message;

@@ -6,6 +6,8 @@
 mod cli;
 #[cfg(feature = "demo")]
 mod engine;
+#[cfg(feature = "demo")]
+mod exchange;
 mod fuzz;
 mod manifest;
 #[cfg(feature = "demo")]

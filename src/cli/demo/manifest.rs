@@ -17,6 +17,7 @@ pub fn manifest(playground: &Playground, recipient: &str) -> String {
         ("@smtp@", playground.smtp().port()),
         ("@pop3@", playground.pop3().port()),
         ("@smtps@", playground.smtps().port()),
+        ("@exchange@", playground.exchange().address().port()),
     ];
     let template = include_str!("mailplumb.yaml");
     // The template's own first line is for its readers.

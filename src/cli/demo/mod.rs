@@ -13,27 +13,35 @@ use super::{Global, output};
 use stage::Stage;
 
 /// Messages that wait in each mailbox when the demo begins.
-const SEEDED: [(&str, usize); 3] = [("anna", 180), ("ben", 90), ("support", 60)];
+const SEEDED: [(&str, usize); 4] = [("anna", 180), ("ben", 90), ("support", 60), ("chief", 40)];
 
 /// Show everything at work, on mail servers inside this process
 ///
-/// Starts POP3, IMAP and SMTP servers with TLS on loopback and fills their mailboxes with mail, broken mail among it; writes a
+/// Starts POP3, IMAP, SMTP and Exchange servers with TLS on loopback and fills their mailboxes with mail, broken mail among it; writes a
 /// manifest with encrypted passwords into a temporary folder; then goes the whole way: validate, plan, apply, test and enable,
 /// sync, send. Each command is shown as one would type it. Nothing outside of this machine is contacted.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mailplumb demo\n  mailplumb demo --stay   # keep the servers and the folder, to try for yourself"
+    after_help = "Examples:\n  mailplumb demo\n  mailplumb demo --exchange   # what Exchange does beyond it\n  mailplumb demo --stay   # keep the servers and the folder, to try for yourself"
 )]
 pub struct Demo {
     /// Keep the servers running and the folder in place until Ctrl-C
     #[arg(long)]
     stay: bool,
+    /// Show also how Exchange is read again after it forgot how far it had been read
+    #[arg(long)]
+    exchange: bool,
 }
 
 impl Demo {
     pub fn run(self, _global: &Global) -> Outcome {
         let stage = Stage::build(&SEEDED)?;
         play(&stage)?;
+        if self.exchange {
+            play_exchange(&stage)?;
+        }
+        stage.say("And the state of everything:")?;
+        stage.command(&["status"], DONE)?;
         if self.stay {
             stage.invite_to_stay()?;
             let stopping = tokio_util::sync::CancellationToken::new();
@@ -52,9 +60,7 @@ impl Demo {
 /// The story. Each chapter checks what it claims.
 fn play(stage: &Stage) -> Result<(), Failure> {
     let seeded: usize = SEEDED.iter().map(|(_, count)| count).sum();
-    stage.say(
-        "Three mailboxes wait on loopback mail servers, and one on an Exchange server that is only declared.",
-    )?;
+    stage.say("Four mailboxes wait on loopback servers: IMAP, POP3 twice, and Exchange.")?;
     stage.show_setting()?;
     stage.say("Is the manifest right? This needs no key and no network.")?;
     stage.command(&["validate"], DONE)?;
@@ -88,9 +94,31 @@ fn play(stage: &Stage) -> Result<(), Failure> {
     stage.command(&["sync", "anna"], DONE)?;
     stage.expect_records(seeded + 1)?;
     stage.command(&["outbox", "list"], DONE)?;
-    stage.command(&["messages", "--mailbox", "anna", "--limit", "5"], DONE)?;
-    stage.say("And the state of everything:")?;
-    stage.command(&["status"], DONE)
+    stage.command(&["messages", "--mailbox", "anna", "--limit", "5"], DONE)
+}
+
+/// Exchange loses what it knew of the reader, as after a restore from a backup; nothing is recorded twice.
+fn play_exchange(stage: &Stage) -> Result<(), Failure> {
+    let seeded: usize = SEEDED.iter().map(|(_, count)| count).sum();
+    stage.say("Exchange sends, too; the copy lies in Sent Items.")?;
+    let send = [
+        "outbox",
+        "add",
+        "--mailbox",
+        "chief",
+        "--to",
+        "ben@demo.example",
+        "--subject",
+        "Lunch",
+        "--text",
+        "At noon?",
+    ];
+    stage.command(&send, DONE)?;
+    stage.command(&["sync", "chief"], DONE)?;
+    stage.say("Now its server forgets how far it was read. Everything is looked at again, and nothing is recorded twice.")?;
+    stage.forget_sync_states();
+    stage.command(&["sync", "chief"], DONE)?;
+    stage.expect_records(seeded + 1)
 }
 
 fn say_what_next() -> Result<(), Failure> {

@@ -11,13 +11,16 @@ use crate::cli::exit::Failure;
 use crate::cli::output::{self, FAINT, GOOD};
 use crate::cli::secrets::write_identity;
 use crate::engine::clock::SystemClock;
-use crate::playground::{Options, Playground, User};
+use crate::playground::{Impersonation, Options, Playground, User};
 
 /// Where the demo takes place. The folder is removed when it is dropped.
 pub struct Stage {
     folder: PathBuf,
-    _playground: Playground,
+    playground: Playground,
 }
+
+/// Works in the mailboxes of Exchange for their owners.
+const SERVICE: &str = "DEMO\\svc-sync";
 
 impl Drop for Stage {
     fn drop(&mut self) {
@@ -36,9 +39,12 @@ impl Stage {
             let address = format!("{name}@{DOMAIN}");
             User::new(&address, &address, &passwords[*name])
         };
+        let mut users: Vec<User> = seeded.iter().map(user).collect();
+        users.push(User::new(&format!("svc-sync@{DOMAIN}"), SERVICE, &passwords["exchange"]));
         let options = Options {
             host_names: vec![format!("mail.{DOMAIN}")],
-            users: seeded.iter().map(user).collect(),
+            users,
+            impersonation: Impersonation::By(SERVICE.to_owned()),
             clock: Arc::new(SystemClock::new()),
             ..Options::default()
         };
@@ -54,9 +60,9 @@ impl Stage {
             .mode(0o700)
             .create(&folder)
             .map_err(|error| Failure::new(format!("`{}` cannot be made", folder.display())).cause(error))?;
-        let stage = Self { folder, _playground: playground };
+        let stage = Self { folder, playground };
         let recipient = write_identity(&stage.folder.join("age.key"))?;
-        let playground = &stage._playground;
+        let playground = &stage.playground;
         stage.write("mail/mailplumb.yaml", &manifest::manifest(playground, &recipient))?;
         stage.write("mail/secrets.yaml", &manifest::secrets(&passwords, &recipient)?)?;
         stage.write("host.yaml", &manifest::host_file(playground))?;
@@ -101,6 +107,11 @@ impl Stage {
                 Err(Failure::new(format!("`mailplumb {typed}` ended with {code:?}, expected {expected}")))
             }
         }
+    }
+
+    /// Exchange does not know any more how far it was read.
+    pub fn forget_sync_states(&self) {
+        self.playground.exchange().forget_sync_states();
     }
 
     /// Insists on the number of records.

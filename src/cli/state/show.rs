@@ -97,13 +97,13 @@ struct OperationShown {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CursorView {
-    /// `imap` or `pop3`
+    /// `imap`, `pop3` or `exchange`
     pub kind: &'static str,
     /// IMAP only.
     pub uid_validity: Option<u32>,
     /// IMAP only: all messages up to this one have been dealt with.
     pub uid_last: Option<u32>,
-    /// POP3 only: how many messages that were dealt with the server still lists.
+    /// POP3: how many messages that were dealt with the server still lists. Exchange: how many beyond its last sync state.
     pub seen: Option<usize>,
 }
 
@@ -120,6 +120,9 @@ impl CursorView {
             }),
             Cursor::Pop3 { seen } => {
                 Some(Self { kind: "pop3", uid_validity: None, uid_last: None, seen: Some(seen.len()) })
+            }
+            Cursor::Exchange { ahead, state: _ } => {
+                Some(Self { kind: "exchange", uid_validity: None, uid_last: None, seen: Some(ahead.len()) })
             }
         }
     }

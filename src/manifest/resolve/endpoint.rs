@@ -226,7 +226,9 @@ impl Endpoints<'_, '_, '_> {
             (Credentials::Anonymous, Protocol::Pop3 | Protocol::Imap) => {
                 Draft::error(codes::ANONYMOUS, written.place, "incoming mail cannot be read anonymously")
             }
-            (_, Protocol::Pop3 | Protocol::Imap | Protocol::Smtp) => return Some(credentials),
+            (_, Protocol::Pop3 | Protocol::Imap | Protocol::Smtp | Protocol::Ews) => {
+                return Some(credentials);
+            }
         };
         self.report.add(draft);
         Some(credentials)

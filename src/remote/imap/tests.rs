@@ -34,6 +34,7 @@ const HOST: &str = "mail.contoso.example";
 
 fn destination(tls: TlsMode) -> Destination {
     Destination {
+        service: None,
         mailbox: Name::parse("anna").unwrap(),
         address: Address::parse("anna@contoso.example").unwrap(),
         profile: Name::parse("provider").unwrap(),

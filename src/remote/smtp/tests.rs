@@ -37,6 +37,7 @@ pub(super) fn address(text: &str) -> Address {
 
 fn destination(at: SocketAddr, tls: TlsMode, login: Login) -> Destination {
     Destination {
+        service: None,
         mailbox: Name::parse("anna").unwrap(),
         address: address("anna@a.example"),
         profile: Name::parse("provider").unwrap(),

@@ -260,6 +260,7 @@ impl Connector for Gate {
 
 fn there(client: TokenClient) -> Destination {
     Destination {
+        service: None,
         mailbox: Name::parse("anna").unwrap(),
         address: Address::parse("anna@a.example").unwrap(),
         profile: Name::parse("provider").unwrap(),

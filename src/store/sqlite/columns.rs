@@ -45,17 +45,21 @@ pub(super) fn parse_name(text: &str) -> Result<Name, StoreError> {
     Name::parse(text).map_err(|error| damaged("a name", &error))
 }
 
-/// `uid:<validity>:<uid>` or `uidl:<uidl>`.
+/// `uid:<validity>:<uid>`, `uidl:<uidl>` or `item:<id>`.
 pub(super) fn remote_text(remote: &RemoteId) -> String {
     match remote {
         RemoteId::Uidl(uidl) => format!("uidl:{uidl}"),
         RemoteId::Uid { validity, uid } => format!("uid:{validity}:{uid}"),
+        RemoteId::Item(id) => format!("item:{id}"),
     }
 }
 
 pub(super) fn parse_remote(text: &str) -> Result<RemoteId, StoreError> {
     if let Some(uidl) = text.strip_prefix("uidl:") {
         return Ok(RemoteId::Uidl(uidl.to_owned()));
+    }
+    if let Some(id) = text.strip_prefix("item:") {
+        return Ok(RemoteId::Item(id.to_owned()));
     }
     let parsed =
         text.strip_prefix("uid:").and_then(|rest| rest.split_once(':')).and_then(|(validity, uid)| {
@@ -103,8 +107,9 @@ mod tests {
 
     #[test]
     fn a_remote_id_reads_back_as_it_was_written() {
-        for remote in [RemoteId::Uidl("a:b uid:1:2".to_owned()), RemoteId::Uid { validity: u32::MAX, uid: 1 }]
-        {
+        let item = RemoteId::Item("AAMkAD=uidl:".to_owned());
+        let uid = RemoteId::Uid { validity: u32::MAX, uid: 1 };
+        for remote in [RemoteId::Uidl("a:b uid:1:2".to_owned()), uid, item] {
             assert_eq!(parse_remote(&remote_text(&remote)).unwrap(), remote);
         }
         assert!(matches!(parse_remote("uid:1:x"), Err(StoreError::Damaged(_))));

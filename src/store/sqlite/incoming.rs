@@ -9,6 +9,7 @@ use super::columns::{count, damaged, mailbox_id, micros, parse_remote, remote_te
 use super::lease;
 use super::pieces::Source;
 use super::spool::SpoolFiles;
+use super::sync_states;
 use super::writer::Work;
 use crate::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, RemoteId};
 use crate::model::lease::Lease;
@@ -50,7 +51,9 @@ pub(super) fn cursor(db: &Connection, mailbox: &Name) -> Result<Cursor, StoreErr
     let sql = "SELECT kind, validity, uid_last, uid_next, modseq FROM cursors WHERE mailbox = ?1";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([id])?;
-    let Some(row) = rows.next()? else { return Ok(Cursor::Start) };
+    let Some(row) = rows.next()? else {
+        return Ok(sync_states::cursor(db, id)?.unwrap_or(Cursor::Start));
+    };
     let kind: String = row.get(0)?;
     match (row.get::<_, Option<u32>>(1)?, row.get::<_, Option<u32>>(2)?) {
         (Some(validity), Some(uid_last)) => {
@@ -76,7 +79,7 @@ fn seen(db: &Connection, id: i64) -> Result<BTreeMap<String, Option<u64>>, Store
 pub(super) fn forget_cursor(db: &Connection, id: i64) -> Result<(), StoreError> {
     db.prepare_cached("DELETE FROM cursors WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("DELETE FROM seen WHERE mailbox = ?1")?.execute([id])?;
-    Ok(())
+    sync_states::forget(db, id)
 }
 
 pub(super) fn forget_deletions(db: &Connection, id: i64) -> Result<(), StoreError> {
@@ -116,6 +119,14 @@ fn record_one(
     (message, spooled): (&NewRecord, &SpoolFiles),
 ) -> Result<Kept, StoreError> {
     let remote = remote_text(&message.remote);
+    // Exchange makes the octets anew each time that they are asked for, and never gives an id twice: the id says it first.
+    let by_item = match message.remote {
+        RemoteId::Item(_) => find_by_remote(work.db, id, &remote)?,
+        RemoteId::Uid { .. } | RemoteId::Uidl(_) => None,
+    };
+    if by_item.is_some() {
+        return Ok(Kept::Known);
+    }
     let known = match put(work, message, spooled)? {
         // Nobody has a message with these octets.
         Some(Put::New) => None,
@@ -161,7 +172,7 @@ fn distrust_size(db: &Connection, id: i64, remote: &RemoteId) -> Result<(), Stor
             db.prepare_cached(sql)?.execute(params![id, uidl])?;
             Ok(())
         }
-        RemoteId::Uid { .. } => Ok(()),
+        RemoteId::Uid { .. } | RemoteId::Item(_) => Ok(()),
     }
 }
 
@@ -222,6 +233,7 @@ fn advance(db: &Connection, id: i64, advance: &CursorAdvance) -> Result<(), Stor
             advance_imap(db, id, (*validity, *uid_last), *mark)
         }
         CursorAdvance::Pop3 { seen, gone } => advance_pop3(db, id, seen, gone),
+        CursorAdvance::Exchange { ahead, state } => sync_states::advance(db, id, ahead, state.as_deref()),
     }
 }
 

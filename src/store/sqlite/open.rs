@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0012_approvals.sql"),
     include_str!("../../../schema/sql/sqlite/0013_bulk.sql"),
     include_str!("../../../schema/sql/sqlite/0015_marks_and_pieces.sql"),
+    include_str!("../../../schema/sql/sqlite/0016_exchange.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;

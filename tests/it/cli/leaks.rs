@@ -440,6 +440,7 @@ fn what_holds_a_secret_in_memory_does_not_show_it() {
     let secret = "a-rather-long-password";
     let login = Login::Password { username: "anna".to_owned(), password: Secret::new(secret.to_owned()) };
     let destination = Destination {
+        service: None,
         mailbox: Name::parse("anna").unwrap(),
         address: Address::parse(SALES).unwrap(),
         profile: Name::parse("pop").unwrap(),

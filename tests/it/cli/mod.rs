@@ -13,7 +13,7 @@ mod listings;
 mod masks;
 mod messages;
 mod office;
-mod person;
+pub mod person;
 mod reference;
 mod refusals;
 mod robust;

@@ -170,22 +170,24 @@ fn a_second_sync_asks_and_fetches_nothing() {
 #[test]
 fn the_demo_tells_its_whole_story() {
     let person = Person::new();
-    let heard = person.types("demo").ends(0);
+    let heard = person.types("demo --exchange").ends(0);
     let story: Vec<&str> = heard.stdout.lines().filter(|line| line.starts_with("$ mailplumb ")).collect();
-    assert!((10..=20).contains(&story.len()), "{heard}");
+    assert!((10..=25).contains(&story.len()), "{heard}");
     let in_order = [
         "$ mailplumb validate",
         "Valid: ",
         "$ mailplumb plan --out demo.plan",
         "$ mailplumb apply demo.plan",
-        "6 passed, 0 failed",
+        "8 passed, 0 failed",
         "$ mailplumb plan --detailed-exitcode",
         "$ mailplumb sync",
-        "330 recorded",
+        "370 recorded",
         "$ mailplumb sync",
         "nothing new",
         "$ mailplumb outbox add",
         "1 sent",
+        "how far it was read (its sync state)",
+        "already recorded",
         "$ mailplumb status",
         "What to try next:",
     ];

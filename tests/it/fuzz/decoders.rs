@@ -13,7 +13,9 @@ use mailplumb::model::secret::{Secret, SecretRef};
 use mailplumb::plan::{saved, snapshot};
 use mailplumb::protocol::compose::{self, MessageId};
 use mailplumb::protocol::sasl::{Channel, Exchange, Mechanism, Nonce};
-use mailplumb::protocol::{Conversation, Progress, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego};
+use mailplumb::protocol::{
+    Conversation, Progress, ews, http, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego,
+};
 use mailplumb::secrets::bundle;
 use mailplumb::secrets::environment::Environment;
 use mailplumb::secrets::identity::{Discovery, Keyring};
@@ -45,6 +47,8 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "http-offers", feed: http_offers, reads: &["src/protocol/http_auth.rs"] },
     Decoder { name: "ntlm-challenge", feed: ntlm_challenge, reads: &["src/protocol/ntlm/challenge.rs", "src/protocol/ntlm/mod.rs", "src/protocol/spnego.rs"] },
     Decoder { name: "oauth2-answer", feed: oauth2_answer, reads: &["src/protocol/oauth2.rs"] },
+    Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/ews/status.rs"] },
+    Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
     Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
@@ -65,6 +69,9 @@ pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
     ("src/manifest/memory.rs", "reads its own cache beside the store, which is keyed and checked by a digest"),
     ("src/manifest/recall.rs", "reads the same cache"),
     ("src/model/secret.rs", "digests octets"),
+    ("src/protocol/ews/write.rs", "writes"),
+    ("src/remote/ews/sending.rs", "looks at the header of a message that is to be sent"),
+    ("src/remote/ews/session.rs", "hands requests and answers on"),
     ("src/remote/mod.rs", "traits"),
     ("src/remote/redact.rs", "replaces words in texts, and has its own properties"),
     ("src/remote/smtp.rs", "hands a message on"),
@@ -325,6 +332,51 @@ fn oauth2_answer(said: &[u8]) {
             assert!(lifetime <= mailplumb::model::limits::TOKEN_LIFETIME_MAX);
         }
     }
+}
+
+fn http_answer(said: &[u8]) {
+    let request = http::Request { host: "h", path: "/", authorization: None, fields: &[], body: b"<a/>" };
+    hear(|| http::Exchange::new(&request), said);
+    let mut exchange = http::Exchange::new(&request);
+    let mut input = BytesMut::from(said);
+    let _ = exchange.advance(&mut input);
+    if let Ok(Progress::Done(head)) = exchange.advance(&mut input) {
+        assert!(!ews::status::refused(&head, said).to_string().is_empty());
+        let _ = ews::status::is_answer(said);
+    }
+}
+
+fn ews_answer(said: &[u8]) {
+    let mut splitter = ews::Splitter::default();
+    let (mut octets, mut ended) = (0, 0);
+    for piece in said.chunks(11) {
+        let fed = splitter.feed(piece, &mut |found| match found {
+            ews::Found::Octets(some) => octets += some.len(),
+            ews::Found::End(number) => {
+                assert_eq!(number, ended);
+                ended += 1;
+            }
+        });
+        if fed.is_err() {
+            return;
+        }
+    }
+    assert!(octets <= said.len(), "base64 makes nothing longer");
+    let mut stream = ews::StreamedEnvelopes::default();
+    if stream.feed(said).is_ok() {
+        while stream.next_envelope().is_some_and(|envelope| !envelope.is_empty()) {}
+    }
+    let Ok(document) = splitter.into_document() else { return };
+    let _ = ews::server_version(&document);
+    let inbox = || ews::FolderRef::Own(ews::WellKnown::Inbox);
+    let items =
+        ews::GetItem { ids: vec![ews::ItemId::new("A")], mime: ews::item::WithMime::Yes, fields: &[] };
+    let _ = ews::read(&items, &document);
+    let _ = ews::read(&ews::SyncFolderItems { folder: inbox(), state: None, changes_max: 1 }, &document);
+    let _ = ews::read(&ews::GetFolder { folder: inbox() }, &document);
+    let mailbox = Address::parse("a@b.example").unwrap();
+    let _ = ews::read(&ews::GetInboxRules { mailbox }, &document);
+    let _ = ews::read(&ews::GetStreamingEvents { subscriptions: vec![], minutes: 1 }, &document);
 }
 
 fn message_facts(raw: &[u8]) {

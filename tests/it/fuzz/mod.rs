@@ -109,6 +109,8 @@ each_survives! {
     http_offers = "http-offers",
     ntlm_challenge = "ntlm-challenge",
     oauth2_answer = "oauth2-answer",
+    http_answer = "http-answer",
+    ews_answer = "ews-answer",
     message = "message",
     compose = "compose",
     manifest = "manifest",

@@ -56,12 +56,13 @@ impl Reach {
             ..HostSettings::default()
         };
         let there = Destination {
+            service: None,
             mailbox: Name::parse("anna").unwrap(),
             address: Address::parse(ANNA).unwrap(),
             profile: Name::parse("directory").unwrap(),
             kind: match protocol {
                 Protocol::Pop3 => ServerKind::Pop3Smtp,
-                Protocol::Imap | Protocol::Smtp => ServerKind::ImapSmtp,
+                Protocol::Imap | Protocol::Smtp | Protocol::Ews => ServerKind::ImapSmtp,
             },
             endpoint: Endpoint {
                 host: HOST.to_owned(),
@@ -78,7 +79,7 @@ impl Reach {
         let connector = connectors.connector(there.kind).unwrap();
         let mut trace = trace();
         match protocol {
-            Protocol::Imap | Protocol::Pop3 => {
+            Protocol::Imap | Protocol::Pop3 | Protocol::Ews => {
                 connector.receive(&there, &mut trace).await?.delete_and_close(&[]).await?;
             }
             Protocol::Smtp => connector.submit(&there, &mut trace).await?.close().await,

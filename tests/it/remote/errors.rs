@@ -90,6 +90,7 @@ async fn foreign_protocols(world: &dyn World, protocol: Protocol, others: &[Prot
         let name: &'static [&'static str] = match protocol {
             Protocol::Pop3 => &["POP3", "check host and port"],
             Protocol::Imap => &["IMAP", "check host and port"],
+            Protocol::Ews => &["HTTP"],
             Protocol::Smtp => &["SMTP", "check host and port"],
         };
         let foreign = expected(TestStep::Greet, "wrong-protocol", name);
@@ -119,7 +120,7 @@ async fn untrusted(world: &dyn World, protocol: Protocol) {
 async fn stripped(world: &dyn World, protocol: Protocol) {
     let spoil = match protocol {
         Protocol::Pop3 => Spoil::Replace("STLS", "XXXX"),
-        Protocol::Imap | Protocol::Smtp => Spoil::Replace("STARTTLS", "XXXXXXXX"),
+        Protocol::Imap | Protocol::Smtp | Protocol::Ews => Spoil::Replace("STARTTLS", "XXXXXXXX"),
     };
     let proxy = FaultProxy::start(world.address(Door::Clear(protocol)), spoil).await;
     let how = How { at: proxy.address, tls: TlsMode::Starttls, ..hurried(world, protocol) };

@@ -42,6 +42,7 @@ fn start() -> Dovecot {
 
 fn destination(server: SocketAddr, tls: TlsMode, authentication: Authentication) -> Destination {
     Destination {
+        service: None,
         mailbox: Name::parse("anna").unwrap(),
         address: Address::parse(ANNA).unwrap(),
         profile: Name::parse("provider").unwrap(),

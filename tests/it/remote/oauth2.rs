@@ -128,12 +128,13 @@ impl Reach {
 
     fn there(&self, protocol: Protocol, address: &str, client: TokenClient) -> Destination {
         Destination {
+            service: None,
             mailbox: Name::parse("mailbox").unwrap(),
             address: Address::parse(address).unwrap(),
             profile: Name::parse("provider").unwrap(),
             kind: match protocol {
                 Protocol::Pop3 => ServerKind::Pop3Smtp,
-                Protocol::Imap | Protocol::Smtp => ServerKind::ImapSmtp,
+                Protocol::Imap | Protocol::Smtp | Protocol::Ews => ServerKind::ImapSmtp,
             },
             endpoint: Endpoint {
                 host: HOST.to_owned(),
@@ -153,10 +154,12 @@ impl Reach {
         let connector = connectors.connector(there.kind).unwrap();
         let mut trace = trace();
         let result = match protocol {
-            Protocol::Imap | Protocol::Pop3 => match connector.receive(there, &mut trace).await {
-                Ok(session) => session.delete_and_close(&[]).await.map(|_| ()),
-                Err(error) => Err(error),
-            },
+            Protocol::Imap | Protocol::Pop3 | Protocol::Ews => {
+                match connector.receive(there, &mut trace).await {
+                    Ok(session) => session.delete_and_close(&[]).await.map(|_| ()),
+                    Err(error) => Err(error),
+                }
+            }
             Protocol::Smtp => match connector.submit(there, &mut trace).await {
                 Ok(session) => {
                     session.close().await;

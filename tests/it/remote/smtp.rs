@@ -65,6 +65,7 @@ struct How {
 
 fn destination(how: &How) -> Destination {
     Destination {
+        service: None,
         mailbox: Name::parse("anna").unwrap(),
         address: address(ANNA),
         profile: Name::parse("provider").unwrap(),

@@ -65,7 +65,7 @@ async fn check(store: &SqliteStore) {
         store.messages(&MessageQuery { limit: Some(u64::MAX), ..Default::default() }).await.unwrap();
     let uid_last = match store.cursor(&name(name_at(revision))).await.unwrap() {
         Cursor::Imap { uid_last, .. } => uid_last as usize,
-        Cursor::Start | Cursor::Pop3 { .. } => panic!("no cursor"),
+        Cursor::Start | Cursor::Pop3 { .. } | Cursor::Exchange { .. } => panic!("no cursor"),
     };
     assert_eq!(records.len() + 1, uid_last, "cursor and records changed together");
     for record in records {

@@ -23,7 +23,9 @@ pub enum Need {
     Python,
     /// The `age` program, and `ssh-keygen`.
     Age,
-    /// The schemas that mail vendors publish.
+    /// `exchangelib`, a client of Exchange in Python.
+    Exchangelib,
+    /// The schemas that mail vendors publish, and `xmllint`.
     Schemas,
     /// The vendor's pages from which the fields come.
     Pages,
@@ -36,7 +38,7 @@ impl Need {
     fn group(self) -> &'static str {
         match self {
             Self::Servers | Self::Submission | Self::Tokens | Self::Courier | Self::Age => "servers",
-            Self::Kerberos | Self::Python => "servers",
+            Self::Kerberos | Self::Python | Self::Exchangelib => "servers",
             Self::Schemas | Self::Pages => "schemas",
             Self::SmallDisks => "disks",
         }
@@ -66,8 +68,12 @@ impl Need {
                 None => Some("no packages from PyPI; .ci/install-test-servers installs them".to_owned()),
             },
             Self::Age => without(&["age", "age-keygen", "ssh-keygen"]),
-            Self::Schemas => match vendor_data() {
+            Self::Exchangelib => match exchangelib_python() {
                 Some(_) => None,
+                None => Some("no exchangelib; .ci/install-test-servers installs it".to_owned()),
+            },
+            Self::Schemas => match vendor_data() {
+                Some(_) => without(&["xmllint"]),
                 None => Some("MAILPLUMB_VENDOR_DATA names no folder".to_owned()),
             },
             Self::Pages => match vendor_data().filter(|folder| folder.join("seeds").is_dir()) {
@@ -132,6 +138,14 @@ pub fn provider_modules() -> Option<PathBuf> {
     folder.join("oidc-provider").is_dir().then_some(folder)
 }
 
+/// A Python that has `exchangelib`, in the environment that `.ci/install-test-servers` made.
+pub fn exchangelib_python() -> Option<PathBuf> {
+    let home = || setting("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = setting("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let python = cache?.join("mailplumb/test-exchangelib/bin/python");
+    python.is_file().then_some(python)
+}
+
 /// The folder with vendors' schemas, which are not part of this repository.
 pub fn vendor_data() -> Option<PathBuf> {
     setting("MAILPLUMB_VENDOR_DATA").map(PathBuf::from).filter(|path| path.is_dir())
@@ -178,7 +192,10 @@ mod tests {
     #[test]
     fn what_is_there_is_not_lacking() {
         assert_eq!(program("sh").is_some(), program("no-such-program").is_none());
-        assert_eq!(Need::Schemas.lacking().is_none(), vendor_data().is_some());
+        assert_eq!(
+            Need::Schemas.lacking().is_none(),
+            vendor_data().is_some() && program("xmllint").is_some()
+        );
         assert_eq!(
             Need::Age.lacking().is_none(),
             program("age").is_some() && program("age-keygen").is_some()

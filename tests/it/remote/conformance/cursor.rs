@@ -77,7 +77,7 @@ async fn mail_that_comes_after_a_listing_is_seen_by_the_next(world: &dyn World) 
         deliver(world, 3 + round..4 + round);
         // A POP3 session sees the mailbox as it was when it began.
         session = match protocol {
-            Protocol::Imap | Protocol::Smtp => session,
+            Protocol::Imap | Protocol::Smtp | Protocol::Ews => session,
             Protocol::Pop3 => {
                 assert_eq!(unseen(&cursor, &session.list(&cursor).await.unwrap()), []);
                 session.delete_and_close(&[]).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let contents = match protocol {
             Protocol::Imap => fetch(&mut session, listing.messages(), Part::Whole).await,
-            Protocol::Pop3 | Protocol::Smtp => {
+            Protocol::Pop3 | Protocol::Smtp | Protocol::Ews => {
                 session.list(&Cursor::Start).await.unwrap();
                 fetch(&mut session, listing.messages(), Part::Whole).await
             }

@@ -59,7 +59,7 @@ pub(super) async fn wrong_logins(world: &dyn World, protocol: Protocol) {
         _ if world.refuses_slowly() => vec![Authentication::Auto],
         Protocol::Pop3 | Protocol::Imap => PASSWORDS.iter().chain(challenges).copied().collect(),
         // Postfix takes a second for each refusal.
-        Protocol::Smtp => vec![Authentication::Auto, Authentication::Login],
+        Protocol::Smtp | Protocol::Ews => vec![Authentication::Auto, Authentication::Login],
     };
     for authentication in some {
         let right = How { authentication, ..How::to(world, protocol) };
@@ -154,7 +154,7 @@ async fn auto_tries_once_more(world: &dyn World, protocol: Protocol) {
     assert_eq!(error.step, TestStep::Authenticate);
     match protocol {
         Protocol::Smtp => assert_eq!(error.cause, Cause::PlaintextLogin),
-        Protocol::Pop3 | Protocol::Imap => {
+        Protocol::Pop3 | Protocol::Imap | Protocol::Ews => {
             assert!(matches!(error.cause, Cause::LoginRefused { .. }), "{error}");
         }
     }

@@ -92,12 +92,13 @@ impl How {
     pub fn kind(&self) -> ServerKind {
         match self.protocol {
             Protocol::Pop3 => ServerKind::Pop3Smtp,
-            Protocol::Imap | Protocol::Smtp => ServerKind::ImapSmtp,
+            Protocol::Imap | Protocol::Smtp | Protocol::Ews => ServerKind::ImapSmtp,
         }
     }
 
     fn destination(&self) -> Destination {
         Destination {
+            service: None,
             mailbox: Name::parse("anna").unwrap(),
             address: Address::parse(ANNA).unwrap(),
             profile: Name::parse("provider").unwrap(),
@@ -155,7 +156,7 @@ impl Client {
         let mut trace = Trace::new(Arc::new(StoppedClock));
         let destination = how.destination();
         let session = match how.protocol {
-            Protocol::Pop3 | Protocol::Imap => {
+            Protocol::Pop3 | Protocol::Imap | Protocol::Ews => {
                 connector.receive(&destination, &mut trace).await.map(Session::Receive)
             }
             Protocol::Smtp => connector.submit(&destination, &mut trace).await.map(Session::Submit),
@@ -200,7 +201,7 @@ impl Session {
 pub fn unseen(cursor: &Cursor, listing: &Listing) -> Vec<Listed> {
     let new = |listed: &&Listed| match (cursor, &listed.id) {
         (Cursor::Pop3 { seen }, RemoteId::Uidl(uidl)) => !seen.contains_key(uidl),
-        (Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. }, _) => true,
+        (Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. } | Cursor::Exchange { .. }, _) => true,
     };
     listing.messages().iter().filter(new).cloned().collect()
 }
@@ -219,11 +220,11 @@ pub fn behind(cursor: &Cursor, listing: &Listing) -> Cursor {
         Listing::Imap { validity, messages, extent } => {
             let before = match cursor {
                 Cursor::Imap { validity: same, uid_last, .. } if same == validity => *uid_last,
-                Cursor::Imap { .. } | Cursor::Start | Cursor::Pop3 { .. } => 0,
+                Cursor::Imap { .. } | Cursor::Start | Cursor::Pop3 { .. } | Cursor::Exchange { .. } => 0,
             };
             let uids = messages.iter().filter_map(|listed| match listed.id {
                 RemoteId::Uid { uid, .. } => Some(uid),
-                RemoteId::Uidl(_) => None,
+                RemoteId::Uidl(_) | RemoteId::Item(_) => None,
             });
             let uid_last = uids.max().unwrap_or(before.max(extent.passed));
             Cursor::Imap { validity: *validity, uid_last, mark: extent.mark }
@@ -231,10 +232,11 @@ pub fn behind(cursor: &Cursor, listing: &Listing) -> Cursor {
         Listing::Pop3 { messages } => {
             let uidls = messages.iter().filter_map(|listed| match &listed.id {
                 RemoteId::Uidl(uidl) => Some((uidl.clone(), listed.size)),
-                RemoteId::Uid { .. } => None,
+                RemoteId::Uid { .. } | RemoteId::Item(_) => None,
             });
             Cursor::Pop3 { seen: uidls.collect() }
         }
+        Listing::Exchange { .. } => panic!("these servers are none of Exchange"),
     }
 }
 

@@ -28,7 +28,9 @@ impl World for Other {
             Door::Clear(Protocol::Imap) => self.courier.imap,
             Door::Tls(Protocol::Pop3) => self.courier.pop3s,
             Door::Tls(Protocol::Imap) => self.courier.imaps,
-            Door::Clear(Protocol::Smtp) | Door::Tls(Protocol::Smtp) => panic!("it takes no mail"),
+            Door::Clear(Protocol::Smtp | Protocol::Ews) | Door::Tls(Protocol::Smtp | Protocol::Ews) => {
+                panic!("it takes no mail")
+            }
         }
     }
 
@@ -59,7 +61,7 @@ impl World for Other {
         let mut raw = with_crlf(raw);
         match protocol {
             Protocol::Pop3 if !raw.ends_with(b"\r\n") => raw.extend_from_slice(b"\r\n"),
-            Protocol::Pop3 | Protocol::Imap | Protocol::Smtp => {}
+            Protocol::Pop3 | Protocol::Imap | Protocol::Smtp | Protocol::Ews => {}
         }
         raw
     }
@@ -67,7 +69,7 @@ impl World for Other {
     fn first_dot(&self, protocol: Protocol) -> FirstDot {
         match protocol {
             Protocol::Pop3 => FirstDot::Lost,
-            Protocol::Imap | Protocol::Smtp => FirstDot::Kept,
+            Protocol::Imap | Protocol::Smtp | Protocol::Ews => FirstDot::Kept,
         }
     }
 
@@ -95,7 +97,7 @@ impl World for Other {
                     |line: String| line.split_once(' ').map_or_else(String::new, |(_, rest)| rest.to_owned());
                 self.courier.commands(user, "imap").into_iter().map(untagged).collect()
             }
-            Protocol::Pop3 | Protocol::Smtp => self.courier.commands(user, "pop3"),
+            Protocol::Pop3 | Protocol::Smtp | Protocol::Ews => self.courier.commands(user, "pop3"),
         }
     }
 

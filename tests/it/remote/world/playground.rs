@@ -71,6 +71,7 @@ pub fn served(protocol: Protocol) -> Served {
         Protocol::Pop3 => Served::Pop3,
         Protocol::Imap => Served::Imap,
         Protocol::Smtp => Served::Smtp,
+        Protocol::Ews => panic!("these tests are about mail servers"),
     }
 }
 
@@ -83,6 +84,7 @@ impl World for Play {
             Door::Tls(Protocol::Pop3) => self.playground.pop3s(),
             Door::Tls(Protocol::Imap) => self.playground.imaps(),
             Door::Tls(Protocol::Smtp) => self.playground.smtps(),
+            Door::Clear(Protocol::Ews) | Door::Tls(Protocol::Ews) => self.playground.exchange().address(),
         }
     }
 
@@ -116,7 +118,7 @@ impl World for Play {
             Protocol::Imap => raw.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = 0x80),
             // POP3 has no way to say that the last line has no end.
             Protocol::Pop3 if !raw.is_empty() && !raw.ends_with(b"\r\n") => raw.extend_from_slice(b"\r\n"),
-            Protocol::Pop3 | Protocol::Smtp => {}
+            Protocol::Pop3 | Protocol::Smtp | Protocol::Ews => {}
         }
         raw
     }

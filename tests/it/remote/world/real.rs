@@ -89,6 +89,7 @@ impl World for Real {
             Door::Tls(Protocol::Pop3) => self.dovecot.pop3s,
             Door::Tls(Protocol::Imap) => self.dovecot.imaps,
             Door::Tls(Protocol::Smtp) => self.postfix().submissions,
+            Door::Clear(Protocol::Ews) | Door::Tls(Protocol::Ews) => panic!("it is no Exchange"),
         }
     }
 
@@ -122,7 +123,7 @@ impl World for Real {
             Protocol::Imap => raw.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = 0x80),
             // POP3 has no way to say that the last line has no end; to Dovecot, nothing is such a line, too.
             Protocol::Pop3 if !raw.ends_with(b"\r\n") => raw.extend_from_slice(b"\r\n"),
-            Protocol::Pop3 | Protocol::Smtp => {}
+            Protocol::Pop3 | Protocol::Smtp | Protocol::Ews => {}
         }
         raw
     }
@@ -130,14 +131,14 @@ impl World for Real {
     fn first_dot(&self, protocol: Protocol) -> FirstDot {
         match protocol {
             Protocol::Pop3 => FirstDot::Lost,
-            Protocol::Imap | Protocol::Smtp => FirstDot::Kept,
+            Protocol::Imap | Protocol::Smtp | Protocol::Ews => FirstDot::Kept,
         }
     }
 
     fn commands(&self, user: &str, protocol: Protocol) -> Vec<String> {
         let plain = |line: String| match protocol {
             Protocol::Imap => line.split_once(' ').map_or_else(String::new, |(_, rest)| rest.to_owned()),
-            Protocol::Pop3 | Protocol::Smtp => line,
+            Protocol::Pop3 | Protocol::Smtp | Protocol::Ews => line,
         };
         self.dovecot.commands(user).into_iter().map(plain).collect()
     }

@@ -1,0 +1,189 @@
+//! Items: how they are named and rendered, found and read.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::state::{AccountId, Held};
+use super::Inner;
+use super::folders::{self, NOT_FOUND, Place};
+use super::node::{Node, element, escaped};
+use super::shape::Shape;
+use super::soap::{Message, Turn};
+
+pub(super) const GONE: Message = Message::Error {
+    code: "ErrorItemNotFound",
+    words: "The specified object was not found in the store.",
+    rest: "<m:Items/>",
+};
+
+pub(super) fn encoded(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+/// An item's id holds its folder: it gets another one when it is moved.
+pub(super) fn item_id(place: &Place, uidl: &str) -> String {
+    encoded(&format!("I|{}|{}|{uidl}", place.account.0, place.key))
+}
+
+pub(super) fn parse_id(id: &str) -> Option<(Place, String)> {
+    let text = String::from_utf8(STANDARD.decode(id).ok()?).ok()?;
+    let mut parts = text.strip_prefix("I|")?.splitn(3, '|');
+    let account = AccountId(parts.next()?.parse().ok()?);
+    let key = parts.next()?.to_owned();
+    Some((Place { account, key }, parts.next()?.to_owned()))
+}
+
+/// Changes with every change of the item.
+pub(super) fn version(inner: &Inner, held: &Held) -> u32 {
+    let version = inner.properties.get(&held.uidl).map_or(0, |properties| properties.version);
+    version * 2 + u32::from(held.flags.contains("\\Seen"))
+}
+
+pub(super) fn change_key(inner: &Inner, held: &Held) -> String {
+    encoded(&format!("C|{}", version(inner, held)))
+}
+
+/// The item that an id names, if the caller may see it.
+pub(super) fn named(turn: &Turn<'_>, id: &Node) -> Option<(Place, Held)> {
+    let (place, uidl) = parse_id(id.attribute("Id")?)?;
+    if !turn.caller.may_open(turn.world, place.account) {
+        return None;
+    }
+    let held = folders::held(turn, &place).into_iter().find(|held| held.uidl == uidl)?;
+    Some((place, held))
+}
+
+/// One item in the order of the schema, with what the shape wants of it.
+pub(super) fn render(turn: &Turn<'_>, place: &Place, held: &Held, shape: &Shape) -> String {
+    let parsed = mail_parser::MessageParser::new().parse(&held.raw[..]);
+    let properties = turn.inner.properties.get(&held.uidl).cloned().unwrap_or_default();
+    let mut xml = String::new();
+    if shape.mime {
+        let octets = STANDARD.encode(&held.raw);
+        xml.push_str(&format!("<t:MimeContent CharacterSet=\"UTF-8\">{octets}</t:MimeContent>"));
+    }
+    let (id, key) = (item_id(place, &held.uidl), change_key(turn.inner, held));
+    xml.push_str(&format!("<t:ItemId Id=\"{id}\" ChangeKey=\"{key}\"/>"));
+    if shape.wants("item:ParentFolderId") {
+        xml.push_str(&format!("<t:ParentFolderId Id=\"{}\"/>", folders::folder_id(place)));
+    }
+    let mut say = |field: &str, name: &str, text: Option<String>| {
+        if let (true, Some(text)) = (shape.wants(field), text) {
+            xml.push_str(&element(name, &text));
+        }
+    };
+    let message = parsed.as_ref();
+    say("item:ItemClass", "t:ItemClass", Some("IPM.Note".to_owned()));
+    say("item:Subject", "t:Subject", message.and_then(|it| it.subject()).map(str::to_owned));
+    if shape.wants("item:Body") {
+        let text = message.and_then(|it| it.body_text(0)).unwrap_or_default();
+        xml.push_str(&format!("<t:Body BodyType=\"Text\">{}</t:Body>", escaped(&text)));
+    }
+    if shape.wants("item:Attachments") && !properties.files.is_empty() {
+        xml.push_str(&super::attachments::render_files(&id, &properties.files));
+    }
+    let mut say = |field: &str, name: &str, text: Option<String>| {
+        if let (true, Some(text)) = (shape.wants(field), text) {
+            xml.push_str(&element(name, &text));
+        }
+    };
+    say("item:DateTimeReceived", "t:DateTimeReceived", Some(held.received.to_string()));
+    say("item:Size", "t:Size", Some(held.raw.len().to_string()));
+    if shape.wants("item:Categories") && !properties.categories.is_empty() {
+        let all: String = properties.categories.iter().map(|it| element("t:String", it)).collect();
+        xml.push_str(&format!("<t:Categories>{all}</t:Categories>"));
+    }
+    for (name, value) in properties.named.iter().filter(|(name, _)| shape.named.contains(*name)) {
+        xml.push_str(&format!(
+            "<t:ExtendedProperty><t:ExtendedFieldURI DistinguishedPropertySetId=\"PublicStrings\" PropertyName=\"{}\" \
+             PropertyType=\"String\"/><t:Value>{}</t:Value></t:ExtendedProperty>",
+            escaped(name),
+            escaped(value)
+        ));
+    }
+    render_mail(&mut xml, message, held, shape);
+    format!("<t:Message>{xml}</t:Message>")
+}
+
+/// What a message has beside what every item has.
+fn render_mail(xml: &mut String, message: Option<&mail_parser::Message<'_>>, held: &Held, shape: &Shape) {
+    let mailboxes = |list: Option<&mail_parser::Address<'_>>| -> String {
+        let all = list.into_iter().flat_map(|list| list.iter());
+        all.filter_map(|one| one.address())
+            .map(|address| format!("<t:Mailbox>{}</t:Mailbox>", element("t:EmailAddress", address)))
+            .collect()
+    };
+    let lists = [
+        ("message:ToRecipients", "ToRecipients", message.and_then(|it| it.to())),
+        ("message:CcRecipients", "CcRecipients", message.and_then(|it| it.cc())),
+        ("message:From", "From", message.and_then(|it| it.from())),
+    ];
+    for (field, name, list) in lists {
+        let inside = mailboxes(list);
+        if shape.wants(field) && !inside.is_empty() {
+            xml.push_str(&format!("<t:{name}>{inside}</t:{name}>"));
+        }
+    }
+    if let (true, Some(id)) =
+        (shape.wants("message:InternetMessageId"), message.and_then(|it| it.message_id()))
+    {
+        xml.push_str(&element("t:InternetMessageId", &format!("<{id}>")));
+    }
+    if shape.wants("message:IsRead") {
+        xml.push_str(&element("t:IsRead", &held.flags.contains("\\Seen").to_string()));
+    }
+}
+
+pub(super) fn get(turn: &mut Turn<'_>) -> Vec<Message> {
+    let shape = Shape::of(turn.request.get("ItemShape"));
+    let ids = turn.request.get("ItemIds").map_or(&[][..], |ids| &ids.children);
+    let one = |id: &Node| match named(turn, id) {
+        Some((place, held)) => {
+            Message::Success(format!("<m:Items>{}</m:Items>", render(turn, &place, &held, &shape)))
+        }
+        None => GONE,
+    };
+    ids.iter().map(one).collect()
+}
+
+pub(super) fn find(turn: &mut Turn<'_>) -> Vec<Message> {
+    let Some(place) = folders::named(turn, turn.request.get("ParentFolderIds")) else {
+        return vec![NOT_FOUND];
+    };
+    let shape = Shape::of(turn.request.get("ItemShape"));
+    let mut found: Vec<Held> = folders::held(turn, &place).into_iter().rev().collect();
+    if let Some(restriction) = turn.request.get("Restriction") {
+        found.retain(|held| fits(turn, held, restriction));
+    }
+    let view = turn.request.get("IndexedPageItemView");
+    let number = |name: &str| view.and_then(|view| view.attribute(name)?.parse::<usize>().ok());
+    let (total, offset) = (found.len(), number("Offset").unwrap_or(0));
+    let page: Vec<Held> =
+        found.into_iter().skip(offset).take(number("MaxEntriesReturned").unwrap_or(1000).min(1000)).collect();
+    let next = offset + page.len();
+    let inside: String = page.iter().map(|held| render(turn, &place, held, &shape)).collect();
+    vec![Message::Success(format!(
+        "<m:RootFolder IndexedPagingOffset=\"{next}\" TotalItemsInView=\"{total}\" IncludesLastItemInRange=\"{}\">\
+         <t:Items>{inside}</t:Items></m:RootFolder>",
+        next >= total
+    ))]
+}
+
+/// Equality of one property is all that is understood; anything else fits nothing.
+fn fits(turn: &Turn<'_>, held: &Held, restriction: &Node) -> bool {
+    let Some(equal) = restriction.get("IsEqualTo") else { return false };
+    let wanted = equal.path(&["FieldURIOrConstant", "Constant"]).and_then(|it| it.attribute("Value"));
+    let Some(wanted) = wanted else { return false };
+    if let Some(name) = equal.get("ExtendedFieldURI").and_then(|field| field.attribute("PropertyName")) {
+        let properties = turn.inner.properties.get(&held.uidl);
+        return properties.and_then(|it| it.named.get(name)).is_some_and(|value| value == wanted);
+    }
+    let Some(parsed) = mail_parser::MessageParser::new().parse(&held.raw[..]) else { return false };
+    match equal.get("FieldURI").and_then(|field| field.attribute("FieldURI")) {
+        Some("message:InternetMessageId") => {
+            parsed.message_id().is_some_and(|id| wanted.trim_matches(['<', '>']) == id)
+        }
+        Some("item:Subject") => parsed.subject() == Some(wanted),
+        Some(_) | None => false,
+    }
+}

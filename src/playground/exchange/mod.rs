@@ -1,0 +1,184 @@
+//! Exchange Web Services for the tests and the demo: a stateful server that speaks SOAP over HTTPS.
+//!
+//! The inbox and Sent Items are the same that POP3 and IMAP show. What only Exchange has (further folders, change keys,
+//! categories, sync states) is kept here. It has its own XML reader and writer: the client side is tested against it.
+
+mod attachments;
+mod changes;
+mod compose;
+mod directory;
+mod folders;
+mod http;
+mod items;
+mod node;
+mod settings;
+mod shape;
+mod soap;
+mod sync;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::options::Impersonation;
+use super::state::AccountId;
+use super::{Playground, World};
+pub(super) use http::{open, serve};
+
+/// What only Exchange knows of the mailboxes.
+#[derive(Default)]
+pub(super) struct Exchange {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Further folders, of all accounts.
+    folders: Vec<OwnFolder>,
+    /// By a message's lasting name.
+    properties: BTreeMap<String, Properties>,
+    states: VecDeque<(String, SyncState)>,
+    states_given: u64,
+    busy: Busy,
+    subscriptions: BTreeMap<String, (AccountId, String)>,
+    configurations: BTreeMap<(usize, String), String>,
+    rules: BTreeMap<usize, Vec<(String, String)>>,
+    numbers: u64,
+    calls: Vec<Call>,
+}
+
+/// A request that was understood: for whom, and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub operation: String,
+    /// Who logged in.
+    pub username: String,
+    /// `X-AnchorMailbox`.
+    pub anchor: Option<String>,
+    /// Whose mailbox it was about.
+    pub address: String,
+    /// What was asked and what was answered, for whoever validates them.
+    pub request: String,
+    pub response: String,
+}
+
+struct OwnFolder {
+    account: usize,
+    /// Empty: it is right below the root.
+    parent: String,
+    key: String,
+    name: String,
+    class: String,
+    held: Vec<super::state::Held>,
+}
+
+/// What a message has beside its octets.
+#[derive(Debug, Clone, Default)]
+struct Properties {
+    version: u32,
+    categories: Vec<String>,
+    /// Named properties, in the set `PublicStrings`.
+    named: BTreeMap<String, String>,
+    /// Files beside the octets: name, type, content in base64.
+    files: Vec<(String, String, String)>,
+}
+
+/// What a client has been told of a folder: its messages with their versions.
+struct SyncState {
+    account: usize,
+    folder: String,
+    told: BTreeMap<String, u32>,
+}
+
+/// For how many calls the server is busy, and what it says to that.
+#[derive(Debug, Clone, Copy, Default)]
+struct Busy {
+    calls: u32,
+    /// Every so many calls; 0: never.
+    every: u32,
+    seen: u32,
+    back_off: Duration,
+}
+
+impl Exchange {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Methods change one thing at a time, so what a panicking thread left behind is still usable.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running playground's Exchange.
+pub struct ExchangeDoor<'p> {
+    playground: &'p Playground,
+}
+
+impl Playground {
+    pub fn exchange(&self) -> ExchangeDoor<'_> {
+        ExchangeDoor { playground: self }
+    }
+}
+
+impl ExchangeDoor<'_> {
+    pub fn address(&self) -> SocketAddr {
+        self.playground.exchange_at
+    }
+
+    fn world(&self) -> &World {
+        &self.playground.world
+    }
+
+    /// The next calls are answered with `ErrorServerBusy`.
+    pub fn be_busy(&self, calls: u32, back_off: Duration) {
+        let mut inner = self.world().exchange.lock();
+        inner.busy = Busy { calls, back_off, ..Busy::default() };
+    }
+
+    /// Every so many calls are answered with `ErrorServerBusy`.
+    pub fn be_busy_every(&self, calls: u32, back_off: Duration) {
+        let mut inner = self.world().exchange.lock();
+        inner.busy = Busy { every: calls, back_off, ..Busy::default() };
+    }
+
+    /// Makes all sync states invalid that were given so far, as after a restore from a backup.
+    pub fn forget_sync_states(&self) {
+        self.world().exchange.lock().states.clear();
+    }
+
+    /// Answers a request as if this user had sent it.
+    pub fn asks(&self, username: &str, request: &str) -> String {
+        let user = self.world().options.users.iter().find(|user| user.username == username);
+        let login = user.and_then(|user| self.world().state.lock().resident(&user.address).ok());
+        login.map_or_else(String::new, |login| {
+            soap::answer(self.world(), (username.to_owned(), login, None), request).1
+        })
+    }
+
+    /// What was asked and answered so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.world().exchange.lock().calls.clone()
+    }
+
+    /// The names of the further folders of a mailbox.
+    pub fn folders(&self, address: &str) -> BTreeSet<String> {
+        let Ok(AccountId(account)) = self.world().state.lock().resident(address) else {
+            return BTreeSet::new();
+        };
+        let inner = self.world().exchange.lock();
+        inner.folders.iter().filter(|it| it.account == account).map(|it| it.name.clone()).collect()
+    }
+}
+
+/// Who asks, and for whom.
+struct Caller {
+    username: String,
+    /// Whose mailbox the well-known folders are.
+    account: AccountId,
+}
+
+impl Caller {
+    /// Whether a mailbox may be worked in.
+    fn may_open(&self, world: &World, account: AccountId) -> bool {
+        account == self.account || world.options.impersonation == Impersonation::of(&self.username)
+    }
+}

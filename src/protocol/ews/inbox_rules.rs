@@ -1,0 +1,123 @@
+//! GetInboxRules and UpdateInboxRules: the rule that forwards a mailbox's mail.
+//! <https://learn.microsoft.com/exchange/client-developer/web-service-reference/updateinboxrules-operation>
+
+use super::element::Element;
+use super::refusal;
+use super::{EwsError, Operation, Xml};
+use crate::model::name::Address;
+
+/// A rule, as far as it is about forwarding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRule {
+    /// `None`: it is not there yet.
+    pub id: Option<String>,
+    pub name: String,
+    /// 1 comes first.
+    pub priority: u32,
+    pub is_enabled: bool,
+    /// To whom messages go as an attachment, which keeps them as they are.
+    pub forward_as_attachment_to: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct GetInboxRules {
+    pub mailbox: Address,
+}
+
+impl Operation for GetInboxRules {
+    type Response = Vec<InboxRule>;
+    const NAME: &'static str = "GetInboxRules";
+
+    fn write(&self, xml: &mut Xml) {
+        xml.text("m:MailboxSmtpAddress", self.mailbox.as_str());
+    }
+
+    fn read(&self, answer: &Element) -> Result<Vec<InboxRule>, EwsError> {
+        // The answer is its own response message.
+        match refusal::judge(answer) {
+            Err(refusal) if refusal.code == "ErrorInboxRulesValidationError" => return Err(refusal.into()),
+            // What a mailbox without any rules answers.
+            Err(refusal) if refusal.code == "ErrorItemNotFound" => return Ok(Vec::new()),
+            other => other?,
+        }
+        let rules = answer.child("InboxRules").map_or(&[][..], |rules| &rules.children);
+        Ok(rules.iter().filter_map(rule).collect())
+    }
+}
+
+fn rule(element: &Element) -> Option<InboxRule> {
+    let forward = element.at(&["Actions", "ForwardAsAttachmentToRecipients"]);
+    let recipients = forward.map_or(&[][..], |recipients| &recipients.children);
+    let address = |recipient: &Element| recipient.text_of("EmailAddress").map(str::to_owned);
+    Some(InboxRule {
+        id: element.text_of("RuleId").map(str::to_owned),
+        name: element.text_of("DisplayName")?.to_owned(),
+        priority: element.text_of("Priority").and_then(|text| text.parse().ok()).unwrap_or(1),
+        is_enabled: matches!(element.text_of("IsEnabled"), Some("true" | "1")),
+        forward_as_attachment_to: recipients.iter().filter_map(address).collect(),
+    })
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleChange {
+    Create(InboxRule),
+    Set(InboxRule),
+    /// By its id.
+    Delete(String),
+}
+
+/// Rules that people switched off in Outlook are lost with this operation; the server says so before, and wants it
+/// confirmed: it is refused with `ErrorOutlookRuleBlobExists` instead.
+#[derive(Debug, Clone)]
+pub struct UpdateInboxRules {
+    pub mailbox: Address,
+    pub changes: Vec<RuleChange>,
+}
+
+impl Operation for UpdateInboxRules {
+    type Response = ();
+    const NAME: &'static str = "UpdateInboxRules";
+
+    fn write(&self, xml: &mut Xml) {
+        xml.text("m:MailboxSmtpAddress", self.mailbox.as_str()).text("m:RemoveOutlookRuleBlob", "false");
+        xml.element("m:Operations", &[], |xml| self.changes.iter().for_each(|change| change.write(xml)));
+    }
+
+    fn read(&self, answer: &Element) -> Result<(), EwsError> {
+        Ok(refusal::judge(answer)?)
+    }
+}
+
+impl RuleChange {
+    fn write(&self, xml: &mut Xml) {
+        match self {
+            Self::Create(rule) => xml.element("t:CreateRuleOperation", &[], |xml| rule.write(xml)),
+            Self::Set(rule) => xml.element("t:SetRuleOperation", &[], |xml| rule.write(xml)),
+            Self::Delete(id) => xml.element("t:DeleteRuleOperation", &[], |xml| {
+                xml.text("t:RuleId", id);
+            }),
+        };
+    }
+}
+
+impl InboxRule {
+    fn write(&self, xml: &mut Xml) {
+        xml.element("t:Rule", &[], |xml| {
+            if let Some(id) = &self.id {
+                xml.text("t:RuleId", id);
+            }
+            xml.text("t:DisplayName", &self.name).text("t:Priority", &self.priority.to_string());
+            xml.text("t:IsEnabled", if self.is_enabled { "true" } else { "false" });
+            xml.empty("t:Conditions", &[]);
+            xml.element("t:Actions", &[], |xml| {
+                xml.element("t:ForwardAsAttachmentToRecipients", &[], |xml| {
+                    for address in &self.forward_as_attachment_to {
+                        xml.element("t:Address", &[], |xml| {
+                            xml.text("t:EmailAddress", address);
+                        });
+                    }
+                });
+            });
+        });
+    }
+}

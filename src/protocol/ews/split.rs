@@ -1,0 +1,237 @@
+//! Messages out of an answer while it arrives: their octets leave the document before anybody holds it whole.
+//!
+//! `MimeContent` is base64 inside an element. This scanner finds it in the stream of octets, decodes it piece by piece, and
+//! leaves a document behind in which each one is replaced by its number: that document is small, and is parsed as usual.
+
+use base64::Engine;
+use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use bytes::{Bytes, BytesMut};
+
+use super::EwsError;
+use crate::model::limits;
+
+/// Some servers leave the padding out.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What left the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Decoded octets of the message that is under way.
+    Octets(Bytes),
+    /// The message with that number is over: its number stands in the document.
+    End(usize),
+}
+
+/// Where the scanner is. <https://www.w3.org/TR/xml/#syntax>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Text,
+    /// After `<`: a tag, a comment or CDATA, until the kind is known.
+    Tag,
+    Quoted(u8),
+    Comment,
+    CData,
+    Content,
+}
+
+/// Takes an answer apart as it comes.
+#[derive(Debug)]
+pub struct Splitter {
+    state: State,
+    /// The beginning of the tag that is open.
+    tag: Vec<u8>,
+    /// The end of a comment or of CDATA, as far as it came.
+    tail: [u8; 2],
+    document: Vec<u8>,
+    /// Base64 that has not been decoded yet.
+    encoded: Vec<u8>,
+    count: usize,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self {
+            state: State::Text,
+            tag: Vec::new(),
+            tail: [0; 2],
+            document: Vec::new(),
+            encoded: Vec::new(),
+            count: 0,
+        }
+    }
+}
+
+/// No name of a tag that matters is longer.
+const TAG_NAME_BYTES_MAX: usize = 64;
+
+impl Splitter {
+    /// The document without the messages, when the answer has ended.
+    pub fn into_document(self) -> Result<Vec<u8>, EwsError> {
+        match self.state {
+            State::Content => Err(EwsError::Garbage("the answer ends in the middle of a message".to_owned())),
+            State::Text | State::Tag | State::Quoted(_) | State::Comment | State::CData => Ok(self.document),
+        }
+    }
+
+    /// Takes the next octets of the answer. `found` gets what leaves the document.
+    pub fn feed(&mut self, mut octets: &[u8], found: &mut impl FnMut(Found)) -> Result<(), EwsError> {
+        while let Some(first) = octets.first().copied() {
+            if self.state == State::Content {
+                let end = octets.iter().position(|byte| *byte == b'<');
+                let (content, rest) = octets.split_at(end.unwrap_or(octets.len()));
+                self.encoded.extend(content.iter().filter(|byte| !byte.is_ascii_whitespace()));
+                self.decode(end.is_some(), found)?;
+                octets = rest;
+                if end.is_some() {
+                    found(Found::End(self.count));
+                    self.document.extend_from_slice(self.count.to_string().as_bytes());
+                    self.count += 1;
+                    self.state = State::Text;
+                }
+                continue;
+            }
+            if self.state == State::Text {
+                let end = octets.iter().position(|byte| *byte == b'<').unwrap_or(octets.len());
+                let (text, rest) = octets.split_at(end);
+                self.keep(text)?;
+                octets = rest;
+                if !octets.is_empty() {
+                    self.keep(b"<")?;
+                    self.tag.clear();
+                    self.state = State::Tag;
+                    octets = octets.get(1..).unwrap_or_default();
+                }
+                continue;
+            }
+            self.keep(&[first])?;
+            self.step(first);
+            octets = octets.get(1..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, octets: &[u8]) -> Result<(), EwsError> {
+        if self.document.len() + octets.len() > limits::EWS_DOCUMENT_BYTES_MAX {
+            return Err(EwsError::limit("an answer without its messages", limits::EWS_DOCUMENT_BYTES_MAX));
+        }
+        self.document.extend_from_slice(octets);
+        Ok(())
+    }
+
+    /// One octet inside of markup.
+    fn step(&mut self, byte: u8) {
+        self.state = match (self.state, byte) {
+            (State::Tag, b'"' | b'\'') => State::Quoted(byte),
+            (State::Quoted(quote), byte) if byte == quote => State::Tag,
+            (State::Tag, b'>') => self.after_tag(),
+            (State::Tag, byte) => {
+                if self.tag.len() < TAG_NAME_BYTES_MAX {
+                    self.tag.push(byte);
+                }
+                self.tail = [0; 2];
+                match self.tag.as_slice() {
+                    b"!--" => State::Comment,
+                    b"![CDATA[" => State::CData,
+                    _ => State::Tag,
+                }
+            }
+            (State::Comment, b'>') if self.tail == *b"--" => State::Text,
+            (State::CData, b'>') if self.tail == *b"]]" => State::Text,
+            (state, _) => state,
+        };
+        self.tail = [self.tail[1], byte];
+    }
+
+    /// A tag is complete. That of a message begins its octets.
+    fn after_tag(&self) -> State {
+        if self.document.ends_with(b"/>") {
+            return State::Text;
+        }
+        let end = self.tag.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(self.tag.len());
+        let name = self.tag.get(..end).unwrap_or_default();
+        let local = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        let is_start = !name.starts_with(b"/");
+        if is_start && local == b"MimeContent" { State::Content } else { State::Text }
+    }
+
+    /// Decodes what is whole, in pieces of a sane size.
+    fn decode(&mut self, is_last: bool, found: &mut impl FnMut(Found)) -> Result<(), EwsError> {
+        let enough = limits::PIECE_BYTES / 3 * 4;
+        while self.encoded.len() >= enough || (is_last && !self.encoded.is_empty()) {
+            let count = self.encoded.len().min(enough);
+            let mut octets = BytesMut::zeroed(count / 4 * 3 + 3);
+            let encoded = self.encoded.get(..count).unwrap_or_default();
+            let decoded = LENIENT.decode_slice(encoded, &mut octets);
+            let decoded = decoded.map_err(|_| EwsError::Garbage("a message is not in base64".to_owned()))?;
+            octets.truncate(decoded);
+            self.encoded.drain(..count);
+            if decoded > 0 {
+                found(Found::Octets(octets.freeze()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(document: &[u8], chunk: usize) -> Result<(Vec<u8>, Vec<Vec<u8>>), EwsError> {
+        let mut splitter = Splitter::default();
+        let (mut messages, mut open) = (Vec::new(), Vec::new());
+        for octets in document.chunks(chunk) {
+            splitter.feed(octets, &mut |found| match found {
+                Found::Octets(octets) => open.extend_from_slice(&octets),
+                Found::End(number) => {
+                    assert_eq!(number, messages.len());
+                    messages.push(std::mem::take(&mut open));
+                }
+            })?;
+        }
+        Ok((splitter.into_document()?, messages))
+    }
+
+    #[test]
+    fn octets_leave_the_document_however_it_is_cut() {
+        let document =
+            b"<?xml version=\"1.0\"?><!-- <t:MimeContent>AAAA --><a b='>'><![CDATA[<MimeContent>]]>\
+            <t:MimeContent CharacterSet=\"UTF-8\">TUlN\r\nRQ==</t:MimeContent><t:MimeContent/>\
+            <MimeContent>eA</MimeContent><t:MimeContents>x</t:MimeContents></a>";
+        for chunk in [1, 2, 3, 7, 1000] {
+            let (left, messages) = split(document, chunk).unwrap();
+            assert_eq!(messages, [b"MIME".to_vec(), b"x".to_vec()], "{chunk}");
+            let left = String::from_utf8(left).unwrap();
+            assert!(left.contains("<t:MimeContent CharacterSet=\"UTF-8\">0</t:MimeContent>"), "{left}");
+            assert!(left.contains("<MimeContent>1</MimeContent><t:MimeContents>x<"), "{left}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_inside_a_message_is_no_message() {
+        assert!(split(b"<a><MimeContent>TUlN", 4).is_err());
+        assert!(split(b"<a><MimeContent>T!!!</MimeContent></a>", 4).is_err());
+    }
+
+    #[test]
+    fn long_messages_come_in_pieces() {
+        let octets = vec![7_u8; limits::PIECE_BYTES * 2 + 1];
+        let document = format!("<MimeContent>{}</MimeContent>", LENIENT.encode(&octets));
+        let mut sizes = Vec::new();
+        let mut splitter = Splitter::default();
+        let mut note = |found| match found {
+            Found::Octets(octets) => sizes.push(octets.len()),
+            Found::End(_) => {}
+        };
+        for chunk in document.as_bytes().chunks(10_000) {
+            splitter.feed(chunk, &mut note).unwrap();
+        }
+        assert_eq!(sizes.iter().sum::<usize>(), octets.len());
+        assert!(sizes.iter().all(|size| *size <= limits::PIECE_BYTES), "{sizes:?}");
+        assert!(splitter.into_document().unwrap().len() < 100);
+    }
+}

@@ -1,0 +1,166 @@
+//! Messages out of a mailbox: CreateItem, with a copy in Sent Items that carries our marker.
+//!
+//! Exchange takes a message for all its recipients or for none. When the answer is lost, the copy tells what became of it.
+
+use async_trait::async_trait;
+
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::name::Address;
+use crate::model::outbox::{RecipientResult, Submitted};
+use crate::protocol::ews::{CreateItem, Disposition, FindItem, Restriction, WellKnown};
+use crate::remote::Submit;
+
+use super::session::{EwsFailure, Session};
+
+pub(super) struct Outgoing {
+    session: Session,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// A conversation failed: nobody knows where it stands.
+    Broken,
+}
+
+impl Outgoing {
+    pub fn new(session: Session) -> Self {
+        Self { session, state: State::Open }
+    }
+
+    async fn create(&mut self, recipients: &[Address], raw: &[u8]) -> Result<RecipientResult, Cause> {
+        let blind = blind_recipients(recipients, raw)?;
+        let marker = marker(raw);
+        let operation = CreateItem {
+            disposition: Disposition::SendAndSaveCopy,
+            folder: Some(self.session.folder(WellKnown::SentItems)),
+            raw,
+            blind_recipients: &blind,
+            marker: Some(&marker),
+        };
+        // Without a connection nothing can have been sent.
+        self.session.ready().await?;
+        match self.session.call(&operation).await {
+            Ok(_) => Ok(RecipientResult::Accepted { said: "sent, with a copy in Sent Items".to_owned() }),
+            Err(EwsFailure::Answer(crate::protocol::ews::EwsError::Refused(refusal))) => Err(refusal.cause()),
+            Err(EwsFailure::Conversation(cause)) if is_an_answer(&cause) => Err(cause),
+            Err(failure) => {
+                self.state = State::Broken;
+                Ok(self.in_doubt(marker, failure.cause()).await)
+            }
+        }
+    }
+
+    /// Looks for the copy. That it is not there proves nothing: the server may still be busy with it.
+    async fn in_doubt(&mut self, marker: String, cause: Cause) -> RecipientResult {
+        let operation = FindItem {
+            folder: self.session.folder(WellKnown::SentItems),
+            restriction: Some(Restriction::Marker(marker)),
+            offset: 0,
+            count_max: 1,
+        };
+        match self.session.call(&operation).await {
+            Ok(found) if !found.items.is_empty() => {
+                let said = format!("its copy is in Sent Items; the answer was lost: {cause}");
+                RecipientResult::Accepted { said }
+            }
+            Ok(_) | Err(_) => RecipientResult::Unsure { detail: cause.to_string() },
+        }
+    }
+}
+
+/// Whether the server itself said no, with a status of HTTP, before it looked at the message. After an error of its own, or
+/// of a gateway, the message may be on its way.
+fn is_an_answer(cause: &Cause) -> bool {
+    let is_full = |said: &str| said.contains("HTTP 429") || said.contains("HTTP 503");
+    matches!(cause, Cause::LoginRefused { .. } | Cause::Unsupported { .. } | Cause::PlaintextLogin)
+        || matches!(cause, Cause::Exchange { code, .. } if code != "HTTP 500")
+        || matches!(cause, Cause::TemporarilyRefused { said } if is_full(said))
+}
+
+/// The message's own id, which is the same for every attempt; without one a digest of its octets.
+fn marker(raw: &[u8]) -> String {
+    let headers = headers(raw);
+    let id = mail_parser::MessageParser::new().parse_headers(headers);
+    let id = id.as_ref().and_then(|message| message.message_id());
+    id.map_or_else(|| blake3::hash(raw).to_hex().to_string(), str::to_owned)
+}
+
+fn headers(raw: &[u8]) -> &[u8] {
+    let end = raw.windows(4).position(|window| window == b"\r\n\r\n");
+    raw.get(..end.map_or(raw.len(), |end| end + 4)).unwrap_or(raw)
+}
+
+/// Recipients that the header does not name. Exchange sends to everybody whom it names, so somebody who is not to get the
+/// message must not stand there.
+fn blind_recipients(recipients: &[Address], raw: &[u8]) -> Result<Vec<Address>, Cause> {
+    let named = named(raw);
+    if let Some(extra) = named.iter().find(|named| !recipients.iter().any(|it| it.same_as(named))) {
+        let said = format!(
+            "its header names {extra}, who is not among its recipients, and Exchange would send it there"
+        );
+        return Err(Cause::Refused { said });
+    }
+    let is_blind = |recipient: &&Address| !named.iter().any(|named| named.same_as(recipient));
+    Ok(recipients.iter().filter(is_blind).cloned().collect())
+}
+
+fn named(raw: &[u8]) -> Vec<Address> {
+    let Some(message) = mail_parser::MessageParser::new().parse_headers(headers(raw)) else {
+        return Vec::new();
+    };
+    let lists = [message.to(), message.cc(), message.bcc()];
+    let all = lists.into_iter().flatten().flat_map(|list| list.iter());
+    all.filter_map(|one| one.address()).filter_map(|text| Address::parse(text).ok()).collect()
+}
+
+#[async_trait]
+impl Submit for Outgoing {
+    async fn send(
+        &mut self,
+        _: &Address,
+        recipients: &[Address],
+        raw: &[u8],
+    ) -> Result<Submitted, RemoteError> {
+        let result = self.create(recipients, raw).await;
+        let result = result.map_err(|cause| RemoteError::new(TestStep::Send, cause))?;
+        Ok(Submitted { recipients: vec![result; recipients.len()] })
+    }
+
+    fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    async fn close(self: Box<Self>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<Address> {
+        texts.iter().map(|text| Address::parse(text).unwrap()).collect()
+    }
+
+    const RAW: &[u8] =
+        b"Message-ID: <1@a.example>\r\nTo: Boris <b@a.example>, C@a.example\r\nCc: d@a.example\r\n\r\nTo: no@a.example";
+
+    #[test]
+    fn whom_the_header_does_not_name_is_a_blind_recipient() {
+        let recipients = addresses(&["b@a.example", "c@A.example", "d@a.example", "e@a.example"]);
+        assert_eq!(blind_recipients(&recipients, RAW), Ok(addresses(&["e@a.example"])));
+    }
+
+    #[test]
+    fn nobody_gets_a_message_only_because_the_header_names_him() {
+        let error = blind_recipients(&addresses(&["b@a.example", "c@a.example"]), RAW).unwrap_err();
+        assert!(error.to_string().contains("d@a.example"), "{error}");
+    }
+
+    #[test]
+    fn the_marker_is_the_messages_own_id() {
+        assert_eq!(marker(RAW), "1@a.example");
+        assert_eq!(marker(b"A: b\r\n\r\n").len(), 64);
+    }
+}
