@@ -143,12 +143,14 @@ fn cause_of(error: &reqwest::Error, target: &Target, wait: Duration) -> Cause {
     if error.is_timeout() && find::<std::io::Error>(error).is_none() {
         return timed_out(wait);
     }
-    match cause_in(error, target) {
-        Cause::ConnectionLost { detail } if error.is_connect() => {
-            Cause::Unreachable { host: target.host.clone(), port: target.port, detail }
-        }
-        cause => cause,
+    let cause = cause_in(error, target);
+    if let Cause::ConnectionLost { detail } = &cause
+        && error.is_connect()
+    {
+        let (host, detail) = (target.host.clone(), detail.clone());
+        return Cause::Unreachable { host, port: target.port, detail };
     }
+    cause
 }
 
 /// What went wrong stands somewhere in the chain of sources.

@@ -17,7 +17,7 @@ fn in_realm(test: &str) -> Option<Inside> {
     if let Some(words) = inside() {
         return Some(Inside { words });
     }
-    let Some(()) = require(Need::Kerberos) else { return None };
+    require(Need::Kerberos)?;
     let realm = Realm::start();
     let apache = Apache::start(&realm);
     let words = [
