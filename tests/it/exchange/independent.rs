@@ -5,21 +5,21 @@ use std::process::Command;
 use mailplumb::model::cursor::{Content, Cursor};
 
 use super::world::{ANNA, PASSWORD, SELF, World, whole};
-use crate::support::need::{Need, exchangelib_python, require};
+use crate::support::need::{Need, python, require};
 
 /// Creates, finds, changes, moves, synchronises and sends; says what it saw as JSON.
 const SCRIPT: &str = include_str!("client.py");
 
 #[tokio::test]
 async fn exchangelib_and_we_see_the_same_mailbox() {
-    let Some(()) = require(Need::Exchangelib) else { return };
+    let Some(()) = require(Need::Python) else { return };
     let world = World::new();
     world
         .playground
         .state()
         .deliver(ANNA, b"Subject: from the playground\r\nFrom: a@b.example\r\n\r\nhello\r\n")
         .unwrap();
-    let output = Command::new(exchangelib_python().unwrap())
+    let output = Command::new(python().unwrap())
         .args(["-c", SCRIPT, &world.playground.exchange().address().port().to_string(), ANNA, PASSWORD])
         .output()
         .unwrap();

@@ -161,7 +161,7 @@ async fn the_service_sends_with_its_own_key() {
 /// A program that Dovecot takes for Samba's `ntlm_auth`.
 fn helper(folder: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/python/ntlm_helper.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/python/ntlm_for_dovecot.py");
     let (users, program) = (folder.join("ntlm.users"), folder.join("ntlm_auth"));
     std::fs::write(&users, format!("EXAMPLE:anna:annas password\n:{ANNA}:annas password\n")).unwrap();
     let python = python().expect("required before");

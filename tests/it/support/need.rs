@@ -23,8 +23,6 @@ pub enum Need {
     Python,
     /// The `age` program, and `ssh-keygen`.
     Age,
-    /// `exchangelib`, a client of Exchange in Python.
-    Exchangelib,
     /// The schemas that mail vendors publish, and `xmllint`.
     Schemas,
     /// The vendor's pages from which the fields come.
@@ -38,7 +36,7 @@ impl Need {
     fn group(self) -> &'static str {
         match self {
             Self::Servers | Self::Submission | Self::Tokens | Self::Courier | Self::Age => "servers",
-            Self::Kerberos | Self::Python | Self::Exchangelib => "servers",
+            Self::Kerberos | Self::Python => "servers",
             Self::Schemas | Self::Pages => "schemas",
             Self::SmallDisks => "disks",
         }
@@ -68,10 +66,6 @@ impl Need {
                 None => Some("no packages from PyPI; .ci/install-test-servers installs them".to_owned()),
             },
             Self::Age => without(&["age", "age-keygen", "ssh-keygen"]),
-            Self::Exchangelib => match exchangelib_python() {
-                Some(_) => None,
-                None => Some("no exchangelib; .ci/install-test-servers installs it".to_owned()),
-            },
             Self::Schemas => match vendor_data() {
                 Some(_) => without(&["xmllint"]),
                 None => Some("MAILPLUMB_VENDOR_DATA names no folder".to_owned()),
@@ -136,14 +130,6 @@ pub fn python() -> Option<PathBuf> {
 pub fn provider_modules() -> Option<PathBuf> {
     let folder = cache()?.join("test-provider/node_modules");
     folder.join("oidc-provider").is_dir().then_some(folder)
-}
-
-/// A Python that has `exchangelib`, in the environment that `.ci/install-test-servers` made.
-pub fn exchangelib_python() -> Option<PathBuf> {
-    let home = || setting("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = setting("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    let python = cache?.join("mailplumb/test-exchangelib/bin/python");
-    python.is_file().then_some(python)
 }
 
 /// The folder with vendors' schemas, which are not part of this repository.
