@@ -24,6 +24,7 @@ use crate::model::secret::Secret;
 use crate::protocol::sasl::Ticket;
 
 /// Whose ticket is used.
+#[cfg_attr(not(feature = "kerberos"), expect(dead_code, reason = "read where Kerberos is built in"))]
 pub enum Holder {
     /// The host's own.
     Host(TicketSource),
