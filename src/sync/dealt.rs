@@ -25,7 +25,7 @@ pub enum Dealt {
     Pop3 {
         /// Fresh messages that have not been dealt with.
         open: usize,
-        /// The announced size of each fresh message, by [`key`], sorted.
+        /// The announced size of each fresh message, by `key`, sorted.
         sizes: Vec<(u64, Option<u64>)>,
         /// Dealt with, and not yet in the cursor.
         seen: Vec<(String, Option<u64>)>,

@@ -2,7 +2,7 @@
 //!
 //! Real servers send elements that no schema knows, in other orders, with other prefixes: everything that is not asked
 //! for is passed over. What must not be there is refused: declarations of document types and entities, other encodings
-//! than UTF-8, and whatever exceeds a limit. The octets of messages never come here, see [`super::split`].
+//! than UTF-8, and whatever exceeds a limit. The octets of messages never come here, see `split`.
 
 use std::borrow::Cow;
 
