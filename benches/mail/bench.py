@@ -87,11 +87,11 @@ def stored_digests(folder):
     """The SHA-256 of each stored message, put together from the segments as the database says."""
     database = sqlite3.connect(os.path.join(folder, "state", "state.db"))
     rows = database.execute(
-        "SELECT hash, segment, blobs.start, length FROM messages JOIN blobs ON blobs.hash = messages.blob").fetchall()
+        "SELECT blobs.id, segment, blobs.start, length FROM messages JOIN blobs ON blobs.id = messages.blob").fetchall()
     pieces = {}
     for message, *piece in database.execute(
-            "SELECT pieces.hash, pieces.start, segment, blobs.start, length FROM pieces"
-            " JOIN blobs ON blobs.hash = pieces.piece ORDER BY 1, 2"):
+            "SELECT pieces.blob, pieces.start, segment, blobs.start, length FROM pieces"
+            " JOIN blobs ON blobs.id = pieces.piece ORDER BY 1, 2"):
         pieces.setdefault(message, []).append(piece)
     database.close()
     files, digests = {}, []

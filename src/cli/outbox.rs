@@ -364,8 +364,13 @@ impl List {
         limit: u64,
         before: Option<u64>,
     ) -> Result<Vec<OutgoingMessage>, Failure> {
-        let query =
-            OutboxQuery { mailbox: self.mailbox.clone(), state: self.in_state, limit: Some(limit), before };
+        let query = OutboxQuery {
+            mailbox: self.mailbox.clone(),
+            state: self.in_state,
+            limit: Some(limit),
+            before,
+            message_id: None,
+        };
         let page = store.outbox(&query).await?;
         if page.is_empty() && before.is_none() {
             mailboxes::must_be_known(store, self.mailbox.as_ref()).await?;

@@ -100,7 +100,7 @@ async fn commit(
     };
     let settings = engine.settings().await?;
     let (mut states, mut kept, mut shared) = (Vec::new(), Vec::new(), Shared::default());
-    for step in &plan.steps {
+    for step in plan.steps.iter() {
         if let Effect::PutMailbox(put) = &step.effect {
             let after =
                 states_after(put, &before, |state, event| transition(state, &event, at, &settings.retry));

@@ -26,7 +26,7 @@ use crate::store::{Spool, Store, StoreError};
 use crate::sync::dealt::Dealt;
 use crate::sync::incoming::{self, Decision, Deletion, Large, Rules};
 
-use super::{Engine, WorkError};
+use super::{Engine, WorkError, returned};
 
 /// The unit in which room is counted.
 const ROOM_UNIT_BYTES: u64 = 1024;
@@ -237,7 +237,10 @@ impl<'a> Intake<'a> {
             }
             (content, _) => incoming::decide(Fetched { content, ..fetched }, self.rules),
         };
-        if let Some(record) = self.record_of(decision).await? {
+        if let Some(mut record) = self.record_of(decision).await? {
+            if let Some(report) = &record.facts.report {
+                record.settles = returned::settled(self.engine, self.mailbox, report).await?.map(Box::new);
+            }
             self.group.bytes += record.raw.bytes();
             self.group.records.push(record);
         }

@@ -21,6 +21,7 @@ pub mod queue;
 pub mod reading;
 mod receive_back;
 pub mod reconcile;
+mod returned;
 pub mod run;
 pub mod session;
 pub mod test_and_enable;

@@ -1,5 +1,7 @@
 //! From files to an applied revision: load, read, plan, guard, apply.
 
+use std::sync::Arc;
+
 use crate::manifest;
 use crate::model::desired::Desired;
 use crate::model::host::HostSettings;
@@ -74,7 +76,7 @@ pub async fn once(
     let policy = Policy { compared: compared.await?, as_of, ..policy.clone() };
     let mut plan = inputs.plan(desired, &policy);
     // Failed tests are repeated when the schedule says so, not whenever somebody looks at the files.
-    plan.steps.retain(|step| !is_scheduled(step, stored));
+    Arc::make_mut(&mut plan.steps).retain(|step| !is_scheduled(step, stored));
     if !plan.blocked.is_empty() {
         return Ok(Reconciled::Refused(plan.blocked));
     }

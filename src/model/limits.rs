@@ -83,6 +83,8 @@ pub const HEADER_BYTES_MAX: usize = 256 * 1024;
 pub const MIME_PARTS_MAX: usize = 10_000;
 /// Multiparts inside multiparts; what lies deeper is one part.
 pub const MIME_DEPTH_MAX: usize = 1000;
+/// Of a report on the delivery of a message, as much is read.
+pub const REPORT_BYTES_MAX: usize = 256 * 1024;
 /// Texts of headers are cut to this many characters in records and names; the raw message keeps them whole.
 pub const HEADER_TEXT_CHARACTERS_MAX: usize = 998;
 /// Header fields of one message that are shown.

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod problem;
 pub mod profile;
 pub mod record;
+pub mod report;
 pub mod retirement;
 pub mod revision;
 pub mod secret;

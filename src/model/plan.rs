@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -43,8 +44,8 @@ pub struct Plan {
     pub manifest: ManifestDigest,
     /// The part of the manifest that it is limited to.
     pub selection: Selection,
-    /// In the order of execution.
-    pub steps: Vec<Step>,
+    /// In the order of execution. There may be hundreds of thousands: whoever keeps them shares them.
+    pub steps: Arc<Vec<Step>>,
     /// What stands against applying it.
     pub blocked: Vec<Blocked>,
     /// What would stand against it if the caller had not overridden the guard.

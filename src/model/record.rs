@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor::{CursorAdvance, RemoteId};
 use super::name::Name;
+use super::report::{DeliveryReport, Settled};
 
 /// BLAKE3 of a message's raw octets, hex: its identity and the name of its blob.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +67,9 @@ pub struct MessageFacts {
     pub attachments: Vec<Attachment>,
     /// The value of our own test header, if it is there.
     pub self_test_nonce: Option<String>,
+    /// What it says about a message that was sent before, if it is such a report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<DeliveryReport>,
     pub parsed: Parsed,
 }
 
@@ -145,6 +149,8 @@ pub struct NewRecord {
     pub quarantine: Option<String>,
     /// Remove it from the server once this record is durable.
     pub delete_after: bool,
+    /// What it changes about an outgoing message, if it was not recorded before.
+    pub settles: Option<Box<Settled>>,
 }
 
 /// Records and the cursor behind them: one transaction.

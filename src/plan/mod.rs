@@ -33,6 +33,7 @@ pub mod settled;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::desired::{Declared, Desired};
 use crate::model::name::Name;
@@ -133,7 +134,7 @@ fn whole(estate: &Estate<'_>) -> Plan {
         revision: stored.revision,
         manifest: desired.digest.clone(),
         selection: Selection::default(),
-        steps,
+        steps: Arc::new(steps),
         blocked,
         overridden: verdict.overridden,
         notes,

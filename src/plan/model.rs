@@ -16,7 +16,7 @@ use crate::model::stored::{Stored, StoredMailbox, StoredOperation};
 /// The stored state after the plan's steps, tests not yet run: what needs one awaits it.
 pub fn apply(plan: &Plan, stored: &Stored) -> Stored {
     let mut after = stored.clone();
-    for Step { effect, .. } in &plan.steps {
+    for Step { effect, .. } in plan.steps.iter() {
         execute(effect, &mut after);
     }
     if !plan.steps.is_empty() {

@@ -2,6 +2,7 @@
 //! else is as it is stored. So every rule of a whole plan holds for a part of one, too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::desired::{Declared, Desired, DesiredNote};
 use crate::model::name::Name;
@@ -24,7 +25,7 @@ pub(super) fn plan(desired: &Desired, stored: &Stored, policy: &Policy) -> Plan 
     let secrets = mixed_secrets(desired, stored, &chosen);
     let scope = Scope::Part { chosen: &chosen, declared: desired };
     let mut plan = whole(&Estate::new((&mixed, stored, policy), secrets, scope));
-    for step in &mut plan.steps {
+    for step in Arc::make_mut(&mut plan.steps) {
         // What only the store knows has no place in the manifest.
         if !scope.contains(&step.target) && !scope.leaves_out(&step.target) {
             step.origin = None;

@@ -196,6 +196,8 @@ pub struct MessageQuery {
 pub struct OutboxQuery {
     pub mailbox: Option<Name>,
     pub state: Option<OutgoingState>,
+    /// Without its angle brackets.
+    pub message_id: Option<String>,
     pub limit: Option<u64>,
     /// Only those queued before this one: the next page.
     pub before: Option<u64>,

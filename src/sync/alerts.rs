@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::report;
 use crate::model::alert::{Alert, AlertLevel};
 use crate::model::failure::FailureSummary;
 use crate::model::name::Name;
@@ -116,7 +117,10 @@ fn what_failed(failure: &FailureSummary) -> String {
 pub fn on_outgoing(subject: Subject<'_>, message: &OutgoingMessage, now: Timestamp) -> Option<Alert> {
     let (level, code) = match message.state {
         OutgoingState::Unsure => (AlertLevel::Warning, "unsure"),
-        OutgoingState::Failed => (AlertLevel::Error, "not-sent"),
+        OutgoingState::Failed => {
+            let code = message.failure.as_ref().map_or("", |failure| failure.code.as_str());
+            (AlertLevel::Error, if code == report::RETURNED { report::RETURNED } else { "not-sent" })
+        }
         OutgoingState::Pending | OutgoingState::Sending | OutgoingState::Sent => return None,
     };
     let (cause, remedy) = match &message.failure {

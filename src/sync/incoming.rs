@@ -273,6 +273,7 @@ fn judge(
         // What was not understood stays where it is, for a person to look at.
         delete_after: rules.delete_after == Deletion::AfterProcessing && quarantine.is_none(),
         quarantine,
+        settles: None,
     });
     match nonce {
         Some(nonce) => Decision::PerhapsSelfTest { nonce, otherwise: record },

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use jiff::Timestamp;
 use mail_parser::{Addr, DateTime, HeaderName, HeaderValue, Message, MessageParser};
 
-use super::{mime, self_message};
+use super::{mime, report, self_message};
 use crate::model::limits;
 use crate::model::record::{Attachment, Correspondent, MessageFacts, Parsed};
 
@@ -37,8 +37,9 @@ pub fn parse(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
         if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX {
             return Some(MessageFacts { parsed: Parsed::HeadersOnly, ..facts });
         }
-        let attachments = mime::attached(raw).into_iter().map(attachment).collect();
-        Some(MessageFacts { attachments, ..facts })
+        let attachments: Vec<Attachment> = mime::attached(raw).into_iter().map(attachment).collect();
+        let report = report::read(raw, &attachments);
+        Some(MessageFacts { attachments, report, ..facts })
     }));
     facts.map_err(|_| Unparsable::Parser)?.ok_or(Unparsable::Parser)
 }
@@ -83,12 +84,13 @@ fn header_facts(message: &Message<'_>) -> MessageFacts {
         self_test_nonce: message
             .header_raw(HeaderName::Other(self_message::HEADER.into()))
             .map(|nonce| text(nonce.trim())),
+        report: None,
         parsed: Parsed::Whole,
     }
 }
 
 /// A header text as it is kept: no control characters, a sane length.
-fn text(raw: &str) -> String {
+pub(super) fn text(raw: &str) -> String {
     raw.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(limits::HEADER_TEXT_CHARACTERS_MAX)

@@ -13,6 +13,7 @@ pub mod mime;
 pub mod outcome;
 pub mod outgoing;
 pub mod patience;
+pub mod report;
 pub mod schedule;
 pub mod self_message;
 pub mod transition;

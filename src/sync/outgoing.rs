@@ -175,7 +175,7 @@ fn unanswered(recipient: &Recipient) -> Recipient {
 
 /// The state of the message from those of its recipients. Doubt wins: an unsure message is never sent again by itself,
 /// not even to the recipients that were deferred, because it is one message to the person who has to decide.
-fn overall(recipients: &[Recipient]) -> OutgoingState {
+pub(super) fn overall(recipients: &[Recipient]) -> OutgoingState {
     let any = |state: OutgoingState| recipients.iter().any(|recipient| recipient.state == state);
     if any(OutgoingState::Unsure) {
         OutgoingState::Unsure

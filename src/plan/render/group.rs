@@ -22,7 +22,7 @@ pub struct Summary {
 
 impl Summary {
     pub fn of(plan: &Plan) -> Self {
-        Self::of_steps(&plan.steps)
+        Self::of_steps(plan.steps.iter())
     }
 
     pub fn of_steps<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Self {
@@ -83,7 +83,7 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut bytes = Vec::with_capacity(512);
-    for step in &plan.steps {
+    for step in plan.steps.iter() {
         bytes.clear();
         likeness(step, &mut bytes);
         let at = known.get(bytes.as_slice()).copied();

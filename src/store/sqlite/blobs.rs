@@ -38,12 +38,20 @@ pub(super) struct Appender {
     written: BTreeMap<i64, File>,
 }
 
-/// What became of octets that were put.
+/// What became of octets that were put, with the number of their row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Put {
-    New,
+    New(i64),
     /// They were there already.
-    Known,
+    Known(i64),
+}
+
+impl Put {
+    pub(super) fn blob(self) -> i64 {
+        match self {
+            Self::New(blob) | Self::Known(blob) => blob,
+        }
+    }
 }
 
 /// Whether a power failure could take away the name of a segment.
@@ -100,11 +108,12 @@ impl Appender {
         content: &ContentHash,
         (source, ranges): (Source<'_>, &[Range<u64>]),
     ) -> Result<Put, StoreError> {
+        if let Some((blob, _)) = find(db, content)? {
+            return Ok(Put::Known(blob));
+        }
         let place = self.place(db)?;
         let bytes = ranges.iter().map(|range| range.end - range.start).sum();
-        if self.name(db, content, (place, bytes))? == Put::Known {
-            return Ok(Put::Known);
-        }
+        let blob = self.name(db, content, (place, bytes))?;
         let mut end = place.start;
         for range in ranges {
             source.each(range.clone(), |octets| {
@@ -113,7 +122,7 @@ impl Appender {
                 Ok(())
             })?;
         }
-        Ok(Put::New)
+        Ok(Put::New(blob))
     }
 
     /// A job of the present transaction has ended well: says in the database how far it has written.
@@ -151,21 +160,18 @@ impl Appender {
         self.written.clear();
     }
 
-    /// A row for the blob, unless it has one.
+    /// A row for the blob, which has none yet.
     fn name(
         &mut self,
         db: &Connection,
         content: &ContentHash,
         (place, length): (Place, u64),
-    ) -> Result<Put, StoreError> {
-        let sql = "INSERT INTO blobs (hash, segment, start, length) VALUES (?1, ?2, ?3, ?4)
-                   ON CONFLICT (hash) DO NOTHING";
+    ) -> Result<i64, StoreError> {
+        let sql = "INSERT INTO blobs (hash, segment, start, length) VALUES (?1, ?2, ?3, ?4)";
         let values = params![content.0, place.segment, whole(place.start), whole(length)];
-        if db.prepare_cached(sql)?.execute(values)? == 0 {
-            return Ok(Put::Known);
-        }
+        db.prepare_cached(sql)?.execute(values)?;
         self.end = Some(Place { start: place.start + length, ..place });
-        Ok(Put::New)
+        Ok(db.last_insert_rowid())
     }
 
     /// The segment to write to, and its end, committed or of this transaction.
@@ -236,8 +242,8 @@ fn last_place(db: &Connection) -> Result<Option<Place>, StoreError> {
 
 /// The octets of a blob, or of a part of one, in their order.
 pub(super) fn extents(db: &Connection, content: &ContentHash) -> Result<Option<Vec<Extent>>, StoreError> {
-    let Some(own) = find(db, content)? else { return Ok(None) };
-    Ok(Some(pieces::assembled(own, &pieces::of(db, content)?)))
+    let Some((blob, own)) = find(db, content)? else { return Ok(None) };
+    Ok(Some(pieces::assembled(own, &pieces::of(db, blob)?)))
 }
 
 /// Reads a blob and verifies its octets. `None`: there is none.
@@ -306,13 +312,15 @@ fn place_words(folder: &Path, extent: &Extent) -> String {
     format!("{} at byte {}", segment_path(folder, extent.segment).display(), extent.start)
 }
 
-pub(super) fn find(db: &Connection, content: &ContentHash) -> Result<Option<Extent>, StoreError> {
-    let row: Option<(i64, i64, i64)> = db
-        .prepare_cached("SELECT segment, start, length FROM blobs WHERE hash = ?1")?
-        .query_row([&content.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let Some((segment, start, length)) = row else { return Ok(None) };
-    Ok(Some(Extent { segment, start: count(start)?, length: count(length)? }))
+/// The number of a blob, and where it is.
+pub(super) fn find(db: &Connection, content: &ContentHash) -> Result<Option<(i64, Extent)>, StoreError> {
+    // The index holds the beginning of each hash only.
+    let sql = "SELECT id, segment, start, length FROM blobs WHERE substr(hash, 1, 12) = substr(?1, 1, 12) AND hash = ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([&content.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let extent = Extent { segment: row.get(1)?, start: count(row.get(2)?)?, length: count(row.get(3)?)? };
+    Ok(Some((row.get(0)?, extent)))
 }
 
 pub(super) fn segment_path(folder: &Path, segment: i64) -> PathBuf {
@@ -373,8 +381,7 @@ mod tests {
 
     fn database() -> Connection {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch(include_str!("../../../schema/sql/sqlite/0001_initial.sql")).unwrap();
-        db.execute_batch(include_str!("../../../schema/sql/sqlite/0015_marks_and_pieces.sql")).unwrap();
+        super::super::open::schema(&db);
         db
     }
 
@@ -424,14 +431,14 @@ mod tests {
             blobs.put(&db, &ContentHash::of(text.as_bytes()), text.as_bytes()).unwrap()
         };
         db.execute_batch("BEGIN").unwrap();
-        assert_eq!(put(&mut blobs, "first"), Put::New);
+        assert_eq!(put(&mut blobs, "first"), Put::New(1));
         blobs.keep(&db).unwrap();
         db.execute_batch("SAVEPOINT job").unwrap();
         put(&mut blobs, "a much longer one");
         put(&mut blobs, "in a segment of its own");
         db.execute_batch("ROLLBACK TO job; RELEASE job").unwrap();
         blobs.undo();
-        assert_eq!((put(&mut blobs, "last"), put(&mut blobs, "first")), (Put::New, Put::Known));
+        assert_eq!((put(&mut blobs, "last"), put(&mut blobs, "first")), (Put::New(2), Put::Known(1)));
         blobs.keep(&db).unwrap();
         db.execute_batch("COMMIT").unwrap();
         blobs.forget();

@@ -75,7 +75,7 @@ impl Store for SqliteStore {
         lease: &Lease,
         commit: RevisionCommit<'_>,
     ) -> Result<Revision, StoreError> {
-        let (lease, commit) = (lease.clone(), Commit::of(commit)?);
+        let (lease, commit) = (lease.clone(), Commit::of(commit));
         self.write(move |work| revision::commit(work.db, &lease, &commit)).await
     }
 

@@ -6,16 +6,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blobs::Put;
 use super::columns::{count, damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
-use super::lease;
 use super::pieces::Source;
 use super::spool::SpoolFiles;
 use super::sync_states;
 use super::writer::Work;
+use super::{lease, outgoing};
 use crate::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, RemoteId};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::record::{ContentHash, IncomingBatch, NewRecord, Octets, Recorded, Spooled};
+use crate::model::record::{IncomingBatch, NewRecord, Octets, Recorded, Spooled};
 use crate::store::StoreError;
 
 /// Whether a message became a record by this batch.
@@ -127,10 +127,11 @@ fn record_one(
     if by_item.is_some() {
         return Ok(Kept::Known);
     }
-    let known = match put(work, message, spooled)? {
+    let put = put(work, message, spooled)?;
+    let known = match put {
         // Nobody has a message with these octets.
-        Some(Put::New) => None,
-        Some(Put::Known) => find_by_octets(work.db, id, &message.content)?,
+        Some(Put::New(_)) => None,
+        Some(Put::Known(blob)) => find_by_octets(work.db, id, blob)?,
         None => find_by_remote(work.db, id, &remote)?,
     };
     if let Some(known) = known {
@@ -138,7 +139,6 @@ fn record_one(
         distrust_size(work.db, id, &message.remote)?;
         return Ok(Kept::Known);
     }
-    let blob = (!message.raw.is_missing()).then_some(&message.content.0);
     let duplicate_of = match &message.facts.message_id {
         Some(message_id) => original(work.db, id, message_id)?,
         None => None,
@@ -151,7 +151,7 @@ fn record_one(
         id,
         remote,
         message.content.0,
-        blob,
+        put.map(Put::blob),
         whole(message.raw.bytes()),
         message.received_at.map(micros),
         at,
@@ -161,6 +161,9 @@ fn record_one(
         duplicate_of,
     ])?;
     remember(work.db, id, &remote, work.db.last_insert_rowid())?;
+    if let Some(settled) = &message.settles {
+        outgoing::settle(work.db, id, settled)?;
+    }
     Ok(Kept::New)
 }
 
@@ -209,9 +212,9 @@ fn original(db: &Connection, id: i64, message_id: &str) -> Result<Option<i64>, S
 }
 
 /// A message with octets is known by them, whatever its server calls it.
-fn find_by_octets(db: &Connection, id: i64, content: &ContentHash) -> Result<Option<i64>, StoreError> {
+fn find_by_octets(db: &Connection, id: i64, blob: i64) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT id FROM messages WHERE mailbox = ?1 AND blob = ?2";
-    Ok(db.prepare_cached(sql)?.query_row(params![id, content.0], |row| row.get(0)).optional()?)
+    Ok(db.prepare_cached(sql)?.query_row([id, blob], |row| row.get(0)).optional()?)
 }
 
 /// One that could not be fetched, by the id at its server.

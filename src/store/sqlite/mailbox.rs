@@ -63,10 +63,10 @@ impl<'db> Inserts<'db> {
 pub(super) fn put(
     db: &Connection,
     circumstances: &mut Circumstances<'_>,
-    put: &Put,
+    put: &Put<'_>,
 ) -> Result<(), StoreError> {
-    let (name, at) = (&put.name, circumstances.at);
-    let parked = put.renamed_from.as_ref().and_then(|name| circumstances.parked.get(name)).copied();
+    let (name, at) = (put.name, circumstances.at);
+    let parked = put.renamed_from.and_then(|name| circumstances.parked.get(name)).copied();
     if parked.is_none() && put.replay_from.is_none() && insert(db, circumstances, put)? {
         return Ok(());
     }
@@ -109,7 +109,7 @@ pub(super) fn put(
 }
 
 /// Writes a mailbox of a name that none has yet; says whether there was none. Nothing of a former one is left to look for.
-fn insert(db: &Connection, circumstances: &mut Circumstances<'_>, put: &Put) -> Result<bool, StoreError> {
+fn insert(db: &Connection, circumstances: &mut Circumstances<'_>, put: &Put<'_>) -> Result<bool, StoreError> {
     let Inserts { mailbox, operations, footing } = &mut circumstances.inserts;
     if mailbox.execute([put.name.as_str(), &put.declared])? == 0 {
         return Ok(false);
@@ -118,15 +118,15 @@ fn insert(db: &Connection, circumstances: &mut Circumstances<'_>, put: &Put) -> 
     bind_operations(operations, circumstances.at, put, id)?;
     operations.raw_execute()?;
     for PutOperation { operation, connection: _, state } in &put.operations {
-        if let Some(state) = state.as_ref().filter(|state| state.pending.is_some()) {
+        if let Some(state) = state.filter(|state| state.pending.is_some()) {
             settle_version(db, (id, *operation), state)?;
         }
     }
     // Of a former mailbox of that name. Asking once for all of them is cheaper than a statement for each.
     if circumstances.held.contains(put.name.as_str()) {
-        lease::revoke(db, &put.name)?;
+        lease::revoke(db, put.name)?;
     }
-    footings::execute(footing, id, &put.name, put.footing)?;
+    footings::execute(footing, id, put.name, put.footing)?;
     Ok(true)
 }
 
@@ -134,12 +134,12 @@ fn insert(db: &Connection, circumstances: &mut Circumstances<'_>, put: &Put) -> 
 fn bind_operations(
     statement: &mut CachedStatement<'_>,
     at: Timestamp,
-    put: &Put,
+    put: &Put<'_>,
     id: i64,
 ) -> Result<(), StoreError> {
     statement.raw_bind_parameter(4, micros(at))?;
     for (nth, PutOperation { operation, connection, state }) in put.operations.iter().enumerate() {
-        let state = state.as_ref().ok_or_else(|| without_state(&put.name, *operation))?;
+        let state = state.ok_or_else(|| without_state(put.name, *operation))?;
         statement.raw_bind_parameter(1 + nth, slot(id, *operation))?;
         statement.raw_bind_parameter(5 + 3 * nth, to_json(&state.state)?)?;
         statement.raw_bind_parameter(6 + 3 * nth, connection)?;
@@ -155,12 +155,12 @@ fn without_state(name: &Name, operation: Operation) -> StoreError {
 fn put_operation(
     db: &Connection,
     (at, name): (Timestamp, &Name),
-    put: &PutOperation,
+    put: &PutOperation<'_>,
     (id, before): (i64, Option<Before>),
 ) -> Result<Reach, StoreError> {
     let operation = put.operation;
     let state = match (&put.state, &before) {
-        (Some(state), _) => &**state,
+        (Some(state), _) => *state,
         (None, Some(before)) => &before.standing,
         (None, None) => return Err(without_state(name, operation)),
     };
@@ -183,7 +183,7 @@ fn put_operation(
         settle_version(db, (id, operation), state)?;
     }
     match &before {
-        Some(before) if before.connection == put.connection => Ok(Reach::Same),
+        Some(before) if before.connection.as_deref() == put.connection => Ok(Reach::Same),
         Some(_) | None => Ok(Reach::Changed),
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::blobs::sync_folder;
 use super::errors::at_file;
@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0013_bulk.sql"),
     include_str!("../../../schema/sql/sqlite/0015_marks_and_pieces.sql"),
     include_str!("../../../schema/sql/sqlite/0016_exchange.sql"),
+    include_str!("../../../schema/sql/sqlite/0020_blob_numbers.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -93,7 +94,6 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
     }
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
-    db.pragma_update(None, "foreign_keys", true)?;
     // So that the pages of one large apply are written once, when it commits. In KiB, because it is negative.
     db.pragma_update(None, "cache_size", -limits::STORE_WRITER_CACHE_KIB)?;
     // What a refused job of a group has changed is kept in memory, not in a file.
@@ -104,6 +104,7 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(limits::STORE_STATEMENTS_KEPT);
     migrate(&mut db, path, MIGRATIONS, id)?;
+    db.pragma_update(None, "foreign_keys", true)?;
     complete(&mut db)?;
     Ok(db)
 }
@@ -220,12 +221,14 @@ fn judge(db: &Connection, path: &Path) -> Result<Found, StoreError> {
 }
 
 /// Brings the schema up to date, all of it or nothing: whoever is killed in the middle leaves the schema that was there.
+/// Foreign keys are off meanwhile, because a table that others refer to may be made anew; they are verified at the end.
 fn migrate(
     db: &mut Connection,
     path: &Path,
     migrations: &[&str],
     id: Option<&StoreId>,
 ) -> Result<(), StoreError> {
+    db.pragma_update(None, "foreign_keys", false)?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = match judge(&transaction, path)? {
         Found::Blank => 0,
@@ -241,8 +244,24 @@ fn migrate(
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", version)?;
     }
+    if (found as usize) < migrations.len() {
+        check_references(&transaction, path)?;
+    }
     transaction.commit()?;
     Ok(())
+}
+
+/// Refuses a store in which a row refers to one that is not there: it was damaged before.
+fn check_references(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let first: Option<(String, String)> =
+        db.query_row("PRAGMA foreign_key_check", [], |row| Ok((row.get(0)?, row.get(2)?))).optional()?;
+    match first {
+        Some((table, parent)) => Err(StoreError::Damaged(format!(
+            "{}: a row of `{table}` refers to one of `{parent}` that is missing",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// An identity for a store that does not exist yet.
@@ -286,9 +305,17 @@ fn lock_folder(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// An empty store's tables.
+#[cfg(test)]
+pub(super) fn schema(db: &Connection) {
+    MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::blobs::{self, segment_path};
     use super::*;
+    use crate::model::record::ContentHash;
 
     #[test]
     fn a_store_is_read_where_no_lock_file_can_be_written_whatever_its_name() {
@@ -340,6 +367,83 @@ mod tests {
         // The version before kept no bundle; the next apply does.
         let sealed = super::super::secrets::sealed(&db, &secret).unwrap().unwrap();
         assert_eq!(sealed.bundle().unwrap().0, "");
+    }
+
+    #[test]
+    fn octets_that_were_known_by_their_hashes_are_found_by_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, blobs) = (folder.path().join("state.db"), folder.path().join("blobs"));
+        let (whole, piece) = (b"To: a\r\n\r\nlarge and small".as_slice(), b"large".as_slice());
+        std::fs::create_dir(&blobs).unwrap();
+        std::fs::write(segment_path(&blobs, 1), b"largeTo: a\r\n\r\n and small").unwrap();
+        let (whole_hash, piece_hash) = (ContentHash::of(whole), ContentHash::of(piece));
+        let db = Connection::open(&path).unwrap();
+        for migration in &MIGRATIONS[..11] {
+            db.execute_batch(migration).unwrap();
+        }
+        db.execute_batch(&format!(
+            "INSERT INTO store (one, id) VALUES (1, 'x');
+             INSERT INTO segments VALUES (1, 24);
+             INSERT INTO blobs VALUES ('{1}', 1, 0, 5), ('{0}', 1, 5, 19);
+             INSERT INTO pieces VALUES ('{0}', 9, '{1}');
+             INSERT INTO mailboxes (id, name) VALUES (3, 'm');
+             INSERT INTO messages (id, mailbox, remote, content, blob, bytes, recorded_at, facts)
+                 VALUES (5, 3, 'uid:1:1', '{0}', '{0}', 24, 0, '{{}}'), (6, 3, 'uid:1:2', 'none', NULL, 0, 0, '{{}}'),
+                        (9, 3, 'uid:1:3', 'gone', NULL, 0, 0, '{{}}');
+             UPDATE messages SET duplicate_of = 5 WHERE id = 6;
+             DELETE FROM messages WHERE id = 9;
+             INSERT INTO remotes VALUES (3, 'uid:1:1', 5);
+             INSERT INTO outbox (id, mailbox, message_id, blob, bytes, state, recipients, attempts, queued_at,
+                     next_attempt_at, changed_at)
+                 VALUES (2, 3, '<a@b>', '{1}', 5, 'sent', '[]', 1, 0, 0, 0);",
+            whole_hash.0, piece_hash.0
+        ))
+        .unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 11).unwrap();
+        drop(db);
+
+        let db = writer(&path, Open::Existing, None).unwrap();
+        let read = |content: &ContentHash| blobs::read(&db, &blobs, content).unwrap().unwrap();
+        assert_eq!((&read(&whole_hash)[..], &read(&piece_hash)[..]), (whole, piece));
+        let number = |sql: &str| -> i64 { db.query_row(sql, [], |row| row.get(0)).unwrap() };
+        let of_whole = "SELECT messages.id FROM messages JOIN blobs ON blobs.id = blob WHERE hash = content";
+        assert_eq!(number(of_whole), 5);
+        assert_eq!(number("SELECT count(*) FROM messages WHERE blob IS NULL AND duplicate_of = 5"), 1);
+        let of_piece = format!(
+            "SELECT outbox.id FROM outbox JOIN blobs ON blobs.id = blob WHERE hash = '{}'",
+            piece_hash.0
+        );
+        assert_eq!(number(&of_piece), 2);
+        // The id of a row that is gone is not given again, and what refers to nothing is refused.
+        let insert = |mailbox: i64| {
+            let sql = "INSERT INTO messages (mailbox, remote, content, bytes, recorded_at, facts)
+                       VALUES (?1, 'r', 'c', 0, 0, '{}')";
+            db.execute(sql, [mailbox]).map(|_| db.last_insert_rowid())
+        };
+        assert_eq!(insert(3).unwrap(), 10);
+        assert!(insert(4).unwrap_err().to_string().contains("FOREIGN KEY"));
+    }
+
+    #[test]
+    fn a_store_that_refers_to_what_is_missing_is_not_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(MIGRATIONS[0]).unwrap();
+        let odd = "PRAGMA foreign_keys = false; INSERT INTO store (one, id) VALUES (1, 'x');
+                   INSERT INTO remotes VALUES (3, 'uid:1:1', 5);";
+        db.execute_batch(odd).unwrap();
+        db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        drop(db);
+        let error = writer(&path, Open::Existing, None).unwrap_err().to_string();
+        assert!(error.contains("a row of `remotes` refers to one of"), "{error}");
+        let version: i64 = Connection::open(&path)
+            .unwrap()
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        assert_eq!(version, 1);
     }
 
     #[test]

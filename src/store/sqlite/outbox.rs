@@ -14,9 +14,10 @@ use crate::model::record::ContentHash;
 use crate::store::{OutboxQuery, StoreError};
 
 const SELECT: &str =
-    "SELECT outbox.id, mailboxes.name, outbox.message_id, subject, blob, bytes, state, recipients,
+    "SELECT outbox.id, mailboxes.name, outbox.message_id, subject, blobs.hash, bytes, state, recipients,
                           attempts, queued_at, next_attempt_at, changed_at, failure, idempotency_key
-                      FROM outbox JOIN mailboxes ON mailboxes.id = outbox.mailbox";
+                      FROM outbox JOIN mailboxes ON mailboxes.id = outbox.mailbox
+                          JOIN blobs ON blobs.id = outbox.blob";
 
 /// Newest first.
 pub(super) fn outbox(db: &Connection, query: &OutboxQuery) -> Result<Vec<OutgoingMessage>, StoreError> {
@@ -52,6 +53,10 @@ fn newest(
     if let Some(state) = query.state {
         sql.push_str(" AND state = ?");
         values.push(Value::Text(state.key().to_owned()));
+    }
+    if let Some(message_id) = &query.message_id {
+        sql.push_str(" AND outbox.message_id = ?");
+        values.push(Value::Text(message_id.clone()));
     }
     sql.push_str(" ORDER BY outbox.id DESC LIMIT ?");
     values.push(Value::Integer(whole(limit)));

@@ -18,6 +18,7 @@ use crate::model::outbox::{
     AttemptOutcome, Begun, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Recipient, Turn,
 };
 use crate::model::record::ContentHash;
+use crate::model::report::Settled;
 use crate::store::StoreError;
 
 pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<Enqueued, StoreError> {
@@ -27,7 +28,7 @@ pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<Enqu
         return Ok(Enqueued { id, already_there: true });
     }
     let content = ContentHash::of(&message.raw);
-    work.blobs.put(work.db, &content, &message.raw)?;
+    let blob = work.blobs.put(work.db, &content, &message.raw)?.blob();
     let fresh =
         |address: &_| Recipient { address: Clone::clone(address), state: OutgoingState::Pending, said: None };
     let recipients: Vec<Recipient> = message.recipients.iter().map(fresh).collect();
@@ -38,7 +39,7 @@ pub(super) fn enqueue(work: &mut Work<'_>, message: &NewOutgoing) -> Result<Enqu
         mailbox,
         message.message_id,
         message.subject,
-        content.0,
+        blob,
         whole(message.raw.len() as u64),
         to_json(&recipients)?,
         micros(message.at),
@@ -130,6 +131,18 @@ pub(super) fn turn(db: &Connection, lease: &Lease, mailbox: &Name, turn: &Turn) 
     Ok(Begun::Attempts(begun))
 }
 
+/// A report on the delivery of a message was recorded. What is tried again meanwhile is not judged by it.
+pub(super) fn settle(db: &Connection, mailbox: i64, settled: &Settled) -> Result<(), StoreError> {
+    let Some(attempt) = Attempt::find_opt(db, mailbox, settled.outcome.id)? else { return Ok(()) };
+    match attempt.state {
+        OutgoingState::Pending | OutgoingState::Sending => return Ok(()),
+        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => {}
+    }
+    attempt.check_outcome(&settled.outcome)?;
+    attempt.write(db, &settled.outcome)?;
+    alerts::write(db, &settled.alerts)
+}
+
 fn note_fence(db: &Connection, id: u64, fence: Option<u64>) -> Result<(), StoreError> {
     let sql = "UPDATE outbox SET fence = ?2 WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![whole(id), fence.map(whole)])?;
@@ -148,6 +161,11 @@ struct Attempt {
 impl Attempt {
     /// Only of that mailbox.
     fn find(db: &Connection, name: &Name, mailbox: i64, id: u64) -> Result<Self, StoreError> {
+        let found = Self::find_opt(db, mailbox, id)?;
+        found.ok_or_else(|| StoreError::NotFound(format!("outgoing message {id} of mailbox `{name}`")))
+    }
+
+    fn find_opt(db: &Connection, mailbox: i64, id: u64) -> Result<Option<Self>, StoreError> {
         let sql = "SELECT state, recipients, fence FROM outbox WHERE id = ?1 AND mailbox = ?2";
         let row = db
             .prepare_cached(sql)?
@@ -155,9 +173,8 @@ impl Attempt {
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?))
             })
             .optional()?;
-        let (state, recipients, fence) =
-            row.ok_or_else(|| StoreError::NotFound(format!("outgoing message {id} of mailbox `{name}`")))?;
-        Ok(Self { id, state: parse_state(&state)?, recipients, fence })
+        let Some((state, recipients, fence)) = row else { return Ok(None) };
+        Ok(Some(Self { id, state: parse_state(&state)?, recipients, fence }))
     }
 
     /// Whether it was `pending`.
@@ -179,6 +196,10 @@ impl Attempt {
     ) -> Result<(), StoreError> {
         self.check_who(db, lease, mailbox)?;
         self.check_outcome(outcome)?;
+        self.write(db, outcome)
+    }
+
+    fn write(&self, db: &Connection, outcome: &AttemptOutcome) -> Result<(), StoreError> {
         let sql = "UPDATE outbox SET state = ?2, recipients = ?3, attempts = ?4, next_attempt_at = ?5,
                        changed_at = ?6, failure = ?7
                    WHERE id = ?1";

@@ -93,8 +93,8 @@ impl Appender {
         if parts.peek().is_none() {
             return self.append(db, content, (source, std::slice::from_ref(&(0..bytes))));
         }
-        if find(db, content)?.is_some() {
-            return Ok(Put::Known);
+        if let Some((blob, _)) = find(db, content)? {
+            return Ok(Put::Known(blob));
         }
         let (mut rest, mut named, mut done) = (Vec::new(), Vec::new(), 0);
         for part in parts {
@@ -103,18 +103,18 @@ impl Appender {
             if is_in_pieces(db, &piece)? {
                 continue;
             }
-            self.append(db, &piece, (source, std::slice::from_ref(&part)))?;
+            let piece = self.append(db, &piece, (source, std::slice::from_ref(&part)))?.blob();
             rest.push(done..part.start);
             done = part.end;
             named.push((part.start, piece));
         }
         rest.push(done..bytes);
-        self.append(db, content, (source, &rest))?;
-        let sql = "INSERT INTO pieces (hash, start, piece) VALUES (?1, ?2, ?3)";
+        let put = self.append(db, content, (source, &rest))?;
+        let sql = "INSERT INTO pieces (blob, start, piece) VALUES (?1, ?2, ?3)";
         for (start, piece) in named {
-            db.prepare_cached(sql)?.execute(params![content.0, whole(start), piece.0])?;
+            db.prepare_cached(sql)?.execute(params![put.blob(), whole(start), piece])?;
         }
-        Ok(Put::New)
+        Ok(put)
     }
 }
 
@@ -134,16 +134,17 @@ fn cuts(attachments: &[Attachment], bytes: u64) -> impl Iterator<Item = Range<u6
 }
 
 fn is_in_pieces(db: &Connection, content: &ContentHash) -> Result<bool, StoreError> {
-    let mut found = db.prepare_cached("SELECT 1 FROM pieces WHERE hash = ?1 LIMIT 1")?;
-    Ok(found.query_row([&content.0], |_| Ok(())).optional()?.is_some())
+    let Some((blob, _)) = find(db, content)? else { return Ok(false) };
+    let mut found = db.prepare_cached("SELECT 1 FROM pieces WHERE blob = ?1 LIMIT 1")?;
+    Ok(found.query_row([blob], |_| Ok(())).optional()?.is_some())
 }
 
 /// The pieces of a message, ascending. Most have none.
-pub(super) fn of(db: &Connection, content: &ContentHash) -> Result<Vec<Piece>, StoreError> {
+pub(super) fn of(db: &Connection, blob: i64) -> Result<Vec<Piece>, StoreError> {
     let sql = "SELECT pieces.start, blobs.segment, blobs.start, blobs.length
-               FROM pieces JOIN blobs ON blobs.hash = pieces.piece WHERE pieces.hash = ?1 ORDER BY pieces.start";
+               FROM pieces JOIN blobs ON blobs.id = pieces.piece WHERE pieces.blob = ?1 ORDER BY pieces.start";
     let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([&content.0])?;
+    let mut rows = statement.query([blob])?;
     let mut pieces = Vec::new();
     while let Some(row) = rows.next()? {
         let extent = Extent { segment: row.get(1)?, start: count(row.get(2)?)?, length: count(row.get(3)?)? };
@@ -184,12 +185,7 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let db = Connection::open_in_memory().unwrap();
-            for schema in [
-                include_str!("../../../schema/sql/sqlite/0001_initial.sql"),
-                include_str!("../../../schema/sql/sqlite/0015_marks_and_pieces.sql"),
-            ] {
-                db.execute_batch(schema).unwrap();
-            }
+            super::super::open::schema(&db);
             let appender = Appender::new(folder.path().to_owned(), "store".to_owned());
             Self { folder, db, appender }
         }

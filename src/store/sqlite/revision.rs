@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
-use super::commit::{Commit, Write};
+use super::commit::Commit;
 use super::mailbox::Circumstances;
 use super::{declared, lease, mailbox, runs, secrets, versions};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::plan::Action;
+use crate::model::plan::{Action, Effect, Step};
 use crate::model::revision::Revision;
 use crate::model::secret::{SealedValue, SecretDigest, SecretRef};
 use crate::store::{Kept, StoreError};
@@ -33,8 +33,8 @@ pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<
     for (digest, bundle) in &commit.bundles {
         secrets::put_bundle(db, digest, bundle)?;
     }
-    for (_, write) in &commit.steps {
-        execute(db, commit, &mut circumstances, write)?;
+    for step in commit.steps.iter() {
+        execute(db, commit, &mut circumstances, &step.effect)?;
     }
     secrets::forget_unused_bundles(db)?;
     check_profiles(db, commit)?;
@@ -85,15 +85,15 @@ fn keep(db: &Connection, kept: &[Kept]) -> Result<(), StoreError> {
 /// are those of the state it was made from, and a freed name may be given away by the same plan, even in a circle.
 fn park(db: &Connection, commit: &Commit) -> Result<BTreeMap<Name, i64>, StoreError> {
     let mut ids = BTreeMap::new();
-    for (_, write) in &commit.steps {
-        let freed = match write {
-            Write::Mailbox(put) => put.renamed_from.as_ref(),
-            Write::NoMailbox(name) => Some(name),
-            Write::Organization(_)
-            | Write::Secret { .. }
-            | Write::NoSecret(_)
-            | Write::Profile(_)
-            | Write::NoProfile(_) => None,
+    for step in commit.steps.iter() {
+        let freed = match &step.effect {
+            Effect::PutMailbox(put) => put.renamed_from.as_ref(),
+            Effect::DeleteMailbox(name) => Some(name),
+            Effect::PutOrganization(_)
+            | Effect::PutSecret { .. }
+            | Effect::DeleteSecret(_)
+            | Effect::PutProfile(_)
+            | Effect::DeleteProfile(_) => None,
         };
         let Some(name) = freed else { continue };
         let id = mailbox_id_opt(db, name)?.ok_or_else(|| not_found("mailbox", name))?;
@@ -109,36 +109,36 @@ fn execute(
     db: &Connection,
     commit: &Commit,
     circumstances: &mut Circumstances<'_>,
-    write: &Write,
+    effect: &Effect,
 ) -> Result<(), StoreError> {
-    match write {
-        Write::Organization(organization) => {
+    match effect {
+        Effect::PutOrganization(organization) => {
             let sql = "INSERT INTO organization (one, declared) VALUES (1, ?1)
                        ON CONFLICT (one) DO UPDATE SET declared = excluded.declared";
             db.prepare_cached(sql)?.execute([to_json(organization)?])?;
             Ok(())
         }
-        Write::Secret { secret, digest, proof } => {
+        Effect::PutSecret { secret, digest, proof } => {
             let sealed = planned(commit, secret, digest)?;
             let (proof, value) = (proof.as_ref(), commit.values.get(secret));
             secrets::put(db, &secrets::Put { secret, sealed, digest, proof, value })
         }
-        Write::NoSecret(secret) => {
+        Effect::DeleteSecret(secret) => {
             let rows = secrets::delete(db, secret)?;
             one_row(rows, "secret", secret)
         }
-        Write::Profile(profile) => {
+        Effect::PutProfile(profile) => {
             let sql = "INSERT INTO profiles (name, declared) VALUES (?1, ?2)
                        ON CONFLICT (name) DO UPDATE SET declared = excluded.declared";
             db.prepare_cached(sql)?.execute([profile.name.as_str(), &to_json(profile)?])?;
             Ok(())
         }
-        Write::NoProfile(name) => {
+        Effect::DeleteProfile(name) => {
             let rows = db.prepare_cached("DELETE FROM profiles WHERE name = ?1")?.execute([name.as_str()])?;
             one_row(rows, "profile", name)
         }
-        Write::Mailbox(put) => mailbox::put(db, circumstances, put),
-        Write::NoMailbox(name) => {
+        Effect::PutMailbox(put) => mailbox::put(db, circumstances, &commit.put(put)?),
+        Effect::DeleteMailbox(name) => {
             let id = circumstances.parked.get(name).copied().ok_or_else(|| not_found("mailbox", name))?;
             mailbox::delete(db, id, name, commit.at)
         }
@@ -165,7 +165,7 @@ fn planned<'c>(
 
 /// A mailbox whose profile is not there could never be read again.
 fn check_profiles(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
-    let takes_away = |(_, write): &(Action, Write)| matches!(write, Write::NoProfile(_));
+    let takes_away = |step: &Step| matches!(step.effect, Effect::DeleteProfile(_));
     if !commit.steps.iter().any(takes_away) {
         return check_put_profiles(db, commit);
     }
@@ -180,14 +180,14 @@ fn check_profiles(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
 /// Where no profile goes away, only the mailboxes that are written can lack theirs.
 fn check_put_profiles(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
     let mut known = BTreeSet::new();
-    for put in commit.puts() {
-        let Some(profile) = &put.profile else { continue };
+    for mailbox in commit.mailboxes() {
+        let Some(profile) = &mailbox.profile else { continue };
         if known.contains(profile) {
             continue;
         }
         let sql = "SELECT 1 FROM profiles WHERE name = ?1";
         if !db.prepare_cached(sql)?.exists([profile.as_str()])? {
-            return Err(left_without(put.name.as_str(), profile.as_str()));
+            return Err(left_without(mailbox.name.as_str(), profile.as_str()));
         }
         known.insert(profile);
     }
@@ -202,8 +202,8 @@ fn left_without(mailbox: &str, profile: &str) -> StoreError {
 
 fn write_revision(db: &Connection, lease: &Lease, commit: &Commit) -> Result<Revision, StoreError> {
     let (mut created, mut updated, mut deleted) = (0_u64, 0_u64, 0_u64);
-    for (action, _) in &commit.steps {
-        match action {
+    for step in commit.steps.iter() {
+        match step.action {
             Action::Create => created += 1,
             Action::Update | Action::Rename => updated += 1,
             Action::Delete => deleted += 1,

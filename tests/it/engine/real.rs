@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use mailplumb::model::host::KeptSessions;
 use mailplumb::model::operation::Operation;
+use mailplumb::model::outbox::OutgoingState;
 use mailplumb::remote::Pool;
 use mailplumb::remote::Wake;
 use tokio_util::sync::CancellationToken;
 
+use super::rules::outgoing::{queue, states};
 use super::rules::{done, subjects};
 use super::site::{Desk, name};
 use super::world::{World, letter};
 use crate::support::certificates::HOST;
 use crate::support::dovecot::{Dovecot, DovecotOptions};
 use crate::support::need::{Need, require};
+use crate::support::postfix::Postfix;
+use crate::support::scratch;
 
 const ANNA: &str = "anna@example.test";
 
@@ -96,6 +100,53 @@ async fn with_dovecot_a_session_is_kept_told_of_mail_and_replaced_after_a_restar
     assert_eq!(read(&desk).await, 1, "over a fresh session, and nobody was told");
     assert_eq!(desk.state("anna", Operation::Incoming).await, "enabled");
     assert_eq!(subjects(&desk).await, ["letter one", "letter two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_postfix_returns_is_noted_with_the_message_that_came_back() {
+    let Some(()) = require(Need::Servers) else { return };
+    let dovecot = Dovecot::start(DovecotOptions::with_users([(ANNA, "one")]));
+    let postfix = Postfix::start(&dovecot);
+    let world = site_at(&dovecot);
+    let site = &world.site;
+    let incoming = "credentials: { mailbox: {} } }\n";
+    let outgoing = format!(
+        "{incoming}    outgoing: {{ host: {HOST}, port: 465, tls: implicit, credentials: {{ mailbox: {{}} }} }}\n"
+    );
+    let manifest = std::fs::read_to_string(site.path("mail/mailplumb.yaml")).unwrap();
+    let manifest = manifest.replace(incoming, &outgoing);
+    site.write(
+        "mail/mailplumb.yaml",
+        &manifest.replace(
+            "incoming: server-side-sync",
+            "incoming: server-side-sync\n    outgoing: server-side-sync",
+        ),
+    );
+    site.write_ports(&[(993, dovecot.imaps), (465, postfix.submissions)]);
+    let desk = site.desk();
+    world.write_secrets(&[("anna", "one".to_owned())]);
+    assert_eq!(desk.apply().await.passed, 2, "{:#?}", desk.heard.take());
+    assert_eq!(desk.state("anna", Operation::Outgoing).await, "enabled");
+
+    // It takes both, has nobody to give the second one to, and says so in a message of its own.
+    queue(&desk, "anna", "one", &[ANNA]).await;
+    queue(&desk, "anna", "two", &["nobody@example.test"]).await;
+    assert_eq!(done(desk.outgoing("anna").await).sent, 2);
+    let before = dovecot.inbox_messages(ANNA).len();
+    postfix.wait_for_delivery(&dovecot, ANNA, before.max(2));
+    let came_back = || dovecot.inbox_messages(ANNA).iter().any(|one| one.contains("Undelivered Mail"));
+    scratch::wait_until("the report", came_back, || postfix.log());
+    read(&desk).await;
+    assert_eq!(states(&desk).await, [OutgoingState::Sent, OutgoingState::Failed]);
+    let alerts = desk.engine.store.alerts(100).await.unwrap();
+    let returned: Vec<_> = alerts.iter().filter(|alert| alert.code == "returned").collect();
+    let [alert] = returned.as_slice() else { panic!("{alerts:#?}") };
+    assert!(alert.cause.contains("nobody@example.test") && alert.cause.contains("5.1.1"), "{}", alert.cause);
+
+    // Tried again, it is not judged by the report on the first attempt, which is still in the inbox.
+    desk.engine.store.requeue(2, desk.engine.clock.now()).await.unwrap();
+    assert_eq!(read(&desk).await, 0);
+    assert_eq!(states(&desk).await, [OutgoingState::Sent, OutgoingState::Pending]);
 }
 
 const MANIFEST: &str = "\

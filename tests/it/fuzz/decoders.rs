@@ -49,7 +49,7 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "oauth2-answer", feed: oauth2_answer, reads: &["src/protocol/oauth2.rs"] },
     Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/ews/status.rs"] },
     Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs"] },
-    Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/mod.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
+    Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/report.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/mod.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
     Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
     Decoder { name: "manifest-edit", feed: manifest_edit, reads: &["src/manifest/edit.rs"] },

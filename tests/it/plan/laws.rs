@@ -64,7 +64,7 @@ fn execute_strictly(plan: &Plan, stored: &Stored) -> Result<(), TestCaseError> {
     let mut profiles: BTreeSet<Name> = stored.profiles.keys().cloned().collect();
     let mut mailboxes: BTreeMap<Name, Mailbox> =
         stored.mailboxes.iter().map(|(name, stored)| (name.clone(), stored.declared.clone())).collect();
-    for step in &plan.steps {
+    for step in plan.steps.iter() {
         match &step.effect {
             Effect::PutOrganization(_) => {}
             Effect::PutSecret { secret, .. } => {
@@ -176,7 +176,7 @@ proptest! {
         let first = plan::plan(&desired, &stored, &policy);
         let after = plan::model::apply_and_pass(&first, &stored);
         let second = plan::plan(&desired, &after, &policy);
-        prop_assert_eq!(second.steps, vec![]);
+        prop_assert_eq!(&*second.steps, &vec![]);
     }
 
     /// What the model does to an operation is what `sync::transition` does, which an apply follows.
@@ -222,7 +222,7 @@ proptest! {
     #[test]
     fn an_apply_leaves_nothing_to_declare((desired, stored, policy) in any_case()) {
         let after = plan::model::apply(&plan::plan(&desired, &stored, &policy), &stored);
-        for step in plan::plan(&desired, &after, &policy).steps {
+        for step in plan::plan(&desired, &after, &policy).steps.iter() {
             prop_assert_eq!(step.action, Action::Retest);
             let put = put_of(&step.effect).unwrap();
             let operations = &after.mailboxes[&put.mailbox.name].operations;
@@ -281,7 +281,7 @@ proptest! {
         let plan = plan::plan(&desired, &stored, &policy);
         let targets: BTreeSet<&Target> = plan.steps.iter().map(|step| &step.target).collect();
         prop_assert_eq!(targets.len(), plan.steps.len(), "one step per target");
-        for step in &plan.steps {
+        for step in plan.steps.iter() {
             prop_assert!(!step.reason.is_empty(), "{}", step.target);
             prop_assert!(!step.consequences.is_empty(), "{}", step.target);
             let is_declared = step.action == Action::Create || step.action == Action::Update

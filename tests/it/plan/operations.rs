@@ -302,7 +302,7 @@ fn what_waits_for_its_test_is_counted_and_is_no_step() {
             mailbox.operations.get_mut(&Operation::Incoming).unwrap().state = state.clone();
         }
         let waiting = plan::plan(&desired, &stored, &policy());
-        assert_eq!(waiting.steps, []);
+        assert_eq!(*waiting.steps, []);
         assert_eq!(noted(&waiting), ["2 operations of 2 mailboxes wait for a test"], "{state:?}");
         // Something else of a mailbox changes: its test goes on waiting.
         let mut renamed = desired.clone();

@@ -120,7 +120,7 @@ proptest! {
         let policy = Policy { selection, ..policy };
         let plan = plan::plan(&desired, &stored, &policy);
         let whole: BTreeSet<Target> =
-            plan::plan(&desired, &stored, &everything).steps.into_iter().map(|step| step.target).collect();
+            plan::plan(&desired, &stored, &everything).steps.iter().map(|step| step.target.clone()).collect();
         let after = plan::model::apply(&plan, &stored);
         let touched: BTreeSet<&Target> = plan.steps.iter().map(|step| &step.target).collect();
         for step in plan.steps.iter().filter(|step| !whole.contains(&step.target)) {

@@ -191,7 +191,7 @@ pub async fn plan(store: &dyn Store, effects: Vec<Effect>) -> Plan {
         manifest: ManifestDigest(format!("digest-{}", stored.revision.0 + 1)),
         selection: Selection::default(),
         overridden: Vec::new(),
-        steps: effects.into_iter().map(step).collect(),
+        steps: Arc::new(effects.into_iter().map(step).collect()),
         blocked: Vec::new(),
         notes: Vec::new(),
     }
@@ -200,7 +200,7 @@ pub async fn plan(store: &dyn Store, effects: Vec<Effect>) -> Plan {
 /// The commit for a plan: every wanted operation awaits its test.
 pub fn commit_of(plan: &Plan, second: i64) -> RevisionCommit<'_> {
     let mut states = Vec::new();
-    for step in &plan.steps {
+    for step in plan.steps.iter() {
         if let Effect::PutMailbox(put) = &step.effect {
             let state = |planned: &OperationPlan| match planned.connection {
                 Some(_) => OperationState::AwaitingTest(Awaiting::Test),
@@ -252,6 +252,7 @@ pub fn record(uid: u32, text: &str) -> NewRecord {
         facts: MessageFacts { subject: Some(text.to_owned()), ..MessageFacts::default() },
         quarantine: None,
         delete_after: false,
+        settles: None,
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn pend(
     let plan = plan(store, effects).await;
     let mut commit = commit_of(&plan, 4);
     commit.secrets = vec![(secret_ref(), ciphertext.clone())];
-    for step in &plan.steps {
+    for step in plan.steps.iter() {
         if let Effect::PutMailbox(put) = &step.effect {
             let mailbox = put.renamed_from.as_ref().unwrap_or(&put.mailbox.name).clone();
             let secrets = vec![secret_ref()];
