@@ -136,6 +136,9 @@ impl From<SourceError> for Failure {
                 "name the manifest's directory with --file, or begin one with `mailplumb init`"
             }
             SourceError::Unreadable { .. } => "check its permissions",
+            SourceError::FileTooLarge(_) => {
+                "split it into several files; many mailboxes of one kind can also stand in a CSV file"
+            }
             SourceError::TooLarge(_) | SourceError::TooMany(_) => {
                 "point --file at the directory that holds only the manifest"
             }

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::arena::{self, Kind as NodeKind, Tree};
 use super::codes;
-use super::decode::decode;
 use super::decode::spanned::Spanned;
+use super::decode::{Decoded, Reading, decode, decode_rest};
 use super::entries::{self, Entry};
 use super::layers;
 use super::mirror::mailbox::{AssignmentSpec, MailboxListSpec, MailboxSpec};
@@ -55,6 +55,8 @@ pub enum SecretContent {
 pub struct Documents {
     pub organizations: Vec<Document<OrganizationSpec>>,
     pub profiles: Vec<Document<Spanned<ProfileSpec>>>,
+    /// What is left of those of which something could not be read: looked at for further mistakes, and never used.
+    pub broken_profiles: Vec<Document<Spanned<ProfileSpec>>>,
     pub mailboxes: Vec<Entry>,
     /// How many lists they come from.
     lists: usize,
@@ -225,13 +227,27 @@ impl Documents {
                 self.organizations.push(document(metadata?, spec?, (kind, tree), report));
             }
             "EmailServerProfile" => {
-                let spec = part("spec", tree, report);
-                self.profiles.push(document(metadata?, spec?, (kind, tree), report));
+                let spec = rest("spec", tree, report).map(Decoded::into_parts);
+                let (metadata, (spec, reading)) = (metadata?, spec?);
+                let profile = document(metadata, spec, (kind, tree), report);
+                match reading {
+                    Reading::Whole => self.profiles.push(profile),
+                    Reading::Broken => {
+                        self.broken_profiles.push(profile);
+                        return None;
+                    }
+                }
             }
             "Mailbox" => {
-                let spec = part::<Spanned<MailboxSpec>>("spec", tree, report);
-                let entry = entries::mailbox(metadata?, spec?, tree, report)?;
-                self.mailboxes.push(entry);
+                let spec = rest::<Spanned<MailboxSpec>>("spec", tree, report);
+                let spec = spec.map(Decoded::into_parts);
+                let (metadata, spec) = (metadata?, spec?);
+                let reading = spec.1;
+                report.looks_at(reading);
+                let entry = entries::mailbox(metadata, spec, tree, report);
+                report.looks_at(Reading::Whole);
+                self.mailboxes.push(entry?);
+                return (reading == Reading::Whole).then_some(());
             }
             "MailboxAssignment" => {
                 let spec = part("spec", tree, report);
@@ -242,7 +258,10 @@ impl Documents {
                 let (list, complete) = entries::list(metadata?, spec?, tree, report);
                 self.mailboxes.extend(list);
                 self.lists += 1;
-                self.unread |= !complete;
+                if !complete {
+                    // Only mailboxes stand in it, and of some of them not even the names may be known.
+                    self.broken.insert(("Mailbox", String::new()));
+                }
             }
             "Secret" => {
                 let spec = part::<Spanned<SecretSpec>>("spec", tree, report);
@@ -273,8 +292,20 @@ fn document<T>(
 }
 
 fn part<T: DeserializeOwned>(name: &'static str, tree: &Tree<'_>, report: &mut Report<'_>) -> Option<T> {
+    match rest(name, tree, report)? {
+        Decoded::Whole(value) => Some(value),
+        Decoded::Rest(_) => None,
+    }
+}
+
+/// The same, also where something of it could not be read.
+fn rest<T: DeserializeOwned>(
+    name: &'static str,
+    tree: &Tree<'_>,
+    report: &mut Report<'_>,
+) -> Option<Decoded<T>> {
     if let Some((_, value)) = tree.entry(0, name) {
-        return decode(tree, value, report);
+        return decode_rest(tree, value, report);
     }
     let place = tree.pairs(0).first().map_or(tree.place(0), |(key, _)| tree.place(*key));
     report.add(

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::arena::Tree;
 use super::codes;
 use super::csv;
-use super::decode::decode;
 use super::decode::spanned::{Raw, Spanned};
+use super::decode::{Reading, decode_rest};
 use super::layers;
 use super::merge;
 use super::mirror::Metadata;
@@ -27,6 +27,7 @@ use crate::model::problem::SourceFile;
 pub struct Entry {
     /// The number of its document in what is recalled; that of no document for mailboxes of lists.
     pub document: u32,
+    pub reading: Reading,
     pub name: Spanned<Name>,
     pub labels: Labels,
     pub kind: MailboxKind,
@@ -52,7 +53,7 @@ impl From<MailboxType> for MailboxKind {
 /// A `Mailbox` document.
 pub fn mailbox(
     metadata: Metadata,
-    mut spec: Spanned<MailboxSpec>,
+    (mut spec, reading): (Spanned<MailboxSpec>, Reading),
     tree: &Tree<'_>,
     report: &mut Report<'_>,
 ) -> Option<Entry> {
@@ -96,6 +97,7 @@ pub fn mailbox(
     }
     Some(Entry {
         document: u32::MAX,
+        reading,
         name: metadata.name,
         labels: metadata.labels,
         kind,
@@ -162,7 +164,7 @@ pub fn list(
                 continue;
             }
             let entry = entry(kind, &shared, (tree, index), report);
-            complete &= entry.is_some();
+            complete &= is_whole(entry.as_ref());
             entries.extend(entry);
         }
     }
@@ -173,10 +175,14 @@ pub fn list(
             Some(later) => entry(kind, &shared, (&layers::over_row(row, tree, *later), 0), report),
             None => entry(kind, &shared, (row, 0), report),
         };
-        complete &= entry.is_some();
+        complete &= is_whole(entry.as_ref());
         entries.extend(entry);
     }
     (entries, complete)
+}
+
+fn is_whole(entry: Option<&Entry>) -> bool {
+    entry.is_some_and(|entry| entry.reading == Reading::Whole)
 }
 
 /// The lines of a CSV file that an entry of a later layer changes or removes, each with the node of that entry.
@@ -240,7 +246,7 @@ fn entry(
 ) -> Option<Entry> {
     match kind {
         MailboxKind::User => {
-            let mut entry: UserEntry = decode(tree, index, report)?;
+            let (mut entry, reading): (UserEntry, _) = decode_rest(tree, index, report)?.into_parts();
             let own = entry.take_settings();
             remember((kind, &entry.name.value, &entry.address.value), &own, shared, (tree, index), report);
             if let Some(delete) = shared.delete_after_processing {
@@ -248,6 +254,7 @@ fn entry(
             }
             Some(Entry {
                 document: u32::MAX,
+                reading,
                 own: own.or(&shared.settings),
                 labels: merged(&shared.labels, entry.labels),
                 kind,
@@ -261,12 +268,13 @@ fn entry(
             })
         }
         MailboxKind::Queue | MailboxKind::Forward => {
-            let mut entry: SharedEntry = decode(tree, index, report)?;
+            let (mut entry, reading): (SharedEntry, _) = decode_rest(tree, index, report)?.into_parts();
             let own = entry.take_settings();
             remember((kind, &entry.name.value, &entry.address.value), &own, shared, (tree, index), report);
             let delete = entry.delete_after_processing.or(shared.delete_after_processing);
             Some(Entry {
                 document: u32::MAX,
+                reading,
                 own: own.or(&shared.settings),
                 labels: merged(&shared.labels, entry.labels),
                 kind,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::codes::Code;
+use super::codes::{self, Code};
+use super::decode::Reading;
 use super::place::{Files, Place};
 use super::trace::Trace;
 use crate::model::desired::{Declared, DesiredNote};
@@ -19,9 +20,30 @@ pub struct Report<'a> {
     errors: usize,
     /// Problems and notes, those among them that had been said already.
     heard: usize,
+    /// Of what could not be read whole, only what is wrong with the rest is told.
+    reading: Reading,
     /// What has been said already: a value in `common` of a list is looked at once per mailbox.
     said: BTreeSet<(Place, &'static str, String)>,
 }
+
+/// What is surely wrong with a value that is there, whatever else of its resource could not be read. What seems to be missing may
+/// be what could not be read.
+const OF_THE_REST: [Code; 14] = [
+    codes::CONTROL_CHARACTER,
+    codes::DUPLICATE_NAME,
+    codes::DUPLICATE_ADDRESS,
+    codes::UNKNOWN_PROFILE,
+    codes::UNKNOWN_SECRET,
+    codes::UNKNOWN_TRUST,
+    codes::PREVIOUS_NAME,
+    codes::LOCATION,
+    codes::NO_TLS,
+    codes::PLAINTEXT_LOGIN,
+    codes::WINDOWS_INTEGRATED,
+    codes::ANONYMOUS,
+    codes::OUT_OF_RANGE,
+    codes::APPROVED_OTHER_ADDRESS,
+];
 
 /// A problem on its way into the report.
 #[derive(Debug)]
@@ -89,6 +111,7 @@ impl<'a> Report<'a> {
             trace: None,
             errors: 0,
             heard: 0,
+            reading: Reading::Whole,
             said: BTreeSet::new(),
         }
     }
@@ -96,6 +119,9 @@ impl<'a> Report<'a> {
     /// Adds a problem, unless the same has been said of the same place.
     pub fn add(&mut self, draft: Draft) {
         self.heard += 1;
+        if self.reading == Reading::Broken && !OF_THE_REST.contains(&draft.code) {
+            return;
+        }
         if let Some(place) = draft.place
             && !self.said.insert((place, draft.code.0, draft.message.clone()))
         {
@@ -117,9 +143,17 @@ impl<'a> Report<'a> {
         });
     }
 
+    /// What is looked at from here on.
+    pub fn looks_at(&mut self, reading: Reading) {
+        self.reading = reading;
+    }
+
     /// A remark that belongs into the plan.
     pub fn note(&mut self, subject: impl Into<String>, place: Place, message: impl Into<String>) {
         self.heard += 1;
+        if self.reading == Reading::Broken {
+            return;
+        }
         let origin = Some(self.files.origin(place));
         self.notes.push(DesiredNote { subject: subject.into(), message: message.into(), origin });
     }

@@ -194,8 +194,7 @@ fn content(path: &Path, metadata: &Metadata) -> Result<Vec<u8>, SourceError> {
 }
 
 fn too_large(path: &Path) -> SourceError {
-    let detail = format!("it is larger than {} MiB", limits::MANIFEST_FILE_BYTES_MAX / (1024 * 1024));
-    SourceError::Unreadable { path: path.to_owned(), detail }
+    SourceError::FileTooLarge(path.to_owned())
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> SourceError {

@@ -19,13 +19,50 @@ use super::report::{Draft, Report, did_you_mean};
 /// Problems of one resource after which the rest of it is not read.
 const PROBLEMS_MAX: usize = 50;
 
+/// What could be read of something.
+#[derive(Debug)]
+pub enum Decoded<T> {
+    Whole(T),
+    /// What is left of it without that of which problems have been reported.
+    Rest(T),
+}
+
+impl<T> Decoded<T> {
+    /// The value, and whether it is all of it.
+    pub fn into_parts(self) -> (T, Reading) {
+        match self {
+            Self::Whole(value) => (value, Reading::Whole),
+            Self::Rest(value) => (value, Reading::Broken),
+        }
+    }
+}
+
+/// Whether something could be read. What is broken is looked at for further mistakes, and never used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    Whole,
+    Broken,
+}
+
 /// Reads the node with this index as a `T`. `None`: at least one problem has been reported.
 pub fn decode<T: DeserializeOwned>(tree: &Tree<'_>, index: u32, report: &mut Report<'_>) -> Option<T> {
+    match decode_rest(tree, index, report)? {
+        Decoded::Whole(value) => Some(value),
+        Decoded::Rest(_) => None,
+    }
+}
+
+/// The same, also of what is left without its problems.
+pub fn decode_rest<T: DeserializeOwned>(
+    tree: &Tree<'_>,
+    index: u32,
+    report: &mut Report<'_>,
+) -> Option<Decoded<T>> {
     let mut dropped = BTreeSet::new();
     loop {
         match T::deserialize(At { tree, index, dropped: &dropped }) {
-            Ok(value) if dropped.is_empty() => return Some(value),
-            Ok(_) => return None,
+            Ok(value) if dropped.is_empty() => return Some(Decoded::Whole(value)),
+            Ok(value) => return Some(Decoded::Rest(value)),
             Err(error) => {
                 let drop = error.drop;
                 if let Some(draft) = describe(error, tree, index, &dropped) {

@@ -42,6 +42,9 @@ impl Endpoints<'_, '_, '_> {
         outgoing: Option<mirror::OutgoingServer>,
     ) -> Option<MailServers> {
         let trust = trust.map(|trust| self.trust(trust));
+        // Whatever becomes of the credentials.
+        self.check_place(&incoming.host, incoming.port.as_ref());
+        outgoing.iter().for_each(|outgoing| self.check_place(&outgoing.host, outgoing.port.as_ref()));
         let received = self.mail_credentials(&incoming.credentials, protocol);
         let sent = outgoing.as_ref().map(|outgoing| {
             let written = outgoing.credentials.as_ref().unwrap_or(&incoming.credentials);
@@ -71,12 +74,15 @@ impl Endpoints<'_, '_, '_> {
         Some(MailServers { trust, incoming, outgoing })
     }
 
-    fn endpoint(&mut self, server: Server) -> Endpoint {
-        if let Some(draft) = check_host(&server.host) {
+    fn check_place(&mut self, host: &Spanned<String>, port: Option<&Spanned<u32>>) {
+        if let Some(draft) = check_host(host) {
             self.report.add(draft);
         }
-        let port = in_range(server.port.as_ref(), 1..=65_535, self.report);
-        let port = port.and_then(|port| u16::try_from(port).ok()).and_then(NonZeroU16::new);
+        in_range(port, 1..=65_535, self.report);
+    }
+
+    fn endpoint(&mut self, server: Server) -> Endpoint {
+        let port = server.port.and_then(|port| u16::try_from(port.value).ok()).and_then(NonZeroU16::new);
         let tls = server.tls.map_or(TlsMode::Implicit, |tls| tls.value.into());
         let authentication =
             server.authentication.map_or(Authentication::Auto, |written| written.value.into());

@@ -10,6 +10,7 @@ use super::profile::Profiles;
 use super::secret::Secrets;
 use super::{Existence, at_most, check_username, distinct, unique};
 use crate::manifest::codes;
+use crate::manifest::decode::Reading;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::documents::Document;
 use crate::manifest::entries::Entry;
@@ -74,11 +75,16 @@ impl Mailboxes<'_> {
         let entries = distinct::check(entries, recall, report);
         let mut mailboxes = BTreeMap::new();
         for mut entry in entries {
-            let heard = report.heard();
+            let (heard, reading) = (report.heard(), entry.reading);
+            report.looks_at(reading);
             not_yet::entry(&entry, report);
             let given = assignments.complete(&mut entry, report);
             let (document, place) = (entry.document, entry.name.place);
             let mailbox = self.mailbox(entry, given, approved.as_ref(), report);
+            report.looks_at(Reading::Whole);
+            if reading == Reading::Broken {
+                continue;
+            }
             let outlook = sifting.outlook(&mailbox);
             let (name, quiet) = (mailbox.name.as_str(), report.heard() == heard);
             if let (Some(outlook), Some(selected), true) = (outlook, assignments.last_selected(), quiet) {

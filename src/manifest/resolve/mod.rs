@@ -50,11 +50,21 @@ pub fn resolve(
     report: &mut Report<'_>,
 ) -> Resolved {
     let Documents {
-        organizations, profiles, mailboxes, assignments, secrets, approvals, broken, unread, ..
+        organizations,
+        profiles,
+        broken_profiles,
+        mailboxes,
+        assignments,
+        secrets,
+        approvals,
+        broken,
+        unread,
+        ..
     } = documents;
     let existence = Existence { broken: &broken, unread };
     let organization = organization::resolve(organizations, existence, report);
     let secrets = secret::resolve(secrets, organization.as_ref(), existence, report);
+    profile::check_broken(broken_profiles, &secrets, host, report);
     let profiles = profile::resolve(profiles, &secrets, host, existence, report);
     organization::check_default_profile(organization.as_ref(), &profiles, report);
     let sifting = match &organization {
@@ -86,10 +96,15 @@ pub struct Existence<'d> {
     unread: bool,
 }
 
-impl Existence<'_> {
+impl<'d> Existence<'d> {
     /// Whether a name that is not known is surely a mistake.
     fn surely_missing(self, kind: &'static str, name: &str) -> bool {
         !self.unread && !self.broken.contains(&(kind, name.to_owned()))
+    }
+
+    /// The names of the documents of this kind that could not be read.
+    fn names_of_broken(self, kind: &'static str) -> impl Iterator<Item = &'d str> {
+        self.broken.iter().filter(move |(broken, _)| *broken == kind).map(|(_, name)| name.as_str())
     }
 
     /// Whether every document of this kind has been read.

@@ -6,6 +6,7 @@ use super::endpoint::Endpoints;
 use super::secret::Secrets;
 use super::{Existence, at_most, exactly_one, in_range, out_of_range, unique};
 use crate::manifest::codes;
+use crate::manifest::decode::Reading;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::documents::Document;
 use crate::manifest::mirror::profile as mirror;
@@ -33,11 +34,27 @@ impl Profiles<'_> {
         let found = self.declared.get(&name.value);
         if found.is_none() && self.existence.surely_missing("EmailServerProfile", name.value.as_str()) {
             let message = format!("there is no EmailServerProfile `{}`", name.value);
-            let hint = did_you_mean(name.value.as_str(), self.declared.keys().map(Name::as_str));
+            let broken = self.existence.names_of_broken("EmailServerProfile");
+            let known = self.declared.keys().map(Name::as_str).chain(broken);
+            let hint = did_you_mean(name.value.as_str(), known);
             report.add(Draft::error(codes::UNKNOWN_PROFILE, name.place, message).hint_if(hint));
         }
         found.map(|declared| &declared.value)
     }
+}
+
+/// Looks for further mistakes in what is left of profiles of which something could not be read.
+pub fn check_broken(
+    documents: Vec<Document<Spanned<mirror::ProfileSpec>>>,
+    secrets: &Secrets<'_>,
+    host: &HostSettings,
+    report: &mut Report<'_>,
+) {
+    report.looks_at(Reading::Broken);
+    for document in documents {
+        profile(document, secrets, host, report);
+    }
+    report.looks_at(Reading::Whole);
 }
 
 pub fn resolve<'d>(
