@@ -61,6 +61,21 @@ pub fn likely(error: &RemoteError, code: &str) -> &'static [&'static str] {
 /// Every row.
 pub const ALL: &[Known] = &[
     Known {
+        key: "bound-login-refused",
+        marks: &["THAT IS BOUND TO THE CERTIFICATE"],
+        meaning: "the server refused a login with NTLM or Kerberos: the account, its password or its key is wrong, or the \
+                  login reached the server over another TLS connection than ours",
+        remedy: "check the account first (`mailplumb secrets set`, the keytab, whether it is locked); where a proxy or load \
+                 balancer ends TLS before Exchange, a server with Extended Protection refuses every such login: pass TLS \
+                 through, or give the proxy the same certificate as the server has",
+        likely: &[
+            "a wrong password, or an account that is locked or may not log in from here",
+            "a proxy that ends TLS with a certificate of its own, before a server with Extended Protection",
+            "the server takes no NTLM (policy of the domain), or the user name lacks its domain: `CONTOSO\\anna`",
+        ],
+        source: "Microsoft: Extended Protection in Exchange Server; RFC 5929",
+    },
+    Known {
         key: "smtp-auth-disabled",
         marks: &["5.7.139", "SMTPCLIENTAUTHENTICATION IS DISABLED"],
         meaning: "the tenant has switched off sending with user name and password (SMTP AUTH)",

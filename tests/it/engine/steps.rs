@@ -16,9 +16,10 @@ use mailplumb::playground::{Fault, Protocol, Times};
 use super::site::Desk;
 use super::world::{World, address, letter};
 
-const ALL: [TestStep; 13] = [
+const ALL: [TestStep; 14] = [
     TestStep::Secret,
     TestStep::Token,
+    TestStep::Autodiscover,
     TestStep::Resolve,
     TestStep::Connect,
     TestStep::Tls,
@@ -67,6 +68,15 @@ fn case(step: TestStep) -> Case {
             world.edit(
                 "port: 587, tls: starttls }",
                 "port: 587, tls: starttls, credentials: { mailbox: {} } }",
+            );
+        }),
+        TestStep::Autodiscover => Case::Fails(Incoming, "not-discovered", |world| {
+            // Nobody knows that domain.
+            world.edit(
+                "  imapSmtp:\n    trust: playground\n    incoming: { host: mail.playground.test, port: 993, tls: implicit, \
+                 credentials: { mailbox: {} } }\n    outgoing: { host: mail.playground.test, port: 587, tls: starttls }\n",
+                "  exchange:\n    trust: playground\n    location: { autodiscover: { allowedHosts: [mail.playground.test] } }\n    \
+                 incoming: { credentials: { mailbox: {} } }\n",
             );
         }),
         TestStep::Resolve => Case::Fails(Incoming, "name-not-resolved", |world| {
