@@ -105,7 +105,7 @@ impl Guide<'_> {
 
     async fn search(&self, allowed_hosts: &[String], trace: &mut Trace) -> Result<Located, RemoteError> {
         let mut search = Search::new(&self.destination.address, allowed_hosts);
-        while let Some(ask) = search.next() {
+        while let Some(ask) = search.next_ask() {
             let begun = trace.elapsed();
             let heard = self.ask(&ask, search.allowed(), trace).await;
             let judged = search.hear(&ask, heard);

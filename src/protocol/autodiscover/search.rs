@@ -129,7 +129,7 @@ impl Search {
     }
 
     /// `None`: nobody is left, see [`Search::failure`].
-    pub fn next(&mut self) -> Option<Ask> {
+    pub fn next_ask(&mut self) -> Option<Ask> {
         while let Some(ask) = self.queue.pop_front() {
             if let Ask::Post { url, .. } = &ask
                 && self.given_up.contains(&place(url))

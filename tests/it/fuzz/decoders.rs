@@ -364,7 +364,7 @@ fn autodiscover_answer(said: &[u8]) {
         let Ok(answer) = dialect.read(said) else { continue };
         let mut search = Search::new(&Address::parse("anna@contoso.example").unwrap(), &[]);
         let mut asks = 0;
-        while let Some(ask) = search.next() {
+        while let Some(ask) = search.next_ask() {
             asks += 1;
             assert!(asks <= limits::AUTODISCOVER_ASKS_MAX);
             if let Some(found) = search.hear(&ask, Heard::Answer(answer.clone())).found {
@@ -374,7 +374,7 @@ fn autodiscover_answer(said: &[u8]) {
         }
     }
     let mut search = Search::new(&Address::parse("anna@contoso.example").unwrap(), &[]);
-    while let Some(ask) = search.next() {
+    while let Some(ask) = search.next_ask() {
         search.hear(&ask, Heard::Moved(String::from_utf8_lossy(said).into_owned()));
     }
     assert!(!search.failure().to_string().is_empty());

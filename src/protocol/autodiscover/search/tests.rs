@@ -14,7 +14,7 @@ fn not_found() -> Heard {
 /// What is asked when nobody but the given places answers, and how it ends.
 fn run(mut search: Search, answers: &[(&str, Heard)]) -> (Vec<String>, Result<String, Cause>) {
     let mut asked = Vec::new();
-    while let Some(ask) = search.next() {
+    while let Some(ask) = search.next_ask() {
         asked.push(ask.to_string());
         assert!(asked.len() <= limits::AUTODISCOVER_ASKS_MAX);
         let known = answers.iter().find(|(place, _)| *place == ask.to_string());
@@ -106,7 +106,7 @@ fn redirects_that_lead_in_a_circle_or_nowhere_end() {
 
     let mut endless = search(&[]);
     let (mut asks, mut last) = (0, String::new());
-    while let Some(ask) = endless.next() {
+    while let Some(ask) = endless.next_ask() {
         asks += 1;
         let heard = moved(&format!("https://h{asks}.contoso.example/autodiscover/autodiscover.xml"));
         last.clone_from(&endless.hear(&ask, heard).words);

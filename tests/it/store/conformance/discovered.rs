@@ -2,7 +2,6 @@
 
 use mailplumb::model::discovered::Discovered;
 use mailplumb::model::plan::Effect;
-use mailplumb::store::Store;
 
 use super::World;
 use crate::store::samples::*;
