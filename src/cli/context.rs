@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::discoveries::InStore;
 use super::events::Printer;
 use super::exit::{self, Failure};
 use super::{Global, open_files, output, problems};
@@ -204,10 +205,11 @@ impl Global {
         let store: Arc<dyn Store> = Arc::new(store);
         let host = open_files::raised(self.host()?);
         let network = Network::new(&host);
+        let discoveries = Arc::new(InStore(Arc::clone(&store)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         Ok(Engine {
             store,
-            remotes: Arc::new(Connectors::new(network)),
+            remotes: Arc::new(Connectors::remembering(network, discoveries)),
             secrets: Arc::new(self.keyring()?),
             clock: Arc::clone(&clock),
             listener: Arc::new(Printer::new(clock)),

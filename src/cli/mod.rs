@@ -11,6 +11,7 @@ mod context;
 #[cfg(feature = "demo")]
 mod demo;
 mod describe;
+mod discoveries;
 mod doctor;
 mod events;
 mod exit;

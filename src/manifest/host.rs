@@ -38,6 +38,7 @@ struct HostFile {
     allow_credentials_over_http: Option<bool>,
     allow_basic_over_plaintext: Option<bool>,
     allow_ad_authentication: Option<bool>,
+    allow_private_redirects: Option<bool>,
     /// CA bundles by name: PEM files, relative to the host file.
     #[serde(default)]
     trust: Entries<Spanned<String>>,
@@ -47,6 +48,9 @@ struct HostFile {
     /// Host name → address.
     #[serde(default)]
     hosts: Entries<Spanned<String>>,
+    /// `address:port` or `address`.
+    #[serde(default)]
+    name_servers: Vec<Spanned<String>>,
     identity: Option<identity::IdentityText>,
     #[serde(default)]
     connections: bounds::ConnectionsText,
@@ -95,6 +99,7 @@ fn settings(written: HostFile, file: &SourceFile, report: &mut Report<'_>) -> Ho
     let hosts = entries(written.hosts, report, host_name, |text| {
         text.parse::<IpAddr>().map_err(|_| "expected an IP address")
     });
+    let name_servers = name_servers(written.name_servers, report);
     HostSettings {
         allow_non_tls_email: written.allow_non_tls_email.unwrap_or(default.allow_non_tls_email),
         allow_credentials_over_http: written
@@ -104,14 +109,32 @@ fn settings(written: HostFile, file: &SourceFile, report: &mut Report<'_>) -> Ho
             .allow_basic_over_plaintext
             .unwrap_or(default.allow_basic_over_plaintext),
         allow_ad_authentication: written.allow_ad_authentication.unwrap_or(default.allow_ad_authentication),
+        allow_private_redirects: written.allow_private_redirects.unwrap_or(default.allow_private_redirects),
         trust,
         connect,
         hosts,
+        name_servers,
         identity: identity::identity(written.identity, &directory, report),
         connections: bounds::connections(written.connections, report),
         throttling: bounds::throttling(written.throttling, report),
         given: true,
     }
+}
+
+fn name_servers(written: Vec<Spanned<String>>, report: &mut Report<'_>) -> Vec<SocketAddr> {
+    const DNS_PORT: u16 = 53;
+    let mut servers = Vec::new();
+    for one in written {
+        let address = one.value.parse().map(|ip: IpAddr| SocketAddr::new(ip, DNS_PORT));
+        match one.value.parse::<SocketAddr>().or(address) {
+            Ok(address) => servers.push(address),
+            Err(_) => {
+                let words = "expected an address, perhaps with a port: `10.0.0.53` or `127.0.0.1:5353`";
+                report.add(Draft::error(codes::HOST_FILE, one.place, words));
+            }
+        }
+    }
+    servers
 }
 
 fn entries<K: Ord, V>(
@@ -165,12 +188,15 @@ mod tests {
     #[test]
     fn a_host_file_says_what_the_host_allows() {
         let text = "allowNonTlsEmail: true\ntrust: { provider-ca: ca.pem }\n\
-                    connect: { 'POP.provider.example:995': '127.0.0.1:10995' }\nhosts: { a.example: '::1' }\n";
+                    connect: { 'POP.provider.example:995': '127.0.0.1:10995' }\nhosts: { a.example: '::1' }\n\
+                    nameServers: [10.0.0.53, '127.0.0.1:5353']\n";
         let host = read_text(text).unwrap();
         assert!(host.allow_non_tls_email && host.given && host.allow_ad_authentication);
         assert_eq!(host.trust[&Name::parse("provider-ca").unwrap()], PathBuf::from("/etc/mailplumb/ca.pem"));
         assert_eq!(host.connect[&("pop.provider.example".to_owned(), 995)].port(), 10995);
         assert_eq!(host.hosts["a.example"].to_string(), "::1");
+        let servers: Vec<String> = host.name_servers.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["10.0.0.53:53", "127.0.0.1:5353"]);
     }
 
     #[test]
@@ -186,6 +212,7 @@ mod tests {
         let problems = read_text("allowNonTls: true\nconnect: { a: b }\nhosts: { x: y }\n").unwrap_err();
         let codes: Vec<_> = problems.iter().map(|problem| problem.code.as_str()).collect();
         assert_eq!(codes, [codes::UNKNOWN_KEY.0]);
+        assert_eq!(read_text("nameServers: [dns.example]\n").unwrap_err().len(), 1);
         let problems = read_text("connect: { a: b }\nhosts: { x: y }\n").unwrap_err();
         let codes: Vec<_> = problems.iter().map(|problem| problem.code.as_str()).collect();
         assert_eq!(codes, [codes::HOST_FILE.0, codes::HOST_FILE.0]);

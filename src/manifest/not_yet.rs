@@ -7,7 +7,7 @@ use super::decode::spanned::Spanned;
 use super::entries::Entry;
 use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
 use super::mirror::organization::OrganizationSpec;
-use super::mirror::profile::{Exchange, ExchangeAuthentication, ProfileSpec};
+use super::mirror::profile::ProfileSpec;
 use super::place::Place;
 use super::report::{Draft, Report};
 
@@ -46,9 +46,6 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
 pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>) {
     let subject = format!("profile/{}", name.value);
     let no_connector = "this type of server: there is no connector yet, its mailboxes stay awaiting-test";
-    if let Some(written) = &spec.exchange {
-        exchange(&subject, &written.value, report);
-    }
     if let Some(online) = &spec.exchange_online {
         say(&subject, online.place, no_connector, report);
     }
@@ -63,32 +60,6 @@ pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>
         spec.alerts.as_ref().and_then(|alerts| alerts.mass_failure).filter(|alert| alert.value)
     {
         say(&subject, alert.place, "`massFailure` alerts", report);
-    }
-}
-
-/// An Exchange Server: what is spoken is a login with a password or a token at an address that is given.
-fn exchange(subject: &str, exchange: &Exchange, report: &mut Report<'_>) {
-    if let Some(autodiscover) = &exchange.location.value.autodiscover {
-        say(
-            subject,
-            autodiscover.allowed_hosts.place,
-            "`autodiscover`: give the address with `fixed`",
-            report,
-        );
-    }
-    let outgoing = exchange.outgoing.as_ref();
-    let written = [exchange.incoming.authentication, outgoing.and_then(|outgoing| outgoing.authentication)];
-    for authentication in written.into_iter().flatten() {
-        match authentication.value {
-            ExchangeAuthentication::Auto | ExchangeAuthentication::Basic | ExchangeAuthentication::Oauth => {}
-            ExchangeAuthentication::Negotiate | ExchangeAuthentication::Ntlm => {
-                say(subject, authentication.place, "this authentication protocol with Exchange", report);
-            }
-        }
-    }
-    let written = [Some(&exchange.incoming.credentials), outgoing.and_then(|it| it.credentials.as_ref())];
-    for credentials in written.into_iter().flatten().filter(|it| it.value.windows_integrated.is_some()) {
-        say(subject, credentials.place, "`windowsIntegrated` credentials", report);
     }
 }
 

@@ -18,6 +18,8 @@ pub enum TestStep {
     Secret,
     /// Asking the OAuth 2.0 provider for an access token, or taking the one that is still valid.
     Token,
+    /// Asking one place after the other where the Exchange of the mailbox is.
+    Autodiscover,
     /// Host name to address.
     Resolve,
     /// TCP.
@@ -46,6 +48,7 @@ impl TestStep {
         match self {
             Self::Secret => "secret",
             Self::Token => "token",
+            Self::Autodiscover => "autodiscover",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
             Self::Tls => "tls",
@@ -141,6 +144,9 @@ pub enum Cause {
     /// The system's Kerberos, or its KDC, gives no ticket. The server was not asked.
     #[error("no Kerberos ticket: {detail}")]
     KerberosFailed { fault: KerberosFault, detail: String },
+    /// Nobody who was asked knows where the mailbox is. `tried`: who was asked, and what came of it.
+    #[error("Autodiscover found no Exchange for `{address}`: {}", tried.join("; "))]
+    NotDiscovered { address: String, tried: Vec<String> },
     #[error("CA bundle `{name}` cannot be used: {detail}")]
     TrustUnavailable { name: String, detail: String },
     #[error("`{setting}` is not supported by this version")]
@@ -179,7 +185,8 @@ impl Cause {
             | Self::Unsupported { setting: words }
             | Self::Internal { detail: words } => vec![words],
             Self::TokenUnavailable { provider: _, cause } => cause.words_mut(),
-            Self::NoMechanism { wanted: _, offered } => offered.iter_mut().collect(),
+            Self::NoMechanism { wanted: _, offered: words }
+            | Self::NotDiscovered { address: _, tried: words } => words.iter_mut().collect(),
             Self::ConnectionRefused { .. }
             | Self::NoGreeting { .. }
             | Self::TimedOut { .. }

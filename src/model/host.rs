@@ -17,12 +17,16 @@ pub struct HostSettings {
     /// Passwords may cross a connection without TLS.
     pub allow_basic_over_plaintext: bool,
     pub allow_ad_authentication: bool,
+    /// A search of Autodiscover may lead to another domain whose server has a private address.
+    pub allow_private_redirects: bool,
     /// CA bundles by the name that `trust` uses; PEM files.
     pub trust: BTreeMap<Name, PathBuf>,
     /// Where to connect for a host and port of the manifest. Names are still verified in certificates.
     pub connect: BTreeMap<(String, u16), SocketAddr>,
     /// Addresses of host names, before DNS is asked.
     pub hosts: BTreeMap<String, std::net::IpAddr>,
+    /// Asked for SRV records; empty: those of the system.
+    pub name_servers: Vec<SocketAddr>,
     /// Whom `windowsIntegrated` credentials log in as.
     pub identity: ServiceIdentity,
     pub connections: Connections,
@@ -38,9 +42,11 @@ impl Default for HostSettings {
             allow_credentials_over_http: false,
             allow_basic_over_plaintext: false,
             allow_ad_authentication: true,
+            allow_private_redirects: false,
             trust: BTreeMap::new(),
             connect: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            name_servers: Vec::new(),
             identity: ServiceIdentity::default(),
             connections: Connections::default(),
             throttling: Throttling::default(),

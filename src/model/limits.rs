@@ -130,10 +130,6 @@ pub const LOGIN_TOKEN_BYTES_MAX: usize = 64 * 1024;
 /// Steps of such a login.
 pub const LOGIN_STEPS_MAX: usize = 8;
 
-/// Headers of one HTTP answer.
-pub const HTTP_HEADERS_MAX: usize = 200;
-/// All headers of one HTTP answer together. A Kerberos token alone may have 64 KiB.
-pub const HTTP_BUFFER_BYTES_MAX: usize = 256 * 1024;
 /// The body of an answer that only says no: it is read so that its connection can be used again.
 pub const HTTP_REFUSAL_BYTES_MAX: usize = 256 * 1024;
 
@@ -183,6 +179,17 @@ pub const EWS_ITEM_ID_BYTES_MAX: usize = 2048;
 /// Messages, and what they say to be their octets, that are asked for at once.
 pub const EWS_GET_MESSAGES: usize = 64;
 pub const EWS_GET_BYTES: u64 = 1024 * 1024;
+
+/// Places that one search of Autodiscover asks.
+pub const AUTODISCOVER_ASKS_MAX: usize = 40;
+/// Redirects in one search: the vendor's own limit.
+pub const AUTODISCOVER_REDIRECTS_MAX: usize = 10;
+/// For one place, from the name to the end of the answer.
+pub const AUTODISCOVER_ASK_TIMEOUT: Duration = Duration::from_secs(30);
+pub const AUTODISCOVER_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+pub const AUTODISCOVER_URL_BYTES_MAX: usize = 2048;
+/// SRV records of one name that are looked at.
+pub const AUTODISCOVER_RECORDS_MAX: usize = 16;
 
 // --- leases ---
 pub const LEASE_TTL: Duration = Duration::from_secs(60);

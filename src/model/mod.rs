@@ -8,6 +8,7 @@ pub mod clock;
 pub mod content;
 pub mod cursor;
 pub mod desired;
+pub mod discovered;
 pub mod event;
 pub mod examination;
 pub mod explanation;

@@ -1,5 +1,6 @@
 //! One mailbox as a connector has to reach it.
 
+use std::fmt;
 use std::num::NonZeroU16;
 
 use super::name::{Address, Name};
@@ -55,7 +56,7 @@ pub enum WebLocation {
 }
 
 /// The parts of an `http` or `https` URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WebAddress {
     pub tls: TlsMode,
     /// Without the brackets of an IPv6 address.
@@ -89,6 +90,23 @@ impl WebAddress {
         let port = if port.is_empty() { None } else { Some(port.parse().ok()?) };
         let host = Some(host).filter(|host| !host.is_empty())?.to_owned();
         Some(Self { tls, host, port, path: path.to_owned() })
+    }
+}
+
+impl fmt::Display for WebAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.tls {
+            TlsMode::Implicit => "https",
+            TlsMode::Starttls | TlsMode::None => "http",
+        };
+        match self.host.contains(':') {
+            true => write!(f, "{scheme}://[{}]", self.host)?,
+            false => write!(f, "{scheme}://{}", self.host)?,
+        }
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(&self.path)
     }
 }
 
@@ -158,6 +176,9 @@ mod tests {
         assert_eq!(found, Some((TlsMode::Implicit, "mail.contoso.example".to_owned(), None, path())));
         let found = parse("HTTP://[::1]:8080/EWS/Exchange.asmx");
         assert_eq!(found, Some((TlsMode::None, "::1".to_owned(), Some(8080), path())));
+        for url in ["https://mail.contoso.example/EWS/Exchange.asmx", "http://[::1]:8080/"] {
+            assert_eq!(WebAddress::parse(url).map(|parsed| parsed.to_string()).as_deref(), Some(url));
+        }
         for url in
             ["ftp://h/", "https://u@h/", "https://h:0/", "https://h:x/", "https:///", "https://h/?a", "h/"]
         {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use super::fence::{Fence, Private};
 use super::timed_out;
 use crate::model::failure::Cause;
 use crate::model::host::HostSettings;
@@ -40,6 +41,29 @@ enum FoundBy {
 }
 
 impl Addresses {
+    /// Only those that the fence lets through. What the host file says of a name is not questioned.
+    pub fn within(mut self, fence: Fence, host: &HostSettings, target: &Target) -> Result<Self, Cause> {
+        match self.found {
+            FoundBy::Host => return Ok(self),
+            FoundBy::Literal | FoundBy::Resolver => {}
+        }
+        let private = if host.allow_private_redirects { Private::Allowed } else { Private::Refused };
+        let mut objection = None;
+        self.list.retain(|address| {
+            let against = fence.objection(address.ip(), private);
+            objection = objection.or(against.map(|why| (address.ip(), why)));
+            against.is_none()
+        });
+        match (self.list.is_empty(), objection) {
+            (true, Some((ip, why))) => Err(Cause::Unreachable {
+                host: target.host.clone(),
+                port: target.port,
+                detail: format!("its address is {ip}, and {why}"),
+            }),
+            (_, _) => Ok(self),
+        }
+    }
+
     pub fn into_list(self) -> Vec<SocketAddr> {
         self.list
     }

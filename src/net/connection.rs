@@ -1,11 +1,14 @@
 //! One connection and the loop that drives a conversation over it.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use rustls::ProtocolVersion;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
@@ -13,7 +16,7 @@ use zeroize::Zeroize;
 
 use super::address::io_words;
 use super::handshake::{self, Begun, TlsPeer};
-use super::timed_out;
+use super::{certificate, timed_out};
 use crate::model::failure::Cause;
 use crate::protocol::{Conversation, Progress, Streaming};
 
@@ -141,6 +144,29 @@ impl Connection {
         if self.input.capacity() > REST_BYTES_MAX {
             self.input = BytesMut::from(&self.input[..]);
         }
+    }
+
+    /// `tls-server-end-point` of the server's certificate (RFC 5929), which a login can be bound to. A resumed session has
+    /// it too; `None` without TLS.
+    pub fn binding(&self) -> Option<Vec<u8>> {
+        let Stream::Tls(stream) = &self.stream else { return None };
+        certificate::end_point(stream.get_ref().1.peer_certificates()?.first()?)
+    }
+
+    /// Whether the server has closed a connection on which nothing is awaited, as far as is known here by now. One that says
+    /// something without being asked is not fit for another question either.
+    pub async fn has_ended(&mut self) -> bool {
+        let mut octet = [0];
+        let mut unasked = ReadBuf::new(&mut octet);
+        let looked = poll_fn(|context| {
+            let polled = match &mut self.stream {
+                Stream::Plain(socket) => Pin::new(socket).poll_read(context, &mut unasked),
+                Stream::Tls(stream) => Pin::new(stream).poll_read(context, &mut unasked),
+                Stream::Closed => Poll::Ready(Ok(())),
+            };
+            Poll::Ready(polled)
+        });
+        !self.input.is_empty() || looked.await.is_ready()
     }
 
     pub fn is_encrypted(&self) -> bool {

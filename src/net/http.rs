@@ -158,18 +158,21 @@ fn cause_of(error: &reqwest::Error, target: &Target, wait: Duration) -> Cause {
     clippy::wildcard_enum_match_arm,
     reason = "the standard library adds kinds; the words of others say enough"
 )]
-pub(super) fn cause_in(error: &(dyn std::error::Error + 'static), target: &Target) -> Cause {
+fn cause_in(error: &(dyn std::error::Error + 'static), target: &Target) -> Cause {
     if let Some(tls) = find::<rustls::Error>(error) {
         return handshake::tls_cause(tls, &target.host, Begun::WithConnection);
     }
     let lost = |detail: &str| Cause::ConnectionLost { detail: detail.to_owned() };
-    if let Some(http) = find::<hyper::Error>(error)
-        && (http.is_incomplete_message() || http.is_closed() || http.is_canceled())
-    {
-        return lost("the server closed it before its answer was complete");
-    }
     let Some(io) = find::<std::io::Error>(error) else {
-        return Cause::Garbage { detail: words_of(error) };
+        let words = words_of(error);
+        // The HTTP library's own error is not ours to name; these are its words for an answer that breaks off.
+        if ["connection closed", "operation was canceled", "connection was not ready"]
+            .iter()
+            .any(|known| words.contains(known))
+        {
+            return lost("the server closed it before its answer was complete");
+        }
+        return Cause::Garbage { detail: words };
     };
     match io.kind() {
         ErrorKind::ConnectionRefused => {

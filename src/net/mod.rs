@@ -4,12 +4,14 @@
 mod address;
 mod certificate;
 mod connection;
+mod fence;
 mod gssapi;
 mod handshake;
 pub mod http;
 mod identity;
 #[cfg(test)]
 pub(crate) mod loopback;
+mod records;
 pub mod trace;
 mod trust;
 pub mod web;
@@ -24,7 +26,9 @@ use crate::model::profile::{Protocol, TlsMode};
 use crate::model::server::Destination;
 use crate::protocol::sasl::Channel;
 
+use address::{Addresses, Target};
 pub use connection::Connection;
+pub use fence::Fence;
 use handshake::TlsPeer;
 pub use identity::Identity;
 use trace::Trace;
@@ -36,11 +40,18 @@ use trust::TrustStore;
 pub struct Network {
     host: Arc<HostSettings>,
     trust: Arc<TrustStore>,
+    fence: Fence,
 }
 
 impl Network {
     pub fn new(host: &HostSettings) -> Self {
-        Self { host: Arc::new(host.clone()), trust: Arc::new(TrustStore::new(host.trust.clone())) }
+        let trust = Arc::new(TrustStore::new(host.trust.clone()));
+        Self { host: Arc::new(host.clone()), trust, fence: Fence::Open }
+    }
+
+    /// The same for names that nobody wrote into a manifest.
+    pub fn within(&self, fence: Fence) -> Self {
+        Self { fence, ..self.clone() }
     }
 
     /// Steps `resolve`, `connect` and, for implicit TLS, `tls`. The certificate is verified for the host name of
@@ -56,10 +67,10 @@ impl Network {
         if endpoint.tls == TlsMode::None && !self.host.allow_non_tls_email {
             return Err(RemoteError::new(TestStep::Tls, Cause::TlsRequired));
         }
-        let target = address::Target::new(&endpoint.host, endpoint.port_or_default(protocol));
+        let target = Target::new(&endpoint.host, endpoint.port_or_default(protocol));
         let wait = connect_wait(endpoint.timeout_seconds);
 
-        let addresses = trace.step(TestStep::Resolve, address::resolve(&self.host, &target, wait)).await?;
+        let addresses = trace.step(TestStep::Resolve, self.resolve(&target, wait)).await?;
         trace.detail(addresses.to_string());
 
         let (socket, peer) = trace.step(TestStep::Connect, address::dial(&addresses, &target, wait)).await?;
@@ -83,6 +94,10 @@ impl Network {
             TlsMode::Starttls | TlsMode::None => {}
         }
         Ok(connection)
+    }
+
+    async fn resolve(&self, target: &Target, wait: Duration) -> Result<Addresses, Cause> {
+        address::resolve(&self.host, target, wait).await?.within(self.fence, &self.host, target)
     }
 
     /// What a login over this connection may reveal: without TLS, only the host file can allow a password.

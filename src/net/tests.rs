@@ -337,3 +337,18 @@ mod certificates {
         assert!(Arc::ptr_eq(&first, &second));
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_known_to_have_ended_before_it_is_used() {
+    let (mut connection, mut server) = plain_pair().await;
+    assert!(!connection.has_ended().await);
+    server.write_all(b"unasked").await.unwrap();
+    while !connection.has_ended().await {
+        tokio::task::yield_now().await;
+    }
+    let (mut connection, server) = plain_pair().await;
+    drop(server);
+    while !connection.has_ended().await {
+        tokio::task::yield_now().await;
+    }
+}

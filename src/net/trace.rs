@@ -87,6 +87,12 @@ impl Trace {
         Ok(result)
     }
 
+    /// Notes a step that is no failure, whatever came of it.
+    pub fn note(&mut self, step: TestStep, begun: Duration, words: impl Into<String>) {
+        let took = self.clock.elapsed().saturating_sub(begun);
+        self.steps.push(StepTaken { step, took, detail: Some(words.into()) });
+    }
+
     /// Time since some fixed moment of this process.
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()

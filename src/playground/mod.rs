@@ -31,7 +31,7 @@ use std::thread::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use exchange::{Call, ExchangeDoor};
+pub use exchange::{Call, ExchangeDoor, Lead};
 pub use fault::{Fault, Faults, Times};
 use listener::{Door, Gate, Listener};
 pub use log::{Entry, Happening, Log};

@@ -12,15 +12,31 @@ use httparse::Status;
 use super::{Conversation, Progress, Streaming};
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
-use crate::model::secret::Secret;
 
-/// What is asked for. `POST`, because nothing here is fetched otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
+    pub method: Method,
     /// With its port where that is not the scheme's own.
     pub host: &'a str,
     pub path: &'a str,
     /// The header `Authorization`.
-    pub authorization: Option<&'a Secret<String>>,
+    pub authorization: Option<&'a str>,
     /// Names and values, which hold no line ends.
     pub fields: &'a [(&'a str, &'a str)],
     pub body: &'a [u8],
@@ -28,14 +44,17 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     fn octets(&self) -> Vec<u8> {
-        let mut head = format!("POST {} HTTP/1.1\r\nHost: {}\r\n", self.path, self.host);
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method.key(), self.path, self.host);
         head.push_str(concat!("User-Agent: mailplumb/", env!("CARGO_PKG_VERSION"), "\r\n"));
         for (name, value) in self.fields {
             let clean: String = value.chars().filter(|c| !c.is_control()).collect();
             head.push_str(&format!("{name}: {clean}\r\n"));
         }
-        head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
-        let login = self.authorization.map_or("", |value| value.expose().as_str());
+        match self.method {
+            Method::Get => {}
+            Method::Post => head.push_str(&format!("Content-Length: {}\r\n", self.body.len())),
+        }
+        let login = self.authorization.unwrap_or_default();
         let mut octets = Vec::with_capacity(head.len() + login.len() + self.body.len() + 32);
         octets.extend_from_slice(head.as_bytes());
         if self.authorization.is_some() {
@@ -344,8 +363,14 @@ impl Streaming for Exchange {
 mod tests {
     use super::*;
 
-    const REQUEST: Request<'static> =
-        Request { host: "h", path: "/EWS/Exchange.asmx", authorization: None, fields: &[], body: b"<a/>" };
+    const REQUEST: Request<'static> = Request {
+        method: Method::Post,
+        host: "h",
+        path: "/EWS/Exchange.asmx",
+        authorization: None,
+        fields: &[],
+        body: b"<a/>",
+    };
 
     /// The answer, cut into pieces of every size.
     fn answer(octets: &str) -> Result<(Head, String), Cause> {

@@ -63,6 +63,8 @@ impl fmt::Display for Scheme {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
     Password,
+    /// The password of the host's own account, which no server gets to see.
+    ServicePassword,
     /// A Kerberos key or ticket of the host.
     Ticket,
     AccessToken,
@@ -73,6 +75,7 @@ impl Holder {
     fn schemes(self) -> &'static [Scheme] {
         match self {
             Self::Password => &[Scheme::Negotiate, Scheme::Ntlm, Scheme::Basic],
+            Self::ServicePassword => &[Scheme::Negotiate, Scheme::Ntlm],
             Self::Ticket => &[Scheme::Negotiate],
             Self::AccessToken => &[Scheme::Bearer],
         }
@@ -269,6 +272,8 @@ mod tests {
         assert_eq!(choose(&all, Holder::AccessToken, Channel::Encrypted), Ok(Scheme::Bearer));
         assert_eq!(choose(&all, Holder::Ticket, CLEAR), Ok(Scheme::Negotiate));
         assert_eq!(choose(&["Basic", "NTLM"], Holder::Password, CLEAR), Ok(Scheme::Ntlm));
+        let shown = choose(&["Basic"], Holder::ServicePassword, Channel::Encrypted);
+        assert!(matches!(shown, Err(Cause::NoMechanism { .. })), "{shown:?}");
         assert_eq!(choose(&["Basic"], Holder::Password, Channel::Encrypted), Ok(Scheme::Basic));
         assert_eq!(choose(&["Basic"], Holder::Password, CLEAR), Err(Cause::PlaintextLogin));
         assert_eq!(choose(&["Bearer"], Holder::AccessToken, CLEAR), Err(Cause::PlaintextLogin));

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or draws random numbers. `net` drives a [`Conversation`] over a connection.
 //! Everything a server sends is hostile: each line, count and size has a limit from `model::limits`.
 
+pub mod autodiscover;
 pub mod compose;
 pub mod ews;
 pub mod http;

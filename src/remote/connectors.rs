@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::discovery::{Discoveries, Guide, InMemory};
 use super::redact::Redacting;
 use super::token::{Tokens, WithTokens};
 use super::{Connector, Receive, Remotes, Submit, Trace, ews, imap, pop3, smtp};
@@ -17,11 +18,17 @@ use crate::net::Network;
 pub struct Connectors {
     network: Network,
     tokens: Arc<Tokens>,
+    discoveries: Arc<dyn Discoveries>,
 }
 
 impl Connectors {
     pub fn new(network: Network) -> Self {
-        Self { network, tokens: Arc::default() }
+        Self::remembering(network, Arc::new(InMemory::default()))
+    }
+
+    /// With a place where it is kept what Autodiscover found.
+    pub fn remembering(network: Network, discoveries: Arc<dyn Discoveries>) -> Self {
+        Self { network, tokens: Arc::default(), discoveries }
     }
 
     /// The kinds of server that there is a connector for.
@@ -36,7 +43,9 @@ impl Remotes for Connectors {
         let connector: Arc<dyn Connector> = match kind {
             ServerKind::Pop3Smtp => Arc::new(MailServers { network, reads_by: ReadsBy::Pop3 }),
             ServerKind::ImapSmtp => Arc::new(MailServers { network, reads_by: ReadsBy::Imap }),
-            ServerKind::Exchange => Arc::new(Exchange { network }),
+            ServerKind::Exchange => {
+                Arc::new(Exchange { network, discoveries: Arc::clone(&self.discoveries) })
+            }
             ServerKind::ExchangeOnline => return None,
         };
         Some(Arc::new(WithTokens {
@@ -84,6 +93,13 @@ impl Connector for MailServers {
 /// An Exchange server, for both directions.
 struct Exchange {
     network: Network,
+    discoveries: Arc<dyn Discoveries>,
+}
+
+impl Exchange {
+    fn guide<'a>(&'a self, destination: &'a Destination) -> Guide<'a> {
+        Guide { network: &self.network, discoveries: &*self.discoveries, destination }
+    }
 }
 
 #[async_trait]
@@ -93,7 +109,17 @@ impl Connector for Exchange {
         destination: &Destination,
         trace: &mut Trace,
     ) -> Result<Box<dyn Receive>, RemoteError> {
-        ews::open(&self.network, destination, trace).await
+        let guide = self.guide(destination);
+        let Some(place) = guide.locate(trace).await? else {
+            return ews::open(&self.network, destination, trace).await;
+        };
+        match ews::open(&place.network, &place.destination, trace).await {
+            Ok(session) => Ok(session),
+            Err(error) => match guide.relocate(&place, &error, trace).await {
+                Some(place) => ews::open(&place.network, &place.destination, trace).await,
+                None => Err(error),
+            },
+        }
     }
 
     async fn submit(
@@ -101,6 +127,16 @@ impl Connector for Exchange {
         destination: &Destination,
         trace: &mut Trace,
     ) -> Result<Box<dyn Submit>, RemoteError> {
-        ews::open_outgoing(&self.network, destination, trace).await
+        let guide = self.guide(destination);
+        let Some(place) = guide.locate(trace).await? else {
+            return ews::open_outgoing(&self.network, destination, trace).await;
+        };
+        match ews::open_outgoing(&place.network, &place.destination, trace).await {
+            Ok(session) => Ok(session),
+            Err(error) => match guide.relocate(&place, &error, trace).await {
+                Some(place) => ews::open_outgoing(&place.network, &place.destination, trace).await,
+                None => Err(error),
+            },
+        }
     }
 }

@@ -3,7 +3,6 @@
 //! Reading is SyncFolderItems (what changed) and GetItem (the octets); removing is DeleteItem; sending is CreateItem with a
 //! copy in Sent Items, which is found again by a marker when the answer was lost.
 
-mod authorization;
 mod fetching;
 mod sending;
 mod session;

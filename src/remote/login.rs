@@ -14,6 +14,8 @@ use crate::protocol::sasl::{Exchange, Mechanism, NtlmShare};
 /// Who logs in to one server.
 pub(super) struct Holder {
     identity: Identity,
+    /// It is the host's own account, whose password no server gets to see.
+    is_own: bool,
     /// `imap/mail.contoso.example`
     service: String,
     now: Timestamp,
@@ -36,13 +38,15 @@ impl Holder {
             return Ok(None);
         }
         let service = format!("{}/{}", service_of(protocol), destination.endpoint.host);
-        Ok(Some(Self { identity, service, now: trace.clock().now() }))
+        let is_own = matches!(destination.login, Login::Host);
+        Ok(Some(Self { identity, is_own, service, now: trace.clock().now() }))
     }
 
     /// What can be chosen from: a ticket is taken by one mechanism only.
     pub fn wanted(&self, declared: Authentication) -> Authentication {
         match (&self.identity, declared) {
             (Identity::Ticket(_), Authentication::Auto | Authentication::Negotiate) => Authentication::Gssapi,
+            (Identity::Password { .. }, Authentication::Auto) if self.is_own => Authentication::Negotiate,
             (Identity::Ticket(_) | Identity::Password { .. } | Identity::Nobody, declared) => declared,
         }
     }

@@ -3,6 +3,7 @@
 //! The engine knows this file only. Connectors report what happened as [`RemoteError`]; they do not judge it.
 
 pub mod connectors;
+pub mod discovery;
 pub mod ews;
 mod hand_over;
 pub mod imap;

@@ -19,6 +19,7 @@ use crate::model::alert::Alert;
 use crate::model::approval::Decision;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
+use crate::model::discovered::Discovered;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
@@ -295,6 +296,11 @@ pub trait Store: Ledger + Cycles + Send + Sync {
     async fn expect_self_message(&self, lease: &Lease, mailbox: &Name, nonce: &str)
     -> Result<(), StoreError>;
     async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError>;
+    /// Where a search found the web service of the mailbox.
+    async fn discovered(&self, mailbox: &Name) -> Result<Option<Discovered>, StoreError>;
+    /// Notes it, in place of what was found before. Without a lease: it is only remembered, and may be found again. A mailbox
+    /// that is not declared is passed over.
+    async fn note_discovered(&self, mailbox: &Name, found: &Discovered) -> Result<(), StoreError>;
 
     // --- incoming ---
     /// Says which inbox the mailbox is read from. When that is another one than before, what belongs to the former one

@@ -12,6 +12,7 @@ mod commit;
 mod cycle;
 mod declaration;
 mod declared;
+mod discovered;
 mod door;
 mod errors;
 mod footings;

@@ -81,6 +81,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
             let (_, nature, _) = class(&RemoteError::new(error.step, Cause::clone(cause)), setting);
             ("token-unavailable", nature, Profile)
         }
+        Cause::NotDiscovered { .. } => ("not-discovered", Transient, Mailbox),
         Cause::TrustUnavailable { .. } => ("trust-unavailable", Permanent, Profile),
         Cause::KerberosFailed { fault, .. } => kerberos::class(*fault, login_scope),
         Cause::Unsupported { .. } => ("unsupported", Permanent, Profile),
@@ -108,6 +109,7 @@ fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
         TestStep::Read | TestStep::Delete => ("refused", Nature::Transient, Scope::Mailbox),
         TestStep::Secret
         | TestStep::Token
+        | TestStep::Autodiscover
         | TestStep::Resolve
         | TestStep::Connect
         | TestStep::Tls
@@ -167,6 +169,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
             format!("the CA bundle `{name}` of the host file cannot be read"),
             "check its path, its permissions and that it is PEM",
         ),
+        Cause::NotDiscovered { .. } => not_discovered(setting),
         Cause::KerberosFailed { fault, .. } => kerberos::words(*fault, setting),
         Cause::PlaintextLogin => plaintext(setting),
         Cause::NoMechanism { .. } => no_mechanism(setting),
@@ -192,6 +195,16 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
 
 fn said(meaning: impl Into<String>, remedy: impl Into<String>) -> (String, String) {
     (meaning.into(), remedy.into())
+}
+
+fn not_discovered(Setting { mailbox, profile, host, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("none of the places that Autodiscover asks for `{host}` knows where the mailbox is"),
+        format!(
+            "`mailplumb doctor mailbox/{mailbox}` tells what each of them said; publish `autodiscover.{host}`, name its host \
+             under `allowedHosts`, or give the URL with `location: {{ fixed }}` in profile `{profile}`"
+        ),
+    )
 }
 
 fn goodbye(Setting { host, port, .. }: Setting<'_>) -> (String, String) {

@@ -148,9 +148,15 @@ fn authentication(mechanism: &str, login: &Login) -> Option<Authentication> {
         ("CRAM-MD5", Authentication::CramMd5),
         ("SCRAM-SHA-1", Authentication::ScramSha1),
         ("SCRAM-SHA-256", Authentication::ScramSha256),
+        ("NTLM", Authentication::Ntlm),
+        ("Negotiate", Authentication::Negotiate),
+        ("Basic", Authentication::Basic),
     ];
-    const WITH_TOKEN: &[(&str, Authentication)] =
-        &[("XOAUTH2", Authentication::Xoauth2), ("OAUTHBEARER", Authentication::Oauthbearer)];
+    const WITH_TOKEN: &[(&str, Authentication)] = &[
+        ("XOAUTH2", Authentication::Xoauth2),
+        ("OAUTHBEARER", Authentication::Oauthbearer),
+        ("Bearer", Authentication::Oauth),
+    ];
     let known = match login {
         Login::Anonymous | Login::Host => return None,
         Login::Password { .. } => WITH_PASSWORD,

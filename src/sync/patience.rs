@@ -111,7 +111,8 @@ pub fn breadth(step: TestStep) -> Breadth {
         | TestStep::Connect
         | TestStep::Tls
         | TestStep::Greet => Breadth::Server,
-        TestStep::Authenticate
+        TestStep::Autodiscover
+        | TestStep::Authenticate
         | TestStep::Open
         | TestStep::Read
         | TestStep::Send

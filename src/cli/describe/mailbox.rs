@@ -14,15 +14,17 @@ use crate::engine::clock::SystemClock;
 use crate::model::alert::Alert;
 use crate::model::approval::{Decision, Verdict};
 use crate::model::clock::Clock;
+use crate::model::discovered::Discovered;
 use crate::model::lease::LeaseScope;
 use crate::model::mailbox::{Accept, Mailbox};
 use crate::model::name::Name;
 use crate::model::operation::{OffReason, Operation};
 use crate::model::organization::ApprovalSource;
 use crate::model::outbox::{OutgoingMessage, OutgoingState};
+use crate::model::profile::{ExchangeLocation, Server};
 use crate::store::report::{Report, Standing};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{OutboxQuery, Store};
+use crate::store::{MailboxRow, OutboxQuery, Store};
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -37,6 +39,8 @@ pub struct MailboxTold {
     /// The last decision by command about its address. Null: none.
     decision: Option<Decision>,
     operations: Operations,
+    /// Where Autodiscover found its Exchange. Null: it was not searched, or the profile says where it is.
+    discovered: Option<Discovered>,
     /// Null: never read.
     cursor: Option<CursorView>,
     records: u64,
@@ -80,6 +84,7 @@ pub async fn tell(store: &SqliteStore, name: &Name) -> Result<Option<MailboxTold
         approval_source: approval.unwrap_or_default().source,
         decision: store.decisions().await?.remove(name),
         operations: view::operations(&row.stored.operations),
+        discovered: discovered(store, &row).await?,
         cursor: CursorView::of(&store.cursor(name).await?),
         records: figures.records,
         quarantined: figures.quarantined,
@@ -89,6 +94,21 @@ pub async fn tell(store: &SqliteStore, name: &Name) -> Result<Option<MailboxTold
         worked_on_by: worker.map(|lease| lease.holder.to_string()),
         declared: row.stored.declared,
     }))
+}
+
+/// What was found matters only for a profile that has it searched.
+async fn discovered(store: &SqliteStore, row: &MailboxRow) -> Result<Option<Discovered>, Failure> {
+    let declared = &row.stored.declared;
+    match row.profile.as_ref().map(|profile| &profile.server) {
+        Some(Server::Exchange(exchange)) => match exchange.location {
+            ExchangeLocation::Autodiscover { .. } => {
+                let found = store.discovered(&declared.name).await?;
+                Ok(found.filter(|found| found.address == declared.address))
+            }
+            ExchangeLocation::Fixed { .. } => Ok(None),
+        },
+        Some(Server::ExchangeOnline(_) | Server::Pop3Smtp(_) | Server::ImapSmtp(_)) | None => Ok(None),
+    }
 }
 
 pub fn words(told: &MailboxTold) -> String {
@@ -196,6 +216,11 @@ fn figures(told: &MailboxTold) -> Vec<(&'static str, String)> {
             (None, seen) => format!("{} messages at the server are dealt with", seen.unwrap_or_default()),
         },
     );
+    if let Some(found) = &told.discovered {
+        let words =
+            format!("{} (found at {}, by {})", found.url, output::moment(found.found_at), found.said_by);
+        pairs.push(("server", words));
+    }
     pairs.push(("read", cursor));
     if let Some(worker) = &told.worked_on_by {
         pairs.push(("worked on by", worker.clone()));

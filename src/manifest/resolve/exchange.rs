@@ -109,7 +109,9 @@ impl Endpoints<'_, '_, '_> {
                         hosts.place,
                         "Autodiscover needs at least one allowed host",
                     );
-                    self.report.add(draft.hint("credentials are sent to no host that is not named here"));
+                    self.report.add(draft.hint(
+                        "a login is shown to hosts of the mailbox's own domain and to those named here only",
+                    ));
                 }
                 for host in &hosts.value {
                     if host.value.is_empty() || host.value.contains(['/', ':', ' ', '*']) {

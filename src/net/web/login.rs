@@ -1,14 +1,15 @@
 //! The steps of a login over HTTP: what goes into `Authorization` next, and what a refusal means.
 
-use hyper::header::{HeaderMap, WWW_AUTHENTICATE};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::model::failure::Cause;
 use crate::model::profile::Authentication;
 use crate::model::secret::Secret;
+use crate::model::server;
 use crate::net::gssapi::{self, Initiator, Purpose};
 use crate::net::identity::{Identity, principal};
+use crate::protocol::http::Head;
 use crate::protocol::http_auth::{self, Holder, Offers, Scheme};
 use crate::protocol::ntlm::{self, Binding};
 use crate::protocol::sasl::Channel;
@@ -26,10 +27,14 @@ pub(super) enum Next {
 pub(super) struct Proving {
     wanted: Authentication,
     identity: Identity,
+    /// `None`: nobody logs in.
+    holder: Option<Holder>,
     /// `HTTP/host`
     service: String,
     channel: Channel,
     state: State,
+    /// What the server said it takes, when it was last asked.
+    offered: Vec<String>,
     /// A server that wants a Kerberos token with each request, and not once for a connection.
     each_request: bool,
     /// There is no Kerberos for this identity here, so `Negotiate` is NTLM.
@@ -59,13 +64,27 @@ enum State {
 }
 
 impl Proving {
-    pub fn new(wanted: Authentication, identity: Identity, service: String, channel: Channel) -> Self {
+    pub fn new(
+        wanted: Authentication,
+        (login, identity): (&server::Login, Identity),
+        service: String,
+        channel: Channel,
+    ) -> Self {
+        let holder = match (login, &identity) {
+            (_, Identity::Nobody) => None,
+            (_, Identity::Ticket(_)) => Some(Holder::Ticket),
+            (server::Login::Host, Identity::Password { .. }) => Some(Holder::ServicePassword),
+            (_, Identity::Password { .. }) if wanted == Authentication::Oauth => Some(Holder::AccessToken),
+            (_, Identity::Password { .. }) => Some(Holder::Password),
+        };
         Self {
             wanted,
             identity,
+            holder,
             service,
             channel,
             state: State::Asking,
+            offered: Vec::new(),
             each_request: false,
             without_kerberos: false,
         }
@@ -83,10 +102,14 @@ impl Proving {
         }
     }
 
+    pub fn offered(&self) -> &[String] {
+        &self.offered
+    }
+
     /// `binding` is that of the connection that is used now.
     pub async fn next(&mut self, binding: Option<&[u8]>, now: Timestamp) -> Result<Next, Cause> {
         match std::mem::replace(&mut self.state, State::Asking) {
-            State::Asking => match self.holder() {
+            State::Asking => match self.holder {
                 None => {
                     self.state = State::Open;
                     Ok(Next::Request(None))
@@ -117,15 +140,6 @@ impl Proving {
             State::Negotiated { .. } | State::Proved(_) => Err(Cause::Internal {
                 detail: "a login goes on before its last step was answered".to_owned(),
             }),
-        }
-    }
-
-    fn holder(&self) -> Option<Holder> {
-        match self.identity {
-            Identity::Nobody => None,
-            Identity::Password { .. } if self.wanted == Authentication::Oauth => Some(Holder::AccessToken),
-            Identity::Password { .. } => Some(Holder::Password),
-            Identity::Ticket(_) => Some(Holder::Ticket),
         }
     }
 
@@ -215,13 +229,13 @@ impl Proving {
     }
 
     /// The server answered with something else than 401.
-    pub fn accepted(&mut self, headers: &HeaderMap) -> Result<(), Cause> {
+    pub fn accepted(&mut self, head: &Head) -> Result<(), Cause> {
         self.state = match std::mem::replace(&mut self.state, State::Asking) {
             // A server that does not ask, asked without a body.
             State::Asking => State::Open,
             State::Proved(scheme) => {
-                if scheme == Scheme::Negotiate && self.is_rejected(headers)? {
-                    return Err(refused(scheme));
+                if scheme == Scheme::Negotiate && self.is_rejected(head)? {
+                    return Err(self.refused(scheme));
                 }
                 State::LoggedIn(scheme)
             }
@@ -232,8 +246,8 @@ impl Proving {
         Ok(())
     }
 
-    fn is_rejected(&self, headers: &HeaderMap) -> Result<bool, Cause> {
-        match (&self.identity, offers(headers)?.token(Scheme::Negotiate)) {
+    fn is_rejected(&self, head: &Head) -> Result<bool, Cause> {
+        match (&self.identity, offers(head)?.token(Scheme::Negotiate)) {
             (Identity::Password { .. }, Some(token)) if self.without_kerberos => {
                 Ok(spnego::read(token)?.is_rejected)
             }
@@ -242,10 +256,11 @@ impl Proving {
     }
 
     /// The server answered with 401.
-    pub fn challenged(&mut self, headers: &HeaderMap) -> Result<(), Cause> {
-        let offers = offers(headers)?;
+    pub fn challenged(&mut self, head: &Head) -> Result<(), Cause> {
+        let offers = offers(head)?;
+        self.offered = offers.names();
         self.state = match std::mem::replace(&mut self.state, State::Asking) {
-            State::Asking | State::Open => match self.holder() {
+            State::Asking | State::Open => match self.holder {
                 Some(holder) => State::Chosen(http_auth::select(&offers, self.wanted, holder, self.channel)?),
                 None => {
                     return Err(Cause::NoMechanism { wanted: "none".to_owned(), offered: offers.names() });
@@ -253,11 +268,11 @@ impl Proving {
             },
             State::Negotiated { scheme, message } => match offers.token(scheme) {
                 Some(challenge) => State::Challenged { scheme, message, challenge: challenge.to_vec() },
-                None => return Err(not_taken(&offers, scheme)),
+                None => return Err(self.not_taken(&offers, scheme)),
             },
-            State::Proved(scheme) => return Err(not_taken(&offers, scheme)),
+            State::Proved(scheme) => return Err(self.not_taken(&offers, scheme)),
             State::LoggedIn(scheme) => match scheme {
-                Scheme::Basic | Scheme::Bearer => return Err(refused(scheme)),
+                Scheme::Basic | Scheme::Bearer => return Err(self.refused(scheme)),
                 // The login of the connection is over, or was only for one request.
                 Scheme::Negotiate | Scheme::Ntlm => {
                     self.each_request = scheme == Scheme::Negotiate;
@@ -286,20 +301,32 @@ impl Proving {
         };
         Ok(())
     }
-}
 
-fn offers(headers: &HeaderMap) -> Result<Offers, Cause> {
-    Offers::read(headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()))
-}
-
-/// A refusal with the scheme on offer is about who asks; without it, about the scheme.
-fn not_taken(offers: &Offers, scheme: Scheme) -> Cause {
-    if offers.offers(scheme) {
-        return refused(scheme);
+    /// A refusal with the scheme on offer is about who asks; without it, about the scheme.
+    fn not_taken(&self, offers: &Offers, scheme: Scheme) -> Cause {
+        if offers.offers(scheme) {
+            return self.refused(scheme);
+        }
+        Cause::NoMechanism { wanted: scheme.name().to_owned(), offered: offers.names() }
     }
-    Cause::NoMechanism { wanted: scheme.name().to_owned(), offered: offers.names() }
+
+    /// A bound login is refused too when another certificate reached us than the server has.
+    fn refused(&self, scheme: Scheme) -> Cause {
+        let said = match (scheme, self.channel) {
+            (Scheme::Negotiate | Scheme::Ntlm, Channel::Encrypted) => {
+                format!(
+                    "401 Unauthorized, for a login with {scheme} that is bound to the certificate of this connection"
+                )
+            }
+            (Scheme::Negotiate | Scheme::Ntlm, Channel::Clear { .. })
+            | (Scheme::Basic | Scheme::Bearer, _) => {
+                format!("401 Unauthorized, for a login with {scheme}")
+            }
+        };
+        Cause::LoginRefused { said }
+    }
 }
 
-fn refused(scheme: Scheme) -> Cause {
-    Cause::LoginRefused { said: format!("401 Unauthorized, for a login with {scheme}") }
+fn offers(head: &Head) -> Result<Offers, Cause> {
+    Offers::read(head.all("www-authenticate"))
 }

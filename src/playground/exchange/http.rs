@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use super::super::World;
 use super::super::sasl;
 use super::super::state::AccountId;
+use super::autodiscover::{self, Dialect};
 use super::soap;
 use crate::model::limits::PLAYGROUND_MESSAGE_BYTES_MAX;
 
@@ -95,7 +96,8 @@ async fn read(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), input: &mut By
 fn answer(world: &World, request: &Request) -> Vec<u8> {
     let mut words = request.line.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    if !path.eq_ignore_ascii_case("/EWS/Exchange.asmx") {
+    let dialect = Dialect::of(path).filter(|dialect| dialect.is_spoken(world));
+    if dialect.is_none() && !path.eq_ignore_ascii_case("/EWS/Exchange.asmx") {
         return plain("404 Not Found", "", "there is nothing here");
     }
     let Some((username, login)) = request.field("authorization").and_then(|value| authenticate(world, value))
@@ -106,7 +108,10 @@ fn answer(world: &World, request: &Request) -> Vec<u8> {
         return plain("405 Method Not Allowed", "", "");
     }
     let anchor = request.field("x-anchormailbox").map(str::to_owned);
-    let (status, body) = soap::answer(world, (username, login, anchor), &request.body);
+    let (status, body) = match dialect {
+        Some(dialect) => autodiscover::answer(world, dialect, &username, &request.body),
+        None => soap::answer(world, (username, login, anchor), &request.body),
+    };
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: {}\r\n\r\n",
         body.len()

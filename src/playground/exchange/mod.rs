@@ -4,6 +4,7 @@
 //! categories, sync states) is kept here. It has its own XML reader and writer: the client side is tested against it.
 
 mod attachments;
+mod autodiscover;
 mod changes;
 mod compose;
 mod directory;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use super::options::Impersonation;
 use super::state::AccountId;
 use super::{Playground, World};
+pub use autodiscover::Lead;
 pub(super) use http::{open, serve};
 
 /// What only Exchange knows of the mailboxes.
@@ -46,6 +48,11 @@ struct Inner {
     rules: BTreeMap<usize, Vec<(String, String)>>,
     numbers: u64,
     calls: Vec<Call>,
+    /// Questions of Autodiscover.
+    discoveries: Vec<Call>,
+    /// What is said of an address, in lower case, instead of where it is.
+    leads: BTreeMap<String, Lead>,
+    is_plain_xml_only: bool,
 }
 
 /// A request that was understood: for whom, and what.
@@ -157,6 +164,30 @@ impl ExchangeDoor<'_> {
     /// What was asked and answered so far.
     pub fn calls(&self) -> Vec<Call> {
         self.world().exchange.lock().calls.clone()
+    }
+
+    /// What Autodiscover was asked and answered so far.
+    pub fn discoveries(&self) -> Vec<Call> {
+        self.world().exchange.lock().discoveries.clone()
+    }
+
+    /// Autodiscover says this of an address from now on; `None`: where its mailbox is.
+    pub fn lead(&self, address: &str, lead: Option<Lead>) {
+        let mut inner = self.world().exchange.lock();
+        match lead {
+            Some(lead) => drop(inner.leads.insert(address.to_lowercase(), lead)),
+            None => drop(inner.leads.remove(&address.to_lowercase())),
+        }
+    }
+
+    /// Autodiscover does not speak SOAP from now on, as before Exchange 2010.
+    pub fn speak_plain_xml_only(&self) {
+        self.world().exchange.lock().is_plain_xml_only = true;
+    }
+
+    /// What Autodiscover answers to plain XML.
+    pub fn is_asked_where(&self, request: &str) -> String {
+        autodiscover::answer(self.world(), autodiscover::Dialect::Pox, "", request).1
     }
 
     /// The names of the further folders of a mailbox.

@@ -15,6 +15,13 @@ impl Xml {
         Self(String::with_capacity(octets / 3 * 4 + limits::EWS_REQUEST_BYTES_USUAL))
     }
 
+    /// A whole document, which begins with its declaration.
+    pub fn document() -> Self {
+        let mut xml = Self::with_room_for(0);
+        xml.raw("<?xml version=\"1.0\" encoding=\"utf-8\"?>");
+        xml
+    }
+
     pub fn into_text(self) -> String {
         self.0
     }

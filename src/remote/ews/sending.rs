@@ -44,7 +44,11 @@ impl Outgoing {
         match self.session.call(&operation).await {
             Ok(_) => Ok(RecipientResult::Accepted { said: "sent, with a copy in Sent Items".to_owned() }),
             Err(EwsFailure::Answer(crate::protocol::ews::EwsError::Refused(refusal))) => Err(refusal.cause()),
-            Err(EwsFailure::Conversation(cause)) if is_an_answer(&cause) => Err(cause),
+            Err(EwsFailure::Conversation(cause))
+                if is_an_answer(&cause) || !self.session.may_have_acted() =>
+            {
+                Err(cause)
+            }
             Err(failure) => {
                 self.state = State::Broken;
                 Ok(self.in_doubt(marker, failure.cause()).await)

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 
 use super::commit::Commit;
 use super::{
-    SqliteStore, alerts, approvals, blobs, declared, footings, incoming, lease, mailbox, messages, outbox,
-    outgoing, revision, runs, secrets, spool, versions,
+    SqliteStore, alerts, approvals, blobs, declared, discovered, footings, incoming, lease, mailbox,
+    messages, outbox, outgoing, revision, runs, secrets, spool, versions,
 };
 use crate::model::alert::Alert;
 use crate::model::approval::Decision;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
+use crate::model::discovered::Discovered;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::ledger::{LedgerEntry, NewRun, Outcome, Run};
 use crate::model::name::Name;
@@ -172,6 +173,16 @@ impl Store for SqliteStore {
     async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError> {
         let nonce = nonce.to_owned();
         self.read(move |db| mailbox::is_self_message(db, &nonce)).await
+    }
+
+    async fn discovered(&self, mailbox: &Name) -> Result<Option<Discovered>, StoreError> {
+        let name = mailbox.clone();
+        self.read(move |db| discovered::find(db, &name)).await
+    }
+
+    async fn note_discovered(&self, mailbox: &Name, found: &Discovered) -> Result<(), StoreError> {
+        let (name, found) = (mailbox.clone(), found.clone());
+        self.write(move |work| discovered::note(work.db, &name, &found)).await
     }
 
     async fn enter_inbox(&self, lease: &Lease, mailbox: &Name, inbox: &InboxId) -> Result<(), StoreError> {

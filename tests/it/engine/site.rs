@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,7 +35,12 @@ use mailplumb::source::directory::Directory;
 use mailplumb::store::Store;
 use mailplumb::store::sqlite::{self, Open, SqliteStore};
 
+use crate::support::name_server::NameServer;
+
 pub const HOST: &str = "mail.playground.test";
+
+/// It knows no service, so that no search goes out into the world.
+static NAME_SERVER: OnceLock<NameServer> = OnceLock::new();
 
 /// An installation.
 #[derive(Debug, Clone)]
@@ -65,6 +70,7 @@ impl Site {
             trust: BTreeMap::from([(Name::parse("playground").unwrap(), self.path("ca.pem"))]),
             connect: connect.collect(),
             given: true,
+            name_servers: vec![NAME_SERVER.get_or_init(|| NameServer::start(&[])).at],
             // Only where the servers take passwords without TLS.
             allow_non_tls_email: self.path("clear").exists(),
             allow_basic_over_plaintext: self.path("clear").exists(),

@@ -16,9 +16,10 @@ use mailplumb::playground::{Fault, Protocol, Times};
 use super::site::Desk;
 use super::world::{World, address, letter};
 
-const ALL: [TestStep; 13] = [
+const ALL: [TestStep; 14] = [
     TestStep::Secret,
     TestStep::Token,
+    TestStep::Autodiscover,
     TestStep::Resolve,
     TestStep::Connect,
     TestStep::Tls,
@@ -69,6 +70,7 @@ fn case(step: TestStep) -> Case {
                 "port: 587, tls: starttls, credentials: { mailbox: {} } }",
             );
         }),
+        TestStep::Autodiscover => Case::Fails(Incoming, "not-discovered", nobody_knows_the_domain),
         TestStep::Resolve => Case::Fails(Incoming, "name-not-resolved", |world| {
             world.edit("host: mail.playground.test, port: 993", "host: no-such-host.invalid, port: 993");
         }),
@@ -108,6 +110,15 @@ fn case(step: TestStep) -> Case {
             }
         }),
     }
+}
+
+fn nobody_knows_the_domain(world: &World) {
+    world.edit(
+        "  imapSmtp:\n    trust: playground\n    incoming: { host: mail.playground.test, port: 993, tls: implicit, \
+         credentials: { mailbox: {} } }\n    outgoing: { host: mail.playground.test, port: 587, tls: starttls }\n",
+        "  exchange:\n    trust: playground\n    location: { autodiscover: { allowedHosts: [mail.playground.test] } }\n    \
+         incoming: { credentials: { mailbox: {} } }\n",
+    );
 }
 
 fn answer(world: &World, protocol: Protocol, at: &str, line: &str) {

@@ -14,7 +14,7 @@ use mailplumb::plan::{saved, snapshot};
 use mailplumb::protocol::compose::{self, MessageId};
 use mailplumb::protocol::sasl::{Channel, Exchange, Mechanism, Nonce};
 use mailplumb::protocol::{
-    Conversation, Progress, ews, http, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego,
+    Conversation, Progress, autodiscover, ews, http, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego,
 };
 use mailplumb::secrets::bundle;
 use mailplumb::secrets::environment::Environment;
@@ -49,6 +49,7 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "oauth2-answer", feed: oauth2_answer, reads: &["src/protocol/oauth2.rs"] },
     Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/ews/status.rs"] },
     Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs"] },
+    Decoder { name: "autodiscover-answer", feed: autodiscover_answer, reads: &["src/protocol/autodiscover/mod.rs", "src/protocol/autodiscover/pox.rs", "src/protocol/autodiscover/soap.rs", "src/protocol/autodiscover/search.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/report.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/mod.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
     Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
@@ -71,6 +72,7 @@ pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
     ("src/manifest/recall.rs", "reads the same cache"),
     ("src/model/secret.rs", "digests octets"),
     ("src/protocol/ews/write.rs", "writes"),
+    ("src/remote/discovery.rs", "hands questions and answers on"),
     ("src/remote/ews/sending.rs", "looks at the header of a message that is to be sent"),
     ("src/remote/ews/session.rs", "hands requests and answers on"),
     ("src/remote/mod.rs", "traits"),
@@ -336,7 +338,14 @@ fn oauth2_answer(said: &[u8]) {
 }
 
 fn http_answer(said: &[u8]) {
-    let request = http::Request { host: "h", path: "/", authorization: None, fields: &[], body: b"<a/>" };
+    let request = http::Request {
+        method: http::Method::Post,
+        host: "h",
+        path: "/",
+        authorization: None,
+        fields: &[],
+        body: b"<a/>",
+    };
     hear(|| http::Exchange::new(&request), said);
     let mut exchange = http::Exchange::new(&request);
     let mut input = BytesMut::from(said);
@@ -345,6 +354,30 @@ fn http_answer(said: &[u8]) {
         assert!(!ews::status::refused(&head, said).to_string().is_empty());
         let _ = ews::status::is_answer(said);
     }
+}
+
+/// Both dialects, and what a search makes of it.
+fn autodiscover_answer(said: &[u8]) {
+    use autodiscover::{Dialect, Heard, Search};
+    use mailplumb::model::limits;
+    for dialect in [Dialect::Soap, Dialect::Pox] {
+        let Ok(answer) = dialect.read(said) else { continue };
+        let mut search = Search::new(&Address::parse("anna@contoso.example").unwrap(), &[]);
+        let mut asks = 0;
+        while let Some(ask) = search.next_ask() {
+            asks += 1;
+            assert!(asks <= limits::AUTODISCOVER_ASKS_MAX);
+            if let Some(found) = search.hear(&ask, Heard::Answer(answer.clone())).found {
+                assert!(search.allowed().kin(&found.host).is_some(), "{found}");
+                break;
+            }
+        }
+    }
+    let mut search = Search::new(&Address::parse("anna@contoso.example").unwrap(), &[]);
+    while let Some(ask) = search.next_ask() {
+        search.hear(&ask, Heard::Moved(String::from_utf8_lossy(said).into_owned()));
+    }
+    assert!(!search.failure().to_string().is_empty());
 }
 
 fn ews_answer(said: &[u8]) {

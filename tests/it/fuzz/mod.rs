@@ -111,6 +111,7 @@ each_survives! {
     oauth2_answer = "oauth2-answer",
     http_answer = "http-answer",
     ews_answer = "ews-answer",
+    autodiscover_answer = "autodiscover-answer",
     message = "message",
     compose = "compose",
     manifest = "manifest",

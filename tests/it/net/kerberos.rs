@@ -1,11 +1,11 @@
 //! Kerberos, against a real KDC and Apache. The library reads `KRB5_CONFIG` of its process, so each case runs this test program
 //! once more, with that variable.
 
-use hyper::Method;
 use mailplumb::model::failure::{Cause, KerberosFault};
 use mailplumb::model::host::{ServiceIdentity, TicketSource};
 use mailplumb::model::profile::Authentication;
 use mailplumb::model::server;
+use mailplumb::protocol::http::Method;
 
 use super::{ask, host, open, password};
 use crate::support::apache::Apache;
@@ -44,9 +44,9 @@ impl Inside {
         let mut host = host(at, self.words[1].as_ref());
         host.identity = ServiceIdentity::Ticket(identity);
         let mut session = open(&host, at, "https", authentication, login).await;
-        let first = ask(&mut session, Method::GET, "/kerberos/", "").await?;
+        let first = ask(&mut session, Method::Get, "/kerberos/", "").await?;
         // This server wants a token with each request.
-        assert_eq!(ask(&mut session, Method::GET, "/kerberos/", "").await.as_ref(), Ok(&first));
+        assert_eq!(ask(&mut session, Method::Get, "/kerberos/", "").await.as_ref(), Ok(&first));
         Ok(first)
     }
 

@@ -2,7 +2,7 @@
 
 mod kerberos;
 mod ntlm;
-mod relay;
+pub mod relay;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,17 +10,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use mailplumb::model::clock::Clock;
 use mailplumb::model::failure::Cause;
 use mailplumb::model::host::HostSettings;
-use mailplumb::model::name::Name;
-use mailplumb::model::profile::Authentication;
+use mailplumb::model::name::{Address, Name};
+use mailplumb::model::profile::{Authentication, Credentials, Endpoint, ServerKind, TlsMode};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server;
+use mailplumb::model::server::{self, Destination};
 use mailplumb::net::Network;
 use mailplumb::net::trace::Trace;
-use mailplumb::net::web::{Login, Request, Session, Site};
+use mailplumb::net::web::{Held, Request, Session};
+use mailplumb::protocol::http::Method;
 
 use crate::support::certificates::HOST;
 
@@ -40,7 +40,7 @@ impl Clock for TestClock {
 /// This machine, to which [`HOST`] leads to a server at `at`.
 fn host(at: SocketAddr, authority: &Path) -> HostSettings {
     HostSettings {
-        allow_credentials_over_http: true,
+        allow_non_tls_email: true,
         trust: BTreeMap::from([(Name::parse("ca").unwrap(), authority.to_owned())]),
         connect: BTreeMap::from([((HOST.to_owned(), at.port()), at)]),
         given: true,
@@ -58,13 +58,25 @@ async fn open(
 ) -> Session {
     #[expect(clippy::disallowed_methods, reason = "steps are timed")]
     let clock = Arc::new(TestClock(std::time::Instant::now()));
-    let site = Site {
-        url: format!("{scheme}://{HOST}:{}/", at.port()),
-        trust: (scheme == "https").then(|| Name::parse("ca").unwrap()),
-        wait: Duration::from_secs(20),
+    let is_secure = scheme == "https";
+    let destination = Destination {
+        mailbox: Name::parse("anna").unwrap(),
+        address: Address::parse("anna@example.test").unwrap(),
+        profile: Name::parse("hq").unwrap(),
+        kind: ServerKind::Exchange,
+        endpoint: Endpoint {
+            host: HOST.to_owned(),
+            port: std::num::NonZeroU16::new(at.port()),
+            tls: if is_secure { TlsMode::Implicit } else { TlsMode::None },
+            authentication,
+            credentials: Credentials::Mailbox,
+            timeout_seconds: Some(20),
+        },
+        trust: is_secure.then(|| Name::parse("ca").unwrap()),
+        login: identity,
+        service: None,
     };
-    let login = Login { authentication, identity };
-    Network::new(host).open_web(&site, login, &mut Trace::new(clock)).await.unwrap()
+    Network::new(host).open_web(&destination, &mut Trace::new(clock)).await.unwrap()
 }
 
 fn password(username: &str, password: &str) -> server::Login {
@@ -72,15 +84,9 @@ fn password(username: &str, password: &str) -> server::Login {
 }
 
 /// Status and body of a request.
-async fn ask(
-    session: &mut Session,
-    method: hyper::Method,
-    path: &str,
-    body: &str,
-) -> Result<(u16, String), Cause> {
-    let body = Bytes::copy_from_slice(body.as_bytes());
-    let request = Request { method, path: path.to_owned(), headers: Vec::new(), body };
-    let answer = session.send(&request).await?;
-    let status = answer.status();
-    Ok((status, String::from_utf8(answer.all(1 << 20).await?).unwrap()))
+async fn ask(session: &mut Session, method: Method, path: &str, body: &str) -> Result<(u16, String), Cause> {
+    let request = Request { method, path, fields: &[], body: body.as_bytes() };
+    let mut held = Held::up_to(1 << 20);
+    let head = session.send(&request, &mut held).await?;
+    Ok((head.status, String::from_utf8(held.octets).unwrap()))
 }

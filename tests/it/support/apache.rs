@@ -9,7 +9,8 @@ use super::need::program;
 use super::program::Server;
 use super::scratch;
 
-/// `/kerberos` takes tickets, `/ntlm` takes NTLM inside Negotiate and by itself, `/basic` a password.
+/// `/kerberos` takes tickets, `/ntlm` takes NTLM inside Negotiate and by itself, `/basic` a password. Whoever was let in
+/// reaches what stands behind, at `/kerberos/EWS` and so on.
 pub struct Apache {
     pub encrypted: SocketAddr,
     pub clear: SocketAddr,
@@ -21,17 +22,32 @@ pub struct Apache {
 /// Of `/ntlm` and `/basic`: name and password, in the domain `EXAMPLE`.
 pub const USER: (&str, &str) = ("boris", "boris password");
 
+/// A server over TLS that is asked for whoever was let in, with a login of its own.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    pub at: SocketAddr,
+    /// `Basic …`
+    pub authorization: String,
+}
+
 const MODULES: &str = "/usr/lib/apache2/modules";
 
 impl Apache {
     pub fn start(realm: &Realm) -> Self {
+        Self::before(realm, None)
+    }
+
+    pub fn before(realm: &Realm, backend: Option<&Backend>) -> Self {
         let folder = scratch::folder();
         let address = scratch::address().into();
         let encrypted = SocketAddr::new(address, scratch::port());
         let clear = SocketAddr::new(address, scratch::port());
         let certificate = certificate(CertificateKind::Good, address, folder.path());
         write_pages(folder.path());
-        let settings = settings(folder.path(), realm, [encrypted, clear], &certificate);
+        let mut settings = settings(folder.path(), realm, [encrypted, clear], &certificate);
+        if let Some(backend) = backend {
+            settings = settings.replacen("</VirtualHost>", &format!("{}</VirtualHost>", proxied(backend)), 1);
+        }
         std::fs::write(folder.path().join("httpd.conf"), settings).unwrap();
         let command = [
             "env".to_owned(),
@@ -76,6 +92,21 @@ fn write_pages(folder: &Path) {
     std::fs::write(folder.join("htpasswd"), format!("{name}:{digest}")).unwrap();
 }
 
+/// Inside of the host that has TLS.
+fn proxied(backend: &Backend) -> String {
+    let to = backend.at;
+    let page = |page: &str| {
+        format!(
+            " <Location /{page}/EWS>\n  ProxyPass https://{to}/EWS\n  RequestHeader set Authorization \"{}\"\n </Location>\n",
+            backend.authorization
+        )
+    };
+    format!(
+        " SSLProxyEngine on\n SSLProxyVerify none\n SSLProxyCheckPeerName off\n{}",
+        ["kerberos", "ntlm", "basic"].map(page).concat()
+    )
+}
+
 fn settings(folder: &Path, realm: &Realm, at: [SocketAddr; 2], certificate: &Certificate) -> String {
     let modules = [
         "mpm_event",
@@ -86,6 +117,9 @@ fn settings(folder: &Path, realm: &Realm, at: [SocketAddr; 2], certificate: &Cer
         "auth_basic",
         "auth_gssapi",
         "dir",
+        "headers",
+        "proxy",
+        "proxy_http",
         "mime",
         "ssl",
         "socache_shmcb",

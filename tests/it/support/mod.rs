@@ -21,6 +21,8 @@ pub mod kerberos;
 #[cfg(feature = "demo")]
 pub mod kill_proxy;
 #[cfg(feature = "demo")]
+pub mod name_server;
+#[cfg(feature = "demo")]
 pub mod ntlm;
 #[cfg(feature = "demo")]
 pub mod postfix;

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
+use super::apache::Backend;
 use super::certificates::{Certificate, CertificateKind, certificate};
 use super::need::python;
 use super::program::Server;
@@ -25,6 +26,24 @@ pub enum Binding {
 impl NtlmServer {
     /// Returns when it answers. `users` are lines `DOMAIN:user:password`, `schemes` what it offers.
     pub fn start(users: &str, schemes: &str, binding: Binding) -> Self {
+        Self::before(users, schemes, binding, None)
+    }
+
+    /// Whoever is logged in reaches what stands behind.
+    pub fn before(users: &str, schemes: &str, binding: Binding, backend: Option<&Backend>) -> Self {
+        let at = backend.map_or_else(String::new, |it| it.at.to_string());
+        let authorization = backend.map_or("", |it| &it.authorization);
+        let variables = [format!("BACKEND={at}"), format!("BACKEND_AUTHORIZATION={authorization}")];
+        Self::with(users, schemes, binding, variables)
+    }
+
+    /// One that does something odd after every second answer: `close`, `forget` the login, or `lock` the account for good.
+    pub fn in_mood(users: &str, schemes: &str, mood: &str) -> Self {
+        Self::with(users, schemes, Binding::Required, [format!("MOOD={mood}"), "BACKEND=".to_owned()])
+    }
+
+    fn with(users: &str, schemes: &str, binding: Binding, variables: [String; 2]) -> Self {
+        let [first, second] = variables;
         let folder = scratch::folder();
         let at = SocketAddr::new(scratch::address().into(), scratch::port());
         let certificate = certificate(CertificateKind::Good, at.ip(), folder.path());
@@ -38,6 +57,8 @@ impl NtlmServer {
         let command: Vec<std::ffi::OsString> = vec![
             "env".into(),
             format!("SCHEMES={schemes}").into(),
+            first.into(),
+            second.into(),
             python().expect("required before").into(),
             script.into(),
             at.ip().to_string().into(),

@@ -9,6 +9,7 @@ use mailplumb::model::alert::Alert;
 use mailplumb::model::approval::Decision;
 use mailplumb::model::cursor::{Cursor, InboxId, RemoteId};
 use mailplumb::model::desired::ManifestDigest;
+use mailplumb::model::discovered::Discovered;
 use mailplumb::model::lease::{Holder, Lease, LeaseScope};
 use mailplumb::model::name::Name;
 use mailplumb::model::organization::Organization;
@@ -147,6 +148,16 @@ impl Store for CrashingStore {
     ) -> Result<(), StoreError> {
         self.points.reach("Store::expect_self_message");
         self.real.expect_self_message(lease, mailbox, nonce).await
+    }
+
+    async fn discovered(&self, mailbox: &Name) -> Result<Option<Discovered>, StoreError> {
+        self.points.reach("Store::discovered");
+        self.real.discovered(mailbox).await
+    }
+
+    async fn note_discovered(&self, mailbox: &Name, found: &Discovered) -> Result<(), StoreError> {
+        self.points.reach("Store::note_discovered");
+        self.real.note_discovered(mailbox, found).await
     }
 
     async fn is_self_message(&self, nonce: &str) -> Result<bool, StoreError> {

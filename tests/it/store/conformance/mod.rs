@@ -2,6 +2,7 @@
 //! [`World`] around an empty store.
 
 pub mod approvals;
+pub mod discovered;
 pub mod incoming;
 pub mod leases;
 pub mod outgoing;
@@ -57,6 +58,9 @@ macro_rules! conformance_suite {
             a_changed_connection_takes_the_mailbox_out_of_its_workers_hands,
             an_unchanged_connection_leaves_the_worker_alone,
             a_state_that_the_commit_leaves_out_stays,
+        );
+        conformance_suite!(@ $factory, discovered:
+            the_last_finding_of_a_mailbox_is_kept_and_goes_with_it,
         );
         conformance_suite!(@ $factory, approvals:
             the_last_decision_about_a_mailbox_counts,
