@@ -44,8 +44,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0013_bulk.sql"),
     include_str!("../../../schema/sql/sqlite/0015_marks_and_pieces.sql"),
     include_str!("../../../schema/sql/sqlite/0016_exchange.sql"),
-    include_str!("../../../schema/sql/sqlite/0020_blob_numbers.sql"),
     include_str!("../../../schema/sql/sqlite/0017_discovered.sql"),
+    include_str!("../../../schema/sql/sqlite/0020_blob_numbers.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;
