@@ -11,10 +11,13 @@ use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::pending::Version;
 use crate::model::profile::{
-    Access, Credentials, Endpoint, Exchange, ExchangeLocation, Profile, Protocol, Server,
+    Access, AppProof, Authentication, Credentials, Endpoint, Exchange, ExchangeLocation, ExchangeOnline,
+    Profile, Protocol, Server, TlsMode, Transport,
 };
 use crate::model::secret::{Sealed, SealedValue, Secret, SecretDigest, SecretRef};
-use crate::model::server::{Destination, Login, TokenClient, WebAddress, WebLocation, WebService};
+use crate::model::server::{
+    Destination, Login, TokenClient, TokenProof, WebAddress, WebLocation, WebService,
+};
 use crate::remote::Connector;
 use crate::remote::SessionKey;
 use crate::secrets::UnsealError;
@@ -92,6 +95,8 @@ struct Way<'a> {
     endpoint: Cow<'a, Endpoint>,
     protocol: Protocol,
     service: Option<WebService>,
+    /// Of the certificate whose key the client's secret is; `None`: it is a plain secret.
+    thumbprint: Option<&'a str>,
 }
 
 impl<'a> Way<'a> {
@@ -101,7 +106,7 @@ impl<'a> Way<'a> {
             Server::Pop3Smtp(servers) => (servers, Protocol::Pop3),
             Server::ImapSmtp(servers) => (servers, Protocol::Imap),
             Server::Exchange(exchange) => return Self::exchange(exchange, mailbox, operation),
-            Server::ExchangeOnline(_) => return None,
+            Server::ExchangeOnline(online) => return Self::exchange_online(online, operation),
         };
         let (endpoint, protocol) = match operation {
             Operation::Incoming => (&servers.incoming, reading),
@@ -109,7 +114,43 @@ impl<'a> Way<'a> {
             Operation::Act => return None,
         };
         let endpoint = Cow::Borrowed(endpoint);
-        Some(Self { trust: servers.trust.as_ref(), endpoint, protocol, service: None })
+        Some(Self { trust: servers.trust.as_ref(), endpoint, protocol, service: None, thumbprint: None })
+    }
+
+    /// By Graph without a service, because its place is always the same; by EWS as in an Exchange of one's own.
+    fn exchange_online(online: &'a ExchangeOnline, operation: Operation) -> Option<Self> {
+        match operation {
+            Operation::Incoming | Operation::Outgoing => {}
+            Operation::Act => return None,
+        }
+        let service = match online.transport {
+            Transport::Graph => None,
+            Transport::Ews => Some(WebService {
+                location: WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
+                access: Some(Access::Impersonation),
+            }),
+        };
+        let (secret, thumbprint) = match &online.proof {
+            AppProof::ClientSecret(secret) => (secret, None),
+            AppProof::Certificate { private_key, thumbprint, .. } => (private_key, Some(thumbprint.as_str())),
+        };
+        let credentials = Credentials::Oauth2 {
+            token_url: online.token_url(),
+            client_id: online.client_id.clone(),
+            client_secret: secret.clone(),
+            scope: online.scope(),
+            trust: None,
+        };
+        let endpoint = Endpoint {
+            host: online.host().to_owned(),
+            port: None,
+            tls: TlsMode::Implicit,
+            authentication: Authentication::Oauth,
+            credentials,
+            timeout_seconds: online.timeout_seconds,
+        };
+        let endpoint = Cow::Owned(endpoint);
+        Some(Self { trust: None, endpoint, protocol: Protocol::Ews, service, thumbprint })
     }
 
     fn exchange(exchange: &'a Exchange, mailbox: &Mailbox, operation: Operation) -> Option<Self> {
@@ -140,6 +181,7 @@ impl<'a> Way<'a> {
             endpoint: Cow::Owned(endpoint),
             protocol: Protocol::Ews,
             service: Some(WebService { location: location.unwrap_or(WebLocation::Path(path)), access }),
+            thumbprint: None,
         })
     }
 }
@@ -251,10 +293,21 @@ impl<'a> Route<'a> {
                     url: token_url.clone(),
                     trust: trust.clone(),
                     id: client_id.clone(),
-                    secret: self.open(engine, client_secret).await?,
+                    proof: self.proof(client_secret, self.open(engine, client_secret).await?),
                     scope: scope.clone(),
                 },
             }),
+        }
+    }
+
+    fn proof(&self, reference: &SecretRef, secret: Secret<String>) -> TokenProof {
+        match self.way.thumbprint {
+            None => TokenProof::Secret(secret),
+            Some(thumbprint) => TokenProof::Certificate {
+                thumbprint: thumbprint.to_owned(),
+                key: secret,
+                name: reference.to_string(),
+            },
         }
     }
 

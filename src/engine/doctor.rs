@@ -99,6 +99,7 @@ impl Examining<'_> {
         }
         let now = self.engine.clock.now();
         examination.remarks.extend(examination.found.greeting.as_ref().and_then(doctor::greeting_remark));
+        examination.remarks.extend(doctor::server_remark(&examination.found.capabilities, now));
         examination.remarks.extend(doctor::certificate_remarks(&examination.found.certificates, now));
         examination
     }

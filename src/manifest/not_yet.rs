@@ -45,10 +45,6 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
 
 pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>) {
     let subject = format!("profile/{}", name.value);
-    let no_connector = "this type of server: there is no connector yet, its mailboxes stay awaiting-test";
-    if let Some(online) = &spec.exchange_online {
-        say(&subject, online.place, no_connector, report);
-    }
     let folders = [
         spec.exchange.as_ref().and_then(|exchange| exchange.value.undeliverable_folder),
         spec.exchange_online.as_ref().and_then(|online| online.value.undeliverable_folder),

@@ -123,6 +123,9 @@ pub enum Cause {
     /// A code of Exchange Web Services, or `HTTP` with a status. What it means: `sync::exchange`.
     #[error("the server refused: {code}: {said}")]
     Exchange { code: String, said: String },
+    /// A refusal by Microsoft Graph, with its code where it gave one. What it means: `sync::graph`.
+    #[error("the server refused: HTTP {status}{}: {said}", spaced(code))]
+    Graph { status: u16, code: String, said: String },
     #[error("the server closed the session: {said}")]
     ServerBye { said: String },
     /// Something that its protocol does not allow.
@@ -175,6 +178,7 @@ impl Cause {
             | Self::TemporarilyRefused { said: words }
             | Self::Refused { said: words }
             | Self::Exchange { code: _, said: words }
+            | Self::Graph { status: _, code: _, said: words }
             | Self::TokenRefused { provider: _, said: words }
             | Self::ServerBye { said: words }
             | Self::Garbage { detail: words }
@@ -232,6 +236,10 @@ impl KerberosFault {
             Self::ClockSkew | Self::Refused | Self::Expired => false,
         }
     }
+}
+
+fn spaced(code: &str) -> String {
+    if code.is_empty() { String::new() } else { format!(" {code}") }
 }
 
 fn list(offered: &[String]) -> String {

@@ -190,6 +190,29 @@ pub const AUTODISCOVER_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 pub const AUTODISCOVER_URL_BYTES_MAX: usize = 2048;
 /// SRV records of one name that are looked at.
 pub const AUTODISCOVER_RECORDS_MAX: usize = 16;
+/// A request to Microsoft Graph with a message in it, before it is encoded: 4 MiB of Base64.
+pub const GRAPH_MESSAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// An answer of Microsoft Graph that is no message.
+pub const GRAPH_DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const GRAPH_DEPTH_MAX: usize = 32;
+/// A `nextLink` or `deltaLink`.
+pub const GRAPH_LINK_BYTES_MAX: usize = 32 * 1024;
+pub const GRAPH_ID_BYTES_MAX: usize = 2048;
+/// Messages of one page of changes: what is asked for first, and what a page shrinks to when the server takes too long.
+pub const GRAPH_PAGE_MESSAGES: u32 = 200;
+pub const GRAPH_PAGE_MESSAGES_MIN: u32 = 10;
+/// Pages of one listing; some of them are empty.
+pub const GRAPH_PAGES_MAX: usize = 100_000;
+/// Parts of one batch; the service's own limit.
+pub const GRAPH_BATCH_PARTS: usize = 20;
+/// A part of a batch that is to wait longer is left for the next reading.
+pub const GRAPH_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often the parts of a batch that have to wait are asked again.
+pub const GRAPH_PART_ATTEMPTS: usize = 3;
+/// Mailboxes that are left alone because the service asked for it, at the same time.
+pub const GRAPH_WAITS_KEPT_MAX: usize = 100_000;
+/// How long a signed assertion is good for.
+pub const ASSERTION_LIFETIME_SECONDS: i64 = 300;
 
 // --- leases ---
 pub const LEASE_TTL: Duration = Duration::from_secs(60);

@@ -110,7 +110,7 @@ pub enum Protocol {
     Pop3,
     Imap,
     Smtp,
-    /// Exchange Web Services.
+    /// Exchange Web Services, and Microsoft Graph: what is spoken over HTTP.
     Ews,
 }
 
@@ -255,6 +255,54 @@ pub enum Transport {
     Ews,
 }
 
+/// The hosts of a cloud, which belong together: a token of one cloud is worth nothing in another.
+/// <https://learn.microsoft.com/graph/deployments>, <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloudHosts {
+    /// Where applications sign in.
+    pub authority: &'static str,
+    pub graph: &'static str,
+    /// Exchange Web Services.
+    pub exchange: &'static str,
+}
+
+impl Cloud {
+    pub fn hosts(self) -> CloudHosts {
+        let (authority, graph, exchange) = match self {
+            Self::Global => ("login.microsoftonline.com", "graph.microsoft.com", "outlook.office365.com"),
+            Self::UsGovernment => ("login.microsoftonline.us", "graph.microsoft.us", "outlook.office365.us"),
+            Self::UsGovernmentDod => {
+                ("login.microsoftonline.us", "dod-graph.microsoft.us", "outlook-dod.office365.us")
+            }
+            Self::China => {
+                ("login.chinacloudapi.cn", "microsoftgraph.chinacloudapi.cn", "partner.outlook.cn")
+            }
+        };
+        CloudHosts { authority, graph, exchange }
+    }
+}
+
+impl ExchangeOnline {
+    /// The host that is spoken to for mail.
+    pub fn host(&self) -> &'static str {
+        let hosts = self.cloud.hosts();
+        match self.transport {
+            Transport::Graph => hosts.graph,
+            Transport::Ews => hosts.exchange,
+        }
+    }
+
+    /// Where the application gets its tokens.
+    pub fn token_url(&self) -> String {
+        format!("https://{}/{}/oauth2/v2.0/token", self.cloud.hosts().authority, self.tenant)
+    }
+
+    /// All permissions that the tenant gave the application.
+    pub fn scope(&self) -> String {
+        format!("https://{}/.default", self.host())
+    }
+}
+
 /// How the application proves itself to the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -263,6 +311,10 @@ pub enum AppProof {
     #[serde(rename_all = "camelCase")]
     Certificate {
         chain_file: String,
+        /// SHA-256 of the first certificate in the file, as 64 hexadecimal digits. Empty: it was stored by a version that did
+        /// not read the file.
+        #[serde(default)]
+        thumbprint: String,
         private_key: SecretRef,
     },
 }

@@ -106,6 +106,33 @@ pub const ALL: &[Retirement] = &[
     },
 ];
 
+/// A version of Exchange Server that gets no fixes any more.
+#[derive(Debug)]
+pub struct Unsupported {
+    pub name: &'static str,
+    /// The last day of its support.
+    pub until: Date,
+    /// Versions below this one, down to the next row: major, minor, build.
+    below: [u32; 3],
+}
+
+/// Oldest first. <https://learn.microsoft.com/exchange/new-features/build-numbers-and-release-dates>; only Subscription Edition
+/// (15.2.2562 and later) is in support.
+const SERVERS: &[Unsupported] = &[
+    Unsupported { name: "Exchange Server 2010", until: date(2020, 10, 13), below: [15, 0, 0] },
+    Unsupported { name: "Exchange Server 2013", until: date(2023, 4, 11), below: [15, 1, 0] },
+    Unsupported { name: "Exchange Server 2016", until: date(2025, 10, 14), below: [15, 2, 0] },
+    Unsupported { name: "Exchange Server 2019", until: date(2025, 10, 14), below: [15, 2, 2562] },
+];
+
+/// What a version such as `15.1.2507.44` is no more supported as. `None`: it is, or it is no version.
+pub fn unsupported_server(version: &str, as_of: Date) -> Option<&'static Unsupported> {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    let mut part = || parts.next().flatten();
+    let version = [part()?, part()?, part()?];
+    SERVERS.iter().find(|row| version < row.below).filter(|row| row.until < as_of)
+}
+
 /// Hosts of Exchange Online in all of its clouds.
 const ONLINE: [&str; 8] = [
     "office365.com",
@@ -209,6 +236,19 @@ mod tests {
         assert!(is_below("Outlook.Office365.com.", &ONLINE) && is_below("smtp-mail.outlook.com", &ONLINE));
         assert!(!is_below("notoutlook.com", &ONLINE) && !is_below("outlook.com.evil.example", &ONLINE));
         assert_eq!(host_of("https://outlook.office365.com:443/EWS/Exchange.asmx"), "outlook.office365.com");
+    }
+
+    #[test]
+    fn a_server_out_of_support_is_known_by_its_version() {
+        let of = |version, as_of| unsupported_server(version, as_of).map(|row| row.name);
+        let today = date(2026, 11, 22);
+        assert_eq!(of("15.1.2507.44", today), Some("Exchange Server 2016"));
+        assert_eq!(of("15.2.1748.10", today), Some("Exchange Server 2019"));
+        assert_eq!(of("15.2.1748.10", date(2025, 10, 14)), None);
+        assert_eq!(
+            (of("15.2.2562.17", today), of("15.20.9000.1", today), of("x", today)),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Destination {
     /// A CA bundle of the host file; `None`: the system's roots.
     pub trust: Option<Name>,
     pub login: Login,
-    /// `None`: the protocol of the endpoint is no web service.
+    /// `None`: the protocol of the endpoint is no web service, or one whose place is always the same (Microsoft Graph).
     pub service: Option<WebService>,
 }
 
@@ -138,7 +138,7 @@ impl Login {
     }
 }
 
-/// An OAuth 2.0 client that asks for tokens with its own secret (RFC 6749 section 4.4).
+/// An OAuth 2.0 client that asks for tokens in its own name (RFC 6749 section 4.4).
 #[derive(Debug)]
 pub struct TokenClient {
     /// `https://…`, or `http://…` where the host file allows it.
@@ -146,9 +146,37 @@ pub struct TokenClient {
     /// A CA bundle of the host file for that URL; `None`: the system's roots.
     pub trust: Option<Name>,
     pub id: String,
-    pub secret: Secret<String>,
+    pub proof: TokenProof,
     /// Names separated by spaces; empty: the provider's choice.
     pub scope: String,
+}
+
+/// How a client proves to the provider who it is.
+#[derive(Debug)]
+pub enum TokenProof {
+    Secret(Secret<String>),
+    /// It signs what it says (`private_key_jwt`, RFC 7523 section 2.2); the provider knows the certificate.
+    Certificate {
+        /// SHA-256 of the certificate, 64 hexadecimal digits.
+        thumbprint: String,
+        /// PEM.
+        key: Secret<String>,
+        /// Where the key is, for people.
+        name: String,
+    },
+}
+
+impl TokenProof {
+    fn again(&self) -> Self {
+        match self {
+            Self::Secret(secret) => Self::Secret(Secret::new(secret.expose().clone())),
+            Self::Certificate { thumbprint, key, name } => Self::Certificate {
+                thumbprint: thumbprint.clone(),
+                key: Secret::new(key.expose().clone()),
+                name: name.clone(),
+            },
+        }
+    }
 }
 
 impl TokenClient {
@@ -157,7 +185,7 @@ impl TokenClient {
             url: self.url.clone(),
             trust: self.trust.clone(),
             id: self.id.clone(),
-            secret: Secret::new(self.secret.expose().clone()),
+            proof: self.proof.again(),
             scope: self.scope.clone(),
         }
     }

@@ -241,9 +241,11 @@ impl<'a> Proof<'a, '_> {
                 self.text("proof", "clientSecret");
                 self.secret(secret);
             }
-            AppProof::Certificate { chain_file, private_key } => {
+            AppProof::Certificate { chain_file, thumbprint, private_key } => {
                 self.text("proof", "certificate");
                 self.text("chainFile", chain_file);
+                // Another certificate in the same file is another proof.
+                self.optional("thumbprint", Some(thumbprint.as_str()).filter(|text| !text.is_empty()));
                 self.secret(private_key);
             }
         }

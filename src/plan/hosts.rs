@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::profile::{Cloud, ExchangeLocation, Server, Transport};
+use crate::model::profile::{ExchangeLocation, Server};
 
 /// The hosts in lower case. With autodiscover: the domains it may lead to.
 pub(super) fn of(server: &Server) -> BTreeSet<String> {
@@ -19,7 +19,7 @@ pub(super) fn of(server: &Server) -> BTreeSet<String> {
                 allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect()
             }
         },
-        Server::ExchangeOnline(online) => [of_cloud(online.cloud, online.transport).to_owned()].into(),
+        Server::ExchangeOnline(online) => [online.host().to_owned()].into(),
     }
 }
 
@@ -33,21 +33,6 @@ fn host_of_url(url: &str) -> String {
         None => host.split_once(':').map_or(host, |(host, _)| host),
     };
     host.to_ascii_lowercase()
-}
-
-/// The service roots of the national clouds: `learn.microsoft.com/graph/deployments` and the Exchange endpoints
-/// of the same clouds.
-fn of_cloud(cloud: Cloud, transport: Transport) -> &'static str {
-    match (cloud, transport) {
-        (Cloud::Global, Transport::Graph) => "graph.microsoft.com",
-        (Cloud::Global, Transport::Ews) => "outlook.office365.com",
-        (Cloud::UsGovernment, Transport::Graph) => "graph.microsoft.us",
-        (Cloud::UsGovernment, Transport::Ews) => "outlook.office365.us",
-        (Cloud::UsGovernmentDod, Transport::Graph) => "dod-graph.microsoft.us",
-        (Cloud::UsGovernmentDod, Transport::Ews) => "outlook-dod.office365.us",
-        (Cloud::China, Transport::Graph) => "microsoftgraph.chinacloudapi.cn",
-        (Cloud::China, Transport::Ews) => "partner.outlook.cn",
-    }
 }
 
 #[cfg(test)]

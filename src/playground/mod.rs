@@ -31,7 +31,7 @@ use std::thread::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use exchange::{Call, ExchangeDoor, Lead};
+pub use exchange::{Call, ExchangeDoor, GraphCall, GraphDoor, GraphFault, Lead};
 pub use fault::{Fault, Faults, Times};
 use listener::{Door, Gate, Listener};
 pub use log::{Entry, Happening, Log};
@@ -59,6 +59,7 @@ pub struct Playground {
     gates: Vec<Gate>,
     token_endpoint: SocketAddr,
     exchange_at: SocketAddr,
+    graph_at: SocketAddr,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -81,9 +82,10 @@ impl Playground {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = CancellationToken::new();
         let (listeners, gates) = open(&runtime, &world)?;
-        let ((tokens, token_endpoint), (web, exchange_at)) = {
+        let ((tokens, token_endpoint), (web, exchange_at), (graph, graph_at)) = {
             let _entered = runtime.enter();
-            (token::open(world.options.address)?, exchange::open(world.options.address)?)
+            let address = world.options.address;
+            (token::open(address)?, exchange::open(address)?, exchange::open(address)?)
         };
         let thread = std::thread::Builder::new().name(String::from("playground")).spawn({
             let (world, stop) = (Arc::clone(&world), stop.clone());
@@ -93,6 +95,7 @@ impl Playground {
                 }
                 runtime.spawn(token::serve(tokens, Arc::clone(&world)));
                 runtime.spawn(exchange::serve(web, Arc::clone(&world)));
+                runtime.spawn(exchange::serve_graph(graph, Arc::clone(&world)));
                 runtime.block_on(stop.cancelled());
             }
         })?;
@@ -102,6 +105,7 @@ impl Playground {
             gates,
             token_endpoint,
             exchange_at,
+            graph_at,
             stop,
             thread: Some(thread),
         })
@@ -140,6 +144,11 @@ impl Playground {
     /// Where the token endpoint is, an `https` URL under the first host name's certificate.
     pub fn token_endpoint(&self) -> SocketAddr {
         self.token_endpoint
+    }
+
+    /// An access token that is good for a user, as the token endpoint gives it out.
+    pub fn access_token(&self, username: &str) -> String {
+        self.world.tokens.give(username)
     }
 
     /// Makes every access token worthless that was given out so far.

@@ -37,7 +37,7 @@ impl Tokens {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give(&self, username: &str) -> String {
+    pub(super) fn give(&self, username: &str) -> String {
         let mut given = self.lock();
         if given.len() >= PLAYGROUND_TOKENS_MAX {
             given.clear();
@@ -174,7 +174,9 @@ fn decoded(text: &str) -> String {
 /// RFC 6749 sections 5.1 and 5.2.
 fn answer(world: &World, request: &Request) -> (&'static str, String) {
     let refused = |error: &str| format!(r#"{{"error":"{error}"}}"#);
-    if !request.line.starts_with("POST /token ") {
+    // Beside a plain one, that of each tenant as Entra has it.
+    let is_entra = request.line.contains("/oauth2/v2.0/token ");
+    if !request.line.starts_with("POST /") || !(is_entra || request.line.starts_with("POST /token ")) {
         return ("404 Not Found", String::new());
     }
     let named = |key: &str| request.form.get(key).map_or("", String::as_str);
@@ -186,6 +188,14 @@ fn answer(world: &World, request: &Request) -> (&'static str, String) {
         basic.unwrap_or_else(|| (named("client_id").to_owned(), named("client_secret").to_owned()));
     let is_known = |client: &&TokenClient| client.id == id && *client.secret.expose() == secret;
     match world.options.token_clients.iter().find(is_known) {
+        None if is_entra => {
+            let words = "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the \
+                         client secret value, not the client secret ID.";
+            let body = format!(
+                r#"{{"error":"invalid_client","error_description":"{words}","error_codes":[7000215]}}"#
+            );
+            ("401 Unauthorized", body)
+        }
         None => ("401 Unauthorized", refused("invalid_client")),
         Some(client) => {
             let token = world.tokens.give(&client.username);

@@ -13,17 +13,22 @@ use super::{Conversation, Progress, Streaming};
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
 
+/// How a request is meant (RFC 9110 section 9, RFC 5789).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     Get,
     Post,
+    Patch,
+    Delete,
 }
 
 impl Method {
-    fn key(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -44,7 +49,7 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     fn octets(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method.key(), self.path, self.host);
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method.name(), self.path, self.host);
         head.push_str(concat!("User-Agent: mailplumb/", env!("CARGO_PKG_VERSION"), "\r\n"));
         for (name, value) in self.fields {
             let clean: String = value.chars().filter(|c| !c.is_control()).collect();
@@ -52,7 +57,9 @@ impl Request<'_> {
         }
         match self.method {
             Method::Get => {}
-            Method::Post => head.push_str(&format!("Content-Length: {}\r\n", self.body.len())),
+            Method::Post | Method::Patch | Method::Delete => {
+                head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+            }
         }
         let login = self.authorization.unwrap_or_default();
         let mut octets = Vec::with_capacity(head.len() + login.len() + self.body.len() + 32);

@@ -3,9 +3,11 @@
 //! Nothing here does I/O, reads a clock or draws random numbers. `net` drives a [`Conversation`] over a connection.
 //! Everything a server sends is hostile: each line, count and size has a limit from `model::limits`.
 
+pub mod assertion;
 pub mod autodiscover;
 pub mod compose;
 pub mod ews;
+pub mod graph;
 pub mod http;
 pub mod http_auth;
 pub mod imap;

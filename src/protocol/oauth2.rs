@@ -11,6 +11,7 @@ use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
 use crate::model::secret::Secret;
 use crate::model::server::TokenClient;
+use crate::protocol::assertion;
 
 /// How the client proves itself (RFC 6749 section 2.3.1). Providers are free to register a client for one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum ClientProof {
     Form,
     /// HTTP Basic.
     Basic,
+    /// A signed assertion in the form (RFC 7523 section 2.2), which stands for the secret.
+    Assertion,
 }
 
 /// What is posted, as `application/x-www-form-urlencoded`.
@@ -29,13 +32,23 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    pub fn new(client: &TokenClient, proof: ClientProof) -> Self {
+    /// `secret`: the client's, or the assertion that it signed.
+    pub fn new(client: &TokenClient, proof: ClientProof, secret: &Secret<String>) -> Self {
         let mut form = String::from("grant_type=client_credentials");
         if !client.scope.is_empty() {
             let _ = write!(form, "&scope={}", encoded(&client.scope));
         }
-        let (id, secret) = (encoded(&client.id), Secret::new(encoded(client.secret.expose())));
+        let (id, secret) = (encoded(&client.id), Secret::new(encoded(secret.expose())));
         let authorization = match proof {
+            ClientProof::Assertion => {
+                let kind = encoded(assertion::KIND);
+                let _ = write!(
+                    form,
+                    "&client_id={id}&client_assertion_type={kind}&client_assertion={}",
+                    secret.expose()
+                );
+                None
+            }
             ClientProof::Form => {
                 let _ = write!(form, "&client_id={id}&client_secret={}", secret.expose());
                 None
@@ -177,20 +190,25 @@ fn words(status: u16, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::server::TokenProof;
+
+    fn secret() -> Secret<String> {
+        Secret::new("p&w=ü".to_owned())
+    }
 
     fn client() -> TokenClient {
         TokenClient {
             url: "https://login.example/token".to_owned(),
             trust: None,
             id: "mail sync".to_owned(),
-            secret: Secret::new("p&w=ü".to_owned()),
+            proof: TokenProof::Secret(secret()),
             scope: "https://outlook.office365.com/.default".to_owned(),
         }
     }
 
     #[test]
     fn the_form_is_encoded_so_that_a_secret_cannot_add_fields() {
-        let request = TokenRequest::new(&client(), ClientProof::Form);
+        let request = TokenRequest::new(&client(), ClientProof::Form, &secret());
         assert_eq!(
             request.form.expose(),
             "grant_type=client_credentials&scope=https%3A%2F%2Foutlook.office365.com%2F.default\
@@ -201,7 +219,7 @@ mod tests {
 
     #[test]
     fn with_basic_the_secret_is_in_the_header_and_encoded_twice() {
-        let request = TokenRequest::new(&client(), ClientProof::Basic);
+        let request = TokenRequest::new(&client(), ClientProof::Basic, &secret());
         assert!(!request.form.expose().contains("client_secret"));
         let expected = format!("Basic {}", BASE64.encode("mail+sync:p%26w%3D%C3%BC"));
         assert_eq!(request.authorization.unwrap().expose(), &expected);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::discovery::{Discoveries, Guide, InMemory};
 use super::redact::Redacting;
 use super::token::{Tokens, WithTokens};
-use super::{Connector, Receive, Remotes, Submit, Trace, ews, imap, pop3, smtp};
+use super::{Connector, Receive, Remotes, Submit, Trace, ews, graph, imap, pop3, smtp};
 use crate::model::failure::RemoteError;
 use crate::model::profile::ServerKind;
 use crate::model::server::Destination;
@@ -19,6 +19,7 @@ pub struct Connectors {
     network: Network,
     tokens: Arc<Tokens>,
     discoveries: Arc<dyn Discoveries>,
+    waits: Arc<graph::Waits>,
 }
 
 impl Connectors {
@@ -28,12 +29,17 @@ impl Connectors {
 
     /// With a place where it is kept what Autodiscover found.
     pub fn remembering(network: Network, discoveries: Arc<dyn Discoveries>) -> Self {
-        Self { network, tokens: Arc::default(), discoveries }
+        Self { network, tokens: Arc::default(), discoveries, waits: Arc::default() }
     }
 
     /// The kinds of server that there is a connector for.
     pub fn kinds() -> BTreeSet<ServerKind> {
-        BTreeSet::from([ServerKind::Pop3Smtp, ServerKind::ImapSmtp, ServerKind::Exchange])
+        BTreeSet::from([
+            ServerKind::Pop3Smtp,
+            ServerKind::ImapSmtp,
+            ServerKind::Exchange,
+            ServerKind::ExchangeOnline,
+        ])
     }
 }
 
@@ -46,7 +52,9 @@ impl Remotes for Connectors {
             ServerKind::Exchange => {
                 Arc::new(Exchange { network, discoveries: Arc::clone(&self.discoveries) })
             }
-            ServerKind::ExchangeOnline => return None,
+            ServerKind::ExchangeOnline => {
+                Arc::new(ExchangeOnline { network, waits: Arc::clone(&self.waits) })
+            }
         };
         Some(Arc::new(WithTokens {
             inner: Arc::new(Redacting(connector)),
@@ -137,6 +145,37 @@ impl Connector for Exchange {
                 Some(place) => ews::open_outgoing(&place.network, &place.destination, trace).await,
                 None => Err(error),
             },
+        }
+    }
+}
+
+/// Exchange Online: by Microsoft Graph, or, while that lasts, by Exchange Web Services.
+struct ExchangeOnline {
+    network: Network,
+    waits: Arc<graph::Waits>,
+}
+
+#[async_trait]
+impl Connector for ExchangeOnline {
+    async fn receive(
+        &self,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Receive>, RemoteError> {
+        match destination.service {
+            Some(_) => ews::open(&self.network, destination, trace).await,
+            None => graph::open(&self.network, &self.waits, destination, trace).await,
+        }
+    }
+
+    async fn submit(
+        &self,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Box<dyn Submit>, RemoteError> {
+        match destination.service {
+            Some(_) => ews::open_outgoing(&self.network, destination, trace).await,
+            None => graph::open_outgoing(&self.network, &self.waits, destination, trace).await,
         }
     }
 }

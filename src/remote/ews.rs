@@ -19,6 +19,7 @@ use crate::net::Network;
 use crate::protocol::ews::{DeleteItem, Disposal, ItemChange, ItemId, SyncFolderItems, WellKnown};
 
 use super::{Arrivals, Receive, Rested, Submit, Trace};
+pub(super) use sending::{blind_recipients, headers};
 use session::Session;
 
 /// Connects, secures, logs in and opens the inbox: steps `resolve`, `connect`, `tls`, `authenticate`, `open`.

@@ -2,9 +2,11 @@
 //!
 //! The engine knows this file only. Connectors report what happened as [`RemoteError`]; they do not judge it.
 
+mod assertion;
 pub mod connectors;
 pub mod discovery;
 pub mod ews;
+pub mod graph;
 mod hand_over;
 pub mod imap;
 mod login;

@@ -21,7 +21,7 @@ use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
 use crate::model::outbox::{RecipientResult, Submitted};
 use crate::model::secret::Secret;
-use crate::model::server::{Destination, Login, TokenClient};
+use crate::model::server::{Destination, Login, TokenClient, TokenProof};
 use crate::protocol::oauth2;
 
 /// Stands where a password stood.
@@ -50,8 +50,13 @@ impl Password {
 
     /// The secret of a client that asks for tokens, also as a form and an HTTP header hold it.
     pub(super) fn of_client(client: &TokenClient) -> Self {
-        let mut all = forms(&client.id, client.secret.expose());
-        let encoded = Secret::new(oauth2::encoded(client.secret.expose()));
+        let secret = match &client.proof {
+            TokenProof::Secret(secret) => secret,
+            // A key never leaves this machine, so nobody can repeat it.
+            TokenProof::Certificate { .. } => return Self::of_forms(Vec::new()),
+        };
+        let mut all = forms(&client.id, secret.expose());
+        let encoded = Secret::new(oauth2::encoded(secret.expose()));
         all.extend(forms(&client.id, encoded.expose()));
         Self::of_forms(all)
     }

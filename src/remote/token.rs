@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::assertion;
 use super::redact::Password;
 use super::{Connector, Receive, Submit, Trace};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::profile::{Authentication, Endpoint};
 use crate::model::secret::Secret;
-use crate::model::server::{Destination, Login, TokenClient};
+use crate::model::server::{Destination, Login, TokenClient, TokenProof};
 use crate::net::Network;
 use crate::net::http::FormPost;
 use crate::protocol::oauth2::{self, ClientProof, Denial, Grant, TokenRequest};
@@ -87,7 +88,7 @@ impl WithTokens {
         let wait = endpoint.timeout_seconds.map_or(limits::TOKEN_TIMEOUT, |seconds| {
             Duration::from_secs(seconds.max(1).into()).min(limits::TOKEN_TIMEOUT)
         });
-        let now = trace.elapsed();
+        let now = Moment { elapsed: trace.elapsed(), wall: trace.clock().now() };
         let lent = trace.step(TestStep::Token, self.tokens.lend(&self.network, client, now, wait)).await?;
         trace.detail(match lent.origin {
             Origin::Asked => provider(client),
@@ -105,6 +106,13 @@ impl WithTokens {
         }
         refused && lent.origin == Origin::Kept
     }
+}
+
+/// A moment by both clocks: tokens expire by the one that never jumps, assertions by the one on the wall.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    elapsed: Duration,
+    wall: jiff::Timestamp,
 }
 
 /// The provider's host name, for people.
@@ -189,9 +197,10 @@ impl Tokens {
         &self,
         network: &Network,
         client: &TokenClient,
-        now: Duration,
+        moment: Moment,
         wait: Duration,
     ) -> Result<Lent, Cause> {
+        let now = moment.elapsed;
         let slot = self.slot(client);
         let mut kept = slot.lock().await;
         match &*kept {
@@ -201,7 +210,7 @@ impl Tokens {
             Kept::Failure { cause, until } if now < *until => return Err(cause.clone()),
             Kept::Nothing | Kept::Token { .. } | Kept::Failure { .. } => {}
         }
-        match ask(network, client, wait).await {
+        match ask(network, client, moment.wall, wait).await {
             Ok(Grant { token, lifetime }) => {
                 let token = Arc::new(token);
                 *kept = Kept::Token { token: Arc::clone(&token), until: now + lifetime };
@@ -235,23 +244,36 @@ impl Tokens {
 }
 
 fn key(client: &TokenClient) -> Key {
-    let TokenClient { url, trust, id, secret, scope } = client;
+    let TokenClient { url, trust, id, proof, scope } = client;
     let trust = trust.as_ref().map_or("", |trust| trust.as_str());
+    let (kind, secret, thumbprint) = match proof {
+        TokenProof::Secret(secret) => ("", secret, ""),
+        TokenProof::Certificate { thumbprint, key, name: _ } => ("certificate", key, thumbprint.as_str()),
+    };
     let mut hasher = blake3::Hasher::new();
-    for part in [url, trust, id, secret.expose(), scope] {
+    for part in [url, trust, id, secret.expose(), scope, kind, thumbprint] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
     }
     *hasher.finalize().as_bytes()
 }
 
-/// Asks the provider, with the secret in the form and, where it does not take that, once more with HTTP Basic.
-async fn ask(network: &Network, client: &TokenClient, wait: Duration) -> Result<Grant, Cause> {
-    let denial = match post(network, client, ClientProof::Form, wait).await {
-        Ok(grant) => return Ok(grant),
-        Err(denial @ Denial::Client { .. }) => match post(network, client, ClientProof::Basic, wait).await {
-            Ok(grant) => return Ok(grant),
-            Err(_) => denial,
+/// Asks the provider: with the secret in the form and, where it does not take that, once more with HTTP Basic; or with an
+/// assertion that the client's key has signed.
+async fn ask(
+    network: &Network,
+    client: &TokenClient,
+    wall: jiff::Timestamp,
+    wait: Duration,
+) -> Result<Grant, Cause> {
+    let denial = match &client.proof {
+        TokenProof::Secret(secret) => by_secret(network, client, secret, wait).await,
+        TokenProof::Certificate { .. } => match assertion::sign(client, wall)? {
+            Some(signed) => post(network, client, (ClientProof::Assertion, &signed), wait).await,
+            None => return Err(not_asked_for()),
         },
+    };
+    let denial = match denial {
+        Ok(grant) => return Ok(grant),
         Err(denial) => denial,
     };
     let provider = provider(client);
@@ -263,13 +285,27 @@ async fn ask(network: &Network, client: &TokenClient, wait: Duration) -> Result<
     Err(Password::of_client(client).error(RemoteError::new(TestStep::Token, cause)).cause)
 }
 
+async fn by_secret(
+    network: &Network,
+    client: &TokenClient,
+    secret: &Secret<String>,
+    wait: Duration,
+) -> Result<Grant, Denial> {
+    match post(network, client, (ClientProof::Form, secret), wait).await {
+        Err(denial @ Denial::Client { .. }) => {
+            post(network, client, (ClientProof::Basic, secret), wait).await.map_err(|_| denial)
+        }
+        other => other,
+    }
+}
+
 async fn post(
     network: &Network,
     client: &TokenClient,
-    proof: ClientProof,
+    (proof, secret): (ClientProof, &Secret<String>),
     wait: Duration,
 ) -> Result<Grant, Denial> {
-    let request = TokenRequest::new(client, proof);
+    let request = TokenRequest::new(client, proof, secret);
     let post = FormPost {
         url: &client.url,
         trust: client.trust.as_ref(),

@@ -6,12 +6,12 @@ mod kerberos;
 mod tokens;
 
 use super::patience::{self, Breadth};
-use super::{exchange, known};
+use super::{exchange, graph, known};
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
 use crate::model::profile::Credentials;
 use crate::model::secret::SecretRef;
-use tokens::{token_refused, token_unavailable};
+use tokens::{refused_class, token_refused, token_unavailable};
 
 /// For whom and towards what a conversation failed.
 #[derive(Debug, Clone, Copy)]
@@ -71,12 +71,15 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         }
         Cause::Refused { .. } => refused(error.step),
         Cause::Exchange { code, .. } => exchange::class(code).unwrap_or_else(|| refused(error.step)),
+        Cause::Graph { status, code, .. } => {
+            graph::class(*status, code).unwrap_or_else(|| refused(error.step))
+        }
         Cause::ServerBye { .. } => asked_for_patience(error, "server-closed", Profile),
         Cause::Garbage { .. } => ("garbage", Transient, Profile),
         Cause::LimitExceeded { .. } => ("limit-exceeded", Transient, Mailbox),
         Cause::SecretUnavailable { .. } => ("secret-unavailable", Permanent, login_scope),
         Cause::NoIdentity { .. } => ("no-identity", Transient, Profile),
-        Cause::TokenRefused { .. } => ("token-refused", Permanent, Profile),
+        Cause::TokenRefused { said, .. } => refused_class(said),
         Cause::TokenUnavailable { cause, .. } => {
             let (_, nature, _) = class(&RemoteError::new(error.step, Cause::clone(cause)), setting);
             ("token-unavailable", nature, Profile)
@@ -179,13 +182,14 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
             format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
         ),
         Cause::NoIdentity { .. } => no_identity(),
-        Cause::TokenRefused { provider, .. } => token_refused(provider, setting),
+        Cause::TokenRefused { provider, said } => token_refused(provider, said, setting),
         Cause::TokenUnavailable { provider, .. } => token_unavailable(provider, setting),
         Cause::Unsupported { .. } => unsupported(profile),
         Cause::TemporarilyRefused { .. } => {
             said("the server asks for patience", "nothing to do: it is tried again by itself")
         }
-        Cause::Exchange { code, .. } => exchange::words(code).unwrap_or_else(|| refused_words(mailbox)),
+        Cause::Exchange { code, .. } => known_or_refused(exchange::words(code), mailbox),
+        Cause::Graph { status, code, .. } => known_or_refused(graph::words(*status, code), mailbox),
         Cause::Refused { .. } => refused_words(mailbox),
         Cause::Garbage { .. } | Cause::LimitExceeded { .. } => outside_protocol(setting),
         Cause::NotReceivedBack { .. } => not_back(mailbox),
@@ -331,6 +335,10 @@ fn unsupported(profile: &Name) -> (String, String) {
         "this version of mailplumb cannot do what is declared",
         format!("change the setting in profile `{profile}`, or update mailplumb"),
     )
+}
+
+fn known_or_refused(known: Option<(String, String)>, mailbox: &Name) -> (String, String) {
+    known.unwrap_or_else(|| refused_words(mailbox))
 }
 
 fn refused_words(mailbox: &Name) -> (String, String) {

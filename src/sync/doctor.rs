@@ -6,6 +6,7 @@ use crate::model::examination::{CertificateFacts, Greeting, LoginTried, Remark};
 use crate::model::failure::{StepTaken, TestStep};
 use crate::model::limits;
 use crate::model::profile::Authentication;
+use crate::model::retirement;
 use crate::model::server::Login;
 
 /// Clocks that differ by less are good enough: certificates and dates of messages do not suffer.
@@ -63,6 +64,17 @@ pub fn greeting_remark(greeting: &Greeting) -> Option<Remark> {
         ),
         remedy: "synchronise the clocks of both machines (NTP); certificates, access tokens and dates depend on them"
             .to_owned(),
+    })
+}
+
+/// A server that says that it is one that gets no fixes any more.
+pub fn server_remark(capabilities: &[String], now: Timestamp) -> Option<Remark> {
+    let version = capabilities.iter().find_map(|words| words.strip_prefix("Exchange "))?;
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let old = retirement::unsupported_server(version, today)?;
+    Some(Remark {
+        what: format!("the server is {} ({version}), which has had no support since {}", old.name, old.until),
+        remedy: "move to Exchange Server Subscription Edition; holes in what is older stay open".to_owned(),
     })
 }
 
@@ -169,6 +181,15 @@ fn authentication(mechanism: &str, login: &Login) -> Option<Authentication> {
 mod tests {
     use super::*;
     use crate::model::secret::Secret;
+
+    #[test]
+    fn an_exchange_server_without_support_is_remarked_on() {
+        let said =
+            |version: &str| server_remark(&[format!("Exchange {version}")], at("2026-11-22T00:00:00Z"));
+        assert!(said("15.1.2507.44").unwrap().what.contains("2016 (15.1.2507.44)"));
+        assert_eq!(said("15.2.2562.17"), None);
+        assert_eq!(server_remark(&["IMAP4rev1".to_owned()], at("2026-11-22T00:00:00Z")), None);
+    }
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

@@ -10,7 +10,7 @@ use crate::model::failure::{Cause, Nature, RemoteError, Scope};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Meaning {
     /// The server's own, or `HTTP` with a status.
-    codes: &'static [&'static str],
+    pub(super) codes: &'static [&'static str],
     /// Stable, for scripts.
     pub key: &'static str,
     pub nature: Nature,

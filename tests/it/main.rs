@@ -9,6 +9,8 @@ mod engine;
 #[cfg(feature = "demo")]
 mod exchange;
 mod fuzz;
+#[cfg(feature = "demo")]
+mod graph;
 mod manifest;
 #[cfg(feature = "demo")]
 mod net;

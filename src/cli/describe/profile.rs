@@ -14,7 +14,8 @@ use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::profile::{
-    Authentication, Credentials, Endpoint, ExchangeLocation, Profile, Protocol, Server, TlsMode,
+    AppProof, Authentication, Credentials, Endpoint, ExchangeLocation, Profile, Protocol, Server, TlsMode,
+    Transport,
 };
 use crate::store::report::Report;
 use crate::store::sqlite::SqliteStore;
@@ -205,7 +206,21 @@ fn places(server: &Server) -> Vec<(&'static str, String)> {
             }
         },
         Server::ExchangeOnline(online) => {
-            vec![("tenant", online.tenant.clone()), ("application", online.client_id.clone())]
+            let transport = match online.transport {
+                Transport::Graph => "Microsoft Graph",
+                Transport::Ews => "Exchange Web Services",
+            };
+            let proof = match &online.proof {
+                AppProof::ClientSecret(secret) => format!("secret/{secret}"),
+                AppProof::Certificate { thumbprint, private_key, .. } => {
+                    format!("certificate {thumbprint} (key secret/{private_key})")
+                }
+            };
+            vec![
+                ("location", format!("{}, by {transport}", online.host())),
+                ("tenant", online.tenant.clone()),
+                ("application", format!("{} with {proof}", online.client_id)),
+            ]
         }
     }
 }

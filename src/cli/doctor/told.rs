@@ -8,7 +8,7 @@ use crate::model::examination::{CertificateFacts, Examination, LoginTried, Remar
 use crate::model::failure::{Failure, Nature, Scope, StepTaken, TestStep};
 use crate::model::operation::Operation;
 use crate::sync::doctor::days_left;
-use crate::sync::{exchange, known};
+use crate::sync::{entra, exchange, graph, known};
 
 /// One direction of one mailbox.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -121,8 +121,10 @@ impl Step {
 
 impl Explained {
     fn of(failure: &Failure) -> Self {
-        let likely =
-            exchange::likely(&failure.error).unwrap_or_else(|| known::likely(&failure.error, &failure.code));
+        let likely = exchange::likely(&failure.error)
+            .or_else(|| graph::likely(&failure.error))
+            .or_else(|| entra::likely(&failure.error));
+        let likely = likely.unwrap_or_else(|| known::likely(&failure.error, &failure.code));
         Self {
             step: failure.error.step,
             code: failure.code.clone(),

@@ -1,5 +1,6 @@
 //! Exchange and Exchange Online profiles (P-01, P-02, P-05 to P-09, P-17).
 
+use super::certificate;
 use super::endpoint::{Endpoints, access_place};
 use super::exactly_one;
 use crate::manifest::decode::spanned::Spanned;
@@ -185,7 +186,12 @@ impl Endpoints<'_, '_, '_> {
                 let chain = attached::find(&certificate.chain_file, self.report);
                 let private_key = self.secrets.refer(&certificate.private_key, self.report);
                 let chain_file = attached::name_of(chain?, self.report);
-                Some(AppProof::Certificate { chain_file, private_key: private_key? })
+                let octets = self.report.files.files.get(chain? as usize).map(|file| &file.bytes[..]);
+                let thumbprint = certificate::thumbprint(octets.unwrap_or_default());
+                let place = certificate.chain_file.place;
+                let refused = |words| Draft::error(codes::SERVER_TO_SERVER, place, words);
+                let thumbprint = thumbprint.map_err(|words| self.report.add(refused(words))).ok()?;
+                Some(AppProof::Certificate { chain_file, thumbprint, private_key: private_key? })
             }
             (Some(_), Some(_)) | (None, None) => {
                 let message = "what proves the application to the tenant is given not at all or twice";

@@ -1,6 +1,7 @@
 //! From documents to the nouns: references are followed, defaults applied, rules checked.
 
 mod approval;
+mod certificate;
 mod ciphertext;
 mod distinct;
 mod effective;

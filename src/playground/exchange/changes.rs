@@ -62,7 +62,11 @@ fn create_one(turn: &mut Turn<'_>, item: &Node, disposition: &str, folder: &Plac
 }
 
 /// Sends, as SMTP would have.
-fn submit(turn: &Turn<'_>, (from, recipients): (&str, Vec<String>), raw: &[u8]) -> Result<(), Message> {
+pub(super) fn submit(
+    turn: &Turn<'_>,
+    (from, recipients): (&str, Vec<String>),
+    raw: &[u8],
+) -> Result<(), Message> {
     if recipients.is_empty() {
         let words = "At least one recipient isn't valid.";
         return Err(Message::Error { code: "ErrorInvalidRecipients", words, rest: "<m:Items/>" });
@@ -87,7 +91,7 @@ fn submit(turn: &Turn<'_>, (from, recipients): (&str, Vec<String>), raw: &[u8]) 
 }
 
 /// Puts octets into a folder. `None`: there is no room.
-fn put(turn: &mut Turn<'_>, place: &Place, raw: Bytes) -> Option<Held> {
+pub(super) fn put(turn: &mut Turn<'_>, place: &Place, raw: Bytes) -> Option<Held> {
     let now = turn.world.state.now();
     let mut arrival = Arrival::new(raw, now);
     arrival.flags.insert("\\Seen".to_owned());
@@ -104,7 +108,7 @@ fn put(turn: &mut Turn<'_>, place: &Place, raw: Bytes) -> Option<Held> {
     Some(held)
 }
 
-fn take(turn: &mut Turn<'_>, place: &Place, held: &Held) {
+pub(super) fn take(turn: &mut Turn<'_>, place: &Place, held: &Held) {
     match shared(place) {
         Some(name) => drop(turn.world.state.lock().expunge(place.account, name, held.uid)),
         None => {
@@ -192,7 +196,7 @@ fn update_one(turn: &mut Turn<'_>, change: &Node, conflict: &str) -> Message {
     ))
 }
 
-fn mark(turn: &mut Turn<'_>, place: &Place, held: &Held, seen: bool) {
+pub(super) fn mark(turn: &mut Turn<'_>, place: &Place, held: &Held, seen: bool) {
     let change = |held: &mut Held| {
         if seen {
             held.flags.insert("\\Seen".to_owned());

@@ -9,6 +9,7 @@ mod changes;
 mod compose;
 mod directory;
 mod folders;
+mod graph;
 mod http;
 mod items;
 mod node;
@@ -26,6 +27,8 @@ use super::options::Impersonation;
 use super::state::AccountId;
 use super::{Playground, World};
 pub use autodiscover::Lead;
+pub(super) use graph::serve as serve_graph;
+pub use graph::{GraphCall, GraphDoor, GraphFault};
 pub(super) use http::{open, serve};
 
 /// What only Exchange knows of the mailboxes.
@@ -53,6 +56,7 @@ struct Inner {
     /// What is said of an address, in lower case, instead of where it is.
     leads: BTreeMap<String, Lead>,
     is_plain_xml_only: bool,
+    graph: graph::Kept,
 }
 
 /// A request that was understood: for whom, and what.

@@ -47,7 +47,7 @@ fn host_of(url: &str) -> String {
 }
 
 /// The title of a page of HTML, or the beginning of a text.
-fn page_words(page: &[u8]) -> Option<String> {
+pub(in crate::protocol) fn page_words(page: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(page.get(..4096.min(page.len()))?).into_owned();
     let lower = text.to_ascii_lowercase();
     let title = lower.find("<title>").zip(lower.find("</title>"));

@@ -91,14 +91,14 @@ fn marker(raw: &[u8]) -> String {
     id.map_or_else(|| blake3::hash(raw).to_hex().to_string(), str::to_owned)
 }
 
-fn headers(raw: &[u8]) -> &[u8] {
+pub(in crate::remote) fn headers(raw: &[u8]) -> &[u8] {
     let end = raw.windows(4).position(|window| window == b"\r\n\r\n");
     raw.get(..end.map_or(raw.len(), |end| end + 4)).unwrap_or(raw)
 }
 
 /// Recipients that the header does not name. Exchange sends to everybody whom it names, so somebody who is not to get the
 /// message must not stand there.
-fn blind_recipients(recipients: &[Address], raw: &[u8]) -> Result<Vec<Address>, Cause> {
+pub(in crate::remote) fn blind_recipients(recipients: &[Address], raw: &[u8]) -> Result<Vec<Address>, Cause> {
     let named = named(raw);
     if let Some(extra) = named.iter().find(|named| !recipients.iter().any(|it| it.same_as(named))) {
         let said = format!(

@@ -49,7 +49,7 @@ impl Provider {
             url: format!("http://{}/token", self.at),
             trust: None,
             id: "mailplumb".to_owned(),
-            secret: Secret::new("s3cret-s3cret".to_owned()),
+            proof: TokenProof::Secret(Secret::new("s3cret-s3cret".to_owned())),
             scope: "mail".to_owned(),
         }
     }
@@ -94,8 +94,12 @@ fn network() -> Network {
 
 const WAIT: Duration = Duration::from_secs(20);
 
+fn at(second: u64) -> Moment {
+    Moment { elapsed: Duration::from_secs(second), wall: jiff::Timestamp::UNIX_EPOCH }
+}
+
 async fn lend(tokens: &Tokens, client: &TokenClient, second: u64) -> Result<Lent, Cause> {
-    tokens.lend(&network(), client, Duration::from_secs(second), WAIT).await
+    tokens.lend(&network(), client, at(second), WAIT).await
 }
 
 async fn cause(answer: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> Cause {
@@ -136,7 +140,8 @@ async fn another_secret_is_another_client() {
     let provider = Provider::start(|number, _| granted(&format!("t{number}"), 3600)).await;
     let tokens = Tokens::default();
     lend(&tokens, &provider.client(), 0).await.unwrap();
-    let other = TokenClient { secret: Secret::new("changed".to_owned()), ..provider.client() };
+    let other =
+        TokenClient { proof: TokenProof::Secret(Secret::new("changed".to_owned())), ..provider.client() };
     assert_eq!(lend(&tokens, &other, 0).await.unwrap().token.expose(), "t1");
 }
 
@@ -210,7 +215,7 @@ async fn a_provider_that_does_not_answer_is_given_up_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let provider = Provider { at: listener.local_addr().unwrap(), asked: Arc::default() };
     let short = Duration::from_millis(50);
-    let lent = Tokens::default().lend(&network(), &provider.client(), Duration::ZERO, short).await;
+    let lent = Tokens::default().lend(&network(), &provider.client(), at(0), short).await;
     let Some(Cause::TokenUnavailable { cause, .. }) = lent.err() else { panic!("no token") };
     assert_eq!(*cause, Cause::TimedOut { seconds: 1 });
     drop(listener);
@@ -226,7 +231,7 @@ async fn a_provider_that_does_not_answer_is_given_up_in_time() {
 async fn a_secret_crosses_plain_http_only_where_the_host_allows_it() {
     let provider = Provider::start(|_, _| granted("t", 60)).await;
     let strict = Network::new(&HostSettings::default());
-    let lent = Tokens::default().lend(&strict, &provider.client(), Duration::ZERO, WAIT).await;
+    let lent = Tokens::default().lend(&strict, &provider.client(), at(0), WAIT).await;
     let Some(Cause::TokenUnavailable { cause, .. }) = lent.err() else { panic!("no token") };
     assert!(matches!(*cause, Cause::Unsupported { .. }), "{cause}");
     assert_eq!(provider.asked(), 0);

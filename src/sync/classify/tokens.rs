@@ -1,11 +1,25 @@
 //! What it means when no access token is to be had.
 
 use super::{Setting, said};
+use crate::model::failure::{Nature, Scope};
+use crate::sync::entra;
+
+/// Entra says by a number what is wrong, and that some of it passes.
+pub(super) fn refused_class(words: &str) -> (&'static str, Nature, Scope) {
+    match entra::find(words) {
+        Some(known) => (known.key, known.nature, known.scope),
+        None => ("token-refused", Nature::Permanent, Scope::Profile),
+    }
+}
 
 pub(super) fn token_refused(
     provider: &str,
+    words: &str,
     Setting { profile, secret, .. }: Setting<'_>,
 ) -> (String, String) {
+    if let Some(known) = entra::find(words) {
+        return said(known.meaning, format!("{} (profile `{profile}`)", known.remedy));
+    }
     let secret = secret.map_or_else(|| "the client secret".to_owned(), |secret| format!("secret `{secret}`"));
     said(
         format!(

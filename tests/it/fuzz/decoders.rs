@@ -14,7 +14,7 @@ use mailplumb::plan::{saved, snapshot};
 use mailplumb::protocol::compose::{self, MessageId};
 use mailplumb::protocol::sasl::{Channel, Exchange, Mechanism, Nonce};
 use mailplumb::protocol::{
-    Conversation, Progress, autodiscover, ews, http, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego,
+    Conversation, Progress, autodiscover, ews, graph, http, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego,
 };
 use mailplumb::secrets::bundle;
 use mailplumb::secrets::environment::Environment;
@@ -50,9 +50,10 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/ews/status.rs"] },
     Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs"] },
     Decoder { name: "autodiscover-answer", feed: autodiscover_answer, reads: &["src/protocol/autodiscover/mod.rs", "src/protocol/autodiscover/pox.rs", "src/protocol/autodiscover/soap.rs", "src/protocol/autodiscover/search.rs"] },
+    Decoder { name: "graph-answer", feed: graph_answer, reads: &["src/protocol/graph/mod.rs", "src/protocol/graph/document.rs", "src/protocol/graph/refusal.rs", "src/protocol/graph/messages_delta.rs", "src/protocol/graph/batch.rs", "src/protocol/graph/find_messages.rs", "src/protocol/graph/create_message.rs", "src/protocol/graph/get_mail_folder.rs", "src/protocol/graph/list_mail_folders.rs", "src/protocol/graph/create_mail_folder.rs", "src/protocol/graph/move_message.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/report.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/mod.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
-    Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
+    Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/certificate.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
     Decoder { name: "manifest-edit", feed: manifest_edit, reads: &["src/manifest/edit.rs"] },
     Decoder { name: "host-file", feed: host_file, reads: &["src/manifest/host.rs"] },
     Decoder { name: "secret-bundle", feed: secret_bundle, reads: &["src/secrets/bundle.rs"] },
@@ -73,6 +74,14 @@ pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
     ("src/model/secret.rs", "digests octets"),
     ("src/protocol/ews/write.rs", "writes"),
     ("src/remote/discovery.rs", "hands questions and answers on"),
+    ("src/protocol/assertion.rs", "writes"),
+    ("src/protocol/graph/delete_message.rs", "reads nothing of the answer"),
+    ("src/protocol/graph/message_value.rs", "reads nothing of the answer"),
+    ("src/protocol/graph/send_mail.rs", "reads nothing of the answer"),
+    ("src/protocol/graph/send_message.rs", "reads nothing of the answer"),
+    ("src/protocol/graph/update_message.rs", "reads nothing of the answer"),
+    ("src/remote/graph/sending.rs", "looks at the header of a message that is to be sent"),
+    ("src/remote/graph/session.rs", "hands requests and answers on"),
     ("src/remote/ews/sending.rs", "looks at the header of a message that is to be sent"),
     ("src/remote/ews/session.rs", "hands requests and answers on"),
     ("src/remote/mod.rs", "traits"),
@@ -411,6 +420,41 @@ fn ews_answer(said: &[u8]) {
     let mailbox = Address::parse("a@b.example").unwrap();
     let _ = ews::read(&ews::GetInboxRules { mailbox }, &document);
     let _ = ews::read(&ews::GetStreamingEvents { subscriptions: vec![], minutes: 1 }, &document);
+}
+
+/// As each answer that there is, and as a refusal.
+fn graph_answer(said: &[u8]) {
+    use graph::Operation;
+    const HOST: &str = "graph.microsoft.com";
+    let user = Address::parse("a@b.example").unwrap();
+    let delta =
+        |position| graph::MessagesDelta { host: HOST, folder: graph::Folder::Inbox, position, page: 1 };
+    if let Ok(page) = delta(graph::Position::Start).read(said) {
+        let (graph::Next::Page(link) | graph::Next::Round(link)) = page.next;
+        let call = delta(graph::Position::After(link)).call(&user);
+        assert!(call.path.starts_with("/v1.0/") && !call.path.contains(['\r', '\n', ' ']), "{}", call.path);
+    }
+    let _ = graph::FindMessages { internet_message_id: "<1@x>" }.read(said);
+    let _ = graph::CreateMessage { raw: b"" }.read(said);
+    let _ = graph::GetMailFolder { folder: graph::Folder::Inbox }.read(said);
+    let _ = graph::ListMailFolders { host: HOST, below: None, after: None }.read(said);
+    let _ = graph::CreateMailFolder { below: None, name: String::new() }.read(said);
+    let _ = graph::MoveMessage { id: "A", to: graph::Folder::Inbox }.read(said);
+    let parts = vec![graph::DeleteMessage { id: "A" }.call(&user); 3];
+    if let Ok(answers) = (graph::Batch { parts }).read(said) {
+        assert_eq!(answers.len(), 3);
+    }
+    let octets = b"HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    let method = http::Method::Get;
+    let request = http::Request { method, host: "h", path: "/", authorization: None, fields: &[], body: b"" };
+    let mut exchange = http::Exchange::new(&request);
+    let mut input = BytesMut::from(&octets[..]);
+    let _ = exchange.advance(&mut input);
+    if let Ok(Progress::Done(head)) = exchange.advance(&mut input) {
+        let refusal = graph::Refusal::of(&head, said);
+        let _ = (refusal.is_missing(), refusal.has_forgotten(), refusal.took_too_long());
+        assert!(!refusal.cause().to_string().is_empty());
+    }
 }
 
 fn message_facts(raw: &[u8]) {

@@ -112,6 +112,7 @@ each_survives! {
     http_answer = "http-answer",
     ews_answer = "ews-answer",
     autodiscover_answer = "autodiscover-answer",
+    graph_answer = "graph-answer",
     message = "message",
     compose = "compose",
     manifest = "manifest",

@@ -9,6 +9,7 @@ use mailplumb::cli::problems::{Renderer, Style};
 use mailplumb::manifest::{self, codes};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::problem::{Problem, SourceFile};
+use mailplumb::model::retirement;
 
 use super::{blessing, errors, files_at, here, layers_at};
 
@@ -125,6 +126,50 @@ fn what_providers_switch_off_is_a_warning_with_its_dates() {
         assert_eq!(found[0].code, code.0);
         assert!(found[0].message.contains(words) && found[0].hint.as_ref().unwrap().contains("graph"));
         assert_eq!(found[0].origin.as_ref().unwrap().line, 7);
+    }
+}
+
+/// One profile for each dated rule, and some that none concerns.
+#[test]
+fn each_dated_rule_concerns_a_profile_and_no_other() {
+    let login = "credentials: { profile: { username: a, password: { secret: s, key: k } } }";
+    let proof = "serverToServer: { clientId: c, clientSecret: { secret: s, key: k } }";
+    let mail = |incoming: &str, outgoing: &str| {
+        format!("imapSmtp: {{ incoming: {{ host: {incoming}, {login} }}, outgoing: {{ host: {outgoing} }} }}")
+    };
+    let as_somebody = login.replace("key: k }", "key: k }, access: impersonation");
+    let exchange = |host: &str, credentials: &str| {
+        format!(
+            "exchange: {{ location: {{ fixed: {{ incoming: 'https://{host}/EWS/Exchange.asmx' }} }}, incoming: {{ {credentials} }} }}"
+        )
+    };
+    let cases = [
+        ("exchange-online-ews", format!("exchangeOnline: {{ tenant: x.example, transport: ews, {proof} }}")),
+        ("exchange-online-impersonation", exchange("outlook.office365.com", &as_somebody)),
+        ("exchange-online-basic", mail("outlook.office365.com", "a.example")),
+        ("exchange-online-smtp-basic", mail("a.example", "smtp.office365.com")),
+        ("gmail-passwords", mail("imap.gmail.com", "a.example")),
+        ("", format!("exchangeOnline: {{ tenant: x.example, {proof} }}")),
+        ("", exchange("mail.contoso.example", &as_somebody)),
+        ("", mail("outlook.office365.com.example", "notgmail.com")),
+    ];
+    let told = |server: &str| -> Vec<String> {
+        let profile = format!(
+            "---\napiVersion: mailplumb/v1\nkind: EmailServerProfile\nmetadata: {{ name: p }}\nspec:\n  owner: a@b.example\n  \
+             {server}\n---\napiVersion: mailplumb/v1\nkind: Secret\nmetadata: {{ name: s }}\nspec: {{ values: {{ k: {{ env: K }} }} }}\n"
+        );
+        let reading = super::read_text(&format!("{ORGANIZATION}{profile}"));
+        let desired = reading.desired.unwrap_or_else(|| panic!("{server}: {:#?}", reading.problems));
+        let found = manifest::dated::warnings(&desired, jiff::civil::date(2028, 1, 1));
+        found.into_iter().map(|problem| problem.message).collect()
+    };
+    for rule in retirement::ALL {
+        let (_, server) = cases.iter().find(|(key, _)| *key == rule.key).expect("each rule has a case");
+        let said = told(server);
+        assert!(said.iter().any(|message| message.contains(rule.what)), "{}: {said:?}", rule.key);
+    }
+    for (_, server) in cases.iter().filter(|(key, _)| key.is_empty()) {
+        assert_eq!(told(server), Vec::<String>::new(), "{server}");
     }
 }
 

@@ -262,8 +262,11 @@ fn exchange() -> impl Strategy<Value = Exchange> {
 fn exchange_online() -> impl Strategy<Value = ExchangeOnline> {
     let proof = prop_oneof![
         secrets().prop_map(AppProof::ClientSecret),
-        secrets()
-            .prop_map(|private_key| AppProof::Certificate { chain_file: "app.crt".to_owned(), private_key }),
+        secrets().prop_map(|private_key| AppProof::Certificate {
+            chain_file: "app.crt".to_owned(),
+            thumbprint: "5e".repeat(32),
+            private_key,
+        }),
     ];
     let clouds = select(vec![Cloud::Global, Cloud::UsGovernment, Cloud::UsGovernmentDod, Cloud::China]);
     (clouds, select(vec![Transport::Graph, Transport::Ews]), proof).prop_map(|(cloud, transport, proof)| {

@@ -13,7 +13,7 @@ use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::{Authentication, Credentials, Endpoint, Protocol, ServerKind, TlsMode};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server::{Destination, Login, TokenClient};
+use mailplumb::model::server::{Destination, Login, TokenClient, TokenProof};
 use mailplumb::net::Network;
 use mailplumb::playground::{self, Options, Playground, User};
 use mailplumb::remote::connectors::Connectors;
@@ -121,7 +121,7 @@ impl Reach {
             url: self.token_url.clone(),
             trust: Some(Name::parse("own-ca").unwrap()),
             id: client.id.to_owned(),
-            secret: Secret::new(client.secret.to_owned()),
+            proof: TokenProof::Secret(Secret::new(client.secret.to_owned())),
             scope: "mail".to_owned(),
         }
     }
@@ -237,7 +237,10 @@ async fn a_token_of_somebody_else_and_one_that_has_expired_are_refused_by_the_ma
 async fn what_is_wrong_with_the_provider_is_a_step_of_its_own() {
     let Some(()) = require(Need::Tokens) else { return };
     let mut site = Site::start();
-    let wrong = TokenClient { secret: Secret::new("wrong".to_owned()), ..site.reach.client(&ANNAS) };
+    let wrong = TokenClient {
+        proof: TokenProof::Secret(Secret::new("wrong".to_owned())),
+        ..site.reach.client(&ANNAS)
+    };
     let error = site.reach.refused(Protocol::Imap, ANNA, wrong).await;
     assert_eq!(error.step, TestStep::Token);
     let Cause::TokenRefused { said, .. } = &error.cause else { panic!("{error}") };
@@ -297,7 +300,8 @@ async fn the_playground_gives_tokens_and_takes_them_until_they_are_withdrawn() {
         assert!(matches!(error.cause, Cause::LoginRefused { .. }), "{protocol:?}: {error}");
         assert!(error.to_string().contains("status invalid_token"), "{error}");
     }
-    let wrong = TokenClient { secret: Secret::new("wrong".to_owned()), ..reach.client(&ANNAS) };
+    let wrong =
+        TokenClient { proof: TokenProof::Secret(Secret::new("wrong".to_owned())), ..reach.client(&ANNAS) };
     let error = reach.refused(Protocol::Imap, ANNA, wrong).await;
     assert!(matches!(error.cause, Cause::TokenRefused { .. }), "{error}");
 }

@@ -21,6 +21,12 @@ pub enum Need {
     Kerberos,
     /// Python with the packages of `requirements.txt`.
     Python,
+    /// Node with `oidc-provider`.
+    Provider,
+    /// Node with the SDK of Microsoft Graph.
+    GraphSdk,
+    /// The vendor's description of Microsoft Graph, and Python with a validator.
+    GraphSchema,
     /// The `age` program, and `ssh-keygen`.
     Age,
     /// The schemas that mail vendors publish, and `xmllint`.
@@ -36,8 +42,8 @@ impl Need {
     fn group(self) -> &'static str {
         match self {
             Self::Servers | Self::Submission | Self::Tokens | Self::Courier | Self::Age => "servers",
-            Self::Kerberos | Self::Python => "servers",
-            Self::Schemas | Self::Pages => "schemas",
+            Self::Kerberos | Self::Python | Self::Provider | Self::GraphSdk => "servers",
+            Self::Schemas | Self::Pages | Self::GraphSchema => "schemas",
             Self::SmallDisks => "disks",
         }
     }
@@ -65,6 +71,25 @@ impl Need {
                 Some(_) => None,
                 None => Some("no packages from PyPI; .ci/install-test-servers installs them".to_owned()),
             },
+            Self::Provider => without(&["node", "openssl"]).or_else(|| match provider_modules() {
+                Some(_) => None,
+                None => Some("no oidc-provider; .ci/install-test-servers installs it".to_owned()),
+            }),
+            Self::GraphSdk => without(&["node"]).or_else(|| match graph_modules() {
+                Some(_) => None,
+                None => Some("no SDK of Microsoft Graph; .ci/install-test-servers installs it".to_owned()),
+            }),
+            Self::GraphSchema => {
+                let description =
+                    vendor_data().map(|folder| folder.join("graph-schema/graph-mail.openapi.json"));
+                match (description.filter(|path| path.is_file()), python()) {
+                    (Some(_), Some(_)) => None,
+                    (None, _) => Some("MAILPLUMB_VENDOR_DATA names no folder with graph-schema".to_owned()),
+                    (_, None) => {
+                        Some("no packages from PyPI; .ci/install-test-servers installs them".to_owned())
+                    }
+                }
+            }
             Self::Age => without(&["age", "age-keygen", "ssh-keygen"]),
             Self::Schemas => match vendor_data() {
                 Some(_) => without(&["xmllint"]),
@@ -130,6 +155,12 @@ pub fn python() -> Option<PathBuf> {
 pub fn provider_modules() -> Option<PathBuf> {
     let folder = cache()?.join("test-provider/node_modules");
     folder.join("oidc-provider").is_dir().then_some(folder)
+}
+
+/// The folder with the SDK of Microsoft Graph.
+pub fn graph_modules() -> Option<PathBuf> {
+    let folder = cache()?.join("test-graph/node_modules");
+    folder.join("@microsoft/microsoft-graph-client").is_dir().then_some(folder)
 }
 
 /// The folder with vendors' schemas, which are not part of this repository.

@@ -59,6 +59,11 @@ impl Provider {
 
     /// Returns when it answers.
     pub fn start(&mut self, certificate: &Certificate, clients: &[Client]) {
+        self.start_at("/token", certificate, clients_json(clients));
+    }
+
+    /// With clients as the script wants them, and the token endpoint at some path.
+    pub fn start_at(&mut self, path: &str, certificate: &Certificate, clients: String) {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/oauth/provider.mjs");
         let variable = |name: &str, value: String| format!("{name}={value}").into();
         self.command = vec![
@@ -68,7 +73,8 @@ impl Provider {
             variable("CHAIN", certificate.chain.display().to_string()),
             variable("KEY", certificate.key.display().to_string()),
             variable("MODULES", provider_modules().expect("required before").display().to_string()),
-            variable("CLIENTS", clients_json(clients)),
+            variable("CLIENTS", clients),
+            variable("TOKEN_PATH", path.to_owned()),
             variable("NODE_ENV", "production".to_owned()),
             program("node").expect("required before").into_os_string(),
             script.into_os_string(),
@@ -96,7 +102,12 @@ impl Provider {
 
     /// How many tokens it was asked for.
     pub fn asked(&self) -> usize {
-        self.log().matches("POST /token").count()
+        self.asked_at("/token")
+    }
+
+    /// The same, with the path wherever it is.
+    pub fn asked_at(&self, path: &str) -> usize {
+        self.log().lines().filter(|line| line.starts_with("POST /") && line.ends_with(path)).count()
     }
 }
 

@@ -1,0 +1,165 @@
+//! HTTP/1.1 for the server's side: requests one after another on a connection, with a token on each.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::{Answer, CALLS_KEPT_MAX, Caller, GraphCall, GraphFault, Payload, Request, World, route};
+use crate::model::limits::PLAYGROUND_MESSAGE_BYTES_MAX;
+
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// It ends with the runtime.
+pub async fn serve(listener: TcpListener, world: Arc<World>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            // Whoever gives up half-way gets nothing, and nobody minds.
+            let Ok(mut stream) = world.tls.accept(stream).await else { return };
+            let mut input = BytesMut::new();
+            while let Some(request) = read(&mut stream, &mut input).await {
+                let Some(answer) = answer(&world, &request) else { break };
+                if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
+                    break;
+                }
+            }
+            let _ = stream.shutdown().await;
+        });
+    }
+}
+
+async fn read(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> Option<Request> {
+    let end = loop {
+        if let Some(at) = input.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at;
+        }
+        if input.len() > HEAD_BYTES_MAX || stream.read_buf(input).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = input.split_to(end + 4);
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let mut lines = head.lines();
+    let mut words = lines.next()?.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let field =
+        |line: &str| line.split_once(':').map(|(key, value)| (key.to_owned(), value.trim().to_owned()));
+    let request = Request { method, target, fields: lines.filter_map(field).collect(), body: Vec::new() };
+    let length: usize = request.field("content-length").unwrap_or("0").parse().ok()?;
+    if length > PLAYGROUND_MESSAGE_BYTES_MAX / 2 * 3 {
+        return None;
+    }
+    while input.len() < length {
+        if stream.read_buf(input).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(Request { body: input.split_to(length).to_vec(), ..request })
+}
+
+/// `None`: the connection breaks.
+pub(super) fn answer(world: &World, request: &Request) -> Option<Vec<u8>> {
+    let fault = fault(world, request);
+    let answer = match &fault {
+        Some(GraphFault::Answer { status, fields, body }) => {
+            Answer { status: *status, fields: fields.clone(), body: Payload::Octets(body.clone().into()) }
+        }
+        Some(GraphFault::DoneAndClosed) | None => judged(world, request),
+    };
+    note(world, request, &answer);
+    match fault {
+        Some(GraphFault::DoneAndClosed) => None,
+        Some(GraphFault::Answer { .. }) | None => Some(rendered(answer)),
+    }
+}
+
+fn fault(world: &World, request: &Request) -> Option<GraphFault> {
+    let line = format!("{} {}", request.method, request.target);
+    let mut inner = world.exchange.lock();
+    let found = inner.graph.faults.iter_mut().find(|(at, times, _)| *times > 0 && line.contains(at.as_str()));
+    found.map(|(_, times, fault)| {
+        *times -= 1;
+        fault.clone()
+    })
+}
+
+fn judged(world: &World, request: &Request) -> Answer {
+    let token = request.field("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let credentials = token.and_then(|token| world.tokens.credentials_of(&world.options, token.trim()));
+    let caller = credentials.and_then(|credentials| {
+        let account = world.state.authenticate(&credentials)?;
+        Some(Caller { username: credentials.username, account })
+    });
+    match caller {
+        Some(caller) => route::answer(world, &caller, request),
+        None => {
+            let words = "Access token has expired or is not yet valid.";
+            let mut answer = Answer::error(401, "InvalidAuthenticationToken", words);
+            answer.fields.push(("WWW-Authenticate".to_owned(), "Bearer realm=\"\"".to_owned()));
+            answer
+        }
+    }
+}
+
+fn note(world: &World, request: &Request, answer: &Answer) {
+    let mut inner = world.exchange.lock();
+    if inner.graph.calls.len() >= CALLS_KEPT_MAX {
+        return;
+    }
+    inner.graph.calls.push(GraphCall {
+        method: request.method.clone(),
+        path: request.target.clone(),
+        prefer: request.field("prefer").map(str::to_owned),
+        content_type: request.field("content-type").map(str::to_owned),
+        request: String::from_utf8_lossy(&request.body).into_owned(),
+        status: answer.status,
+        response: match &answer.body {
+            Payload::Json(value) => value.to_string(),
+            Payload::Nothing | Payload::Octets(_) => String::new(),
+        },
+    });
+}
+
+fn rendered(answer: Answer) -> Vec<u8> {
+    let (kind, body) = match answer.body {
+        Payload::Nothing => (None, Vec::new()),
+        Payload::Json(value) => (
+            Some(
+                "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+            ),
+            value.to_string().into_bytes(),
+        ),
+        Payload::Octets(octets) => (Some("text/plain"), octets.to_vec()),
+    };
+    let mut head = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
+    if let Some(kind) = kind {
+        let _ = write!(head, "Content-Type: {kind}\r\n");
+    }
+    for (name, value) in &answer.fields {
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
+    [head.into_bytes(), body].concat()
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        410 => "Gone",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Status",
+    }
+}

@@ -1,0 +1,181 @@
+//! Messages out of a mailbox: a draft with our Message-ID, which is sent in a second step.
+//!
+//! The service takes a message for all its recipients or for none. Before a draft is made, it is asked whether there is one
+//! already, or a copy in Sent Items: so an attempt that seemed to fail and did not is never repeated. When the answer to the
+//! sending is lost, the copy tells what became of it.
+
+use async_trait::async_trait;
+
+use super::session::{GraphFailure, Session};
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
+use crate::model::name::Address;
+use crate::model::outbox::{RecipientResult, Submitted};
+use crate::protocol::graph::{CreateMessage, DeleteMessage, FindMessages, FoundMessage, SendMessage};
+use crate::remote::Submit;
+use crate::remote::ews::{blind_recipients, headers};
+
+pub(super) struct Outgoing {
+    session: Session,
+    /// The id of Sent Items.
+    sent_items: String,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// A conversation failed: nobody knows where it stands.
+    Broken,
+}
+
+/// What the mailbox holds of a message.
+enum Found {
+    Nothing,
+    Draft(String),
+    /// It is in Sent Items.
+    Sent,
+}
+
+impl Outgoing {
+    pub fn new(session: Session, sent_items: String) -> Self {
+        Self { session, sent_items, state: State::Open }
+    }
+
+    async fn submit(&mut self, recipients: &[Address], raw: &[u8]) -> Result<RecipientResult, Cause> {
+        let raw = addressed(recipients, raw)?;
+        let message_id = message_id(&raw);
+        let draft = match self.look_for(message_id.as_deref()).await? {
+            Found::Sent => {
+                let said = "an attempt before this one has sent it: its copy is in Sent Items".to_owned();
+                return Ok(RecipientResult::Accepted { said });
+            }
+            Found::Draft(id) => id,
+            Found::Nothing => {
+                let created = self.session.call(&CreateMessage { raw: &raw }).await;
+                created.map_err(GraphFailure::cause)?.id
+            }
+        };
+        // Without a connection nothing can have been sent.
+        self.session.ready().await?;
+        match self.session.call(&SendMessage { id: &draft }).await {
+            Ok(()) => Ok(RecipientResult::Accepted { said: "sent, with a copy in Sent Items".to_owned() }),
+            Err(GraphFailure::Undone(cause)) => Err(cause),
+            Err(GraphFailure::Refused(refusal)) if refusal.is_throttled() => Err(refusal.cause()),
+            Err(GraphFailure::Refused(refusal)) if refusal.status < 500 && refusal.status != 408 => {
+                // What cannot be sent is not left lying around; whether that succeeds does not matter.
+                let _ = self.session.call(&DeleteMessage { id: &draft }).await;
+                Err(refusal.cause())
+            }
+            Err(failure) => {
+                self.state = State::Broken;
+                Ok(self.in_doubt(message_id.as_deref(), failure.cause()).await)
+            }
+        }
+    }
+
+    async fn look_for(&mut self, message_id: Option<&str>) -> Result<Found, Cause> {
+        let Some(internet_message_id) = message_id else { return Ok(Found::Nothing) };
+        let found = self.session.call(&FindMessages { internet_message_id }).await;
+        Ok(self.judge(found.map_err(GraphFailure::cause)?))
+    }
+
+    /// One that the mailbox has received, because it was sent to itself, says nothing.
+    fn judge(&self, found: Vec<FoundMessage>) -> Found {
+        let is_sent = |message: &FoundMessage| {
+            message.is_draft != Some(true) && message.folder.as_ref() == Some(&self.sent_items)
+        };
+        if found.iter().any(is_sent) {
+            return Found::Sent;
+        }
+        match found.into_iter().find(|message| message.is_draft == Some(true)) {
+            Some(draft) => Found::Draft(draft.id),
+            None => Found::Nothing,
+        }
+    }
+
+    /// That there is no copy yet proves nothing: the service may still be busy with it.
+    async fn in_doubt(&mut self, message_id: Option<&str>, cause: Cause) -> RecipientResult {
+        match self.look_for(message_id).await {
+            Ok(Found::Sent) => {
+                let said = format!("its copy is in Sent Items; the answer was lost: {cause}");
+                RecipientResult::Accepted { said }
+            }
+            Ok(Found::Draft(_) | Found::Nothing) | Err(_) => {
+                RecipientResult::Unsure { detail: cause.to_string() }
+            }
+        }
+    }
+}
+
+/// The octets with a Bcc for those whom the header does not name; the service takes it off again.
+fn addressed(recipients: &[Address], raw: &[u8]) -> Result<Vec<u8>, Cause> {
+    let blind = blind_recipients(recipients, raw)?;
+    let mut whole = Vec::with_capacity(raw.len() + 64);
+    if !blind.is_empty() {
+        let list: Vec<&str> = blind.iter().map(Address::as_str).collect();
+        whole.extend_from_slice(format!("Bcc: {}\r\n", list.join(",\r\n ")).as_bytes());
+    }
+    whole.extend_from_slice(raw);
+    if whole.len() > limits::GRAPH_MESSAGE_BYTES_MAX {
+        let said = format!(
+            "{} bytes; Microsoft Graph takes messages of up to {} bytes",
+            whole.len(),
+            limits::GRAPH_MESSAGE_BYTES_MAX
+        );
+        return Err(Cause::Graph { status: 413, code: "ErrorMessageSizeExceeded".to_owned(), said });
+    }
+    Ok(whole)
+}
+
+/// With its angle brackets, as the service keeps it.
+fn message_id(raw: &[u8]) -> Option<String> {
+    let message = mail_parser::MessageParser::new().parse_headers(headers(raw))?;
+    message.message_id().map(|id| format!("<{id}>"))
+}
+
+#[async_trait]
+impl Submit for Outgoing {
+    async fn send(
+        &mut self,
+        _: &Address,
+        recipients: &[Address],
+        raw: &[u8],
+    ) -> Result<Submitted, RemoteError> {
+        let result = self.submit(recipients, raw).await;
+        let result = result.map_err(|cause| RemoteError::new(TestStep::Send, cause))?;
+        Ok(Submitted { recipients: vec![result; recipients.len()] })
+    }
+
+    fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    async fn close(self: Box<Self>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RAW: &[u8] = b"Message-ID: <1@a.example>\r\nTo: b@a.example\r\n\r\nhello\r\n";
+
+    fn addresses(texts: &[&str]) -> Vec<Address> {
+        texts.iter().map(|text| Address::parse(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn whom_the_header_does_not_name_gets_it_blind() {
+        let whole = addressed(&addresses(&["b@a.example", "c@a.example", "d@a.example"]), RAW).unwrap();
+        assert!(whole.starts_with(b"Bcc: c@a.example,\r\n d@a.example\r\nMessage-ID:"));
+        assert_eq!(addressed(&addresses(&["b@a.example"]), RAW).unwrap(), RAW);
+        assert_eq!(message_id(RAW).as_deref(), Some("<1@a.example>"));
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_even_tried() {
+        let large = [RAW, &vec![b'x'; limits::GRAPH_MESSAGE_BYTES_MAX]].concat();
+        let cause = addressed(&addresses(&["b@a.example"]), &large).unwrap_err();
+        assert!(matches!(cause, Cause::Graph { status: 413, .. }), "{cause}");
+    }
+}

@@ -1,0 +1,291 @@
+//! One session with Microsoft Graph: a connection that stays open, and one request after another on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::waits::{Key, Waits};
+use crate::model::clock::Clock;
+use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
+use crate::model::name::Address;
+use crate::model::profile::Protocol;
+use crate::model::secret::Secret;
+use crate::model::server::{Destination, Login};
+use crate::net::{Connection, Network};
+use crate::protocol::Streaming;
+use crate::protocol::graph::{Call, Folder, GetMailFolder, GraphError, MailFolder, Operation, Refusal};
+use crate::protocol::http::{Exchange, Head, Request};
+use crate::remote::Trace;
+use crate::remote::token;
+
+/// Takes the octets of an answer of success as they arrive.
+#[async_trait]
+pub(super) trait Outlet: Send {
+    async fn octets(&mut self, octets: Bytes) -> Result<(), Cause>;
+}
+
+/// Holds a document within its limit.
+#[derive(Default)]
+struct Document(Vec<u8>);
+
+impl Document {
+    fn take(&mut self, octets: &[u8]) -> Result<(), Cause> {
+        if self.0.len() + octets.len() > limits::GRAPH_DOCUMENT_BYTES_MAX {
+            return Err(super::exceeded("an answer of Microsoft Graph", limits::GRAPH_DOCUMENT_BYTES_MAX));
+        }
+        self.0.extend_from_slice(octets);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Outlet for Document {
+    async fn octets(&mut self, octets: Bytes) -> Result<(), Cause> {
+        self.take(&octets)
+    }
+}
+
+pub(super) struct Session {
+    connection: Option<Connection>,
+    network: Network,
+    clock: Arc<dyn Clock>,
+    destination: Destination,
+    authorization: Secret<String>,
+    timeout: Duration,
+    waits: Arc<Waits>,
+    key: Key,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    SigningIn,
+    /// The token was accepted once.
+    SignedIn,
+}
+
+impl Session {
+    /// Steps `resolve`, `connect` and `tls`. Within a wait that the service asked for, nothing is done at all.
+    pub async fn connect(
+        network: &Network,
+        waits: &Arc<Waits>,
+        destination: &Destination,
+        trace: &mut Trace,
+    ) -> Result<Self, RemoteError> {
+        let key = Key::of(destination);
+        let refuse = |cause| RemoteError::new(TestStep::Authenticate, cause);
+        if let Some(left) = waits.left(&key, trace.clock().elapsed()) {
+            return Err(refuse(still_waiting(left)));
+        }
+        let authorization = bearer(&destination.login).map_err(refuse)?;
+        let connection = network.connect(destination, Protocol::Ews, trace).await?;
+        let timeout = destination.endpoint.timeout_seconds;
+        Ok(Self {
+            connection: Some(connection),
+            network: network.clone(),
+            clock: trace.clock(),
+            destination: destination.again(),
+            authorization,
+            timeout: timeout
+                .map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.max(1).into())),
+            waits: Arc::clone(waits),
+            key,
+            state: State::SigningIn,
+        })
+    }
+
+    /// Steps `authenticate` and `open`: the token is proved by asking for a folder.
+    pub async fn open(&mut self, folder: Folder, trace: &mut Trace) -> Result<MailFolder, RemoteError> {
+        let operation = GetMailFolder { folder };
+        let answered = trace.step(TestStep::Authenticate, async {
+            match self.call(&operation).await {
+                Err(GraphFailure::Refused(refusal)) if refusal.status == 401 => Err(refusal.cause()),
+                Err(GraphFailure::Conversation(cause) | GraphFailure::Undone(cause)) => Err(cause),
+                other => Ok(other),
+            }
+        });
+        let answered = answered.await?;
+        trace.detail("Bearer");
+        self.state = State::SignedIn;
+        let opened = trace.step(TestStep::Open, async { answered.map_err(GraphFailure::cause) });
+        let folder = opened.await?;
+        let count = folder.total.map_or_else(|| "opened".to_owned(), |total| format!("{total} items"));
+        trace.detail(format!("{count}, Microsoft Graph"));
+        Ok(folder)
+    }
+
+    pub fn host(&self) -> &str {
+        &self.destination.endpoint.host
+    }
+
+    /// Whose mailbox it is.
+    pub fn user(&self) -> &Address {
+        &self.destination.address
+    }
+
+    pub async fn call<O: Operation + Sync>(&mut self, operation: &O) -> Result<O::Response, GraphFailure> {
+        let mut document = Document::default();
+        self.stream(operation.call(self.user()), &mut document).await?;
+        Ok(operation.read(&document.0)?)
+    }
+
+    /// Sends a request; the octets of an answer of success go to the outlet. A refusal is read here.
+    pub async fn stream(&mut self, call: Call, outlet: &mut dyn Outlet) -> Result<(), GraphFailure> {
+        if let Some(left) = self.waits.left(&self.key, self.clock.elapsed()) {
+            return Err(GraphFailure::Undone(still_waiting(left)));
+        }
+        self.ready().await?;
+        let (head, refusal) = self.transmit(call, outlet).await?;
+        if is_success(head.status) {
+            return Ok(());
+        }
+        let refusal = Refusal::of(&head, &refusal.0);
+        self.note(&refusal);
+        if refusal.status == 401 && self.state == State::SignedIn {
+            let detail =
+                "the access token has expired in the middle of the session; the next one asks for another";
+            return Err(GraphFailure::Undone(Cause::ConnectionLost { detail: detail.to_owned() }));
+        }
+        Err(GraphFailure::Refused(refusal))
+    }
+
+    /// Remembers what the service asked for, for everybody.
+    fn note(&self, refusal: &Refusal) {
+        if let (true, Some(wait)) = (refusal.is_throttled(), refusal.retry_after) {
+            self.waits.wait(&self.key, self.clock.elapsed(), wait);
+        }
+    }
+
+    /// What a part of a batch asked for.
+    pub fn throttled(&self, refusal: Refusal) -> Cause {
+        self.note(&refusal);
+        refusal.cause()
+    }
+
+    /// Makes sure that there is a connection.
+    pub async fn ready(&mut self) -> Result<(), Cause> {
+        if self.connection.is_none() {
+            let mut trace = Trace::new(Arc::clone(&self.clock));
+            let connected = self.network.connect(&self.destination, Protocol::Ews, &mut trace).await;
+            self.connection = Some(connected.map_err(|error| error.cause)?);
+        }
+        Ok(())
+    }
+
+    async fn transmit(&mut self, call: Call, outlet: &mut dyn Outlet) -> Result<(Head, Document), Cause> {
+        let fields = call.fields();
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let (method, body) = (call.method, call.body.octets());
+        let request = Request {
+            method,
+            host: &self.destination.endpoint.host,
+            path: &call.path,
+            authorization: Some(self.authorization.expose()),
+            fields: &fields,
+            body: &body,
+        };
+        let mut exchange = Exchange::new(&request);
+        // Only an answer that was read to its end leaves the connection fit for another request.
+        let mut connection = self.connection.take().ok_or_else(lost)?;
+        let (head, refusal) = read(&mut connection, &mut exchange, self.timeout, outlet).await?;
+        if head.keeps_open {
+            self.connection = Some(connection);
+        }
+        Ok((head, refusal))
+    }
+
+    pub fn rest(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.rest();
+        }
+    }
+}
+
+fn bearer(login: &Login) -> Result<Secret<String>, Cause> {
+    match login {
+        Login::Password { password, .. } => Ok(Secret::new(format!("Bearer {}", password.expose()))),
+        Login::Oauth2 { .. } => Err(token::not_asked_for()),
+        Login::Anonymous | Login::Host => {
+            Err(Cause::Unsupported { setting: "Microsoft Graph without an access token".to_owned() })
+        }
+    }
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// Reads the answer. What an answer of success holds is handed over, what a refusal holds is returned.
+async fn read(
+    connection: &mut Connection,
+    exchange: &mut Exchange,
+    wait: Duration,
+    outlet: &mut dyn Outlet,
+) -> Result<(Head, Document), Cause> {
+    let mut refusal = Document::default();
+    loop {
+        let step = connection.drive_some(exchange, wait).await;
+        let is_answer = exchange.head().is_some_and(|head| is_success(head.status));
+        while let Some(octets) = exchange.next_item() {
+            if is_answer {
+                outlet.octets(octets).await?;
+            } else {
+                refusal.take(&octets)?;
+            }
+        }
+        match step {
+            Ok(Some(head)) => return Ok((head, refusal)),
+            Ok(None) => {}
+            Err(Cause::ConnectionLost { .. }) if exchange.ends_with_connection() => {
+                return Ok((exchange.head().cloned().ok_or_else(lost)?, refusal));
+            }
+            Err(cause) => return Err(cause),
+        }
+    }
+}
+
+/// Why an operation did not come about: the conversation failed, or the service said no.
+#[derive(Debug)]
+pub(super) enum GraphFailure {
+    Conversation(Cause),
+    /// The same, and surely nothing was done.
+    Undone(Cause),
+    Refused(Refusal),
+}
+
+impl From<Cause> for GraphFailure {
+    fn from(cause: Cause) -> Self {
+        Self::Conversation(cause)
+    }
+}
+
+impl From<GraphError> for GraphFailure {
+    fn from(error: GraphError) -> Self {
+        match error {
+            GraphError::Refused(refusal) => Self::Refused(refusal),
+            GraphError::Garbage(_) | GraphError::LimitExceeded { .. } => Self::Conversation(error.cause()),
+        }
+    }
+}
+
+impl GraphFailure {
+    pub fn cause(self) -> Cause {
+        match self {
+            Self::Conversation(cause) | Self::Undone(cause) => cause,
+            Self::Refused(refusal) => refusal.cause(),
+        }
+    }
+}
+
+fn still_waiting(left: Duration) -> Cause {
+    let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    let said = format!("[THROTTLED] the service asked to be left alone (retry after {seconds} seconds)");
+    Cause::TemporarilyRefused { said }
+}
+
+fn lost() -> Cause {
+    Cause::ConnectionLost { detail: "the server closed it".to_owned() }
+}

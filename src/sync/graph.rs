@@ -1,0 +1,259 @@
+//! What the error codes of Microsoft Graph mean: their class, and what it takes to mend it. One table, for alerts and for
+//! `doctor`; what it does not know keeps the service's words.
+//!
+//! Sources: <https://learn.microsoft.com/graph/errors>, <https://learn.microsoft.com/graph/throttling-limits>,
+//! <https://learn.microsoft.com/exchange/permissions-exo/application-rbac>, and the response codes of Exchange, which Graph
+//! hands on.
+
+use super::exchange::Meaning;
+use crate::model::failure::{Cause, Nature, RemoteError, Scope};
+
+/// The row of a refusal: of its code, or else of its status.
+pub fn find(status: u16, code: &str) -> Option<&'static Meaning> {
+    let row = |wanted: &str| {
+        ALL.iter().find(|meaning| meaning.codes.iter().any(|it| it.eq_ignore_ascii_case(wanted)))
+    };
+    row(code).filter(|_| !code.is_empty()).or_else(|| row(&format!("HTTP {status}")))
+}
+
+/// The stable code, the nature and the scope of a known refusal.
+pub fn class(status: u16, code: &str) -> Option<(&'static str, Nature, Scope)> {
+    find(status, code).map(|meaning| (meaning.key, meaning.nature, meaning.scope))
+}
+
+/// What a known refusal means, and what to do.
+pub fn words(status: u16, code: &str) -> Option<(String, String)> {
+    find(status, code).map(|meaning| (meaning.meaning.to_owned(), meaning.remedy.to_owned()))
+}
+
+/// What mostly is behind a refusal of Graph; most likely first. `None`: it is another failure, or an unknown code.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all others are no answers of Graph")]
+pub fn likely(error: &RemoteError) -> Option<&'static [&'static str]> {
+    match &error.cause {
+        Cause::Graph { status, code, .. } => find(*status, code).map(|meaning| meaning.likely),
+        _ => None,
+    }
+}
+
+/// Every row.
+pub const ALL: &[Meaning] = &[
+    Meaning {
+        codes: &["ErrorAccessDenied", "Authorization_RequestDenied", "AccessDenied", "HTTP 403"],
+        key: "application-not-permitted",
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        meaning: "the application signed in, and may not do this in this mailbox",
+        remedy: "in Exchange Online give it the roles `Application Mail.ReadWrite` and `Application Mail.Send` with a scope \
+                 that contains the mailbox (`New-ManagementRoleAssignment`), look with `Test-ServicePrincipalAuthorization`, \
+                 wait up to two hours until it takes effect, then `mailplumb test`",
+        likely: &[
+            "the role assignment (RBAC for Applications) is missing, or its scope does not contain this mailbox",
+            "it was given less than two hours ago and has not spread yet",
+            "a consent to the permissions in Entra is missing, where no role is assigned",
+            "an application access policy (the former way) keeps the application out of this mailbox",
+        ],
+    },
+    Meaning {
+        codes: &["ErrorSendAsDenied"],
+        key: "send-as-denied",
+        nature: Nature::Permanent,
+        scope: Scope::Message,
+        meaning: "the message names a sender as whom this mailbox may not send",
+        remedy: "send it from the mailbox whose address stands in From, or give this mailbox the right Send As",
+        likely: &["the From of the message is another address than the mailbox's"],
+    },
+    Meaning {
+        codes: &[
+            "MailboxNotEnabledForRESTAPI",
+            "ErrorMailboxNotEnabledForRESTAPI",
+            "ErrorInvalidLicense",
+            "MailboxNotSupportedForRESTAPI",
+        ],
+        key: "no-cloud-mailbox",
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        meaning: "the user has no mailbox in Exchange Online that can be used",
+        remedy: "assign an Exchange Online licence or make it a shared mailbox; a mailbox on premises needs a profile of the \
+                 type `exchange`",
+        likely: &[
+            "the licence was taken away, or was given a short time ago",
+            "the mailbox lives on an Exchange Server on premises",
+        ],
+    },
+    Meaning {
+        codes: &[
+            "ErrorInvalidUser",
+            "Request_ResourceNotFound",
+            "ResourceNotFound",
+            "ErrorNonExistentMailbox",
+            "ErrorInvalidUserPrincipalName",
+        ],
+        key: "no-such-user",
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        meaning: "the tenant has no user with this address",
+        remedy: "declare the user's principal name or primary SMTP address, or the tenant to which it belongs",
+        likely: &["a typing error in the address", "an alias, which Graph does not find", "another tenant"],
+    },
+    Meaning {
+        codes: &["ErrorItemNotFound", "ErrorFolderNotFound", "ErrorInvalidIdMalformed", "HTTP 404"],
+        key: "item-gone",
+        nature: Nature::Transient,
+        scope: Scope::Message,
+        meaning: "what was asked for is not in the mailbox any more",
+        remedy: "nothing to do: the next reading sees what is there",
+        likely: &["a person or another program removed or archived it meanwhile"],
+    },
+    Meaning {
+        codes: &[
+            "ErrorMessageSizeExceeded",
+            "ErrorAttachmentSizeLimitExceeded",
+            "RequestBodyTooLarge",
+            "HTTP 413",
+        ],
+        key: "message-too-large",
+        nature: Nature::Permanent,
+        scope: Scope::Message,
+        meaning: "the message is larger than Graph takes in one request (4 MB when it is encoded)",
+        remedy: "send it in parts, or with a link instead of the attachment",
+        likely: &["a large attachment"],
+    },
+    Meaning {
+        codes: &["ErrorQuotaExceeded", "HTTP 507"],
+        key: "mailbox-full",
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        meaning: "the mailbox is full, and sends nothing before there is room",
+        remedy: "free some space in the mailbox or raise its quota, then `mailplumb test`",
+        likely: &["the mailbox has reached its quota"],
+    },
+    Meaning {
+        codes: &[
+            "ErrorSubmissionQuotaExceeded",
+            "ErrorExceededMessageLimit",
+            "ErrorMessageSubmissionBlocked",
+            "ErrorRecipientQuotaExceeded",
+        ],
+        key: "sending-limit",
+        nature: Nature::Transient,
+        scope: Scope::Mailbox,
+        meaning: "the mailbox has reached its limit (10,000 recipients a day, 30 messages a minute), or is blocked from sending",
+        remedy: "it is tried again by itself; spread large mailings over several mailboxes, and look under restricted \
+                 entities in the Defender portal",
+        likely: &["a large mailing", "the account was blocked because it seemed to send spam"],
+    },
+    Meaning {
+        codes: &["ErrorInvalidRecipients", "ErrorInvalidSmtpAddress", "ErrorMissingRecipients"],
+        key: "invalid-recipients",
+        nature: Nature::Permanent,
+        scope: Scope::Message,
+        meaning: "the service does not accept a recipient of the message",
+        remedy: "correct the recipients and send the message anew",
+        likely: &["a typing error in an address"],
+    },
+    Meaning {
+        codes: &[
+            "ErrorMimeContentInvalid",
+            "ErrorMimeContentInvalidBase64String",
+            "ErrorMimeContentConversionFailed",
+        ],
+        key: "message-not-understood",
+        nature: Nature::Permanent,
+        scope: Scope::Message,
+        meaning: "the service cannot make a message out of what was sent",
+        remedy: "look at the message with `mailplumb outbox show`; its headers or parts break the rules of mail",
+        likely: &["a message that another program handed in"],
+    },
+    Meaning {
+        codes: &[
+            "ErrorIrresolvableConflict",
+            "ErrorStaleObject",
+            "ErrorChangeKeyRequired",
+            "HTTP 409",
+            "HTTP 412",
+        ],
+        key: "changed-meanwhile",
+        nature: Nature::Transient,
+        scope: Scope::Message,
+        meaning: "somebody else changed the item at the same time",
+        remedy: "nothing to do: it is read again and tried again by itself",
+        likely: &["a person or another program works in the same mailbox"],
+    },
+    Meaning {
+        codes: &[
+            "syncStateNotFound",
+            "syncStateInvalid",
+            "resyncRequired",
+            "ErrorInvalidSyncStateData",
+            "HTTP 410",
+        ],
+        key: "delta-link-forgotten",
+        nature: Nature::Transient,
+        scope: Scope::Mailbox,
+        meaning: "the service does not know any more how far the folder was read",
+        remedy: "nothing to do: the folder is read again, and what is recorded already is recognised",
+        likely: &["the mailbox was moved between servers, or was not read for a long time"],
+    },
+    Meaning {
+        codes: &[
+            "ErrorMailboxStoreUnavailable",
+            "ErrorMailboxMoveInProgress",
+            "ErrorInternalServerTransientError",
+        ],
+        key: "mailbox-away",
+        nature: Nature::Transient,
+        scope: Scope::Mailbox,
+        meaning: "the mailbox is not available at present, for example because it is being moved",
+        remedy: "nothing to do: it is tried again by itself",
+        likely: &["the mailbox is being moved between servers"],
+    },
+    Meaning {
+        codes: &[
+            "ErrorInternalServerError",
+            "InternalServerError",
+            "generalException",
+            "UnknownError",
+            "HTTP 500",
+        ],
+        key: "service-error",
+        nature: Nature::Transient,
+        scope: Scope::Mailbox,
+        meaning: "the service has a problem of its own",
+        remedy: "it is tried again by itself; if it stays so, look at the service health of Microsoft 365",
+        likely: &["an incident of the service"],
+    },
+    Meaning {
+        codes: &["HTTP 301", "HTTP 302", "HTTP 307", "HTTP 308", "HTTP 405"],
+        key: "not-graph",
+        nature: Nature::Permanent,
+        scope: Scope::Profile,
+        meaning: "what answers there is not Microsoft Graph",
+        remedy: "look for a proxy or a login page between this machine and the service; redirects are never followed, because \
+                 the token would go along",
+        likely: &["a proxy of the own network", "an entry of the host file that leads elsewhere"],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_code_has_one_meaning() {
+        let codes: Vec<&str> = ALL.iter().flat_map(|meaning| meaning.codes).copied().collect();
+        assert_eq!(codes.len(), codes.iter().collect::<BTreeSet<_>>().len());
+        let keys: BTreeSet<&str> = ALL.iter().map(|meaning| meaning.key).collect();
+        assert_eq!(keys.len(), ALL.len());
+    }
+
+    #[test]
+    fn the_code_says_more_than_the_status() {
+        assert_eq!(find(403, "ErrorSendAsDenied").map(|row| row.key), Some("send-as-denied"));
+        assert_eq!(find(403, "ErrorSomethingNew").map(|row| row.key), Some("application-not-permitted"));
+        assert_eq!(find(403, "").map(|row| row.key), Some("application-not-permitted"));
+        assert_eq!(find(418, "ErrorSomethingNew"), None);
+        assert!(find(403, "ErrorAccessDenied").unwrap().remedy.contains("two hours"));
+    }
+}

@@ -1,0 +1,11 @@
+//! Exchange Online by Microsoft Graph: the connector and the program against the playground, what both say against the
+//! vendor's description, the playground against a client that is not ours, and tokens from a provider that is not ours.
+
+mod certificate;
+mod independent;
+mod mailbox;
+mod schema;
+mod sending;
+mod story;
+mod traps;
+mod world;

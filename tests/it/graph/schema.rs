@@ -1,0 +1,124 @@
+//! What we say and what the playground answers, held against the vendor's description by a validator that is not ours.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use mailplumb::model::cursor::Cursor;
+use mailplumb::model::name::Address;
+use mailplumb::playground::GraphCall;
+use mailplumb::protocol::graph::*;
+use serde_json::json;
+
+use super::world::{ANNA, BORIS, World, ids, whole};
+use crate::support::need::{Need, python, require, vendor_data};
+
+const SCRIPT: &str = include_str!("../support/python/graph_schema.py");
+
+/// Panics with what does not fit; returns how many documents were judged.
+fn validate(calls: &[serde_json::Value]) -> u64 {
+    let description = vendor_data().unwrap().join("graph-schema/graph-mail.openapi.json");
+    let mut command = Command::new(python().unwrap());
+    command
+        .args(["-c", SCRIPT])
+        .arg(description)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines: String = calls.iter().map(|call| format!("{call}\n")).collect();
+    let mut input = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let counted: serde_json::Value = serde_json::from_str(said.trim().lines().last().unwrap()).unwrap();
+    assert_eq!(counted["wrong"], 0, "{said}");
+    counted["judged"].as_u64().unwrap()
+}
+
+/// A request alone.
+fn asked(call: &Call) -> serde_json::Value {
+    let kind = call.fields().into_iter().find(|(name, _)| *name == "Content-Type").map(|(_, value)| value);
+    let request = String::from_utf8(call.body.clone().octets()).unwrap();
+    json!({ "method": call.method.name(), "path": call.path, "contentType": kind, "request": request, "status": 200, "response": "" })
+}
+
+fn answered(call: GraphCall) -> serde_json::Value {
+    let GraphCall { method, path, content_type, request, status, response, prefer: _ } = call;
+    json!({ "method": method, "path": path, "contentType": content_type, "request": request, "status": status, "response": response })
+}
+
+/// One request of each operation, with everything that it can say.
+fn requests() -> Vec<Call> {
+    let user = Address::parse(ANNA).unwrap();
+    let host = "graph.microsoft.com";
+    let update =
+        UpdateMessage { id: "A", categories: Some(vec!["Tracked".to_owned()]), read: Some(ReadState::Read) };
+    let mut all = vec![
+        MessagesDelta { host, folder: Folder::Inbox, position: Position::Start, page: 10 }.call(&user),
+        MessageValue { id: "A" }.call(&user),
+        CreateMessage { raw: b"Subject: x\r\n\r\n" }.call(&user),
+        SendMessage { id: "A" }.call(&user),
+        SendMail { raw: b"Subject: x\r\n\r\n" }.call(&user),
+        FindMessages { internet_message_id: "<1@x>" }.call(&user),
+        GetMailFolder { folder: Folder::Id("F".to_owned()) }.call(&user),
+        ListMailFolders { host, below: None, after: None }.call(&user),
+        ListMailFolders { host, below: Some(Folder::Inbox), after: None }.call(&user),
+        CreateMailFolder { below: None, name: "Undeliverable".to_owned() }.call(&user),
+        CreateMailFolder { below: Some(Folder::Inbox), name: "Undeliverable".to_owned() }.call(&user),
+        MoveMessage { id: "A", to: Folder::DeletedItems }.call(&user),
+        update.call(&user),
+        DeleteMessage { id: "A" }.call(&user),
+    ];
+    all.push(Batch { parts: all.clone() }.call(&user));
+    all
+}
+
+#[test]
+fn every_request_validates() {
+    let Some(()) = require(Need::GraphSchema) else { return };
+    let requests: Vec<_> = requests().iter().map(asked).collect();
+    assert!(validate(&requests) >= 8);
+}
+
+#[test]
+fn the_validator_refuses_what_is_wrong() {
+    let Some(()) = require(Need::GraphSchema) else { return };
+    for (path, request) in [
+        ("/v1.0/users/a/messages/A/move", json!({ "destinationId": 7 })),
+        ("/v1.0/users/a/messages/A", json!({ "isRead": "yes" })),
+        ("/v1.0/users/a/messages/A", json!({ "noSuchProperty": 1 })),
+        ("/v1.0/users/a/nothing", json!({})),
+    ] {
+        let method = if path.ends_with("move") { "POST" } else { "PATCH" };
+        let call = json!({ "method": method, "path": path, "request": request.to_string(), "status": 200, "response": "" });
+        assert!(std::panic::catch_unwind(|| validate(&[call])).is_err(), "{path} {request}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_connector_asks_and_the_playground_says_validates() {
+    let Some(()) = require(Need::GraphSchema) else { return };
+    let world = World::new();
+    world.deliver(0..25);
+    let mut session = world.receive(ANNA).await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    whole(&mut session, &listing).await;
+    session.delete_and_close(&ids(&listing)[..3]).await.unwrap();
+    let mut session = world.receive(ANNA).await.unwrap();
+    session.list(&super::world::behind(&listing)).await.unwrap();
+    let mut outgoing = world.submit(ANNA).await.unwrap();
+    let to = Address::parse(BORIS).unwrap();
+    let raw = format!("To: {BORIS}\r\nMessage-ID: <1@contoso.example>\r\nSubject: x\r\n\r\nx\r\n");
+    outgoing.send(&Address::parse(ANNA).unwrap(), &[to], raw.as_bytes()).await.unwrap();
+    let _ = world.receive("nobody@contoso.example").await;
+    for call in requests() {
+        let line = format!("{} {}", call.method.name(), call.path);
+        let (fields, application) = (call.fields(), super::world::APPLICATION);
+        world.playground.graph().asks(application, &line, fields, call.body.octets());
+    }
+    let calls: Vec<_> = world.calls().into_iter().map(answered).collect();
+    assert!(calls.len() > 45, "{}", calls.len());
+    assert!(validate(&calls) > 20);
+}
