@@ -143,5 +143,5 @@ fn a_throttled_mailbox_waits_as_long_as_it_is_told_to() {
     person.types("apply --auto-approve").ends(0);
     playground.graph().misbehave("messages/delta", 1, GraphFault::throttled(900));
     person.types("sync").says("THROTTLED").says("retry after 900 seconds");
-    person.types("status").says("throttled");
+    person.types("status").says("retrying (1");
 }
