@@ -102,12 +102,16 @@ impl Network {
         let endpoint = &destination.endpoint;
         let identity = self.identity(&destination.login).await;
         let identity = identity.map_err(|cause| RemoteError::new(TestStep::Secret, cause))?;
-        let proving = Proving::new(
+        let mut proving = Proving::new(
             endpoint.authentication,
             (&destination.login, identity),
             format!("HTTP/{}", endpoint.host),
             self.login_channel(&connection),
         );
+        // Checked when a manifest is applied, and here again: `auto` leaves the choice to the server.
+        if !self.host.allow_ad_authentication {
+            proving.forbid_directory();
+        }
         let wait = endpoint.timeout_seconds;
         Ok(Session {
             network: self.clone(),

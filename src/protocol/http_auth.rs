@@ -65,17 +65,32 @@ pub enum Holder {
     Password,
     /// The password of the host's own account, which no server gets to see.
     ServicePassword,
+    /// A password on a host that allows no protocol of Active Directory.
+    PlainPassword,
+    /// The same for a ticket, or the host's own account: there is no way left.
+    Nothing,
     /// A Kerberos key or ticket of the host.
     Ticket,
     AccessToken,
 }
 
 impl Holder {
+    /// What is left where the host allows no protocol of Active Directory (rule P-15).
+    pub fn without_directory(self) -> Self {
+        match self {
+            Self::Password | Self::PlainPassword => Self::PlainPassword,
+            Self::ServicePassword | Self::Ticket | Self::Nothing => Self::Nothing,
+            Self::AccessToken => Self::AccessToken,
+        }
+    }
+
     /// Strongest first: the order of `auto`.
     fn schemes(self) -> &'static [Scheme] {
         match self {
             Self::Password => &[Scheme::Negotiate, Scheme::Ntlm, Scheme::Basic],
             Self::ServicePassword => &[Scheme::Negotiate, Scheme::Ntlm],
+            Self::PlainPassword => &[Scheme::Basic],
+            Self::Nothing => &[],
             Self::Ticket => &[Scheme::Negotiate],
             Self::AccessToken => &[Scheme::Bearer],
         }
@@ -272,6 +287,8 @@ mod tests {
         assert_eq!(choose(&all, Holder::AccessToken, Channel::Encrypted), Ok(Scheme::Bearer));
         assert_eq!(choose(&all, Holder::Ticket, CLEAR), Ok(Scheme::Negotiate));
         assert_eq!(choose(&["Basic", "NTLM"], Holder::Password, CLEAR), Ok(Scheme::Ntlm));
+        assert_eq!(choose(&all, Holder::PlainPassword, Channel::Encrypted), Ok(Scheme::Basic));
+        assert!(choose(&all, Holder::Nothing, Channel::Encrypted).is_err());
         let shown = choose(&["Basic"], Holder::ServicePassword, Channel::Encrypted);
         assert!(matches!(shown, Err(Cause::NoMechanism { .. })), "{shown:?}");
         assert_eq!(choose(&["Basic"], Holder::Password, Channel::Encrypted), Ok(Scheme::Basic));

@@ -90,6 +90,11 @@ impl Proving {
         }
     }
 
+    /// The host allows no protocol of Active Directory.
+    pub fn forbid_directory(&mut self) {
+        self.holder = self.holder.map(Holder::without_directory);
+    }
+
     pub fn words(&self) -> Option<&'static str> {
         match &self.state {
             State::LoggedIn(scheme) => Some(scheme.name()),

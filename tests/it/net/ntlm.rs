@@ -64,6 +64,20 @@ async fn wrong_passwords_and_missing_schemes_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_host_that_forbids_the_protocols_of_active_directory_is_obeyed() {
+    let Some(()) = require(Need::Python) else { return };
+    let server = NtlmServer::start(USERS, "NTLM,Negotiate", Binding::Ignored);
+    let mut host = host(server.at, &server.certificate.authority);
+    host.allow_ad_authentication = false;
+    for authentication in [Authentication::Auto, Authentication::Ntlm, Authentication::Negotiate] {
+        let login = password("CONTOSO\\boris", "x");
+        let mut session = open(&host, server.at, "https", authentication, login).await;
+        let refused = ask(&mut session, Method::Post, "/", "").await;
+        assert!(matches!(refused, Err(Cause::NoMechanism { .. })), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_is_logged_in_once_and_asked_often() {
     let Some(()) = require(Need::Python) else { return };
     let server = NtlmServer::start(USERS, "Negotiate", Binding::Required);
