@@ -164,10 +164,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::TlsFailed { .. } => tls_failed(setting),
         Cause::TlsRequired => tls_required(profile),
         Cause::StarttlsNotOffered => not_offered(setting),
-        Cause::StarttlsInjected => said(
-            "somebody may be tampering with the connection",
-            "check the network between this machine and the server",
-        ),
+        Cause::StarttlsInjected => injected(),
         Cause::TrustUnavailable { name, .. } => said(
             format!("the CA bundle `{name}` of the host file cannot be read"),
             "check its path, its permissions and that it is PEM",
@@ -320,6 +317,13 @@ fn login_refused(setting: Setting<'_>) -> (String, String) {
             ),
             None => format!("check the account on the server, then `mailplumb test {mailbox}`"),
         },
+    )
+}
+
+fn injected() -> (String, String) {
+    said(
+        "somebody may be tampering with the connection",
+        "check the network between this machine and the server",
     )
 }
 
