@@ -201,12 +201,12 @@ fn said(meaning: impl Into<String>, remedy: impl Into<String>) -> (String, Strin
     (meaning.into(), remedy.into())
 }
 
-fn not_discovered(Setting { mailbox, profile, host, .. }: Setting<'_>) -> (String, String) {
+fn not_discovered(Setting { profile, host, .. }: Setting<'_>) -> (String, String) {
     said(
         format!("none of the places that Autodiscover asks for `{host}` knows where the mailbox is"),
         format!(
-            "`mailplumb doctor mailbox/{mailbox}` tells what each of them said; publish `autodiscover.{host}`, name its host \
-             under `allowedHosts`, or give the URL with `location: {{ fixed }}` in profile `{profile}`"
+            "publish `autodiscover.{host}` in DNS, name the server's host under `allowedHosts`, or give its URL with \
+             `location: {{ fixed }}` in profile `{profile}`"
         ),
     )
 }

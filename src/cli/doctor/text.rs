@@ -5,6 +5,7 @@ use super::super::output::{self, BAD, DOUBTFUL, FAINT, GOOD};
 use super::Document;
 use super::installation::{Checked, Judgement};
 use super::told::{Certificate, Explained, Outcome, Step, Told};
+use crate::model::failure::TestStep;
 
 /// Mailboxes up to which those that work are told with all of their steps.
 const TOLD_WHOLE_MAX: usize = 4;
@@ -61,7 +62,15 @@ fn head(told: &Told) -> String {
 
 fn told_lines(told: &Told) -> Vec<String> {
     let mut lines = vec![head(told)];
-    lines.extend(told.steps.iter().map(step_line));
+    let has_found = told.failure.as_ref().is_none_or(|failure| failure.step != TestStep::Autodiscover);
+    let last_asked = told.steps.iter().rposition(|step| step.step == TestStep::Autodiscover);
+    for (at, step) in told.steps.iter().enumerate() {
+        // Of all places that were asked, only the last one can be the one that knew.
+        let has_done_it = step.step != TestStep::Autodiscover || (has_found && Some(at) == last_asked);
+        let mark =
+            if has_done_it { format!("{GOOD}ok{GOOD:#}") } else { format!("{DOUBTFUL}--{DOUBTFUL:#}") };
+        lines.push(step_line(&mark, step));
+    }
     if let Some(failure) = &told.failure {
         lines.extend(failure_lines(failure, told));
     }
@@ -87,14 +96,10 @@ fn told_lines(told: &Told) -> Vec<String> {
     lines
 }
 
-fn step_line(step: &Step) -> String {
+fn step_line(mark: &str, step: &Step) -> String {
     let detail =
         step.detail.as_deref().map(|detail| format!("  {}", output::shown(detail))).unwrap_or_default();
-    format!(
-        "  {GOOD}ok{GOOD:#} {:<13} {:>9.1} ms{FAINT}{detail}{FAINT:#}",
-        step.step.key(),
-        step.milliseconds
-    )
+    format!("  {mark} {:<13} {:>9.1} ms{FAINT}{detail}{FAINT:#}", step.step.key(), step.milliseconds)
 }
 
 fn failure_lines(failure: &Explained, told: &Told) -> Vec<String> {

@@ -144,9 +144,15 @@ impl Search {
     }
 
     pub fn hear(&mut self, ask: &Ask, heard: Heard) -> Judged {
+        // A host that could not be reached names itself, and stands for all that would have been asked of it.
+        let is_about_host = matches!(&heard, Heard::Failed(cause) if names_its_host(cause));
         let judged = self.judge(ask, heard);
-        if judged.found.is_none() {
-            self.said.push(format!("{ask}: {}", judged.words));
+        let said = match is_about_host {
+            true => judged.words.clone(),
+            false => format!("{ask}: {}", judged.words),
+        };
+        if judged.found.is_none() && !self.said.contains(&said) {
+            self.said.push(said);
         }
         judged
     }
@@ -310,6 +316,13 @@ impl Search {
             None => Cause::NotDiscovered { address: self.address.to_string(), tried: self.said },
         }
     }
+}
+
+fn names_its_host(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::NameNotResolved { .. } | Cause::ConnectionRefused { .. } | Cause::Unreachable { .. }
+    )
 }
 
 fn https(host: &str, port: Option<std::num::NonZeroU16>, path: &str) -> WebAddress {
