@@ -164,10 +164,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::TlsFailed { .. } => tls_failed(setting),
         Cause::TlsRequired => tls_required(profile),
         Cause::StarttlsNotOffered => not_offered(setting),
-        Cause::StarttlsInjected => said(
-            "somebody may be tampering with the connection",
-            "check the network between this machine and the server",
-        ),
+        Cause::StarttlsInjected => injected(),
         Cause::TrustUnavailable { name, .. } => said(
             format!("the CA bundle `{name}` of the host file cannot be read"),
             "check its path, its permissions and that it is PEM",
@@ -279,6 +276,13 @@ fn tls_failed(Setting { port, .. }: Setting<'_>) -> (String, String) {
     said(
         "both sides found no common ground for TLS",
         format!("TLS 1.2 or 1.3 is needed; check the server's versions and ciphers on port {port}"),
+    )
+}
+
+fn injected() -> (String, String) {
+    said(
+        "somebody may be tampering with the connection",
+        "check the network between this machine and the server",
     )
 }
 
