@@ -279,13 +279,6 @@ fn tls_failed(Setting { port, .. }: Setting<'_>) -> (String, String) {
     )
 }
 
-fn injected() -> (String, String) {
-    said(
-        "somebody may be tampering with the connection",
-        "check the network between this machine and the server",
-    )
-}
-
 fn not_offered(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
     said(
         format!("`{host}:{port}` would go on without encryption; this is never done silently"),
