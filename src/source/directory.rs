@@ -339,6 +339,6 @@ mod tests {
         let folder = folder(&["a.yaml"]);
         let file = File::options().write(true).open(folder.path().join("a.yaml")).unwrap();
         file.set_len(limits::MANIFEST_FILE_BYTES_MAX + 1).unwrap();
-        assert!(matches!(load(folder.path()), Err(SourceError::Unreadable { .. })));
+        assert!(matches!(load(folder.path()), Err(SourceError::FileTooLarge(_))));
     }
 }

@@ -169,8 +169,11 @@ fn came_back(recipient: &Recipient) -> FailureSummary {
         step: TestStep::Send,
         nature: Nature::Permanent,
         scope: Scope::Message,
-        cause: format!("the server had accepted the message for {}, and it came back: {said}", recipient.address),
-        remedy: "check the recipient's address; `mailplumb outbox retry ID` sends it again to those who did not get it"
+        cause: format!(
+            "the server had accepted the message for {}, and it came back: {said}",
+            recipient.address
+        ),
+        remedy: "check the recipient's address, and queue the message anew for those who did not get it"
             .to_owned(),
     }
 }
