@@ -4,6 +4,7 @@
     benches/mail/bench.py pull --binary target/release/mailplumb [--messages 10000] [--runs 3] [--tls] [NAME ...]
     benches/mail/bench.py large --binary target/release/mailplumb
     benches/mail/bench.py poll --binary target/release/mailplumb [--mailboxes 1000] [--runs 3] [--tls]
+    benches/mail/bench.py ews --binary target/release/mailplumb [--messages 5000] [--mailboxes 1000] [--runs 3] [NAME ...]
 
 `pull` measures every client in the same run, each with a fresh state, against the same corpus. `large` measures the
 memory that a 150 MB message, a mailbox of 100,000 messages and a message nested 1,000 deep take. `poll` looks at many
@@ -32,6 +33,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import corpus  # noqa: E402
+import ews  # noqa: E402
 import page  # noqa: E402
 import peers  # noqa: E402
 import poll  # noqa: E402
@@ -199,17 +201,18 @@ def kind(options):
     """The heading of the table."""
     where = "tmpfs" if subprocess.run(["stat", "-f", "-c", "%T", options.root], capture_output=True,
                                       text=True).stdout.strip() == "tmpfs" else "disk"
-    words = {"pull": "One mailbox, ", "large": "Large messages and mailboxes, ", "poll": "Nothing new, "}[options.what]
+    words = {"pull": "One mailbox, ", "large": "Large messages and mailboxes, ", "poll": "Nothing new, ",
+             "ews": "Exchange Web Services, "}[options.what]
     return words + ("TLS" if options.tls else "clear text") + ", " + where
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["pull", "large", "poll"])
+    parser.add_argument("what", choices=["pull", "large", "poll", "ews"])
     parser.add_argument("names", nargs="*", help="of " + ", ".join(peers.NAMES))
     parser.add_argument("--binary", default="target/release/mailplumb")
     parser.add_argument("--root", default=os.path.join(tempfile.gettempdir(), "mailplumb-bench"))
-    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--messages", type=int, help="10000, for ews 5000")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--mailboxes", type=int, default=1000)
     parser.add_argument("--at-once", type=int, default=400, help="logins of the least client of poll")
@@ -221,6 +224,7 @@ def main():
     options = parser.parse_intermixed_args()
     options.root, options.binary = os.path.abspath(options.root), os.path.abspath(options.binary)
     options.user = "u0001"
+    options.messages = options.messages or (5000 if options.what == "ews" else 10_000)
     os.makedirs(options.root, exist_ok=True)
     if options.what == "poll" and not options.poller:
         options.poller = poll.poller(options.profile)
@@ -229,8 +233,10 @@ def main():
     if worker == 0:
         # Only what starts servers and clients gives its rights away: the page is written by whoever has called.
         os.close(read)
-        become_nobody(options.root)
-        work = {"pull": pull, "large": large, "poll": lambda options: poll.poll(options, fresh)}
+        if options.what != "ews":  # which has no Dovecot
+            become_nobody(options.root)
+        work = {"pull": pull, "large": large, "poll": lambda options: poll.poll(options, fresh),
+                "ews": lambda options: ews.ews(options, (fresh, measure, stored_digests))}
         with os.fdopen(write, "w") as out:
             out.write("\n".join(work[options.what](options)))
         return

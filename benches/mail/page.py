@@ -14,6 +14,7 @@ benches/mail/bench.py pull --write --root /dev/shm/bench        # one mailbox, w
 benches/mail/bench.py pull --write --root /var/tmp/bench        # the same on a disk
 benches/mail/bench.py large --write --root /dev/shm/bench       # memory for large messages and mailboxes
 benches/mail/bench.py poll --write --root /dev/shm/bench        # a thousand mailboxes with nothing new
+benches/mail/bench.py ews --write --root /dev/shm/bench         # Exchange Web Services
 ```
 
 The corpus is the same each time (10,000 messages of 2 to 205 kB), the server is a Dovecot of its own on loopback, and the

@@ -106,7 +106,7 @@ impl<'a> Way<'a> {
             Server::Pop3Smtp(servers) => (servers, Protocol::Pop3),
             Server::ImapSmtp(servers) => (servers, Protocol::Imap),
             Server::Exchange(exchange) => return Self::exchange(exchange, mailbox, operation),
-            Server::ExchangeOnline(online) => return Self::exchange_online(online, operation),
+            Server::ExchangeOnline(online) => return Self::exchange_online(online, mailbox, operation),
         };
         let (endpoint, protocol) = match operation {
             Operation::Incoming => (&servers.incoming, reading),
@@ -118,7 +118,7 @@ impl<'a> Way<'a> {
     }
 
     /// By Graph without a service, because its place is always the same; by EWS as in an Exchange of one's own.
-    fn exchange_online(online: &'a ExchangeOnline, operation: Operation) -> Option<Self> {
+    fn exchange_online(online: &'a ExchangeOnline, mailbox: &Mailbox, operation: Operation) -> Option<Self> {
         match operation {
             Operation::Incoming | Operation::Outgoing => {}
             Operation::Act => return None,
@@ -128,6 +128,7 @@ impl<'a> Way<'a> {
             Transport::Ews => Some(WebService {
                 location: WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
                 access: Some(Access::Impersonation),
+                tracked: tracked(mailbox, operation),
             }),
         };
         let (secret, thumbprint) = match &online.proof {
@@ -180,9 +181,21 @@ impl<'a> Way<'a> {
             trust: exchange.trust.as_ref(),
             endpoint: Cow::Owned(endpoint),
             protocol: Protocol::Ews,
-            service: Some(WebService { location: location.unwrap_or(WebLocation::Path(path)), access }),
+            service: Some(WebService {
+                location: location.unwrap_or(WebLocation::Path(path)),
+                access,
+                tracked: tracked(mailbox, operation),
+            }),
             thumbprint: None,
         })
+    }
+}
+
+/// Folders that are read beside the inbox.
+fn tracked(mailbox: &Mailbox, operation: Operation) -> Vec<String> {
+    match operation {
+        Operation::Incoming => mailbox.tracked_folders.clone(),
+        Operation::Outgoing | Operation::Act => Vec::new(),
     }
 }
 

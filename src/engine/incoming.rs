@@ -10,10 +10,10 @@ use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::stored::StoredMailbox;
-use crate::remote::Receive;
+use crate::remote::{Receive, SetAside};
 use crate::store::InboxStanding;
 use crate::sync::dealt::Dealt;
-use crate::sync::incoming::{self, Deletion, Headers, Rules};
+use crate::sync::incoming::{self, Deletion, Headers, Rules, Undeliverable};
 use crate::sync::message;
 
 use super::destination::Route;
@@ -49,7 +49,7 @@ pub async fn cycle(
         lease,
         route,
         mailbox: &stored.declared.name,
-        rules: rules(stored),
+        rules: rules(stored, route),
         failures_before: failures_before(stored),
         attempts_per_message,
         cycle: Cycle::default(),
@@ -58,7 +58,7 @@ pub async fn cycle(
     Ok(incoming.cycle)
 }
 
-fn rules(stored: &StoredMailbox) -> Rules {
+fn rules(stored: &StoredMailbox, route: &Route<'_>) -> Rules {
     Rules {
         accept: stored.declared.accept,
         // The mailbox's own date wins, either way.
@@ -66,6 +66,10 @@ fn rules(stored: &StoredMailbox) -> Rules {
         delete_after: match stored.declared.delete_after_processing {
             true => Deletion::AfterProcessing,
             false => Deletion::LeaveOnServer,
+        },
+        undeliverable: match route.profile.server.has_undeliverable_folder() {
+            true => Undeliverable::SetAside,
+            false => Undeliverable::Stays,
         },
     }
 }
@@ -100,7 +104,10 @@ impl Incoming<'_> {
         let fresh = incoming::fresh(listing, &cursor);
         self.cycle.found = fresh.len() as u64;
         let dealt = dealt.expect(&fresh);
-        let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt));
+        let tracked = fresh.iter().map(|message| &message.id).filter(|id| session.is_tracked(id));
+        let tracked: BTreeSet<RemoteId> = tracked.cloned().collect();
+        let mut intake =
+            Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt)).tracking(tracked);
         let wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
         let fetched = self.fetch(session, &mut intake, &cursor, wanted).await;
         // Also after an error: what has arrived before it stands.
@@ -246,13 +253,32 @@ impl Incoming<'_> {
         Ok(headers.into_iter().filter(is_old).map(|fetched| fetched.id).collect())
     }
 
+    /// Moves aside, at the server, what could not be recorded. What is left over by a process that died goes with the next
+    /// message of its kind.
+    async fn set_aside(&self, session: &mut dyn Receive) -> Result<(), WorkError> {
+        match self.rules.undeliverable {
+            Undeliverable::Stays => return Ok(()),
+            Undeliverable::SetAside => {}
+        }
+        let due = self.engine.store.set_aside_due(self.mailbox).await?;
+        if due.messages.is_empty() {
+            return Ok(());
+        }
+        let moving = session.set_aside(&due.messages, due.folder.as_deref());
+        if let Some(SetAside { folder, moved }) = bounded(TestStep::Delete, moving).await? {
+            self.engine.store.confirm_set_aside(self.lease, self.mailbox, (&moved, &folder)).await?;
+        }
+        Ok(())
+    }
+
     /// Removes at the server what is durable here and declared to be removed, and lets the session rest.
     async fn finish(
         &mut self,
-        session: Box<dyn Receive>,
+        mut session: Box<dyn Receive>,
         ticket: Ticket,
         absent: Vec<RemoteId>,
     ) -> Result<(), WorkError> {
+        self.set_aside(session.as_mut()).await?;
         let mut present = self.engine.store.deletions(self.mailbox).await?;
         // Both are sorted.
         present.retain(|id| absent.binary_search(id).is_err());

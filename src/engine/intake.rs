@@ -4,6 +4,7 @@
 //! What has arrived and is not yet durable is bounded: when it is too much, the server is not read until some of it is.
 //! Groups are written one after the other, so that a cursor never goes past a group that was refused.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -19,12 +20,13 @@ use crate::model::event::Cycle;
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::limits;
+use crate::model::mailbox::Accept;
 use crate::model::name::Name;
 use crate::model::record::{IncomingBatch, NewRecord, Recorded};
 use crate::remote::{Arrivals, Receive};
 use crate::store::{Spool, Store, StoreError};
 use crate::sync::dealt::Dealt;
-use crate::sync::incoming::{self, Decision, Deletion, Large, Rules};
+use crate::sync::incoming::{self, Decision, Deletion, Large, Rules, Undeliverable};
 
 use super::{Engine, WorkError, returned};
 
@@ -49,6 +51,8 @@ pub(super) struct Intake<'a> {
     mailbox: &'a Name,
     rules: Rules,
     dealt: Dealt,
+    /// Messages that are wanted whatever the filter accepts.
+    tracked: BTreeSet<RemoteId>,
     group: Group,
     writing: Writing,
     spool: Option<Box<dyn Spool>>,
@@ -70,6 +74,8 @@ struct Group {
     records: Vec<NewRecord>,
     /// Our own test messages, where mail is removed after processing.
     remove: Vec<RemoteId>,
+    /// What could not be recorded, where that is moved aside.
+    set_aside: Vec<RemoteId>,
     /// Messages dealt with, also those that leave no record.
     messages: usize,
     bytes: u64,
@@ -154,10 +160,22 @@ impl<'a> Intake<'a> {
             mailbox,
             rules,
             dealt,
+            tracked: BTreeSet::new(),
             group: Group::default(),
             writing: Writing::Nothing,
             spool: None,
             cycle: Cycle::default(),
+        }
+    }
+
+    pub fn tracking(self, tracked: BTreeSet<RemoteId>) -> Self {
+        Self { tracked, ..self }
+    }
+
+    fn rules_for(&self, id: &RemoteId) -> Rules {
+        match self.tracked.contains(id) {
+            true => Rules { accept: Accept::All, ..self.rules },
+            false => self.rules,
         }
     }
 
@@ -235,13 +253,19 @@ impl<'a> Intake<'a> {
             (Content::Streamed(bytes), Some(spool)) if spool.bytes() == bytes => {
                 self.decide_spooled(fetched.id, fetched.received, spool).await?
             }
-            (content, _) => incoming::decide(Fetched { content, ..fetched }, self.rules),
+            (content, _) => {
+                let rules = self.rules_for(&fetched.id);
+                incoming::decide(Fetched { content, ..fetched }, rules)
+            }
         };
         if let Some(mut record) = self.record_of(decision).await? {
             if let Some(report) = &record.facts.report {
                 record.settles = returned::settled(self.engine, self.mailbox, report).await?.map(Box::new);
             }
             self.group.bytes += record.raw.bytes();
+            if record.quarantine.is_some() && self.rules.undeliverable == Undeliverable::SetAside {
+                self.group.set_aside.push(record.remote.clone());
+            }
             self.group.records.push(record);
         }
         self.group.messages += 1;
@@ -264,7 +288,8 @@ impl<'a> Intake<'a> {
         let beginning = spool.beginning(looked_at).await?;
         let (spooled, content) = spool.finish().await?;
         self.group.spools.push(spool);
-        Ok(incoming::decide_large(id, received, Large { spooled, content, beginning }, self.rules))
+        let rules = self.rules_for(&id);
+        Ok(incoming::decide_large(id, received, Large { spooled, content, beginning }, rules))
     }
 
     async fn record_of(&mut self, decision: Decision) -> Result<Option<NewRecord>, WorkError> {
@@ -295,6 +320,7 @@ impl<'a> Intake<'a> {
             mailbox: self.mailbox.clone(),
             records: Arc::new(std::mem::take(&mut group.records)),
             remove: std::mem::take(&mut group.remove),
+            set_aside: std::mem::take(&mut group.set_aside),
             advance: self.dealt.advance(),
             at: self.engine.clock.now(),
         };

@@ -7,8 +7,9 @@ mod session;
 use crate::model::event::Cycle;
 use crate::model::lease::Lease;
 use crate::model::limits;
-use crate::model::outbox::{OutgoingState, Turn};
-use crate::store::OutboxQuery;
+use crate::model::outbox::{AttemptOutcome, OutgoingMessage, OutgoingState, Turn};
+use crate::remote::{Submit, Traced};
+use crate::store::{OutboxQuery, StoreError};
 use crate::sync::outgoing;
 
 use super::destination::Route;
@@ -35,24 +36,55 @@ pub async fn cycle(
     desk.close()
 }
 
-/// Attempts that died with their process: we hold the lease, so nobody is working on them.
+/// Attempts that died with their process: we hold the lease, so nobody is working on them. A server that can be asked says
+/// which of them it sent all the same; while it cannot be reached, they stay as they are.
 async fn recover(desk: &Desk<'_>) -> Result<(), WorkError> {
     let mailbox = Some(desk.route.mailbox.name.clone());
     let limit = Some(limits::OUTGOING_BATCH_MESSAGES as u64);
     let query = OutboxQuery { mailbox, state: Some(OutgoingState::Sending), limit, ..OutboxQuery::default() };
+    let mut open = None;
     loop {
         let dead = desk.engine.store.outbox(&query).await?;
         if dead.is_empty() {
-            return Ok(());
+            break;
         }
-        let now = desk.engine.clock.now();
-        let ended = dead.into_iter().map(|message| {
-            let outcome = outgoing::lost(&message, now);
-            Ended { message, outcome, attempt: Attempt::Made }
-        });
-        let (ended, alerts) = desk.judge(ended.collect());
-        let turn = Turn { ended, alerts, begins: Vec::new(), at: now };
+        let mut ended = Vec::with_capacity(dead.len());
+        for message in dead {
+            let outcome = after_death(desk, &mut open, &message).await?;
+            ended.push(Ended { message, outcome, attempt: Attempt::Made });
+        }
+        let (ended, alerts) = desk.judge(ended);
+        let turn = Turn { ended, alerts, begins: Vec::new(), at: desk.engine.clock.now() };
         desk.engine.store.turn(desk.lease, &desk.route.mailbox.name, &turn).await?;
+    }
+    if let Some(open) = open {
+        open.close().await;
+    }
+    Ok(())
+}
+
+/// What became of an attempt that died, as far as anybody can tell.
+async fn after_death(
+    desk: &Desk<'_>,
+    open: &mut Option<Box<dyn Submit>>,
+    message: &OutgoingMessage,
+) -> Result<AttemptOutcome, WorkError> {
+    let lost = || Ok(outgoing::lost(message, desk.engine.clock.now()));
+    if !desk.route.connector.traces_sent() {
+        return lost();
+    }
+    let raw = match desk.engine.store.raw(&message.content).await {
+        Ok(Some(raw)) => raw,
+        Ok(None) | Err(StoreError::Damaged(_)) => return lost(),
+        Err(error) => return Err(error.into()),
+    };
+    let session = match open {
+        Some(session) => session,
+        empty => empty.insert(session::connect(desk).await?),
+    };
+    match session.trace_sent(&raw).await? {
+        Traced::Sent { said } => Ok(outgoing::traced(message, &said, desk.engine.clock.now())),
+        Traced::NoTrace | Traced::Unknown => lost(),
     }
 }
 

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use super::destination::Route;
 use super::permits::{LimitCounts, limit_counts_for};
 use super::{Engine, WorkError, bounded};
+use crate::model::claim::{Claim, Wish};
 use crate::model::cursor::{Listing, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::remote::{Kept, Owner};
 use crate::remote::{Receive, Trace};
-use crate::store::InboxStanding;
+use crate::store::{InboxStanding, StoreError};
 use crate::sync::patience;
 
 /// An inbox that was listed.
@@ -54,6 +55,9 @@ impl Entrance<'_> {
         let opened = self.engine.clock.elapsed();
         let mut session = self.open().await?;
         session.wants_from(self.from);
+        // Only a test takes over.
+        let wish = Wish { take_over_from: None, ..wish(self.engine, self.route).await? };
+        bounded(TestStep::Open, session.claim(&wish)).await?;
         let standing = self.standing().await?;
         let listing = bounded(TestStep::Read, session.list(&standing.cursor)).await?;
         Ok(Entered { session, standing, listing, ticket: Ticket { owner, opened } })
@@ -124,6 +128,13 @@ impl Entrance<'_> {
         }
         Ok(rested.removed)
     }
+}
+
+/// What this installation wants of a mailbox.
+pub(super) async fn wish(engine: &Engine, route: &Route<'_>) -> Result<Wish, StoreError> {
+    let holder = engine.store.id().await?.0;
+    let claim = Claim { holder, host: engine.holder.host.clone(), since: engine.clock.now() };
+    Ok(Wish { claim, take_over_from: route.mailbox.claim_take_over_from.clone() })
 }
 
 /// A server that asks for patience is not asked again at once, on another session.

@@ -24,7 +24,7 @@ use super::destination::{Reach, Route};
 use super::drive::standing_of;
 use super::lease::Held;
 use super::receive_back::{Arrivals, nonce};
-use super::{Engine, Settings, WorkError, bounded};
+use super::{Engine, Settings, WorkError, bounded, session};
 
 /// Which operations of a mailbox are tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +177,8 @@ impl Test<'_> {
         let destination = route.destination(self.engine).await?;
         let mut session =
             bounded(TestStep::Connect, route.connector.receive(&destination, &mut trace)).await?;
+        let wish = session::wish(self.engine, route).await?;
+        bounded(TestStep::Open, session.claim(&wish)).await?;
         let (cursor, enters) = self.cursor(route, before).await?;
         let listing = trace.step(TestStep::Read, async {
             let listing = session.list(&cursor).await.map_err(|error| error.cause)?;

@@ -45,11 +45,8 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
 
 pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>) {
     let subject = format!("profile/{}", name.value);
-    let folders = [
-        spec.exchange.as_ref().and_then(|exchange| exchange.value.undeliverable_folder),
-        spec.exchange_online.as_ref().and_then(|online| online.value.undeliverable_folder),
-    ];
-    for folder in folders.into_iter().flatten().filter(|folder| folder.value) {
+    let folder = spec.exchange_online.as_ref().and_then(|online| online.value.undeliverable_folder);
+    if let Some(folder) = folder.filter(|folder| folder.value) {
         say(&subject, folder.place, "`undeliverableFolder`", report);
     }
     if let Some(alert) =
@@ -71,9 +68,6 @@ pub fn entry(entry: &Entry, report: &mut Report<'_>) {
             report,
         );
     }
-    if let Some(claim) = &entry.claim {
-        say(&subject, claim.place, "`claim`", report);
-    }
 }
 
 /// Settings wherever they are written.
@@ -83,9 +77,6 @@ pub fn settings(subject: &str, settings: &Settings, report: &mut Report<'_>) {
     }
     if let Some(incoming) = settings.incoming {
         forwarded(subject, incoming, report);
-    }
-    if let Some(folders) = &settings.tracked_folders {
-        say(subject, folders.place, "`trackedFolders`", report);
     }
 }
 

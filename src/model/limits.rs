@@ -174,6 +174,30 @@ pub const EWS_REQUEST_BYTES_USUAL: usize = 2048;
 pub const EWS_CHANGES_MAX: u32 = 512;
 /// A sync state. Those of large folders have some hundred kilobytes.
 pub const EWS_SYNC_STATE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A busy server that says no time is left alone for so long.
+pub const EWS_BUSY_WAIT_MIN: Duration = Duration::from_millis(200);
+/// A longer wait is not spent within a session: the mailbox is tried again later.
+pub const EWS_BUSY_WAIT_WITHIN: Duration = Duration::from_secs(5);
+/// Busy answers to one request, after which the mailbox is tried again later.
+pub const EWS_BUSY_TRIES_MAX: u32 = 5;
+/// Folders below one folder that are looked through for those that are tracked, and how many are asked for at once.
+pub const EWS_FOLDERS_MAX: usize = 10_000;
+pub const EWS_FOLDERS_PAGE: u32 = 500;
+/// The vendor's own limit for one mailbox.
+pub const TRACKED_FOLDERS_MAX: usize = 25;
+/// Mailboxes whose mail is told of over one connection; the servers' own limit.
+pub const EWS_GROUP_MAX: usize = 200;
+/// After so many minutes a stream of notifications is asked for anew; servers end it after 30.
+pub const EWS_STREAM_MINUTES: u32 = 29;
+/// A stream without any sign of life for so long is dead. Servers give one every 45 seconds or so.
+pub const EWS_SILENCE_MAX: Duration = Duration::from_secs(150);
+/// Mailboxes that join a stream wait for others so long, because the stream begins anew with them.
+pub const EWS_JOIN_WAIT: Duration = Duration::from_secs(1);
+/// Before a stream that failed is asked for again; doubled with each failure in a row, up to the maximum.
+pub const EWS_STREAM_WAIT: Duration = Duration::from_secs(1);
+pub const EWS_STREAM_WAIT_MAX: Duration = Duration::from_secs(120);
+/// A group without members ends after so long.
+pub const EWS_GROUP_IDLE_MAX: Duration = Duration::from_secs(60);
 /// The id of an item.
 pub const EWS_ITEM_ID_BYTES_MAX: usize = 2048;
 /// Messages, and what they say to be their octets, that are asked for at once.

@@ -4,6 +4,7 @@
 
 pub mod alert;
 pub mod approval;
+pub mod claim;
 pub mod clock;
 pub mod content;
 pub mod cursor;

@@ -48,6 +48,15 @@ pub enum ServerKind {
 }
 
 impl Server {
+    /// Whether what could not be recorded is moved aside at the server.
+    pub fn has_undeliverable_folder(&self) -> bool {
+        match self {
+            Self::Exchange(exchange) => exchange.undeliverable_folder,
+            Self::ExchangeOnline(online) => online.undeliverable_folder,
+            Self::Pop3Smtp(_) | Self::ImapSmtp(_) => false,
+        }
+    }
+
     pub fn kind(&self) -> ServerKind {
         match self {
             Self::Exchange(_) => ServerKind::Exchange,

@@ -161,6 +161,8 @@ pub struct IncomingBatch {
     pub records: Arc<Vec<NewRecord>>,
     /// Messages without a record that are to be removed from the server: our own test messages where mail is removed.
     pub remove: Vec<RemoteId>,
+    /// Messages to move, at their server, into the folder for what could not be recorded.
+    pub set_aside: Vec<RemoteId>,
     pub advance: CursorAdvance,
     pub at: Timestamp,
 }

@@ -44,6 +44,8 @@ pub struct WebService {
     pub location: WebLocation,
     /// How the login reads a mailbox that is not its own; `None`: it is its own.
     pub access: Option<Access>,
+    /// Folders below the inbox that are read like it, by their paths: `Customers`, `Customers/Contoso`.
+    pub tracked: Vec<String>,
 }
 
 /// Where on the endpoint a web service is.

@@ -217,6 +217,16 @@ impl Session {
         }
     }
 
+    /// Lets go of the connection; the next request makes another one.
+    pub fn hang_up(&mut self) {
+        self.connection = None;
+    }
+
+    /// Some answers take their time on purpose.
+    pub fn wait_at_least(&mut self, wait: Duration) {
+        self.wait = self.wait.max(wait);
+    }
+
     /// Makes another connection where there is none that can be used.
     pub async fn ready(&mut self) -> Result<(), Cause> {
         if let Some(connection) = &mut self.connection

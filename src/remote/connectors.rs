@@ -20,6 +20,7 @@ pub struct Connectors {
     tokens: Arc<Tokens>,
     discoveries: Arc<dyn Discoveries>,
     waits: Arc<graph::Waits>,
+    exchange: Arc<ews::Shared>,
 }
 
 impl Connectors {
@@ -29,7 +30,8 @@ impl Connectors {
 
     /// With a place where it is kept what Autodiscover found.
     pub fn remembering(network: Network, discoveries: Arc<dyn Discoveries>) -> Self {
-        Self { network, tokens: Arc::default(), discoveries, waits: Arc::default() }
+        let (waits, exchange) = (Arc::default(), Arc::default());
+        Self { network, tokens: Arc::default(), discoveries, waits, exchange }
     }
 
     /// The kinds of server that there is a connector for.
@@ -50,10 +52,12 @@ impl Remotes for Connectors {
             ServerKind::Pop3Smtp => Arc::new(MailServers { network, reads_by: ReadsBy::Pop3 }),
             ServerKind::ImapSmtp => Arc::new(MailServers { network, reads_by: ReadsBy::Imap }),
             ServerKind::Exchange => {
-                Arc::new(Exchange { network, discoveries: Arc::clone(&self.discoveries) })
+                let (discoveries, shared) = (Arc::clone(&self.discoveries), Arc::clone(&self.exchange));
+                Arc::new(Exchange { network, discoveries, shared })
             }
             ServerKind::ExchangeOnline => {
-                Arc::new(ExchangeOnline { network, waits: Arc::clone(&self.waits) })
+                let (waits, shared) = (Arc::clone(&self.waits), Arc::clone(&self.exchange));
+                Arc::new(ExchangeOnline { network, waits, shared })
             }
         };
         Some(Arc::new(WithTokens {
@@ -102,6 +106,7 @@ impl Connector for MailServers {
 struct Exchange {
     network: Network,
     discoveries: Arc<dyn Discoveries>,
+    shared: Arc<ews::Shared>,
 }
 
 impl Exchange {
@@ -119,12 +124,12 @@ impl Connector for Exchange {
     ) -> Result<Box<dyn Receive>, RemoteError> {
         let guide = self.guide(destination);
         let Some(place) = guide.locate(trace).await? else {
-            return ews::open(&self.network, destination, trace).await;
+            return ews::open((&self.network, &self.shared), destination, trace).await;
         };
-        match ews::open(&place.network, &place.destination, trace).await {
+        match ews::open((&place.network, &self.shared), &place.destination, trace).await {
             Ok(session) => Ok(session),
             Err(error) => match guide.relocate(&place, &error, trace).await {
-                Some(place) => ews::open(&place.network, &place.destination, trace).await,
+                Some(place) => ews::open((&place.network, &self.shared), &place.destination, trace).await,
                 None => Err(error),
             },
         }
@@ -137,15 +142,21 @@ impl Connector for Exchange {
     ) -> Result<Box<dyn Submit>, RemoteError> {
         let guide = self.guide(destination);
         let Some(place) = guide.locate(trace).await? else {
-            return ews::open_outgoing(&self.network, destination, trace).await;
+            return ews::open_outgoing((&self.network, &self.shared), destination, trace).await;
         };
-        match ews::open_outgoing(&place.network, &place.destination, trace).await {
+        match ews::open_outgoing((&place.network, &self.shared), &place.destination, trace).await {
             Ok(session) => Ok(session),
             Err(error) => match guide.relocate(&place, &error, trace).await {
-                Some(place) => ews::open_outgoing(&place.network, &place.destination, trace).await,
+                Some(place) => {
+                    ews::open_outgoing((&place.network, &self.shared), &place.destination, trace).await
+                }
                 None => Err(error),
             },
         }
+    }
+
+    fn traces_sent(&self) -> bool {
+        true
     }
 }
 
@@ -153,6 +164,7 @@ impl Connector for Exchange {
 struct ExchangeOnline {
     network: Network,
     waits: Arc<graph::Waits>,
+    shared: Arc<ews::Shared>,
 }
 
 #[async_trait]
@@ -163,7 +175,7 @@ impl Connector for ExchangeOnline {
         trace: &mut Trace,
     ) -> Result<Box<dyn Receive>, RemoteError> {
         match destination.service {
-            Some(_) => ews::open(&self.network, destination, trace).await,
+            Some(_) => ews::open((&self.network, &self.shared), destination, trace).await,
             None => graph::open(&self.network, &self.waits, destination, trace).await,
         }
     }
@@ -174,7 +186,7 @@ impl Connector for ExchangeOnline {
         trace: &mut Trace,
     ) -> Result<Box<dyn Submit>, RemoteError> {
         match destination.service {
-            Some(_) => ews::open_outgoing(&self.network, destination, trace).await,
+            Some(_) => ews::open_outgoing((&self.network, &self.shared), destination, trace).await,
             None => graph::open_outgoing(&self.network, &self.waits, destination, trace).await,
         }
     }

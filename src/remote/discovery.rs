@@ -133,9 +133,11 @@ impl Guide<'_> {
         let allowed = Allowed::new(&self.destination.address, self.allowed_hosts()?);
         let network = self.network.within(fence(allowed.kin(&url.host)?));
         let mut destination = self.towards(&url);
+        let service = self.destination.service.as_ref()?;
         destination.service = Some(WebService {
             location: WebLocation::Path(url.path),
-            access: self.destination.service.as_ref()?.access,
+            access: service.access,
+            tracked: service.tracked.clone(),
         });
         Some(Located { network, destination, found, origin })
     }

@@ -3,49 +3,110 @@
 //! Reading is SyncFolderItems (what changed) and GetItem (the octets); removing is DeleteItem; sending is CreateItem with a
 //! copy in Sent Items, which is found again by a marker when the answer was lost.
 
+mod claiming;
+mod failure;
 mod fetching;
+mod gate;
+mod listening;
+mod moving;
 mod sending;
 mod session;
+mod tracking;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
+use crate::model::claim::{Claimed, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId, Shown, SyncState};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::server::Destination;
 use crate::net::Network;
-use crate::protocol::ews::{DeleteItem, Disposal, ItemChange, ItemId, SyncFolderItems, WellKnown};
+use crate::protocol::ews::{
+    DeleteItem, Disposal, FolderId, FolderRef, ItemChange, ItemId, SyncFolderItems, WellKnown,
+};
 
-use super::{Arrivals, Receive, Rested, Submit, Trace};
+use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace, Wake};
+use gate::Gates;
+use listening::{Heard, Hub, Member, Recipe};
 pub(super) use sending::{blind_recipients, headers};
-use session::Session;
+use session::{EwsFailure, Session};
+use tracking::{States, Tracked};
+
+/// What the sessions of a process have in common.
+#[derive(Default)]
+pub struct Shared {
+    gates: Arc<Gates>,
+    hub: Arc<Hub>,
+}
 
 /// Connects, secures, logs in and opens the inbox: steps `resolve`, `connect`, `tls`, `authenticate`, `open`.
 pub async fn open(
-    network: &Network,
+    (network, shared): (&Network, &Shared),
     destination: &Destination,
     trace: &mut Trace,
 ) -> Result<Box<dyn Receive>, RemoteError> {
-    let mut session = Session::connect(network, destination, trace).await?;
+    let mut session = Session::connect((network, &shared.gates), destination, trace).await?;
     session.open(WellKnown::Inbox, trace).await?;
-    Ok(Box::new(Inbox { session }))
+    let paths = destination.service.as_ref().map_or(&[][..], |service| &service.tracked);
+    let folders = tracked(&mut session, paths, trace).await?;
+    let (hub, tracked) = (Arc::clone(&shared.hub), BTreeSet::new());
+    let recipe = Recipe::of(network, shared, destination, trace.clock());
+    Ok(Box::new(Inbox { session, folders, tracked, hub, recipe, member: None, read: None }))
 }
 
 /// The same for sending: it opens Sent Items, where the copies go.
 pub async fn open_outgoing(
-    network: &Network,
+    (network, shared): (&Network, &Shared),
     destination: &Destination,
     trace: &mut Trace,
 ) -> Result<Box<dyn Submit>, RemoteError> {
-    let mut session = Session::connect(network, destination, trace).await?;
+    let mut session = Session::connect((network, &shared.gates), destination, trace).await?;
     session.open(WellKnown::SentItems, trace).await?;
     Ok(Box::new(sending::Outgoing::new(session)))
 }
 
+/// Finds the tracked folders, as a further step `open`. One that is not there holds up nobody: people rename folders.
+async fn tracked(
+    session: &mut Session,
+    paths: &[String],
+    trace: &mut Trace,
+) -> Result<Vec<FolderId>, RemoteError> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Tracked { folders, missing } = trace.step(TestStep::Open, tracking::find(session, paths)).await?;
+    let found = format!("{} of {} tracked folders", folders.len(), paths.len());
+    trace.detail(match missing.as_slice() {
+        [] => found,
+        missing => format!("{found}; not below the inbox: {}", missing.join(", ")),
+    });
+    Ok(folders)
+}
+
 struct Inbox {
     session: Session,
+    /// Those that are read beside the inbox.
+    folders: Vec<FolderId>,
+    /// Messages of the last listing that lie in them.
+    tracked: BTreeSet<RemoteId>,
+    hub: Arc<Hub>,
+    /// How a group of this login is made.
+    recipe: Recipe,
+    /// Kept from one wait to the next.
+    member: Option<Member>,
+    /// How far the inbox was read by the last listing.
+    read: Option<String>,
+}
+
+fn is_gone(failure: &EwsFailure) -> bool {
+    failure.is("ErrorFolderNotFound")
+        || failure.is("ErrorSyncFolderNotFound")
+        || failure.is("ErrorItemNotFound")
 }
 
 /// What a listing found so far.
@@ -53,6 +114,8 @@ struct Inbox {
 struct Changes {
     created: Vec<Listed>,
     gone: BTreeSet<String>,
+    /// Those of the created ones that lie in tracked folders.
+    tracked: BTreeSet<RemoteId>,
 }
 
 impl Changes {
@@ -71,7 +134,7 @@ impl Changes {
 
     /// Oldest first; each once, and none that went again meanwhile.
     fn into_messages(self) -> (Vec<Listed>, Vec<String>) {
-        let Self { mut created, gone } = self;
+        let Self { mut created, gone, tracked: _ } = self;
         let mut known = BTreeSet::new();
         created.retain(|message| {
             let is_gone = matches!(&message.id, RemoteId::Item(id) if gone.contains(id));
@@ -83,45 +146,80 @@ impl Changes {
 }
 
 impl Inbox {
-    /// All changes since a state, page by page.
+    /// All changes since a state, of the inbox and of the tracked folders. When the server does not know one of the states any
+    /// more, everything is read again.
     async fn changes(&mut self, cursor: &Cursor) -> Result<Listing, Cause> {
-        let mut state = match cursor {
-            Cursor::Exchange { state: SyncState(state), .. } => state.clone(),
-            Cursor::Start | Cursor::Imap { .. } | Cursor::Pop3 { .. } => None,
+        let known = match cursor {
+            Cursor::Exchange { state: SyncState(Some(state)), .. } => States::parse(state),
+            Cursor::Exchange { state: SyncState(None), .. }
+            | Cursor::Start
+            | Cursor::Imap { .. }
+            | Cursor::Pop3 { .. } => States::default(),
         };
-        let mut shown = if state.is_some() { Shown::Changes } else { Shown::Everything };
+        let mut shown = if known.inbox.is_some() { Shown::Changes } else { Shown::Everything };
+        let changed = match self.of_all(&known).await {
+            Err(failure) if shown == Shown::Changes && failure.is("ErrorInvalidSyncStateData") => {
+                shown = Shown::Again;
+                self.of_all(&States::default()).await
+            }
+            other => other,
+        };
+        let (changes, states) = changed.map_err(EwsFailure::cause)?;
+        self.tracked.clone_from(&changes.tracked);
+        self.read.clone_from(&states.inbox);
+        let (messages, gone) = changes.into_messages();
+        Ok(Listing::Exchange { messages, gone, state: states.render()?, shown })
+    }
+
+    async fn of_all(&mut self, known: &States) -> Result<(Changes, States), EwsFailure> {
         let mut changes = Changes::default();
+        let mut states = States::default();
+        let inbox = self.session.folder(WellKnown::Inbox);
+        states.inbox = Some(self.of_folder(inbox, known.inbox.clone(), &mut changes).await?);
+        for folder in self.folders.clone() {
+            let (before, state) = (changes.created.len(), known.folders.get(&folder.0).cloned());
+            match self.of_folder(FolderRef::Id(folder.clone()), state, &mut changes).await {
+                Ok(state) => drop(states.folders.insert(folder.0, state)),
+                // Its owner has deleted it: the next session looks for another one of that name.
+                Err(failure) if is_gone(&failure) => {}
+                Err(failure) => return Err(failure),
+            }
+            let new = changes.created.get(before..).unwrap_or_default();
+            let ids: Vec<RemoteId> = new.iter().map(|message| message.id.clone()).collect();
+            changes.tracked.extend(ids);
+        }
+        Ok((changes, states))
+    }
+
+    /// The changes of one folder, page by page. Returns the state behind them.
+    async fn of_folder(
+        &mut self,
+        folder: FolderRef,
+        mut state: Option<String>,
+        changes: &mut Changes,
+    ) -> Result<String, EwsFailure> {
         loop {
-            let folder = self.session.folder(WellKnown::Inbox);
-            let operation =
-                SyncFolderItems { folder, state: state.clone(), changes_max: limits::EWS_CHANGES_MAX };
-            let page = match self.session.call(&operation).await {
-                Err(failure) if shown == Shown::Changes && failure.is("ErrorInvalidSyncStateData") => {
-                    (state, shown, changes) = (None, Shown::Again, Changes::default());
-                    continue;
-                }
-                other => other.map_err(session::EwsFailure::cause)?,
-            };
+            let changes_max = limits::EWS_CHANGES_MAX;
+            let operation = SyncFolderItems { folder: folder.clone(), state: state.clone(), changes_max };
+            let page = self.session.call(&operation).await?;
             if page.state.len() > limits::EWS_SYNC_STATE_BYTES_MAX {
-                return Err(exceeded("a sync state", limits::EWS_SYNC_STATE_BYTES_MAX));
+                return Err(exceeded("a sync state", limits::EWS_SYNC_STATE_BYTES_MAX).into());
             }
             let is_stuck = page.changes.is_empty() && state.as_ref() == Some(&page.state);
-            state = Some(page.state);
             page.changes.into_iter().for_each(|change| changes.take(change));
             if changes.created.len().max(changes.gone.len()) > limits::LISTING_MESSAGES_MAX {
-                return Err(exceeded("the number of messages in a listing", limits::LISTING_MESSAGES_MAX));
+                let what = "the number of messages in a listing";
+                return Err(exceeded(what, limits::LISTING_MESSAGES_MAX).into());
             }
             match (page.is_last, is_stuck) {
-                (true, _) => break,
+                (true, _) => return Ok(page.state),
                 (false, true) => {
                     let detail = "it says that there are more changes, and does not tell them".to_owned();
-                    return Err(Cause::Garbage { detail });
+                    return Err(Cause::Garbage { detail }.into());
                 }
-                (false, false) => {}
+                (false, false) => state = Some(page.state),
             }
         }
-        let (messages, gone) = changes.into_messages();
-        Ok(Listing::Exchange { messages, gone, state: state.unwrap_or_default(), shown })
     }
 
     /// Those that are gone already count as removed.
@@ -131,12 +229,15 @@ impl Inbox {
         for some in named.chunks(limits::EWS_GET_MESSAGES) {
             let ids = some.iter().filter_map(|id| item_id(id)).collect();
             let operation = DeleteItem { ids, disposal: Disposal::SoftDelete };
-            let results = self.session.call(&operation).await.map_err(session::EwsFailure::cause)?;
+            let results = self.session.call(&operation).await.map_err(EwsFailure::cause)?;
             for (id, result) in some.iter().zip(results) {
                 match result {
                     Ok(()) => removed.push(RemoteId::clone(id)),
                     Err(refusal) if refusal.code == "ErrorItemNotFound" => removed.push(RemoteId::clone(id)),
-                    Err(refusal) if refusal.is_server_busy() => return Err(refusal.cause()),
+                    Err(refusal) if refusal.is_server_busy() => {
+                        self.session.note_busy(&refusal);
+                        return Err(refusal.cause());
+                    }
                     // It stays, and is tried again with the next reading.
                     Err(_) => {}
                 }
@@ -176,7 +277,19 @@ impl Arrivals for Kept {
 #[async_trait]
 impl Receive for Inbox {
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
+        if let Some(member) = &mut self.member {
+            member.catch_up();
+        }
         self.changes(cursor).await.map_err(|cause| RemoteError::new(TestStep::Read, cause))
+    }
+
+    async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
+        let claimed = claiming::claim(&mut self.session, wish).await;
+        claimed.map_err(|cause| RemoteError::new(TestStep::Open, cause))
+    }
+
+    fn is_tracked(&self, message: &RemoteId) -> bool {
+        self.tracked.contains(message)
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
@@ -201,6 +314,15 @@ impl Receive for Inbox {
         fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))
     }
 
+    async fn set_aside(
+        &mut self,
+        messages: &[RemoteId],
+        known: Option<&str>,
+    ) -> Result<Option<SetAside>, RemoteError> {
+        let moved = moving::set_aside(&mut self.session, messages, known).await;
+        moved.map(Some).map_err(|cause| RemoteError::new(TestStep::Delete, cause))
+    }
+
     async fn delete_and_close(
         mut self: Box<Self>,
         messages: &[RemoteId],
@@ -213,5 +335,66 @@ impl Receive for Inbox {
         let removed = removed.map_err(|cause| RemoteError::new(TestStep::Delete, cause))?;
         self.session.rest();
         Ok(Rested { removed, session: Some(self) })
+    }
+
+    fn can_wait(&self) -> bool {
+        true
+    }
+
+    fn waits_apart(&self) -> bool {
+        true
+    }
+
+    async fn wait_for_mail(
+        &mut self,
+        stop: &CancellationToken,
+        limit: Duration,
+    ) -> Result<Wake, RemoteError> {
+        let woken = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(Wake::Stopped),
+            () = tokio::time::sleep(limit) => return Ok(Wake::LimitReached),
+            woken = self.news() => woken,
+        };
+        woken.map_err(|failure| {
+            let cause = match failure {
+                // Whatever it is, mail comes without being told of, too.
+                EwsFailure::Answer(error) => Cause::Refused { said: error.to_string() },
+                EwsFailure::Conversation(cause) => cause,
+            };
+            RemoteError::new(TestStep::Read, cause)
+        })
+    }
+}
+
+impl Inbox {
+    /// Waits for news on the stream of the login's group; the connection of this session is not needed for it.
+    async fn news(&mut self) -> Result<Wake, EwsFailure> {
+        if self.member.is_none() {
+            self.member = Some(self.hub.join(&self.recipe).await?);
+            if self.has_changed().await? {
+                return Ok(Wake::News);
+            }
+        }
+        self.session.hang_up();
+        let Some(member) = &mut self.member else { return Ok(Wake::News) };
+        match member.next().await {
+            Heard::News => {}
+            // A look, and then another subscription.
+            Heard::Lost => self.member = None,
+            Heard::Refused => {
+                self.member = None;
+                let said = "it does not tell of new mail over a stream".to_owned();
+                return Err(Cause::Refused { said }.into());
+            }
+        }
+        Ok(Wake::News)
+    }
+
+    /// Whether something came between the last listing and the subscription.
+    async fn has_changed(&mut self) -> Result<bool, EwsFailure> {
+        let folder = self.session.folder(WellKnown::Inbox);
+        let operation = SyncFolderItems { folder, state: self.read.clone(), changes_max: 1 };
+        Ok(!self.session.call(&operation).await?.changes.is_empty())
     }
 }

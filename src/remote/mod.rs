@@ -25,6 +25,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::model::claim::{Claimed, Wish};
 use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
@@ -57,6 +58,11 @@ pub trait Connector: Send + Sync {
         destination: &Destination,
         trace: &mut Trace,
     ) -> Result<Box<dyn Submit>, RemoteError>;
+
+    /// Whether its servers can be asked what became of a message, see [`Submit::trace_sent`].
+    fn traces_sent(&self) -> bool {
+        false
+    }
 }
 
 /// A session that reads the inbox.
@@ -68,8 +74,20 @@ pub trait Receive: Send {
         let _ = from;
     }
 
+    /// Notes in the mailbox who synchronises it. A mark of somebody else, from whom it may not be taken, is an error.
+    async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
+        let _ = wish;
+        Ok(Claimed::NoMark)
+    }
+
     /// What the server holds beyond the cursor (IMAP), or altogether (POP3).
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError>;
+
+    /// Whether a message of the last listing lies in a folder of which everything is wanted, whatever the filter accepts.
+    fn is_tracked(&self, message: &RemoteId) -> bool {
+        let _ = message;
+        false
+    }
 
     /// Fetches messages of the last listing, pipelined where the server can. One answer for each, in any order.
     /// Nothing is marked as read.
@@ -91,6 +109,17 @@ pub trait Receive: Send {
         Ok(())
     }
 
+    /// Moves messages into the folder for what could not be recorded. `known`: that folder, as an earlier call told it; where
+    /// it is not there, it is made. `None`: this server has no such folder.
+    async fn set_aside(
+        &mut self,
+        messages: &[RemoteId],
+        known: Option<&str>,
+    ) -> Result<Option<SetAside>, RemoteError> {
+        let _ = (messages, known);
+        Ok(None)
+    }
+
     /// Ends the session after removing these messages; returns those whose removal the server confirmed. For
     /// POP3, removals take effect when the server accepts QUIT. An empty list only says goodbye.
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError>;
@@ -102,6 +131,11 @@ pub trait Receive: Send {
 
     /// Whether the server tells of new mail by itself, see [`Receive::wait_for_mail`].
     fn can_wait(&self) -> bool {
+        false
+    }
+
+    /// Whether a wait takes no connection of its own, because one tells of many mailboxes.
+    fn waits_apart(&self) -> bool {
         false
     }
 
@@ -117,6 +151,15 @@ pub trait Receive: Send {
         let cause = Cause::Refused { said: "it does not tell of new mail".to_owned() };
         Err(RemoteError::new(TestStep::Read, cause))
     }
+}
+
+/// Messages that were moved out of the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// Where they are now, as the server names it.
+    pub folder: String,
+    /// Those that were moved, or were not there any more, under their former ids.
+    pub moved: Vec<RemoteId>,
 }
 
 /// What is left of a session after its work.
@@ -161,6 +204,12 @@ pub trait Submit: Send {
         raw: &[u8],
     ) -> Result<Submitted, RemoteError>;
 
+    /// Looks for a message whose sending began and whose answer nobody saw. The octets are those that were to be sent.
+    async fn trace_sent(&mut self, raw: &[u8]) -> Result<Traced, RemoteError> {
+        let _ = raw;
+        Ok(Traced::Unknown)
+    }
+
     /// Whether the session can take another message. After an `Err`, and after an answer that ended the session, it
     /// cannot: a new one is to be opened.
     fn is_open(&self) -> bool {
@@ -169,4 +218,15 @@ pub trait Submit: Send {
 
     /// Says goodbye; failures to do so do not matter.
     async fn close(self: Box<Self>);
+}
+
+/// What a server tells of a message whose sending began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Traced {
+    /// It was sent; the words say how that is known.
+    Sent { said: String },
+    /// There is no trace of it. That proves nothing: the server may still be busy with it.
+    NoTrace,
+    /// The server cannot tell.
+    Unknown,
 }

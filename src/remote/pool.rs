@@ -82,6 +82,8 @@ enum Place {
 }
 
 struct Loan {
+    /// Whoever waits with it holds no connection.
+    is_apart: bool,
     stop: CancellationToken,
     returned: oneshot::Receiver<Kept>,
 }
@@ -176,8 +178,12 @@ impl Pool {
             Place::Here(session) if session.can_wait() => {}
             Place::Here(_) | Place::Lent(_) => return None,
         }
+        let is_apart = match &entry.place {
+            Place::Here(session) => session.waits_apart(),
+            Place::Lent(_) => false,
+        };
         let (back, returned) = oneshot::channel();
-        let loan = Place::Lent(Loan { stop: stop.clone(), returned });
+        let loan = Place::Lent(Loan { is_apart, stop: stop.clone(), returned });
         match std::mem::replace(&mut entry.place, loan) {
             Place::Here(session) => Some(Lent {
                 kept: Kept { session, opened: entry.opened },
@@ -225,7 +231,8 @@ impl Pool {
     /// Closes sessions of a profile, those that rested longest first, until no more than so many are left.
     pub fn make_room(&self, profile: &Name, left_max: usize) {
         let mut inner = self.lock();
-        let of_profile = inner.entries.values().filter(|entry| entry.owner.profile == *profile);
+        let holds = |entry: &&Entry| !matches!(&entry.place, Place::Lent(loan) if loan.is_apart);
+        let of_profile = inner.entries.values().filter(|entry| entry.owner.profile == *profile).filter(holds);
         let mut found: Vec<(Duration, Name)> =
             of_profile.map(|entry| (entry.rested, entry.owner.mailbox.clone())).collect();
         found.sort();

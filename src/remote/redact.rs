@@ -15,7 +15,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrivals, Connector, Receive, Rested, Submit, Trace, Wake};
+use super::{Arrivals, Connector, Receive, Rested, SetAside, Submit, Trace, Traced, Wake};
+use crate::model::claim::{Claimed, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
@@ -157,6 +158,10 @@ impl Connector for Redacting {
             Err(error) => Err(password.error(error)),
         }
     }
+
+    fn traces_sent(&self) -> bool {
+        self.0.traces_sent()
+    }
 }
 
 struct Receiving {
@@ -170,8 +175,16 @@ impl Receive for Receiving {
         self.session.wants_from(from);
     }
 
+    async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
+        self.session.claim(wish).await.map_err(|error| self.password.error(error))
+    }
+
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
         self.session.list(cursor).await.map_err(|error| self.password.error(error))
+    }
+
+    fn is_tracked(&self, message: &RemoteId) -> bool {
+        self.session.is_tracked(message)
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
@@ -191,6 +204,14 @@ impl Receive for Receiving {
         fetched.map_err(|error| self.password.error(error))
     }
 
+    async fn set_aside(
+        &mut self,
+        messages: &[RemoteId],
+        known: Option<&str>,
+    ) -> Result<Option<SetAside>, RemoteError> {
+        self.session.set_aside(messages, known).await.map_err(|error| self.password.error(error))
+    }
+
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {
         let Self { session, password } = *self;
         session.delete_and_close(messages).await.map_err(|error| password.error(error))
@@ -206,6 +227,10 @@ impl Receive for Receiving {
 
     fn can_wait(&self) -> bool {
         self.session.can_wait()
+    }
+
+    fn waits_apart(&self) -> bool {
+        self.session.waits_apart()
     }
 
     async fn wait_for_mail(
@@ -259,6 +284,17 @@ impl Submit for Submitting {
             }
         }
         Ok(submitted)
+    }
+
+    async fn trace_sent(&mut self, raw: &[u8]) -> Result<Traced, RemoteError> {
+        let traced = self.session.trace_sent(raw).await.map_err(|error| self.password.error(error))?;
+        Ok(match traced {
+            Traced::Sent { mut said } => {
+                self.password.mask(&mut said);
+                Traced::Sent { said }
+            }
+            Traced::NoTrace | Traced::Unknown => traced,
+        })
     }
 
     fn is_open(&self) -> bool {

@@ -76,6 +76,10 @@ impl Connector for WithTokens {
             result => result,
         }
     }
+
+    fn traces_sent(&self) -> bool {
+        self.inner.traces_sent()
+    }
 }
 
 impl WithTokens {

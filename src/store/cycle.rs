@@ -28,6 +28,15 @@ pub struct InboxStanding {
     pub removals: Vec<RemoteId>,
 }
 
+/// Messages to move, at their server, into the folder for what could not be recorded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SetAsideDue {
+    /// What is known of them is durable.
+    pub messages: Vec<RemoteId>,
+    /// `None`: nobody has looked for it, or made it.
+    pub folder: Option<String>,
+}
+
 /// The calls of which each cycle makes one.
 #[async_trait]
 pub trait Cycles: Send + Sync {

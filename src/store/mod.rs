@@ -37,7 +37,7 @@ use crate::model::secret::{
 };
 use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 
-pub use cycle::{CycleStart, Cycles, InboxStanding};
+pub use cycle::{CycleStart, Cycles, InboxStanding, SetAsideDue};
 pub use ledger::{Ledger, RunQuery};
 
 /// What may go wrong with a store; says who has to act.
@@ -317,6 +317,16 @@ pub trait Store: Ledger + Cycles + Send + Sync {
         lease: &Lease,
         mailbox: &Name,
         ids: &[RemoteId],
+    ) -> Result<(), StoreError>;
+
+    /// Messages to move into the folder for what could not be recorded, and that folder.
+    async fn set_aside_due(&self, mailbox: &Name) -> Result<SetAsideDue, StoreError>;
+    /// These were moved there.
+    async fn confirm_set_aside(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        moved_into: (&[RemoteId], &str),
     ) -> Result<(), StoreError>;
 
     // --- outgoing ---

@@ -29,6 +29,7 @@ mod report;
 mod revision;
 mod runs;
 mod secrets;
+mod set_aside;
 mod spool;
 mod sync_states;
 mod upkeep;

@@ -70,7 +70,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
         }
         Cause::Refused { .. } => refused(error.step),
-        Cause::Exchange { code, .. } => exchange::class(code).unwrap_or_else(|| refused(error.step)),
+        Cause::Exchange { code, said } => exchange::class(code, said).unwrap_or_else(|| refused(error.step)),
         Cause::Graph { status, code, .. } => {
             graph::class(*status, code).unwrap_or_else(|| refused(error.step))
         }
@@ -185,7 +185,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::TemporarilyRefused { .. } => {
             said("the server asks for patience", "nothing to do: it is tried again by itself")
         }
-        Cause::Exchange { code, .. } => known_or_refused(exchange::words(code), mailbox),
+        Cause::Exchange { code, said } => known_or_refused(exchange::words(code, said), mailbox),
         Cause::Graph { status, code, .. } => known_or_refused(graph::words(*status, code), mailbox),
         Cause::Refused { .. } => refused_words(mailbox),
         Cause::Garbage { .. } | Cause::LimitExceeded { .. } => outside_protocol(setting),
@@ -317,13 +317,6 @@ fn login_refused(setting: Setting<'_>) -> (String, String) {
             ),
             None => format!("check the account on the server, then `mailplumb test {mailbox}`"),
         },
-    )
-}
-
-fn injected() -> (String, String) {
-    said(
-        "somebody may be tampering with the connection",
-        "check the network between this machine and the server",
     )
 }
 

@@ -26,6 +26,7 @@ pub fn likely(error: &RemoteError) -> Option<&'static [&'static str]> {
 pub const ALL: &[Meaning] = &[
     Meaning {
         codes: &["AADSTS7000215"],
+        says: &[],
         key: "client-secret-wrong",
         nature: Nature::Permanent,
         scope: Scope::Profile,
@@ -39,6 +40,7 @@ pub const ALL: &[Meaning] = &[
     },
     Meaning {
         codes: &["AADSTS7000222"],
+        says: &[],
         key: "client-secret-expired",
         nature: Nature::Permanent,
         scope: Scope::Profile,
@@ -49,6 +51,7 @@ pub const ALL: &[Meaning] = &[
     },
     Meaning {
         codes: &["AADSTS700016", "AADSTS7000229", "AADSTS7000112", "AADSTS700054"],
+        says: &[],
         key: "application-unknown",
         nature: Nature::Permanent,
         scope: Scope::Profile,
@@ -70,6 +73,7 @@ pub const ALL: &[Meaning] = &[
             "AADSTS900382",
             "AADSTS900439",
         ],
+        says: &[],
         key: "tenant-unknown",
         nature: Nature::Permanent,
         scope: Scope::Profile,
@@ -79,6 +83,7 @@ pub const ALL: &[Meaning] = &[
     },
     Meaning {
         codes: &["AADSTS700027", "AADSTS700021", "AADSTS50027", "AADSTS7000273", "AADSTS7000272"],
+        says: &[],
         key: "certificate-unknown",
         nature: Nature::Permanent,
         scope: Scope::Profile,
@@ -93,6 +98,7 @@ pub const ALL: &[Meaning] = &[
     },
     Meaning {
         codes: &["AADSTS700024"],
+        says: &[],
         key: "assertion-out-of-time",
         nature: Nature::Transient,
         scope: Scope::Profile,
@@ -102,6 +108,7 @@ pub const ALL: &[Meaning] = &[
     },
     Meaning {
         codes: &["AADSTS700023", "AADSTS700030", "AADSTS50146"],
+        says: &[],
         key: "assertion-refused",
         nature: Nature::Permanent,
         scope: Scope::Profile,
@@ -118,6 +125,7 @@ pub const ALL: &[Meaning] = &[
             "AADSTS650057",
             "AADSTS501051",
         ],
+        says: &[],
         key: "permission-missing",
         nature: Nature::Permanent,
         scope: Scope::Profile,
@@ -128,6 +136,7 @@ pub const ALL: &[Meaning] = &[
     },
     Meaning {
         codes: &["AADSTS53003", "AADSTS530003", "AADSTS53011", "AADSTS7000218"],
+        says: &[],
         key: "sign-in-blocked",
         nature: Nature::Permanent,
         scope: Scope::Profile,
@@ -137,6 +146,7 @@ pub const ALL: &[Meaning] = &[
     },
     Meaning {
         codes: &["AADSTS90033", "AADSTS90055", "AADSTS90006", "AADSTS90024", "AADSTS50196"],
+        says: &[],
         key: "sign-in-busy",
         nature: Nature::Transient,
         scope: Scope::Profile,

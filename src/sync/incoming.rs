@@ -158,6 +158,16 @@ pub struct Rules {
     /// Only what was received at or after this moment.
     pub from: Option<Timestamp>,
     pub delete_after: Deletion,
+    pub undeliverable: Undeliverable,
+}
+
+/// What becomes, at the server, of a message that could not be recorded as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undeliverable {
+    /// It stays where it is, for a person to look at.
+    Stays,
+    /// It is moved into a folder of its own.
+    SetAside,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -376,7 +386,12 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        Rules { accept: Accept::All, from: None, delete_after: Deletion::LeaveOnServer }
+        Rules {
+            accept: Accept::All,
+            from: None,
+            delete_after: Deletion::LeaveOnServer,
+            undeliverable: Undeliverable::Stays,
+        }
     }
 
     fn fetched(raw: &'static [u8]) -> Fetched {

@@ -117,6 +117,21 @@ pub fn lost(message: &OutgoingMessage, now: Timestamp) -> AttemptOutcome {
     without_retry(message, (OutgoingState::Unsure, "unsure", cause), now)
 }
 
+/// The outcome of such an attempt when its server tells that the message went out: to everybody whom it was meant for.
+pub fn traced(message: &OutgoingMessage, said: &str, now: Timestamp) -> AttemptOutcome {
+    let said = format!("the process ended while it was being sent; {said}");
+    let recipients = with_open(message, OutgoingState::Sent, &said);
+    AttemptOutcome {
+        id: message.id,
+        state: overall(&recipients),
+        failure: None,
+        recipients,
+        attempts: message.attempts,
+        next_attempt_at: now,
+        at: now,
+    }
+}
+
 /// The outcome for a message whose octets cannot be read from the store any more.
 pub fn damaged(message: &OutgoingMessage, cause: &str, now: Timestamp) -> AttemptOutcome {
     without_retry(message, (OutgoingState::Failed, "damaged", cause), now)
@@ -257,6 +272,16 @@ mod tests {
 
     fn settled(states: &[OutgoingState], results: Vec<RecipientResult>) -> AttemptOutcome {
         settle(&message(states), &Submitted { recipients: results }, Timestamp::UNIX_EPOCH, &Retry::default())
+    }
+
+    #[test]
+    fn what_is_found_again_was_sent_and_what_is_not_is_in_doubt() {
+        let dead = message(&[OutgoingState::Sending, OutgoingState::Failed]);
+        let found = traced(&dead, "its copy is in Sent Items", Timestamp::UNIX_EPOCH);
+        let states: Vec<OutgoingState> = found.recipients.iter().map(|it| it.state).collect();
+        assert_eq!(states, [OutgoingState::Sent, OutgoingState::Failed], "what was settled before stays");
+        assert_eq!((found.attempts, found.failure), (dead.attempts, None));
+        assert_eq!(lost(&dead, Timestamp::UNIX_EPOCH).state, OutgoingState::Unsure);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn further<'a>(desk: &'a Desk<'a>) -> Running<'a, Result<(), WorkErro
     })
 }
 
-async fn connect(desk: &Desk<'_>) -> Result<Box<dyn Submit>, WorkError> {
+pub(super) async fn connect(desk: &Desk<'_>) -> Result<Box<dyn Submit>, WorkError> {
     let mut trace = Trace::new(desk.engine.clock.clone());
     let destination = desk.route.destination(desk.engine).await?;
     Ok(desk.route.connector.submit(&destination, &mut trace).await?)

@@ -241,6 +241,13 @@ impl Mailboxes<'_> {
                 format!("tracked folders exist for Exchange only, not for `{}`", profile.server.kind().key());
             report.add(Draft::error(codes::FOLDERS_IMPOSSIBLE, folders.place, message));
         }
+        if let Some(folders) = &given.tracked_folders
+            && folders.value.len() > limits::TRACKED_FOLDERS_MAX
+        {
+            let (count, limit) = (folders.value.len(), limits::TRACKED_FOLDERS_MAX);
+            let message = format!("at most {limit} folders of a mailbox are tracked, not {count}");
+            report.add(Draft::error(codes::FOLDERS_IMPOSSIBLE, folders.place, message));
+        }
     }
 
     fn credentials(

@@ -60,6 +60,27 @@ pub(super) fn prepare(inner: &mut Inner, AccountId(account): AccountId) {
     }
 }
 
+/// A folder inside of another one, which is made where it is missing.
+pub(super) fn child(inner: &mut Inner, parent: &Place, name: &str) -> Place {
+    let found = inner.folders.iter().find(|folder| {
+        folder.account == parent.account.0 && folder.parent == parent.key && folder.name == name
+    });
+    if let Some(folder) = found {
+        return Place { account: parent.account, key: folder.key.clone() };
+    }
+    inner.numbers += 1;
+    let key = format!("own:{}", inner.numbers);
+    inner.folders.push(OwnFolder {
+        account: parent.account.0,
+        parent: parent.key.clone(),
+        key: key.clone(),
+        name: name.to_owned(),
+        class: "IPF.Note".to_owned(),
+        held: Vec::new(),
+    });
+    Place { account: parent.account, key }
+}
+
 pub(super) fn folder_id(place: &Place) -> String {
     STANDARD.encode(format!("F|{}|{}", place.account.0, place.key))
 }
@@ -107,6 +128,12 @@ pub(super) fn held(turn: &Turn<'_>, place: &Place) -> Vec<Held> {
         Some(name) => turn.world.state.lock().folder_mut(place.account, name).held.clone(),
         None => own(turn.inner, place).map(|folder| folder.held.clone()).unwrap_or_default(),
     }
+}
+
+/// What a folder looks like: how many messages, and which one is the newest.
+pub(super) fn mark(turn: &Turn<'_>, place: &Place) -> (usize, Option<String>) {
+    let held = held(turn, place);
+    (held.len(), held.last().map(|held| held.uidl.clone()))
 }
 
 /// Works on the messages of a folder that only Exchange shows.

@@ -13,7 +13,7 @@ use super::super::World;
 use super::super::sasl;
 use super::super::state::AccountId;
 use super::autodiscover::{self, Dialect};
-use super::soap;
+use super::{soap, streaming};
 use crate::model::limits::PLAYGROUND_MESSAGE_BYTES_MAX;
 
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -38,6 +38,12 @@ pub(in crate::playground) async fn serve(listener: TcpListener, world: Arc<World
             let Ok(mut stream) = world.tls.accept(stream).await else { return };
             let mut input = BytesMut::new();
             while let Some(request) = read(&mut stream, &mut input).await {
+                if let Some((login, wanted)) = streaming::wanted(&world, &request) {
+                    match streaming::serve(&world, &mut stream, login, wanted).await {
+                        Ok(()) => continue,
+                        Err(_) => break,
+                    }
+                }
                 let answer = answer(&world, &request);
                 if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
                     break;
@@ -52,11 +58,11 @@ pub(in crate::playground) async fn serve(listener: TcpListener, world: Arc<World
 pub(super) struct Request {
     line: String,
     fields: Vec<(String, String)>,
-    body: String,
+    pub body: String,
 }
 
 impl Request {
-    fn field(&self, name: &str) -> Option<&str> {
+    pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
@@ -126,7 +132,7 @@ fn plain(status: &str, fields: &str, body: &str) -> Vec<u8> {
 }
 
 /// Basic with a user's password, or bearer with a token of the playground's endpoint.
-fn authenticate(world: &World, value: &str) -> Option<(String, AccountId)> {
+pub(super) fn authenticate(world: &World, value: &str) -> Option<(String, AccountId)> {
     let (scheme, rest) = value.split_once(' ')?;
     let credentials = if scheme.eq_ignore_ascii_case("basic") {
         let pair = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;

@@ -16,6 +16,7 @@ mod node;
 mod settings;
 mod shape;
 mod soap;
+mod streaming;
 mod sync;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -46,7 +47,10 @@ struct Inner {
     states: VecDeque<(String, SyncState)>,
     states_given: u64,
     busy: Busy,
-    subscriptions: BTreeMap<String, (AccountId, String)>,
+    subscriptions: BTreeMap<String, streaming::Subscription>,
+    /// Streams that are open, and whether they still say anything.
+    streams: usize,
+    is_silent: bool,
     configurations: BTreeMap<(usize, String), String>,
     rules: BTreeMap<usize, Vec<(String, String)>>,
     numbers: u64,
@@ -156,6 +160,26 @@ impl ExchangeDoor<'_> {
         self.world().exchange.lock().states.clear();
     }
 
+    /// All subscriptions are unknown from now on, as after a restart of the server.
+    pub fn lose_subscriptions(&self) {
+        self.world().exchange.lock().subscriptions.clear();
+    }
+
+    /// Streams stay open and say nothing any more; new ones do again once this is over.
+    pub fn be_silent(&self, is_silent: Silence) {
+        self.world().exchange.lock().is_silent = is_silent == Silence::Dead;
+    }
+
+    /// How many streams of notifications are open.
+    pub fn streams(&self) -> usize {
+        self.world().exchange.lock().streams
+    }
+
+    /// How many subscriptions there are.
+    pub fn subscriptions(&self) -> usize {
+        self.world().exchange.lock().subscriptions.len()
+    }
+
     /// Answers a request as if this user had sent it.
     pub fn asks(&self, username: &str, request: &str) -> String {
         let user = self.world().options.users.iter().find(|user| user.username == username);
@@ -194,6 +218,37 @@ impl ExchangeDoor<'_> {
         autodiscover::answer(self.world(), autodiscover::Dialect::Pox, "", request).1
     }
 
+    /// Puts a message into a folder below the inbox, which is made where it is missing.
+    pub fn deliver_into(&self, address: &str, path: &[&str], raw: &[u8]) {
+        let Ok(account) = self.world().state.lock().resident(address) else { return };
+        let mut inner = self.world().exchange.lock();
+        folders::prepare(&mut inner, account);
+        let mut place = folders::Place { account, key: "inbox".to_owned() };
+        for name in path {
+            place = folders::child(&mut inner, &place, name);
+        }
+        let (caller, request) = (Caller { username: String::new(), account }, node::Node::default());
+        let mut turn =
+            soap::Turn { world: self.world(), inner: &mut inner, caller: &caller, request: &request };
+        changes::put(&mut turn, &place, bytes::Bytes::copy_from_slice(raw));
+    }
+
+    /// What lies in all further folders of that name, oldest first.
+    pub fn held_in(&self, address: &str, name: &str) -> Vec<Vec<u8>> {
+        let Ok(AccountId(account)) = self.world().state.lock().resident(address) else { return Vec::new() };
+        let inner = self.world().exchange.lock();
+        let is_it = |folder: &&OwnFolder| folder.account == account && folder.name == name;
+        let held = inner.folders.iter().filter(is_it).flat_map(|folder| &folder.held);
+        held.map(|held| held.raw.to_vec()).collect()
+    }
+
+    /// Deletes the further folders of that name, with all that lies in them.
+    pub fn remove_folder(&self, address: &str, name: &str) {
+        let Ok(AccountId(account)) = self.world().state.lock().resident(address) else { return };
+        let mut inner = self.world().exchange.lock();
+        inner.folders.retain(|folder| folder.account != account || folder.name != name);
+    }
+
     /// The names of the further folders of a mailbox.
     pub fn folders(&self, address: &str) -> BTreeSet<String> {
         let Ok(AccountId(account)) = self.world().state.lock().resident(address) else {
@@ -202,6 +257,13 @@ impl ExchangeDoor<'_> {
         let inner = self.world().exchange.lock();
         inner.folders.iter().filter(|it| it.account == account).map(|it| it.name.clone()).collect()
     }
+}
+
+/// Whether streams of notifications say anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    Dead,
+    Alive,
 }
 
 /// Who asks, and for whom.

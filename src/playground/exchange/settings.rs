@@ -4,6 +4,7 @@ use super::folders::{self, NOT_FOUND};
 use super::items;
 use super::node::{Node, element, escaped};
 use super::soap::{Message, Turn};
+use super::streaming::Subscription;
 
 pub(super) fn subscribe(turn: &mut Turn<'_>) -> Vec<Message> {
     let Some(request) = turn.request.get("StreamingSubscriptionRequest") else {
@@ -12,7 +13,8 @@ pub(super) fn subscribe(turn: &mut Turn<'_>) -> Vec<Message> {
     let Some(place) = folders::named(turn, request.get("FolderIds")) else { return vec![NOT_FOUND] };
     turn.inner.numbers += 1;
     let id = items::encoded(&format!("N|{}", turn.inner.numbers));
-    turn.inner.subscriptions.insert(id.clone(), (place.account, place.key));
+    let seen = folders::mark(turn, &place);
+    turn.inner.subscriptions.insert(id.clone(), Subscription { place, seen, stream: 0 });
     vec![Message::Success(element("m:SubscriptionId", &id))]
 }
 

@@ -95,10 +95,7 @@ pub(super) fn answer(
         Ok((body, about)) => ("200 OK", body, about),
         Err(fault) => ("500 Internal Server Error", fault.render(), None),
     };
-    let response = format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?><s:Envelope {NAMESPACES}><s:Header>{VERSION}</s:Header><s:Body>{body}\
-         </s:Body></s:Envelope>"
-    );
+    let response = wrapped(&body);
     let (operation, address) = about.unwrap_or_else(|| ("Fault".to_owned(), String::new()));
     let mut inner = world.exchange.lock();
     if inner.calls.len() < CALLS_KEPT_MAX {
@@ -106,6 +103,13 @@ pub(super) fn answer(
         inner.calls.push(Call { operation, username, anchor, address, request, response });
     }
     (status, response)
+}
+
+pub(super) fn wrapped(body: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><s:Envelope {NAMESPACES}><s:Header>{VERSION}</s:Header><s:Body>{body}\
+         </s:Body></s:Envelope>"
+    )
 }
 
 type Judged = (String, Option<(String, String)>);

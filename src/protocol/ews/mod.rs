@@ -37,7 +37,7 @@ pub use create_folder::CreateFolder;
 pub use create_item::{CreateItem, Disposition};
 pub use delete_item::{DeleteItem, Disposal};
 pub use find_folder::{FindFolder, FoundFolders, Traversal};
-pub use find_item::{FindItem, FoundItems, Restriction};
+pub use find_item::{FindItem, FoundItems, NextPage, Restriction};
 pub use folder::{Folder, FolderId, FolderRef, WellKnown};
 pub use get_attachment::{AttachedFile, GetAttachment};
 pub use get_folder::GetFolder;
@@ -182,6 +182,14 @@ fn answer<'e>(envelope: &'e Element, operation: &str) -> Result<&'e Element, Ews
         return Ok(first);
     }
     Err(EwsError::garbage("the answer is one to another request:", &first.name))
+}
+
+/// Whether an answer is a fault that says: later. The time that it says with it may be missing.
+pub fn busy_fault(document: &[u8]) -> Option<Option<std::time::Duration>> {
+    let envelope = element::read(document).ok()?;
+    let fault = envelope.child("Body")?.children.first().filter(|it| it.is(Namespace::Envelope, "Fault"))?;
+    let refusal = Refusal::of_fault(fault);
+    refusal.is_server_busy().then_some(refusal.back_off)
 }
 
 /// What the server says of itself in each answer: `15.2.2562.17`.

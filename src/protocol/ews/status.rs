@@ -5,9 +5,38 @@ use crate::protocol::http::Head;
 
 /// Whether a document may be an answer of SOAP, and not a page of whatever stands in front of Exchange.
 pub fn is_answer(document: &[u8]) -> bool {
-    let text = document.trim_ascii_start();
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    text.starts_with(b"<?xml") || text.windows(9).take(200).any(|window| window == b":Envelope")
+    const NAME: &[u8] = b"Envelope";
+    // Who reads it says what is wrong with UTF-16.
+    let is_wide = document.starts_with(b"\xff\xfe") || document.starts_with(b"\xfe\xff");
+    is_wide || document.windows(NAME.len()).take(BEGINNING_BYTES).any(|window| window == NAME)
+}
+
+/// Where an envelope begins, if there is one.
+const BEGINNING_BYTES: usize = 2048;
+
+/// Whether the octets of an answer stand for themselves. Nobody asked for compression, and some servers compress all the same.
+pub fn readable(head: &Head) -> Result<(), Cause> {
+    match head.field("content-encoding").map(str::trim).filter(|coding| !coding.is_empty()) {
+        None => Ok(()),
+        Some(coding) if coding.eq_ignore_ascii_case("identity") => Ok(()),
+        Some(coding) => {
+            let coding = server_words(coding);
+            let detail = format!(
+                "the answer is compressed ({coding}) although nobody asked for that; look at the proxy in front"
+            );
+            Err(Cause::Garbage { detail })
+        }
+    }
+}
+
+/// What comes with a status of success and is no answer: mostly the page of a login or of a proxy.
+pub fn no_answer(page: &[u8]) -> Cause {
+    let detail = match page_words(page) {
+        _ if page.is_empty() => "the answer is empty".to_owned(),
+        Some(words) => format!("a page in the place of the answer, which says: {words}"),
+        None => "a page in the place of the answer, of a proxy or a login".to_owned(),
+    };
+    Cause::Garbage { detail }
 }
 
 /// What an HTTP status says that brings no answer.

@@ -70,7 +70,7 @@ async fn fetch_batch(
     let mut held = Held { part, messages: Vec::new(), open: Open::default(), bytes: 0 };
     let answers = session.call_with(&operation, &mut held).await?;
     for (listed, answer) in batch.iter().zip(answers) {
-        match content(answer, &mut held.messages)? {
+        match content(session, answer, &mut held.messages)? {
             // It was larger than it had said: alone it can be handed over in pieces.
             Content::TooLarge(_) => fetch_alone(session, listed, part, arrivals).await?,
             content
@@ -110,7 +110,7 @@ async fn fetch_alone(
         Err(failure) => return Err(failure.cause()),
     };
     let answer = answer.ok_or_else(|| Cause::Garbage { detail: "no answer about a message".to_owned() })?;
-    arrivals.message(fetched(listed, content(answer, &mut messages)?)).await
+    arrivals.message(fetched(listed, content(session, answer, &mut messages)?)).await
 }
 
 fn fetched(listed: &Listed, content: Content) -> Fetched {
@@ -118,7 +118,7 @@ fn fetched(listed: &Listed, content: Content) -> Fetched {
 }
 
 /// What became of one message. `messages`: what left the answer, by number.
-fn content(answer: Gotten, messages: &mut [Option<Content>]) -> Result<Content, Cause> {
+fn content(session: &Session, answer: Gotten, messages: &mut [Option<Content>]) -> Result<Content, Cause> {
     match answer {
         Ok(item) => {
             let number = item.mime.and_then(|number| messages.get_mut(number));
@@ -126,7 +126,10 @@ fn content(answer: Gotten, messages: &mut [Option<Content>]) -> Result<Content, 
             Ok(content.unwrap_or_else(|| Content::Refused("it came without its content".to_owned())))
         }
         Err(refusal) if refusal.code == "ErrorItemNotFound" => Ok(Content::Vanished),
-        Err(refusal) if refusal.is_server_busy() => Err(refusal.cause()),
+        Err(refusal) if refusal.is_server_busy() => {
+            session.note_busy(&refusal);
+            Err(refusal.cause())
+        }
         Err(refusal) => Ok(Content::Refused(refusal.to_string())),
     }
 }

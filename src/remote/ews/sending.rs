@@ -8,8 +8,9 @@ use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::name::Address;
 use crate::model::outbox::{RecipientResult, Submitted};
 use crate::protocol::ews::{CreateItem, Disposition, FindItem, Restriction, WellKnown};
-use crate::remote::Submit;
+use crate::remote::{Submit, Traced};
 
+use super::gate;
 use super::session::{EwsFailure, Session};
 
 pub(super) struct Outgoing {
@@ -56,22 +57,33 @@ impl Outgoing {
         }
     }
 
-    /// Looks for the copy. That it is not there proves nothing: the server may still be busy with it.
+    /// That the copy is not there proves nothing: the server may still be busy with it.
     async fn in_doubt(&mut self, marker: String, cause: Cause) -> RecipientResult {
+        match self.has_copy(marker).await {
+            Ok(Copy::Kept) => {
+                let said = format!("its copy is in Sent Items; the answer was lost: {cause}");
+                RecipientResult::Accepted { said }
+            }
+            Ok(Copy::Missing) | Err(_) => RecipientResult::Unsure { detail: cause.to_string() },
+        }
+    }
+
+    /// Looks for the copy of a message in Sent Items.
+    async fn has_copy(&mut self, marker: String) -> Result<Copy, Cause> {
         let operation = FindItem {
             folder: self.session.folder(WellKnown::SentItems),
             restriction: Some(Restriction::Marker(marker)),
             offset: 0,
             count_max: 1,
         };
-        match self.session.call(&operation).await {
-            Ok(found) if !found.items.is_empty() => {
-                let said = format!("its copy is in Sent Items; the answer was lost: {cause}");
-                RecipientResult::Accepted { said }
-            }
-            Ok(_) | Err(_) => RecipientResult::Unsure { detail: cause.to_string() },
-        }
+        let found = self.session.call(&operation).await.map_err(EwsFailure::cause)?;
+        Ok(if found.items.is_empty() { Copy::Missing } else { Copy::Kept })
     }
+}
+
+enum Copy {
+    Kept,
+    Missing,
 }
 
 /// Whether the server itself said no, with a status of HTTP, before it looked at the message. After an error of its own, or
@@ -81,6 +93,7 @@ fn is_an_answer(cause: &Cause) -> bool {
     matches!(cause, Cause::LoginRefused { .. } | Cause::Unsupported { .. } | Cause::PlaintextLogin)
         || matches!(cause, Cause::Exchange { code, .. } if code != "HTTP 500")
         || matches!(cause, Cause::TemporarilyRefused { said } if is_full(said))
+        || gate::is_not_asked(cause)
 }
 
 /// The message's own id, which is the same for every attempt; without one a digest of its octets.
@@ -130,6 +143,14 @@ impl Submit for Outgoing {
         let result = self.create(recipients, raw).await;
         let result = result.map_err(|cause| RemoteError::new(TestStep::Send, cause))?;
         Ok(Submitted { recipients: vec![result; recipients.len()] })
+    }
+
+    async fn trace_sent(&mut self, raw: &[u8]) -> Result<Traced, RemoteError> {
+        let copy = self.has_copy(marker(raw)).await;
+        match copy.map_err(|cause| RemoteError::new(TestStep::Send, cause))? {
+            Copy::Kept => Ok(Traced::Sent { said: "its copy is in Sent Items".to_owned() }),
+            Copy::Missing => Ok(Traced::NoTrace),
+        }
     }
 
     fn is_open(&self) -> bool {

@@ -1,18 +1,29 @@
 //! One session with Exchange: a connection that stays open, and one operation after another on it.
 
+mod apart;
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::model::clock::Clock;
 use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::profile::Access;
 use crate::model::server::{Destination, Login, WebLocation, WebService};
 use crate::net::{Network, web};
 use crate::protocol::ews::{
-    self, EwsError, FolderRef, Found, Header, Operation, ServerVersion, Splitter, WellKnown, status,
+    self, EwsError, FolderRef, Found, Header, Operation, Refusal, ServerVersion, Splitter, WellKnown, status,
 };
 use crate::protocol::http::{Head, Method};
 use crate::remote::{Trace, token};
+
+pub(super) use super::failure::EwsFailure;
+use super::gate::{self, Gates, Pass};
+use apart::Affinity;
 
 /// Where the octets of messages go that an answer holds.
 #[async_trait]
@@ -36,12 +47,27 @@ pub(super) struct Session {
     address: Address,
     access: Option<Access>,
     version: ServerVersion,
+    clock: Arc<dyn Clock>,
+    gates: Arc<Gates>,
+    /// Whose budget at the server is spent.
+    budget: String,
+    affinity: Option<Affinity>,
+}
+
+/// What came of a request.
+enum Asked {
+    Answered(Vec<u8>),
+    /// The server did nothing, and wants to be left alone, for as long as it may have said.
+    Busy {
+        asked: Option<Duration>,
+        answer: Result<Vec<u8>, Cause>,
+    },
 }
 
 impl Session {
     /// Steps `resolve`, `connect` and `tls`.
     pub async fn connect(
-        network: &Network,
+        (network, gates): (&Network, &Arc<Gates>),
         destination: &Destination,
         trace: &mut Trace,
     ) -> Result<Self, RemoteError> {
@@ -53,6 +79,10 @@ impl Session {
             address: destination.address.clone(),
             access: destination.service.as_ref().and_then(|service| service.access),
             version: ServerVersion::FIRST,
+            clock: trace.clock(),
+            gates: Arc::clone(gates),
+            budget: gate::budget(destination),
+            affinity: None,
         })
     }
 
@@ -120,24 +150,72 @@ impl Session {
         outlet: &mut dyn Outlet,
     ) -> Result<O::Response, EwsFailure> {
         let document = self.exchange(operation, outlet).await?;
-        Ok(ews::read(operation, &document)?)
+        let read = ews::read(operation, &document);
+        if let Err(EwsError::Refused(refusal)) = &read
+            && refusal.is_server_busy()
+        {
+            self.note_busy(refusal);
+        }
+        Ok(read?)
     }
 
-    /// Sends a request and returns the answer without its messages. Connects anew where the server has closed the
-    /// connection in good order after the last answer.
+    /// Sends a request and returns the answer without its messages. While the server is busy, and does not want to be left
+    /// alone for long, the request waits and is sent again: one that was refused so was not looked at.
     async fn exchange<O: Operation + Sync>(
         &mut self,
         operation: &O,
         outlet: &mut dyn Outlet,
     ) -> Result<Vec<u8>, Cause> {
+        let mut tries = 0;
+        loop {
+            match self.gates.pass(&self.budget, self.clock.elapsed()) {
+                Pass::Now => {}
+                Pass::After(wait) => {
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+                Pass::TooLong(wait) => return Err(gate::not_asked(wait)),
+            }
+            let (asked, answer) = match self.ask(operation, outlet).await? {
+                Asked::Answered(document) => return Ok(document),
+                Asked::Busy { asked, answer } => (asked, answer),
+            };
+            let wait = self.gates.close(&self.budget, asked, self.clock.elapsed());
+            tries += 1;
+            if tries >= limits::EWS_BUSY_TRIES_MAX || wait > limits::EWS_BUSY_WAIT_WITHIN {
+                return answer;
+            }
+        }
+    }
+
+    /// Connects anew where the server has closed the connection in good order after the last answer.
+    async fn ask<O: Operation + Sync>(
+        &mut self,
+        operation: &O,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Asked, Cause> {
         let body = ews::envelope(operation, &self.header()).into_bytes();
         let (head, document) = self.post(&body, outlet).await?;
+        status::readable(&head)?;
         match head.status {
-            200 => Ok(document),
+            200 if status::is_answer(&document) => Ok(Asked::Answered(document)),
+            200 => Err(status::no_answer(&document)),
             // A fault of SOAP, or a page of whatever stands in front of Exchange.
-            500 if status::is_answer(&document) => Ok(document),
+            500 if status::is_answer(&document) => match ews::busy_fault(&document) {
+                Some(asked) => Ok(Asked::Busy { asked, answer: Ok(document) }),
+                None => Ok(Asked::Answered(document)),
+            },
+            429 | 503 if head.retry_after().is_some() => {
+                let (asked, answer) = (head.retry_after(), Err(status::refused(&head, &document)));
+                Ok(Asked::Busy { asked, answer })
+            }
             _ => Err(status::refused(&head, &document)),
         }
+    }
+
+    /// The server is too busy for a part of what was asked for; nobody asks again before it is over.
+    pub fn note_busy(&self, refusal: &Refusal) {
+        self.gates.close(&self.budget, refusal.back_off, self.clock.elapsed());
     }
 
     /// Makes sure that there is a connection.
@@ -151,15 +229,13 @@ impl Session {
     }
 
     async fn post(&mut self, body: &[u8], outlet: &mut dyn Outlet) -> Result<(Head, Vec<u8>), Cause> {
-        let fields = [
-            ("Content-Type", "text/xml; charset=utf-8"),
-            ("Accept", "text/xml"),
-            // The server that holds the mailbox answers, instead of one that would have to ask it.
-            ("X-AnchorMailbox", self.address.as_str()),
-        ];
+        let fields = apart::fields(&self.address, self.affinity.as_ref());
         let request = web::Request { method: Method::Post, path: &self.path, fields: &fields, body };
         let mut splitting = Splitting { splitter: Splitter::default(), outlet };
         let head = self.web.send(&request, &mut splitting).await?;
+        if let Some(affinity) = &mut self.affinity {
+            affinity.note(&head);
+        }
         Ok((head, splitting.splitter.into_document().map_err(EwsError::cause)?))
     }
 
@@ -203,41 +279,6 @@ impl web::Sink for Splitting<'_> {
             self.outlet.found(one).await?;
         }
         fed.map_err(EwsError::cause)
-    }
-}
-
-/// Why an operation did not come about: the conversation failed, or the server said no.
-#[derive(Debug)]
-pub(super) enum EwsFailure {
-    Conversation(Cause),
-    Answer(EwsError),
-}
-
-impl From<Cause> for EwsFailure {
-    fn from(cause: Cause) -> Self {
-        Self::Conversation(cause)
-    }
-}
-
-impl From<EwsError> for EwsFailure {
-    fn from(error: EwsError) -> Self {
-        Self::Answer(error)
-    }
-}
-
-impl EwsFailure {
-    pub fn cause(self) -> Cause {
-        match self {
-            Self::Conversation(cause) => cause,
-            Self::Answer(error) => error.cause(),
-        }
-    }
-
-    pub fn is(&self, code: &str) -> bool {
-        match self {
-            Self::Conversation(_) => false,
-            Self::Answer(error) => error.is(code),
-        }
     }
 }
 

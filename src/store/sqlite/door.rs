@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::commit::Commit;
 use super::{
     SqliteStore, alerts, approvals, blobs, declared, discovered, footings, incoming, lease, mailbox,
-    messages, outbox, outgoing, revision, runs, secrets, spool, versions,
+    messages, outbox, outgoing, revision, runs, secrets, set_aside, spool, versions,
 };
 use crate::model::alert::Alert;
 use crate::model::approval::Decision;
@@ -30,8 +30,8 @@ use crate::model::secret::{
 };
 use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 use crate::store::{
-    Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, Spool,
-    StateChange, Store, StoreError,
+    Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, SetAsideDue,
+    Spool, StateChange, Store, StoreError,
 };
 
 #[async_trait]
@@ -226,6 +226,22 @@ impl Store for SqliteStore {
     ) -> Result<(), StoreError> {
         let (lease, name, ids) = (lease.clone(), mailbox.clone(), ids.to_vec());
         self.write(move |work| incoming::confirm_deletions(work.db, &lease, &name, &ids)).await
+    }
+
+    async fn set_aside_due(&self, mailbox: &Name) -> Result<SetAsideDue, StoreError> {
+        let name = mailbox.clone();
+        self.read(move |db| set_aside::due(db, &name)).await
+    }
+
+    async fn confirm_set_aside(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        (moved, folder): (&[RemoteId], &str),
+    ) -> Result<(), StoreError> {
+        let (lease, name, moved, folder) =
+            (lease.clone(), mailbox.clone(), moved.to_vec(), folder.to_owned());
+        self.write(move |work| set_aside::confirm(work.db, &lease, &name, (&moved, &folder))).await
     }
 
     async fn enqueue(&self, message: &NewOutgoing) -> Result<Enqueued, StoreError> {

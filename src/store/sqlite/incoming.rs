@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::blobs::Put;
 use super::columns::{count, damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
 use super::pieces::Source;
+use super::set_aside;
 use super::spool::SpoolFiles;
 use super::sync_states;
 use super::writer::Work;
@@ -41,6 +42,7 @@ pub(super) fn enter_inbox(
     let id = mailbox_id(db, mailbox)?;
     forget_cursor(db, id)?;
     forget_deletions(db, id)?;
+    set_aside::forget(db, id)?;
     db.prepare_cached("DELETE FROM remotes WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("UPDATE mailboxes SET inbox = ?2 WHERE id = ?1")?.execute(params![id, inbox.0])?;
     Ok(())
@@ -110,6 +112,7 @@ pub(super) fn record(
         let sql = "INSERT INTO deletions (mailbox, remote) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         work.db.prepare_cached(sql)?.execute(params![id, remote_text(remote)])?;
     }
+    set_aside::add(work.db, id, &batch.set_aside)?;
     Ok(recorded)
 }
 

@@ -45,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0015_marks_and_pieces.sql"),
     include_str!("../../../schema/sql/sqlite/0016_exchange.sql"),
     include_str!("../../../schema/sql/sqlite/0017_discovered.sql"),
+    include_str!("../../../schema/sql/sqlite/0019_exchange_folders.sql"),
     include_str!("../../../schema/sql/sqlite/0020_blob_numbers.sql"),
 ];
 

@@ -68,7 +68,7 @@ impl World {
         let mut there = destination(&SELF);
         there.endpoint.host = DOMAIN.to_owned();
         let location = WebLocation::Autodiscover { allowed_hosts: self.allowed.clone() };
-        there.service = Some(WebService { location, access: None });
+        there.service = Some(WebService { location, access: None, tracked: Vec::new() });
         there
     }
 

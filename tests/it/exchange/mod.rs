@@ -2,9 +2,14 @@
 //! playground against a client that is not ours.
 
 mod autodiscover;
+mod claims;
+mod folders;
 mod independent;
+mod listening;
 mod logins;
 mod mailbox;
 mod schema;
+mod scripted;
 mod story;
+mod traps;
 mod world;

@@ -20,7 +20,7 @@ fn folder() -> PathBuf {
 
 /// Validates whole envelopes; panics with what does not fit.
 #[track_caller]
-fn validate(envelopes: &[(String, String)]) {
+pub fn validate(envelopes: &[(String, String)]) {
     let scratch = tempfile::tempdir().unwrap();
     let mut command = Command::new("xmllint");
     command.arg("--noout").arg("--schema").arg(folder().join("exchange-15.2/soap-ews.xsd"));

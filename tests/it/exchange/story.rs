@@ -32,13 +32,26 @@ spec:
 ";
 
 /// Somebody with a manifest, and the server that it names.
-struct Office {
-    person: Person,
-    playground: Playground,
+pub struct Office {
+    pub person: Person,
+    pub playground: Playground,
 }
 
 impl Office {
-    fn opens() -> Self {
+    pub fn opens() -> Self {
+        Self::opens_with("", "")
+    }
+
+    /// Goes on with the servers of another office.
+    pub fn joins(&mut self, playground: &Playground) {
+        self.person.write("host.yaml", &host_file([(HOST, 443, playground.exchange().address())]));
+        self.person.write("ca.pem", playground.ca_pem());
+    }
+
+    /// With another text in one place of the manifest.
+    pub fn opens_with(text: &str, other: &str) -> Self {
+        assert!(MANIFEST.contains(text));
+        let manifest = MANIFEST.replacen(text, other, 1);
         let playground =
             Playground::start(Options { clock: Arc::new(SystemClock::new()), ..options() }).unwrap();
         let mut person = Person::new();
@@ -53,7 +66,7 @@ impl Office {
             .split("\n---\n")
             .filter(|part| !part.contains("kind: EmailServerProfile") && !part.contains("kind: Mailbox"))
             .collect();
-        person.write("mail/mailplumb.yaml", &format!("{}\n---\n{MANIFEST}", kept.join("\n---\n")));
+        person.write("mail/mailplumb.yaml", &format!("{}\n---\n{manifest}", kept.join("\n---\n")));
         person.pipes("secrets set mail/password", PASSWORD).ends(0);
         Self { person, playground }
     }

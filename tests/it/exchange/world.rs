@@ -27,7 +27,8 @@ pub const PASSWORD: &str = "password: with a colon";
 pub struct World {
     pub playground: Playground,
     _ca: tempfile::NamedTempFile,
-    host: HostSettings,
+    /// Of one process.
+    connectors: Connectors,
 }
 
 /// How somebody logs in.
@@ -39,6 +40,7 @@ pub struct Who {
     pub access: Option<Access>,
     pub authentication: Authentication,
     pub path: &'static str,
+    pub tracked: &'static [&'static str],
 }
 
 pub const SELF: Who = Who {
@@ -48,6 +50,7 @@ pub const SELF: Who = Who {
     access: None,
     authentication: Authentication::Auto,
     path: "/EWS/Exchange.asmx",
+    tracked: &[],
 };
 
 pub fn options() -> Options {
@@ -72,11 +75,11 @@ impl World {
             connect: BTreeMap::from([((HOST.to_owned(), 443), playground.exchange().address())]),
             ..HostSettings::default()
         };
-        Self { playground, _ca: ca, host }
+        Self { playground, _ca: ca, connectors: Connectors::new(Network::new(&host)) }
     }
 
     fn connector(&self) -> Arc<dyn Connector> {
-        Connectors::new(Network::new(&self.host)).connector(ServerKind::Exchange).unwrap()
+        self.connectors.connector(ServerKind::Exchange).unwrap()
     }
 
     pub async fn receive(&self, who: &Who) -> Result<Box<dyn Receive>, RemoteError> {
@@ -114,7 +117,11 @@ pub fn destination(who: &Who) -> Destination {
             username: who.username.to_owned(),
             password: Secret::new(who.password.to_owned()),
         },
-        service: Some(WebService { location: WebLocation::Path(who.path.to_owned()), access: who.access }),
+        service: Some(WebService {
+            location: WebLocation::Path(who.path.to_owned()),
+            access: who.access,
+            tracked: who.tracked.iter().map(|&path| path.to_owned()).collect(),
+        }),
     }
 }
 

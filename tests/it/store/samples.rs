@@ -258,7 +258,14 @@ pub fn record(uid: u32, text: &str) -> NewRecord {
 
 pub fn batch(mailbox: &str, uid_last: u32, records: Vec<NewRecord>) -> IncomingBatch {
     let advance = CursorAdvance::Imap { validity: 1, uid_last, mark: Mark::default() };
-    IncomingBatch { mailbox: name(mailbox), records: records.into(), remove: Vec::new(), advance, at: at(5) }
+    IncomingBatch {
+        mailbox: name(mailbox),
+        records: records.into(),
+        remove: Vec::new(),
+        set_aside: Vec::new(),
+        advance,
+        at: at(5),
+    }
 }
 
 pub fn outgoing(mailbox: &str, key: Option<&str>) -> NewOutgoing {

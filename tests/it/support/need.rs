@@ -33,6 +33,8 @@ pub enum Need {
     Schemas,
     /// The vendor's pages from which the fields come.
     Pages,
+    /// What is written down of the vendor's synchronisation.
+    Reference,
     /// The right to mount a small file system where nobody else sees it.
     SmallDisks,
 }
@@ -43,7 +45,7 @@ impl Need {
         match self {
             Self::Servers | Self::Submission | Self::Tokens | Self::Courier | Self::Age => "servers",
             Self::Kerberos | Self::Python | Self::Provider | Self::GraphSdk => "servers",
-            Self::Schemas | Self::Pages | Self::GraphSchema => "schemas",
+            Self::Schemas | Self::Pages | Self::GraphSchema | Self::Reference => "schemas",
             Self::SmallDisks => "disks",
         }
     }
@@ -98,6 +100,10 @@ impl Need {
             Self::Pages => match vendor_data().filter(|folder| folder.join("seeds").is_dir()) {
                 Some(_) => None,
                 None => Some("MAILPLUMB_VENDOR_DATA names no folder with seeds".to_owned()),
+            },
+            Self::Reference => match vendor_data().filter(|folder| folder.join("reference").is_dir()) {
+                Some(_) => None,
+                None => Some("MAILPLUMB_VENDOR_DATA names no folder with a reference".to_owned()),
             },
             Self::SmallDisks => {
                 // In a namespace of its own, which ends with the command.

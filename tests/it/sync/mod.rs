@@ -3,3 +3,4 @@
 #[cfg(feature = "demo")]
 mod mime;
 mod states;
+mod vendor_errors;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use mailplumb::model::claim::{Claimed, Wish};
 use mailplumb::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use mailplumb::model::failure::{Cause, RemoteError};
 use mailplumb::model::name::Address;
 use mailplumb::model::outbox::Submitted;
 use mailplumb::model::profile::ServerKind;
 use mailplumb::model::server::Destination;
-use mailplumb::remote::{Arrivals, Connector, Receive, Remotes, Submit, Trace};
+use mailplumb::remote::{Arrivals, Connector, Receive, Remotes, SetAside, Submit, Trace};
 
 use super::points::Points;
 
@@ -65,9 +66,17 @@ impl Receive for CrashingReceive {
         self.real.wants_from(from);
     }
 
+    async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
+        self.real.claim(wish).await
+    }
+
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
         self.points.reach("Receive::list");
         self.real.list(cursor).await
+    }
+
+    fn is_tracked(&self, message: &RemoteId) -> bool {
+        self.real.is_tracked(message)
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
@@ -83,6 +92,14 @@ impl Receive for CrashingReceive {
         self.points.reach("Receive::fetch_each");
         let mut crashing = CrashingArrivals { real: arrivals, points: Arc::clone(&self.points), messages: 0 };
         self.real.fetch_each(messages, &mut crashing).await
+    }
+
+    async fn set_aside(
+        &mut self,
+        messages: &[RemoteId],
+        known: Option<&str>,
+    ) -> Result<Option<SetAside>, RemoteError> {
+        self.real.set_aside(messages, known).await
     }
 
     async fn delete_and_close(self: Box<Self>, messages: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {

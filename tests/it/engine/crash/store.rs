@@ -22,7 +22,7 @@ use mailplumb::model::secret::{
 use mailplumb::model::stored::Stored;
 use mailplumb::store::{
     CycleStart, Cycles, InboxStanding, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit,
-    Spool, StateChange, Store, StoreError,
+    SetAsideDue, Spool, StateChange, Store, StoreError,
 };
 
 use super::points::Points;
@@ -198,6 +198,19 @@ impl Store for CrashingStore {
     ) -> Result<(), StoreError> {
         self.points.reach("Store::confirm_deletions");
         self.real.confirm_deletions(lease, mailbox, ids).await
+    }
+
+    async fn set_aside_due(&self, mailbox: &Name) -> Result<SetAsideDue, StoreError> {
+        self.real.set_aside_due(mailbox).await
+    }
+
+    async fn confirm_set_aside(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        moved_into: (&[RemoteId], &str),
+    ) -> Result<(), StoreError> {
+        self.real.confirm_set_aside(lease, mailbox, moved_into).await
     }
 
     async fn enqueue(&self, message: &NewOutgoing) -> Result<Enqueued, StoreError> {

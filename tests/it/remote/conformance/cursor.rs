@@ -4,7 +4,6 @@ use mailplumb::model::cursor::{Content, Cursor, Listing, Part, RemoteId};
 use mailplumb::model::limits;
 use mailplumb::model::profile::Protocol;
 
-use super::READING;
 use crate::remote::world::client::{behind, fetch, unseen};
 use crate::remote::world::{ANNA, Client, How, Other, World};
 use crate::support::need::{Need, require};
@@ -33,13 +32,14 @@ fn fetches(commands: &[String]) -> Vec<&String> {
             || line.starts_with("TOP")
             || line.contains("BODY")
             || line.contains("RFC822 ")
+            || line.as_str() == "GetItem"
     };
     commands.iter().filter(fetches).collect()
 }
 
 async fn a_second_listing_behind_the_cursor_is_empty_and_fetches_nothing(world: &dyn World) {
     deliver(world, 0..7);
-    for protocol in READING {
+    for protocol in world.reading() {
         let how = How::to(world, protocol);
         let mut session = Client::receive(world, &how).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_second_listing_behind_the_cursor_is_empty_and_fetches_nothing(world: 
 
 async fn mail_that_comes_after_a_listing_is_seen_by_the_next(world: &dyn World) {
     deliver(world, 0..3);
-    for (round, protocol) in READING.into_iter().enumerate() {
+    for (round, protocol) in world.reading().into_iter().enumerate() {
         let how = How::to(world, protocol);
         let mut session = Client::receive(world, &how).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
@@ -92,7 +92,7 @@ async fn mail_that_comes_after_a_listing_is_seen_by_the_next(world: &dyn World) 
 }
 
 async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn World) {
-    for protocol in READING {
+    for protocol in world.reading() {
         world.inbox(ANNA).iter().for_each(|_| world.remove(ANNA, 0));
         deliver(world, 0..5);
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
@@ -165,7 +165,7 @@ async fn another_uid_validity_makes_everything_new(world: &dyn World) {
 }
 
 async fn an_empty_inbox_is_an_empty_listing(world: &dyn World) {
-    for protocol in READING {
+    for protocol in world.reading() {
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         assert_eq!(session.list(&Cursor::Start).await.unwrap().messages(), []);
         assert_eq!(session.fetch(&[], Part::Whole).await.unwrap(), []);

@@ -2,7 +2,6 @@
 
 use mailplumb::model::cursor::{Cursor, Listed, RemoteId};
 
-use super::READING;
 use crate::remote::world::{ANNA, Client, How, World};
 
 in_every_world! {
@@ -35,7 +34,7 @@ fn messages(numbers: &[usize]) -> Vec<Vec<u8>> {
 }
 
 async fn what_is_confirmed_is_gone_and_the_rest_is_there(world: &dyn World) {
-    for protocol in READING {
+    for protocol in world.reading() {
         refill(world);
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
@@ -48,7 +47,7 @@ async fn what_is_confirmed_is_gone_and_the_rest_is_there(world: &dyn World) {
 }
 
 async fn a_session_that_is_dropped_deletes_nothing(world: &dyn World) {
-    for protocol in READING {
+    for protocol in world.reading() {
         refill(world);
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
@@ -62,7 +61,7 @@ async fn a_session_that_is_dropped_deletes_nothing(world: &dyn World) {
 }
 
 async fn what_another_client_removed_first_is_no_error(world: &dyn World) {
-    for protocol in READING {
+    for protocol in world.reading() {
         refill(world);
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
@@ -79,7 +78,7 @@ async fn what_another_client_removed_first_is_no_error(world: &dyn World) {
 }
 
 async fn a_message_that_was_never_listed_is_not_deleted(world: &dyn World) {
-    for protocol in READING {
+    for protocol in world.reading() {
         refill(world);
         let session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let strange = [RemoteId::Uidl("1".to_owned()), RemoteId::Uid { validity: 7, uid: 1 }];

@@ -1,5 +1,5 @@
 //! What every mail server has to be to the connectors, and the connectors to every mail server: one set of cases, run
-//! against the playground and against Dovecot with Postfix.
+//! against the playground (with Exchange) and against Dovecot with Postfix.
 
 /// Runs cases, each an `async fn(&dyn World)`, in both worlds.
 macro_rules! in_every_world {
@@ -45,5 +45,5 @@ mod submission;
 
 use mailplumb::model::profile::Protocol;
 
-/// The protocols that read.
-const READING: [Protocol; 2] = [Protocol::Pop3, Protocol::Imap];
+/// The protocols that read in every world.
+pub const READING: [Protocol; 2] = [Protocol::Pop3, Protocol::Imap];

@@ -6,7 +6,6 @@ use mailplumb::model::profile::Protocol;
 use mailplumb::model::record::ContentHash;
 use mailplumb::playground::corpus;
 
-use super::READING;
 use crate::remote::world::client::fetch;
 use crate::remote::world::{ANNA, Client, FirstDot, How, World};
 
@@ -26,7 +25,7 @@ async fn arrives(world: &dyn World, delivered: &[Vec<u8>]) {
     for raw in delivered {
         world.deliver(ANNA, raw);
     }
-    for protocol in READING {
+    for protocol in world.reading() {
         same_octets(world, protocol, delivered).await;
     }
 }
@@ -74,7 +73,7 @@ async fn fetching_all_at_once_and_one_after_the_other_is_the_same(world: &dyn Wo
     for raw in corpus::messages(30, 5) {
         world.deliver(ANNA, &raw);
     }
-    for protocol in READING {
+    for protocol in world.reading() {
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         let handed = fetch(&mut session, listing.messages(), Part::Whole).await;
@@ -127,7 +126,7 @@ async fn a_dot_may_be_the_first_octet(world: &dyn World) {
     for raw in &delivered {
         world.deliver(ANNA, raw);
     }
-    for protocol in READING {
+    for protocol in world.reading() {
         match world.first_dot(protocol) {
             FirstDot::Kept => same_octets(world, protocol, &delivered).await,
             FirstDot::Lost => {}
@@ -141,7 +140,7 @@ async fn headers_alone_are_the_block_up_to_the_empty_line(world: &dyn World) {
     for (number, body) in bodies.iter().enumerate() {
         world.deliver(ANNA, format!("{}{body}", header(number)).as_bytes());
     }
-    for protocol in READING {
+    for protocol in world.reading() {
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         let contents = fetch(&mut session, listing.messages(), Part::Headers).await;
@@ -154,7 +153,7 @@ async fn headers_alone_are_the_block_up_to_the_empty_line(world: &dyn World) {
         }
     }
     let whole = |line: &String| line.starts_with("RETR") || line.contains("BODY.PEEK[]");
-    for protocol in READING {
+    for protocol in world.reading() {
         let commands = world.commands(ANNA, protocol);
         assert!(!commands.iter().any(whole), "{commands:?}");
     }
@@ -186,7 +185,7 @@ async fn sizes_are_told_before_anything_is_fetched(world: &dyn World) {
     for lines in [1, 1000] {
         world.deliver(ANNA, format!("Subject: x\r\n\r\n{}", "line\r\n".repeat(lines)).as_bytes());
     }
-    for protocol in READING {
+    for protocol in world.reading() {
         let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         let sizes: Vec<Option<u64>> = listing.messages().iter().map(|listed| listed.size).collect();

@@ -8,13 +8,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mailplumb::model::clock::Clock;
-use mailplumb::model::cursor::{Content, Cursor, Extent, Fetched, Listed, Listing, Part, RemoteId};
+use mailplumb::model::cursor::{
+    Content, Cursor, Extent, Fetched, Listed, Listing, Part, RemoteId, SyncState,
+};
 use mailplumb::model::failure::{Cause, RemoteError, StepTaken};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::{Authentication, Credentials, Endpoint, Protocol, ServerKind, TlsMode};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server::{Destination, Login};
+use mailplumb::model::server::{Destination, Login, WebLocation, WebService};
 use mailplumb::net::Network;
 use mailplumb::remote::connectors::Connectors;
 use mailplumb::remote::{Arrivals, Receive, Remotes, Submit, Trace};
@@ -92,13 +94,18 @@ impl How {
     pub fn kind(&self) -> ServerKind {
         match self.protocol {
             Protocol::Pop3 => ServerKind::Pop3Smtp,
-            Protocol::Imap | Protocol::Smtp | Protocol::Ews => ServerKind::ImapSmtp,
+            Protocol::Imap | Protocol::Smtp => ServerKind::ImapSmtp,
+            Protocol::Ews => ServerKind::Exchange,
         }
     }
 
     fn destination(&self) -> Destination {
         Destination {
-            service: None,
+            service: (self.protocol == Protocol::Ews).then(|| WebService {
+                location: WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
+                access: None,
+                tracked: Vec::new(),
+            }),
             mailbox: Name::parse("anna").unwrap(),
             address: Address::parse(ANNA).unwrap(),
             profile: Name::parse("provider").unwrap(),
@@ -236,7 +243,9 @@ pub fn behind(cursor: &Cursor, listing: &Listing) -> Cursor {
             });
             Cursor::Pop3 { seen: uidls.collect() }
         }
-        Listing::Exchange { .. } => panic!("these servers are none of Exchange"),
+        Listing::Exchange { state, .. } => {
+            Cursor::Exchange { state: SyncState(Some(state.clone())), ahead: Default::default() }
+        }
     }
 }
 

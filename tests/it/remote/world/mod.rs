@@ -49,6 +49,11 @@ pub enum Door {
 pub trait World: Sync {
     fn address(&self, door: Door) -> SocketAddr;
 
+    /// The protocols that read.
+    fn reading(&self) -> Vec<Protocol> {
+        super::conformance::READING.to_vec()
+    }
+
     /// A PEM file with the authority that signs the servers' certificate.
     fn authority(&self) -> PathBuf;
 

@@ -88,6 +88,10 @@ impl World for Play {
         }
     }
 
+    fn reading(&self) -> Vec<Protocol> {
+        vec![Protocol::Pop3, Protocol::Imap, Protocol::Ews]
+    }
+
     fn authority(&self) -> PathBuf {
         self.folder.path().join("authority.pem")
     }
@@ -128,6 +132,9 @@ impl World for Play {
     }
 
     fn commands(&self, _: &str, protocol: Protocol) -> Vec<String> {
+        if protocol == Protocol::Ews {
+            return self.playground.exchange().calls().into_iter().map(|call| call.operation).collect();
+        }
         self.playground.log().commands(served(protocol))
     }
 
