@@ -80,6 +80,17 @@ pub fn settings(subject: &str, settings: &Settings, report: &mut Report<'_>) {
     }
 }
 
+/// What Microsoft Graph could do and this version does over Exchange Web Services only.
+pub fn by_graph(entry: &Entry, given: &Settings, report: &mut Report<'_>) {
+    let subject = format!("mailbox/{}", entry.name.value);
+    if let Some(folders) = given.tracked_folders.as_ref().filter(|folders| !folders.value.is_empty()) {
+        say(&subject, folders.place, "`trackedFolders` by Microsoft Graph: the inbox is read", report);
+    }
+    if let Some(claim) = &entry.claim {
+        say(&subject, claim.place, "`claim` by Microsoft Graph: no marker is kept in the mailbox", report);
+    }
+}
+
 fn accept_filter(subject: &str, accept: Spanned<Accept>, report: &mut Report<'_>) {
     let what = match accept.value {
         Accept::All | Accept::None => return,

@@ -320,6 +320,13 @@ fn login_refused(setting: Setting<'_>) -> (String, String) {
     )
 }
 
+fn injected() -> (String, String) {
+    said(
+        "somebody may be tampering with the connection",
+        "check the network between this machine and the server",
+    )
+}
+
 fn no_identity() -> (String, String) {
     said(
         "this machine holds no key for the secret",

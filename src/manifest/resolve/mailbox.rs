@@ -30,7 +30,7 @@ use crate::model::mailbox::{
 };
 use crate::model::name::Name;
 use crate::model::organization::Defaults;
-use crate::model::profile::{Credentials, Profile, Server};
+use crate::model::profile::{Credentials, Profile, Server, Transport};
 
 /// The documents that declare mailboxes or say something about them.
 #[derive(Debug)]
@@ -123,6 +123,9 @@ impl Mailboxes<'_> {
         let methods = self.methods(&entry, &given, profile.as_ref(), report);
         let profile_value = profile.as_ref().and_then(|(_, profile)| *profile);
         self.folders(&given, profile_value, report);
+        if profile_value.is_some_and(|profile| by_graph(&profile.server)) {
+            not_yet::by_graph(&entry, &given, report);
+        }
         let credentials = self.credentials(&entry, &given, profile_value, &methods, report);
         let accept = given.accept.map(|accept| accept.value.into()).or(self.defaults().accept);
         Mailbox {
@@ -307,6 +310,13 @@ fn directions(server: &Server) -> [Option<&Credentials>; 2] {
             Some(&servers.incoming.credentials),
             servers.outgoing.as_ref().map(|outgoing| &outgoing.credentials),
         ],
+    }
+}
+
+fn by_graph(server: &Server) -> bool {
+    match server {
+        Server::ExchangeOnline(online) => online.transport == Transport::Graph,
+        Server::Exchange(_) | Server::Pop3Smtp(_) | Server::ImapSmtp(_) => false,
     }
 }
 

@@ -73,7 +73,7 @@ async fn one_stream_tells_of_the_mail_of_many_mailboxes() {
     deliver(&world, BORIS);
     assert_eq!(boris.await.unwrap().1, Wake::News);
     let streams = world.operations().iter().filter(|name| *name == "GetStreamingEvents").count();
-    assert!(streams >= 2, "asked for, and told");
+    assert!(streams >= 1, "asked for, and told");
     let calls = world.playground.exchange().calls().into_iter().filter(|call| call.operation == "Subscribe");
     assert!(
         calls.into_iter().all(|call| call.anchor.as_deref() == Some(BORIS)),
