@@ -8,9 +8,11 @@ use super::context::read;
 use super::exit::{DONE, Failure, Outcome};
 use super::listing::FORMAT_VERSION;
 use super::messages::parse_name;
+use super::outbox::parse_address;
 use super::{Format, Global, mailboxes, output};
 use crate::model::alert::Alert;
-use crate::model::name::Name;
+use crate::model::limits;
+use crate::model::name::{Address, Name};
 use crate::store::Store;
 use crate::store::report::Report;
 use crate::store::sqlite::SqliteStore;
@@ -24,6 +26,9 @@ pub struct Alerts {
     /// Only those about this mailbox
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     mailbox: Option<Name>,
+    /// Only those that are this owner's business
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    owner: Option<Address>,
     /// Print at most this many
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     limit: u64,
@@ -57,8 +62,16 @@ impl Alerts {
     }
 
     async fn found(&self, store: &SqliteStore) -> Result<Vec<Alert>, Failure> {
-        let Some(mailbox) = &self.mailbox else { return Ok(store.alerts(self.limit).await?) };
-        let alerts = store.alerts_about(mailbox, self.limit).await?;
+        let Some(owner) = &self.owner else { return self.about(store, self.limit).await };
+        let mut alerts = self.about(store, limits::ALERTS_MAX).await?;
+        alerts.retain(|alert| alert.owners.iter().any(|one| one.key() == owner.key()));
+        alerts.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        Ok(alerts)
+    }
+
+    async fn about(&self, store: &SqliteStore, limit: u64) -> Result<Vec<Alert>, Failure> {
+        let Some(mailbox) = &self.mailbox else { return Ok(store.alerts(limit).await?) };
+        let alerts = store.alerts_about(mailbox, limit).await?;
         // Of a mailbox that was deleted, alerts may be left.
         if alerts.is_empty() {
             mailboxes::must_be_known(store, Some(mailbox)).await?;
@@ -74,8 +87,10 @@ pub fn words(alert: &Alert) -> String {
         (Some(mailbox), None) => format!("mailbox/{mailbox}"),
         (None, _) => alert.profile.as_ref().map_or_else(String::new, |name| format!("profile/{name}")),
     };
+    let owners: Vec<&str> = alert.owners.iter().map(Address::as_str).collect();
+    let owners = if owners.is_empty() { String::new() } else { format!("\n    for: {}", owners.join(", ")) };
     format!(
-        "{}  {:<11}  {:<22}  {subject}: {}\n    do: {}",
+        "{}  {:<11}  {:<22}  {subject}: {}\n    do: {}{owners}",
         output::moment(alert.at),
         alert.level.key(),
         alert.code,

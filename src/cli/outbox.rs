@@ -149,7 +149,7 @@ pub struct OneDocument {
     message: OutgoingMessage,
 }
 
-fn parse_address(text: &str) -> Result<Address, String> {
+pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     Address::parse(text).map_err(str::to_owned)
 }
 

@@ -7,7 +7,7 @@ use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
 use crate::model::pending::Standing;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
-use crate::sync::alerts::{self, Subject};
+use crate::sync::alerts::{self, Owners, Subject};
 use crate::sync::classify;
 use crate::sync::patience::{self, Breadth};
 use crate::sync::transition::{StateEvent, transition};
@@ -204,6 +204,7 @@ impl Ended<'_> {
         let subject = Subject {
             mailbox: &self.route.mailbox.name,
             profile: Some(&self.route.profile.name),
+            owners: Owners::of(self.route.mailbox, Some(self.route.profile)),
             operation: self.operation,
         };
         let alert = match &event {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::alert::Alert;
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::stored::{StoredMailbox, StoredOperation};
 use crate::store::MailboxRow;
 use crate::sync::canary::{self, Judgement};
@@ -27,21 +27,23 @@ pub struct FirstTests {
 impl FirstTests {
     /// Judges all profiles anew. The alerts are for those that are halted since the last time.
     pub fn judge(&mut self, rows: &[MailboxRow], now: Timestamp) -> Vec<Alert> {
-        let mut profiles: BTreeMap<&Name, Vec<&StoredMailbox>> = BTreeMap::new();
+        let mut profiles: BTreeMap<&Name, (&Address, Vec<&StoredMailbox>)> = BTreeMap::new();
         for row in rows {
             if let Some(profile) = &row.profile {
-                profiles.entry(&profile.name).or_default().push(&row.stored);
+                let (_, mailboxes) = profiles.entry(&profile.name).or_insert((&profile.owner, Vec::new()));
+                mailboxes.push(&row.stored);
             }
         }
         let mut alerts = Vec::new();
         let mut told = BTreeSet::new();
         self.judgements.clear();
         self.undecided.clear();
-        for (profile, mailboxes) in profiles {
+        for (profile, (owner, mailboxes)) in profiles {
             let judgement = canary::judge(&mailboxes);
             if let Judgement::Halted { failure, first, .. } = &judgement {
                 if !self.told.contains(profile) {
-                    alerts.push(halted(profile, mailboxes.len().saturating_sub(first.len()), failure, now));
+                    let waiting = mailboxes.len().saturating_sub(first.len());
+                    alerts.push(halted((profile, Some(owner)), waiting, failure, now));
                 }
                 told.insert(profile.clone());
             }

@@ -4,7 +4,7 @@ use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::report::{DeliveryReport, Settled};
 use crate::store::{OutboxQuery, StoreError};
-use crate::sync::alerts::{self, Subject};
+use crate::sync::alerts::{self, Owners, Subject};
 use crate::sync::report;
 
 use super::Engine;
@@ -27,7 +27,17 @@ pub(super) async fn settled(
         let is_news = outcome.failure.is_some() && outcome.failure != message.failure;
         message.state = outcome.state;
         message.failure.clone_from(&outcome.failure);
-        let subject = Subject { mailbox, profile: None, operation: Operation::Outgoing };
+        let row = engine.store.mailbox(mailbox).await?;
+        let (declared, profile) = match &row {
+            Some(row) => (Some(&row.stored.declared), row.profile.as_ref()),
+            None => (None, None),
+        };
+        let subject = Subject {
+            mailbox,
+            profile: profile.map(|profile| &profile.name),
+            owners: declared.map_or_else(Owners::default, |declared| Owners::of(declared, profile)),
+            operation: Operation::Outgoing,
+        };
         let alert = alerts::on_outgoing(subject, &message, outcome.at).filter(|_| is_news);
         let alerts = engine.raise(alert, &engine.settings().await?.alerts);
         return Ok(Some(Settled { outcome, alerts }));

@@ -11,7 +11,7 @@ use crate::model::event::Event;
 use crate::model::failure::FailureSummary;
 use crate::model::ledger::{HaltReason, LedgerEntry, NewRun, Outcome, RunKind, Tally};
 use crate::model::limits;
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::operation::{Operation, OperationState};
 use crate::model::stored::{StoredMailbox, StoredOperation};
 use crate::store::{MailboxRow, RunQuery, StoreError};
@@ -270,7 +270,9 @@ impl Turn {
         (mailbox, failure): (Name, FailureSummary),
     ) -> Result<(), StoreError> {
         let settings = self.engine.settings().await?;
-        let alert = halted(&profile, rest.len(), &failure, self.engine.clock.now());
+        let row = self.engine.store.mailbox(&mailbox).await?;
+        let owner = row.and_then(|row| row.profile).map(|profile| profile.owner);
+        let alert = halted((&profile, owner.as_ref()), rest.len(), &failure, self.engine.clock.now());
         let alerts = self.engine.raise([alert], &settings.alerts);
         let outcome = Outcome::NotStarted(HaltReason::Canary { profile, mailbox });
         let noted = self.items_of(&rest).map(|(name, operation)| (name, operation, outcome.clone()));
@@ -324,7 +326,12 @@ async fn one(engine: &Engine, name: &Name, which: Which) -> Ended {
 }
 
 /// The one alert for a profile whose first tests speak against it.
-pub fn halted(profile: &Name, waiting: usize, failure: &FailureSummary, at: jiff::Timestamp) -> Alert {
+pub fn halted(
+    (profile, owner): (&Name, Option<&Address>),
+    waiting: usize,
+    failure: &FailureSummary,
+    at: jiff::Timestamp,
+) -> Alert {
     Alert {
         at,
         level: AlertLevel::Error,
@@ -332,6 +339,7 @@ pub fn halted(profile: &Name, waiting: usize, failure: &FailureSummary, at: jiff
         mailbox: None,
         profile: Some(profile.clone()),
         operation: None,
+        owners: owner.into_iter().cloned().collect(),
         cause: format!(
             "{waiting} further mailboxes were not tested, because the first ones failed at {}: {}",
             failure.step, failure.cause

@@ -16,7 +16,7 @@ use crate::model::stored::StoredOperation;
 use crate::plan::connection;
 use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
-use crate::sync::alerts::{self, Subject};
+use crate::sync::alerts::{self, Owners, Subject};
 use crate::sync::transition::{StateEvent, transition};
 use crate::sync::{classify, incoming, schedule, self_message};
 
@@ -354,7 +354,12 @@ impl Test<'_> {
         let Noted { event, occasion, enters } = noted;
         let state = transition(before, &event, now, &self.settings.retry);
         let Reach { mailbox, profile, .. } = self.declared;
-        let subject = Subject { mailbox: &mailbox.name, profile: Some(&profile.name), operation };
+        let subject = Subject {
+            mailbox: &mailbox.name,
+            profile: Some(&profile.name),
+            owners: Owners::of(mailbox, Some(profile)),
+            operation,
+        };
         let change = StateChange {
             mailbox: mailbox.name.clone(),
             operation,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::name::Name;
+use super::name::{Address, Name};
 use super::operation::Operation;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +35,9 @@ pub struct Alert {
     pub mailbox: Option<Name>,
     pub profile: Option<Name>,
     pub operation: Option<Operation>,
+    /// Whose business it is; the first one is to act.
+    #[serde(default)]
+    pub owners: Vec<Address>,
     pub cause: String,
     /// What to do next.
     pub remedy: String,

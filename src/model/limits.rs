@@ -203,6 +203,8 @@ pub const EWS_ITEM_ID_BYTES_MAX: usize = 2048;
 /// Messages, and what they say to be their octets, that are asked for at once.
 pub const EWS_GET_MESSAGES: usize = 64;
 pub const EWS_GET_BYTES: u64 = 1024 * 1024;
+/// What a message counts for whose size the server has not told. One that is larger than can be held is asked for once more, alone.
+pub const EWS_SIZE_UNTOLD: u64 = EWS_GET_BYTES / 32;
 
 /// Places that one search of Autodiscover asks.
 pub const AUTODISCOVER_ASKS_MAX: usize = 40;

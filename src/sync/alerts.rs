@@ -4,24 +4,65 @@ use jiff::Timestamp;
 
 use super::report;
 use crate::model::alert::{Alert, AlertLevel};
-use crate::model::failure::FailureSummary;
-use crate::model::name::Name;
+use crate::model::failure::{FailureSummary, Scope};
+use crate::model::mailbox::{Mailbox, MailboxKind};
+use crate::model::name::{Address, Name};
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::AlertSettings;
 use crate::model::outbox::{OutgoingMessage, OutgoingState};
 use crate::model::pending::{Pending, Standing};
+use crate::model::profile::Profile;
 
 /// Whom an alert is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     pub mailbox: &'a Name,
     pub profile: Option<&'a Name>,
+    pub owners: Owners<'a>,
     pub operation: Operation,
 }
 
+/// Who answers for a mailbox, and for its profile.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Owners<'a> {
+    mailbox: Option<&'a Address>,
+    profile: Option<&'a Address>,
+}
+
+impl<'a> Owners<'a> {
+    /// A user owns the own mailbox; for one of many, where nobody is named, whoever owns the profile answers.
+    pub fn of(mailbox: &'a Mailbox, profile: Option<&'a Profile>) -> Self {
+        let profile = profile.map(|profile| &profile.owner);
+        let unnamed = match mailbox.kind {
+            MailboxKind::User => Some(&mailbox.address),
+            MailboxKind::Queue | MailboxKind::Forward => profile,
+        };
+        Self { mailbox: mailbox.owner.as_ref().or(unnamed), profile }
+    }
+
+    /// What concerns a profile is for its owner to mend, and for those to know whose mail waits.
+    fn concerned(self, scope: Scope) -> Vec<Address> {
+        let in_order = match scope {
+            Scope::Message | Scope::Mailbox => [self.mailbox, None],
+            Scope::Profile => [self.profile, self.mailbox],
+        };
+        let mut owners: Vec<Address> = Vec::new();
+        for owner in in_order.into_iter().flatten() {
+            if !owners.contains(owner) {
+                owners.push(owner.clone());
+            }
+        }
+        owners
+    }
+}
+
 impl Subject<'_> {
-    fn alert(&self, at: Timestamp, level: AlertLevel, words: (&str, String, String)) -> Alert {
-        let (code, cause, remedy) = words;
+    fn alert(
+        &self,
+        at: Timestamp,
+        (level, scope): (AlertLevel, Scope),
+        (code, cause, remedy): (&str, String, String),
+    ) -> Alert {
         Alert {
             at,
             level,
@@ -29,6 +70,7 @@ impl Subject<'_> {
             mailbox: Some(self.mailbox.clone()),
             profile: self.profile.cloned(),
             operation: Some(self.operation),
+            owners: self.owners.concerned(scope),
             cause,
             remedy,
         }
@@ -42,7 +84,11 @@ pub fn on_change(subject: Subject<'_>, before: &Standing, after: &Standing, now:
     match (&before.pending, &after.pending) {
         (Some(_), None) if after.state == OperationState::Enabled => {
             let cause = "the change passed its test and is in use".to_owned();
-            Some(subject.alert(now, AlertLevel::Information, ("switched", cause, "nothing to do".to_owned())))
+            Some(subject.alert(
+                now,
+                (AlertLevel::Information, Scope::Mailbox),
+                ("switched", cause, "nothing to do".to_owned()),
+            ))
         }
         (Some(Pending::Failed { failure: old, .. }), Some(Pending::Failed { failure: new, .. }))
             if old.code == new.code =>
@@ -54,7 +100,8 @@ pub fn on_change(subject: Subject<'_>, before: &Standing, after: &Standing, now:
                 "the change failed its test, and the former version works on: {}",
                 what_failed(failure)
             );
-            Some(subject.alert(now, AlertLevel::Warning, (&failure.code, cause, failure.remedy.clone())))
+            let words = (failure.code.as_str(), cause, failure.remedy.clone());
+            Some(subject.alert(now, (AlertLevel::Warning, failure.scope), words))
         }
         (None | Some(_), None | Some(_)) => of_state(),
     }
@@ -68,7 +115,7 @@ pub fn on_given_way(subject: Subject<'_>, failure: &FailureSummary, now: Timesta
     );
     subject.alert(
         now,
-        AlertLevel::Error,
+        (AlertLevel::Error, failure.scope),
         (&failure.code, cause, "run `mailplumb test`, or leave it to `watch`".to_owned()),
     )
 }
@@ -82,24 +129,26 @@ fn on_state(
     match (before, after) {
         (OperationState::Disabled(old), OperationState::Disabled(new)) if old.code == new.code => None,
         (_, OperationState::Disabled(failure)) => {
-            Some(subject.alert(now, AlertLevel::Error, of_failure(failure, &failure.remedy)))
+            Some(subject.alert(now, (AlertLevel::Error, failure.scope), of_failure(failure, &failure.remedy)))
         }
         (OperationState::Retrying { failure: old, .. }, OperationState::Retrying { failure: new, .. })
             if old.code == new.code =>
         {
             None
         }
-        (_, OperationState::Retrying { failure, .. }) => {
-            Some(subject.alert(now, AlertLevel::Warning, of_failure(failure, &failure.remedy)))
-        }
+        (_, OperationState::Retrying { failure, .. }) => Some(subject.alert(
+            now,
+            (AlertLevel::Warning, failure.scope),
+            of_failure(failure, &failure.remedy),
+        )),
         (OperationState::Enabled, OperationState::Enabled) => None,
         (OperationState::Retrying { .. }, OperationState::Enabled) => {
             let words = ("recovered", "it works again".to_owned(), "nothing to do".to_owned());
-            Some(subject.alert(now, AlertLevel::Information, words))
+            Some(subject.alert(now, (AlertLevel::Information, Scope::Mailbox), words))
         }
         (_, OperationState::Enabled) => {
             let words = ("enabled", "the test passed".to_owned(), "nothing to do".to_owned());
-            Some(subject.alert(now, AlertLevel::Information, words))
+            Some(subject.alert(now, (AlertLevel::Information, Scope::Mailbox), words))
         }
         (_, OperationState::Off(_) | OperationState::AwaitingTest(_) | OperationState::Testing) => None,
     }
@@ -127,7 +176,11 @@ pub fn on_outgoing(subject: Subject<'_>, message: &OutgoingMessage, now: Timesta
         Some(failure) => (failure.cause.clone(), failure.remedy.clone()),
         None => ("it is not known whether it was sent".to_owned(), String::new()),
     };
-    Some(subject.alert(now, level, (code, format!("outgoing message {}: {cause}", message.id), remedy)))
+    Some(subject.alert(
+        now,
+        (level, Scope::Message),
+        (code, format!("outgoing message {}: {cause}", message.id), remedy),
+    ))
 }
 
 /// Whether the organization wants alerts of that level.
@@ -142,7 +195,7 @@ pub fn is_wanted(level: AlertLevel, settings: &AlertSettings) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::failure::{Nature, Scope, TestStep};
+    use crate::model::failure::{Nature, TestStep};
     use crate::model::operation::Awaiting;
 
     fn failure(code: &str) -> FailureSummary {
@@ -162,15 +215,39 @@ mod tests {
 
     fn code(before: &OperationState, after: &OperationState) -> Option<String> {
         let mailbox = Name::parse("m").unwrap();
-        let subject = Subject { mailbox: &mailbox, profile: None, operation: Operation::Incoming };
+        let subject = Subject {
+            mailbox: &mailbox,
+            profile: None,
+            owners: Owners::default(),
+            operation: Operation::Incoming,
+        };
         let (before, after) = (before.clone().into(), after.clone().into());
         on_change(subject, &before, &after, Timestamp::UNIX_EPOCH).map(|alert| alert.code)
     }
 
     #[test]
+    fn whoever_can_mend_it_is_told_first() {
+        let address = |text: &str| Address::parse(text).unwrap();
+        let (boss, anna, desk) =
+            (address("boss@a.example"), address("anna@a.example"), address("desk@a.example"));
+        let of_user = Owners { mailbox: Some(&anna), profile: Some(&boss) };
+        assert_eq!(of_user.concerned(Scope::Profile), [boss.clone(), anna.clone()]);
+        assert_eq!(of_user.concerned(Scope::Mailbox), [anna.clone()]);
+        assert_eq!(of_user.concerned(Scope::Message), [anna]);
+        let of_boss = Owners { mailbox: Some(&boss), profile: Some(&boss) };
+        assert_eq!(of_boss.concerned(Scope::Profile), [boss.clone()]);
+        assert_eq!(Owners { mailbox: None, profile: Some(&desk) }.concerned(Scope::Mailbox), []);
+    }
+
+    #[test]
     fn a_change_that_fails_is_told_once_and_so_is_its_taking_effect() {
         let mailbox = Name::parse("m").unwrap();
-        let subject = Subject { mailbox: &mailbox, profile: None, operation: Operation::Incoming };
+        let subject = Subject {
+            mailbox: &mailbox,
+            profile: None,
+            owners: Owners::default(),
+            operation: Operation::Incoming,
+        };
         let told = |before: &Standing, after: &Standing| {
             on_change(subject, before, after, Timestamp::UNIX_EPOCH).map(|alert| (alert.level, alert.code))
         };

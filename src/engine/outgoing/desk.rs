@@ -16,7 +16,7 @@ use crate::model::limits;
 use crate::model::operation::Operation;
 use crate::model::outbox::{AttemptOutcome, Begun, DuePlace, OutgoingMessage, OutgoingState, Turn};
 use crate::store::StoreError;
-use crate::sync::alerts::{self, Subject};
+use crate::sync::alerts::{self, Owners, Subject};
 
 /// Where the sessions of one mailbox get their messages, and hand in what became of them.
 pub(super) struct Desk<'a> {
@@ -151,6 +151,7 @@ impl<'a> Desk<'a> {
         Subject {
             mailbox: &self.route.mailbox.name,
             profile: Some(&self.route.profile.name),
+            owners: Owners::of(self.route.mailbox, Some(self.route.profile)),
             operation: Operation::Outgoing,
         }
     }

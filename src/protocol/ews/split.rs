@@ -81,9 +81,9 @@ impl Splitter {
     pub fn feed(&mut self, mut octets: &[u8], found: &mut impl FnMut(Found)) -> Result<(), EwsError> {
         while let Some(first) = octets.first().copied() {
             if self.state == State::Content {
-                let end = octets.iter().position(|byte| *byte == b'<');
+                let end = memchr::memchr(b'<', octets);
                 let (content, rest) = octets.split_at(end.unwrap_or(octets.len()));
-                self.encoded.extend(content.iter().filter(|byte| !byte.is_ascii_whitespace()));
+                self.take_encoded(content);
                 self.decode(end.is_some(), found)?;
                 octets = rest;
                 if end.is_some() {
@@ -95,7 +95,7 @@ impl Splitter {
                 continue;
             }
             if self.state == State::Text {
-                let end = octets.iter().position(|byte| *byte == b'<').unwrap_or(octets.len());
+                let end = memchr::memchr(b'<', octets).unwrap_or(octets.len());
                 let (text, rest) = octets.split_at(end);
                 self.keep(text)?;
                 octets = rest;
@@ -112,6 +112,16 @@ impl Splitter {
             octets = octets.get(1..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// Base64 without the blanks and line ends that may stand in it: most has none, or one after each line.
+    fn take_encoded(&mut self, mut content: &[u8]) {
+        while let Some(end) = memchr::memchr3(b'\n', b'\r', b' ', content) {
+            let (line, rest) = content.split_at(end);
+            self.encoded.extend_from_slice(line);
+            content = rest.get(1..).unwrap_or_default();
+        }
+        self.encoded.extend_from_slice(content);
     }
 
     fn keep(&mut self, octets: &[u8]) -> Result<(), EwsError> {
@@ -165,7 +175,14 @@ impl Splitter {
             let count = self.encoded.len().min(enough);
             let mut octets = BytesMut::zeroed(count / 4 * 3 + 3);
             let encoded = self.encoded.get(..count).unwrap_or_default();
-            let decoded = LENIENT.decode_slice(encoded, &mut octets);
+            let decoded = match memchr::memchr(b'\t', encoded) {
+                None => LENIENT.decode_slice(encoded, &mut octets),
+                Some(_) => {
+                    // Nobody indents base64; whoever does is understood, too.
+                    self.encoded.retain(|byte| *byte != b'\t');
+                    continue;
+                }
+            };
             let decoded = decoded.map_err(|_| EwsError::Garbage("a message is not in base64".to_owned()))?;
             octets.truncate(decoded);
             self.encoded.drain(..count);
@@ -200,7 +217,7 @@ mod tests {
     fn octets_leave_the_document_however_it_is_cut() {
         let document =
             b"<?xml version=\"1.0\"?><!-- <t:MimeContent>AAAA --><a b='>'><![CDATA[<MimeContent>]]>\
-            <t:MimeContent CharacterSet=\"UTF-8\">TUlN\r\nRQ==</t:MimeContent><t:MimeContent/>\
+            <t:MimeContent CharacterSet=\"UTF-8\">TUlN\r\n \tRQ==</t:MimeContent><t:MimeContent/>\
             <MimeContent>eA</MimeContent><t:MimeContents>x</t:MimeContents></a>";
         for chunk in [1, 2, 3, 7, 1000] {
             let (left, messages) = split(document, chunk).unwrap();

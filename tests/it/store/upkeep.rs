@@ -102,6 +102,7 @@ async fn one_revision_and_the_alerts_of_one_mailbox_are_found() {
             mailbox: Some(name(mailbox)),
             profile: None,
             operation: Some(Operation::Incoming),
+            owners: Vec::new(),
             cause: "no".to_owned(),
             remedy: "set it".to_owned(),
         };

@@ -30,6 +30,7 @@ fn alert(second: i64) -> Alert {
         mailbox: Some(name("anna")),
         profile: None,
         operation: Some(Operation::Outgoing),
+        owners: Vec::new(),
         cause: format!("at {second}"),
         remedy: "look".to_owned(),
     }
