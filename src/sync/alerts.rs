@@ -232,10 +232,10 @@ mod tests {
             (address("boss@a.example"), address("anna@a.example"), address("desk@a.example"));
         let of_user = Owners { mailbox: Some(&anna), profile: Some(&boss) };
         assert_eq!(of_user.concerned(Scope::Profile), [boss.clone(), anna.clone()]);
-        assert_eq!(of_user.concerned(Scope::Mailbox), [anna.clone()]);
+        assert_eq!(of_user.concerned(Scope::Mailbox), std::slice::from_ref(&anna));
         assert_eq!(of_user.concerned(Scope::Message), [anna]);
         let of_boss = Owners { mailbox: Some(&boss), profile: Some(&boss) };
-        assert_eq!(of_boss.concerned(Scope::Profile), [boss.clone()]);
+        assert_eq!(of_boss.concerned(Scope::Profile), std::slice::from_ref(&boss));
         assert_eq!(Owners { mailbox: None, profile: Some(&desk) }.concerned(Scope::Mailbox), []);
     }
 
