@@ -26,7 +26,7 @@ pub(super) async fn claim(session: &mut Session, wish: &Wish) -> Result<Claimed,
 async fn mark(session: &mut Session, wish: &Wish) -> Result<Claimed, EwsFailure> {
     let folder = session.folder(WellKnown::Inbox);
     let empty = UserConfiguration { folder, name: NAME.to_owned(), entries: BTreeMap::new() };
-    let found = session.call(&GetUserConfiguration(empty.clone())).await?;
+    let found = session.call_once(&GetUserConfiguration(empty.clone())).await?;
     let known = found.as_ref().and_then(|found| read(&found.entries));
     match wish.judge(known.as_ref()) {
         Verdict::Keep => return Ok(Claimed::Ours),

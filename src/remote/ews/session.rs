@@ -150,7 +150,17 @@ impl Session {
         outlet: &mut dyn Outlet,
     ) -> Result<O::Response, EwsFailure> {
         let document = self.exchange(operation, outlet).await?;
-        let read = ews::read(operation, &document);
+        self.read(operation, &document)
+    }
+
+    /// For what can be done without: a server that is busy is not asked again.
+    pub async fn call_once<O: Operation + Sync>(&mut self, operation: &O) -> Result<O::Response, EwsFailure> {
+        let document = self.exchange_within(1, operation, &mut NoMessages).await?;
+        self.read(operation, &document)
+    }
+
+    fn read<O: Operation>(&self, operation: &O, document: &[u8]) -> Result<O::Response, EwsFailure> {
+        let read = ews::read(operation, document);
         if let Err(EwsError::Refused(refusal)) = &read
             && refusal.is_server_busy()
         {
@@ -163,6 +173,15 @@ impl Session {
     /// alone for long, the request waits and is sent again: one that was refused so was not looked at.
     async fn exchange<O: Operation + Sync>(
         &mut self,
+        operation: &O,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Vec<u8>, Cause> {
+        self.exchange_within(limits::EWS_BUSY_TRIES_MAX, operation, outlet).await
+    }
+
+    async fn exchange_within<O: Operation + Sync>(
+        &mut self,
+        tries_max: u32,
         operation: &O,
         outlet: &mut dyn Outlet,
     ) -> Result<Vec<u8>, Cause> {
@@ -182,7 +201,7 @@ impl Session {
             };
             let wait = self.gates.close(&self.budget, asked, self.clock.elapsed());
             tries += 1;
-            if tries >= limits::EWS_BUSY_TRIES_MAX || wait > limits::EWS_BUSY_WAIT_WITHIN {
+            if tries >= tries_max || wait > limits::EWS_BUSY_WAIT_WITHIN {
                 return answer;
             }
         }
