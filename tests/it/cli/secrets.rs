@@ -157,7 +157,7 @@ fn a_new_recipient_makes_values_stale_until_they_are_encrypted_again() {
     let check = person.types("secrets check").ends(1).says("stale: not for server");
     check.says("mailplumb secrets rekey");
     let json = person.types("secrets check --output json").ends(1).json();
-    assert_eq!((&json["formatVersion"], &json["opened"]), (&1.into(), &true.into()));
+    assert_eq!((&json["formatVersion"], &json["opened"]), (&"1.0".into(), &true.into()));
     assert_eq!(json["recipients"], serde_json::json!(["ops", "server"]));
     assert_eq!(json["secrets"][0]["problems"][0]["code"], "stale");
     person.types("secrets rekey").ends(0).says("encrypted 1 ciphertext to ops, server; 0 failed");
