@@ -218,6 +218,17 @@ pub const AUTODISCOVER_URL_BYTES_MAX: usize = 2048;
 pub const AUTODISCOVER_RECORDS_MAX: usize = 16;
 /// A request to Microsoft Graph with a message in it, before it is encoded: 4 MiB of Base64.
 pub const GRAPH_MESSAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Files from this size on are uploaded in ranges; below it the service wants them in one request.
+/// <https://learn.microsoft.com/graph/outlook-large-attachments>
+pub const GRAPH_UPLOAD_BYTES_MIN: usize = 3 * 1024 * 1024;
+/// What the service takes of one file.
+pub const GRAPH_FILE_BYTES_MAX: usize = 150 * 1024 * 1024;
+/// One range of an upload: a multiple of 320 KiB below 4 MB.
+pub const GRAPH_RANGE_BYTES: usize = 10 * 320 * 1024;
+/// How often the upload of one file goes on after an answer that was lost.
+pub const GRAPH_UPLOAD_RESUMES_MAX: usize = 5;
+/// Attachments of one draft that are looked at.
+pub const GRAPH_ATTACHMENTS_MAX: usize = 1000;
 /// An answer of Microsoft Graph that is no message.
 pub const GRAPH_DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const GRAPH_DEPTH_MAX: usize = 32;

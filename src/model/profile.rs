@@ -273,9 +273,18 @@ pub struct CloudHosts {
     pub graph: &'static str,
     /// Exchange Web Services.
     pub exchange: &'static str,
+    /// Where Graph leads whoever attaches a large file.
+    pub uploads: &'static [&'static str],
 }
 
 impl Cloud {
+    pub const ALL: [Self; 4] = [Self::Global, Self::UsGovernment, Self::UsGovernmentDod, Self::China];
+
+    /// The cloud whose Graph is on that host.
+    pub fn of_graph(host: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cloud| cloud.hosts().graph.eq_ignore_ascii_case(host))
+    }
+
     pub fn hosts(self) -> CloudHosts {
         let (authority, graph, exchange) = match self {
             Self::Global => ("login.microsoftonline.com", "graph.microsoft.com", "outlook.office365.com"),
@@ -287,7 +296,13 @@ impl Cloud {
                 ("login.chinacloudapi.cn", "microsoftgraph.chinacloudapi.cn", "partner.outlook.cn")
             }
         };
-        CloudHosts { authority, graph, exchange }
+        let uploads: &[&str] = match self {
+            Self::Global => &["outlook.office.com", "outlook.office365.com"],
+            Self::UsGovernment => &["outlook.office365.us"],
+            Self::UsGovernmentDod => &["outlook-dod.office365.us"],
+            Self::China => &["partner.outlook.cn"],
+        };
+        CloudHosts { authority, graph, exchange, uploads }
     }
 }
 

@@ -3,7 +3,9 @@
 //! Reading is `messages/delta` (what changed) and `$value` (the octets, one message after another on one connection);
 //! removing is DELETE, twenty in a batch; sending is a draft that is sent, and found again when the answer was lost.
 
+mod attaching;
 mod fetching;
+mod line;
 mod sending;
 mod session;
 mod waits;

@@ -25,6 +25,9 @@ pub const CLIENT: &str = "9a1d3c44-8e5f-4a57-bb1e-2d7c6f0a9b10";
 pub const SECRET: &str = "client secret: with a colon";
 pub const TENANT: &str = "1f0c7a52-5b0e-4b6e-9c0f-3f5a1c2d4e6b";
 
+/// Where the service leads whoever attaches a large file.
+pub const OUTLOOK: &str = "outlook.office.com";
+
 pub struct World {
     pub playground: Playground,
     pub clock: Arc<HandClock>,
@@ -58,7 +61,9 @@ pub fn options() -> Options {
         [ANNA, BORIS].map(|address| User::new(address, address, "unused password")).into();
     users.push(User::new("application@contoso.example", APPLICATION, "unused password"));
     Options {
-        host_names: [hosts.graph, hosts.authority, hosts.exchange, "localhost"].map(str::to_owned).into(),
+        host_names: [hosts.graph, hosts.authority, hosts.exchange, OUTLOOK, "localhost", "127.0.0.1"]
+            .map(str::to_owned)
+            .into(),
         users,
         impersonation: Impersonation::By(APPLICATION.to_owned()),
         token_clients: vec![playground::TokenClient::new(CLIENT, SECRET, APPLICATION)],
@@ -80,6 +85,7 @@ impl World {
             trust: BTreeMap::from([(Name::parse("ca").unwrap(), ca.path().to_owned())]),
             connect: BTreeMap::from([
                 ((hosts.graph.to_owned(), 443), playground.graph().address()),
+                ((OUTLOOK.to_owned(), 443), playground.graph().address()),
                 ((hosts.authority.to_owned(), 443), playground.token_endpoint()),
             ]),
             ..HostSettings::default()
