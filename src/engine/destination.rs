@@ -117,20 +117,19 @@ impl<'a> Way<'a> {
         Some(Self { trust: servers.trust.as_ref(), endpoint, protocol, service: None, thumbprint: None })
     }
 
-    /// By Graph without a service, because its place is always the same; by EWS as in an Exchange of one's own.
+    /// By Graph, whose place is always the same, or by EWS as in an Exchange of one's own.
     fn exchange_online(online: &'a ExchangeOnline, mailbox: &Mailbox, operation: Operation) -> Option<Self> {
         match operation {
             Operation::Incoming | Operation::Outgoing => {}
             Operation::Act => return None,
         }
-        let service = match online.transport {
-            Transport::Graph => None,
-            Transport::Ews => Some(WebService {
-                location: WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
-                access: Some(Access::Impersonation),
-                tracked: tracked(mailbox, operation),
-            }),
+        let (location, access) = match online.transport {
+            Transport::Graph => (WebLocation::Graph, None),
+            Transport::Ews => {
+                (WebLocation::Path("/EWS/Exchange.asmx".to_owned()), Some(Access::Impersonation))
+            }
         };
+        let service = Some(WebService { location, access, tracked: tracked(mailbox, operation) });
         let (secret, thumbprint) = match &online.proof {
             AppProof::ClientSecret(secret) => (secret, None),
             AppProof::Certificate { private_key, thumbprint, .. } => (private_key, Some(thumbprint.as_str())),

@@ -240,6 +240,8 @@ pub const GRAPH_PAGE_MESSAGES: u32 = 200;
 pub const GRAPH_PAGE_MESSAGES_MIN: u32 = 10;
 /// Pages of one listing; some of them are empty.
 pub const GRAPH_PAGES_MAX: usize = 100_000;
+/// How often one listing begins again because the service has forgotten a link that it gave.
+pub const GRAPH_BEGINNINGS_MAX: usize = 3;
 /// Parts of one batch; the service's own limit.
 pub const GRAPH_BATCH_PARTS: usize = 20;
 /// A part of a batch that is to wait longer is left for the next reading.

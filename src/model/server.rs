@@ -18,7 +18,7 @@ pub struct Destination {
     /// A CA bundle of the host file; `None`: the system's roots.
     pub trust: Option<Name>,
     pub login: Login,
-    /// `None`: the protocol of the endpoint is no web service, or one whose place is always the same (Microsoft Graph).
+    /// `None`: the protocol of the endpoint is no web service.
     pub service: Option<WebService>,
 }
 
@@ -53,6 +53,8 @@ pub struct WebService {
 pub enum WebLocation {
     /// `/EWS/Exchange.asmx`
     Path(String),
+    /// `/v1.0`: Microsoft Graph, whose place is always the same.
+    Graph,
     /// To be found out, for the domain that the endpoint names; only on these hosts and in that domain.
     Autodiscover { allowed_hosts: Vec<String> },
 }

@@ -99,7 +99,7 @@ impl Guide<'_> {
             Some(WebService { location: WebLocation::Autodiscover { allowed_hosts }, .. }) => {
                 Some(allowed_hosts)
             }
-            Some(WebService { location: WebLocation::Path(_), .. }) | None => None,
+            Some(WebService { location: WebLocation::Path(_) | WebLocation::Graph, .. }) | None => None,
         }
     }
 

@@ -35,7 +35,8 @@ use gate::Gates;
 use listening::{Heard, Hub, Member, Recipe};
 pub(super) use sending::{blind_recipients, headers};
 use session::{EwsFailure, Session};
-use tracking::{States, Tracked};
+pub(super) use tracking::States;
+use tracking::Tracked;
 
 /// What the sessions of a process have in common.
 #[derive(Default)]

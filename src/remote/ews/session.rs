@@ -272,6 +272,7 @@ fn path(destination: &Destination) -> Result<String, Cause> {
         WebLocation::Autodiscover { .. } => {
             Err(Cause::Unsupported { setting: "location: { autodiscover }".to_owned() })
         }
+        WebLocation::Graph => Err(Cause::Unsupported { setting: "transport: graph".to_owned() }),
     }
 }
 

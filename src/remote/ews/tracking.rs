@@ -80,9 +80,9 @@ fn by_path(folders: &[Folder]) -> BTreeMap<String, FolderId> {
 }
 
 /// How far the inbox and each tracked folder were read. As one text it is the state of the mailbox: where nothing but the inbox
-/// was read, the server's own; otherwise JSON, with which no state of a server begins, because those are base64.
+/// was read, the server's own; otherwise JSON, with which no state of a server begins, because those are base64, or links.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct States {
+pub(in crate::remote) struct States {
     pub inbox: Option<String>,
     /// By the folder's id.
     pub folders: BTreeMap<String, String>,

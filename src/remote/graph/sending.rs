@@ -16,8 +16,8 @@ use crate::model::outbox::{RecipientResult, Submitted};
 use crate::protocol::graph::{
     Apart, CreateMessage, DeleteMessage, FindMessages, FoundMessage, Indivisible, SendMessage, take_apart,
 };
-use crate::remote::Submit;
 use crate::remote::ews::{blind_recipients, headers};
+use crate::remote::{Submit, Traced};
 
 pub(super) struct Outgoing {
     session: Session,
@@ -170,6 +170,14 @@ impl Submit for Outgoing {
         let result = self.submit(recipients, raw).await;
         let result = result.map_err(|cause| RemoteError::new(TestStep::Send, cause))?;
         Ok(Submitted { recipients: vec![result; recipients.len()] })
+    }
+
+    async fn trace_sent(&mut self, raw: &[u8]) -> Result<Traced, RemoteError> {
+        let found = self.look_for(message_id(raw).as_deref()).await;
+        match found.map_err(|cause| RemoteError::new(TestStep::Send, cause))? {
+            Found::Sent => Ok(Traced::Sent { said: "its copy is in Sent Items".to_owned() }),
+            Found::Draft(_) | Found::Nothing => Ok(Traced::NoTrace),
+        }
     }
 
     fn is_open(&self) -> bool {

@@ -3,6 +3,7 @@
 
 mod attaching;
 mod certificate;
+mod folders;
 mod independent;
 mod mailbox;
 mod schema;

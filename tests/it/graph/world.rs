@@ -11,7 +11,7 @@ use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::{Authentication, Cloud, Credentials, Endpoint, ServerKind, TlsMode};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server::{Destination, Login, TokenClient, TokenProof};
+use mailplumb::model::server::{Destination, Login, TokenClient, TokenProof, WebLocation, WebService};
 use mailplumb::net::Network;
 use mailplumb::playground::{self, GraphCall, Impersonation, Options, Playground, User};
 use mailplumb::remote::connectors::Connectors;
@@ -103,6 +103,28 @@ impl World {
         self.connector().receive(&destination(address), &mut Trace::new(clock)).await
     }
 
+    /// With folders below the inbox.
+    pub async fn receive_tracking(&self, paths: &[&str]) -> Result<Box<dyn Receive>, RemoteError> {
+        let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(&self.clock);
+        let mut there = destination(ANNA);
+        if let Some(service) = &mut there.service {
+            service.tracked = paths.iter().map(|path| (*path).to_owned()).collect();
+        }
+        self.connector().receive(&there, &mut Trace::new(clock)).await
+    }
+
+    /// A person moves a message of the mailbox; its id stays.
+    pub fn moved_by_person(&self, id: &RemoteId, to: &str) {
+        let RemoteId::Item(id) = id else { panic!("{id:?}") };
+        let line = format!("POST /v1.0/users/{ANNA}/messages/{id}/move");
+        let fields = vec![
+            ("Prefer", "IdType=\"ImmutableId\"".to_owned()),
+            ("Content-Type", "application/json".to_owned()),
+        ];
+        let body = format!("{{\"destinationId\":\"{to}\"}}");
+        self.playground.graph().asks(APPLICATION, &line, fields, body.into_bytes());
+    }
+
     pub async fn submit(&self, address: &str) -> Result<Box<dyn Submit>, RemoteError> {
         let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(&self.clock);
         self.connector().submit(&destination(address), &mut Trace::new(clock)).await
@@ -155,7 +177,7 @@ pub fn destination(address: &str) -> Destination {
                 scope: format!("https://{}/.default", hosts.graph),
             },
         },
-        service: None,
+        service: Some(WebService { location: WebLocation::Graph, access: None, tracked: Vec::new() }),
     }
 }
 
