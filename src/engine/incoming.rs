@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::claim::{Asked, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::event::{Cycle, Event};
 use crate::model::failure::{RemoteError, TestStep};
@@ -18,7 +19,7 @@ use crate::sync::message;
 
 use super::destination::Route;
 use super::intake::{Ended, Intake};
-use super::session::{Entered, Entrance, Ticket};
+use super::session::{Entered, Entrance, Ticket, wish};
 use super::{Engine, WorkError, bounded};
 
 /// Header blocks in memory while old messages are told from young ones.
@@ -91,7 +92,7 @@ impl Incoming<'_> {
 
     async fn run(&mut self) -> Result<(), WorkError> {
         let Entered { mut session, standing, listing, ticket } = self.entrance().enter().await?;
-        let InboxStanding { cursor, removals } = standing;
+        let InboxStanding { cursor, removals, asked } = standing;
         let were_due = !removals.is_empty();
         if let Some(reason) = self.begins_again(&listing, &cursor) {
             let message =
@@ -115,6 +116,10 @@ impl Incoming<'_> {
         self.cycle += intake.cycle;
         let session = fetched?;
         recorded?;
+        let session = match session {
+            Some(session) => Some(self.claim(session, asked).await?),
+            None => None,
+        };
         match session {
             // Where nothing was to be removed and nothing was fetched, nothing is.
             Some(session) if !were_due && self.cycle.found == 0 => {
@@ -124,6 +129,23 @@ impl Incoming<'_> {
             Some(session) => self.finish(session, ticket, absent).await,
             None => Ok(()),
         }
+    }
+
+    /// Asks from time to time whether the mailbox is still that of this installation: behind the reading, which nothing holds
+    /// up, and before anything is removed.
+    async fn claim(
+        &self,
+        mut session: Box<dyn Receive>,
+        asked: Option<Asked>,
+    ) -> Result<Box<dyn Receive>, WorkError> {
+        let now = self.engine.clock.now();
+        if session.can_claim() && asked.is_none_or(|asked| asked.is_due(now)) {
+            // Only a test takes over.
+            let wish = Wish { take_over_from: None, ..wish(self.engine, self.route).await? };
+            let answer = bounded(TestStep::Open, session.claim(&wish)).await?;
+            self.engine.store.note_claim(self.lease, self.mailbox, &Asked { at: now, answer }).await?;
+        }
+        Ok(session)
     }
 
     /// Where mail is removed after processing, ids that are all new are the usual case by POP3.

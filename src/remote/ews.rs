@@ -283,6 +283,10 @@ impl Receive for Inbox {
         self.changes(cursor).await.map_err(|cause| RemoteError::new(TestStep::Read, cause))
     }
 
+    fn can_claim(&self) -> bool {
+        true
+    }
+
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         let claimed = claiming::claim(&mut self.session, wish).await;
         claimed.map_err(|cause| RemoteError::new(TestStep::Open, cause))

@@ -74,7 +74,13 @@ pub trait Receive: Send {
         let _ = from;
     }
 
-    /// Notes in the mailbox who synchronises it. A mark of somebody else, from whom it may not be taken, is an error.
+    /// Whether a mailbox of this server has a place for the mark of who synchronises it.
+    fn can_claim(&self) -> bool {
+        false
+    }
+
+    /// Notes in the mailbox who synchronises it. A mark of somebody else, from whom it may not be taken, is an error. It is not
+    /// waited for: a server that has no time for it is asked another time.
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         let _ = wish;
         Ok(Claimed::NoMark)

@@ -175,6 +175,10 @@ impl Receive for Receiving {
         self.session.wants_from(from);
     }
 
+    fn can_claim(&self) -> bool {
+        self.session.can_claim()
+    }
+
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         self.session.claim(wish).await.map_err(|error| self.password.error(error))
     }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{MailboxRow, StateChange, StoreError};
+use crate::model::claim::Asked;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::lease::{Holder, Lease};
 use crate::model::name::Name;
@@ -26,6 +27,8 @@ pub struct InboxStanding {
     pub cursor: Cursor,
     /// Messages to remove at the server: their records are durable.
     pub removals: Vec<RemoteId>,
+    /// When its server was last asked for the mark of this installation. `None`: not since it is read from this inbox.
+    pub asked: Option<Asked>,
 }
 
 /// Messages to move, at their server, into the folder for what could not be recorded.
@@ -54,6 +57,8 @@ pub trait Cycles: Send + Sync {
         mailbox: &Name,
         inbox: &InboxId,
     ) -> Result<InboxStanding, StoreError>;
+    /// Notes that the server was asked for the mark of this installation.
+    async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError>;
     /// Notes how the cycle ended and gives the lease back, in one transaction; returns the mailbox as it is then.
     async fn end_cycle(&self, lease: &Lease, change: &StateChange) -> Result<Option<MailboxRow>, StoreError>;
 }

@@ -7,6 +7,7 @@ mod alerts;
 mod approvals;
 mod backup;
 mod blobs;
+mod claims;
 mod columns;
 mod commit;
 mod cycle;

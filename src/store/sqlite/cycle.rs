@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{SqliteStore, declared, incoming, lease, mailbox};
+use super::{SqliteStore, claims, declared, incoming, lease, mailbox};
+use crate::model::claim::Asked;
 use crate::model::cursor::InboxId;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
@@ -50,6 +51,11 @@ impl Cycles for SqliteStore {
         self.read(move |db| standing(db, &name)).await
     }
 
+    async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError> {
+        let (lease, name, asked) = (lease.clone(), mailbox.clone(), *asked);
+        self.write(move |work| claims::note(work.db, &lease, &name, &asked)).await
+    }
+
     async fn end_cycle(&self, lease: &Lease, change: &StateChange) -> Result<Option<MailboxRow>, StoreError> {
         let (lease, change) = (lease.clone(), change.clone());
         self.write(move |work| {
@@ -62,5 +68,9 @@ impl Cycles for SqliteStore {
 }
 
 fn standing(db: &Connection, mailbox: &Name) -> Result<InboxStanding, StoreError> {
-    Ok(InboxStanding { cursor: incoming::cursor(db, mailbox)?, removals: incoming::deletions(db, mailbox)? })
+    Ok(InboxStanding {
+        cursor: incoming::cursor(db, mailbox)?,
+        removals: incoming::deletions(db, mailbox)?,
+        asked: claims::find(db, mailbox)?,
+    })
 }

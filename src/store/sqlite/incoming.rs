@@ -11,7 +11,7 @@ use super::set_aside;
 use super::spool::SpoolFiles;
 use super::sync_states;
 use super::writer::Work;
-use super::{lease, outgoing};
+use super::{claims, lease, outgoing};
 use crate::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, RemoteId};
 use crate::model::lease::Lease;
 use crate::model::limits;
@@ -43,6 +43,7 @@ pub(super) fn enter_inbox(
     forget_cursor(db, id)?;
     forget_deletions(db, id)?;
     set_aside::forget(db, id)?;
+    claims::forget(db, id)?;
     db.prepare_cached("DELETE FROM remotes WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("UPDATE mailboxes SET inbox = ?2 WHERE id = ?1")?.execute(params![id, inbox.0])?;
     Ok(())

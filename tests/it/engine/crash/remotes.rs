@@ -66,6 +66,10 @@ impl Receive for CrashingReceive {
         self.real.wants_from(from);
     }
 
+    fn can_claim(&self) -> bool {
+        self.real.can_claim()
+    }
+
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         self.real.claim(wish).await
     }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mailplumb::model::alert::Alert;
 use mailplumb::model::approval::Decision;
+use mailplumb::model::claim::Asked;
 use mailplumb::model::cursor::{Cursor, InboxId, RemoteId};
 use mailplumb::model::desired::ManifestDigest;
 use mailplumb::model::discovered::Discovered;
@@ -299,6 +300,11 @@ impl Cycles for CrashingStore {
     ) -> Result<InboxStanding, StoreError> {
         self.points.reach("Store::inbox_standing");
         self.real.inbox_standing(lease, mailbox, inbox).await
+    }
+
+    async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError> {
+        self.points.reach("Store::note_claim");
+        self.real.note_claim(lease, mailbox, asked).await
     }
 
     async fn end_cycle(&self, lease: &Lease, change: &StateChange) -> Result<Option<MailboxRow>, StoreError> {
