@@ -16,7 +16,7 @@ use crate::model::profile::{
 };
 use crate::model::secret::{Sealed, SealedValue, Secret, SecretDigest, SecretRef};
 use crate::model::server::{
-    Destination, Login, TokenClient, TokenProof, WebAddress, WebLocation, WebService,
+    Destination, Login, SentItems, TokenClient, TokenProof, WebAddress, WebLocation, WebService,
 };
 use crate::remote::Connector;
 use crate::remote::SessionKey;
@@ -129,6 +129,8 @@ impl<'a> Way<'a> {
                 location: WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
                 access: Some(Access::Impersonation),
                 tracked: tracked(mailbox, operation),
+                category: online.tracked_category.clone(),
+                sent_items: sent_items(online.track_sent_items),
             }),
         };
         let (secret, thumbprint) = match &online.proof {
@@ -185,6 +187,8 @@ impl<'a> Way<'a> {
                 location: location.unwrap_or(WebLocation::Path(path)),
                 access,
                 tracked: tracked(mailbox, operation),
+                category: exchange.tracked_category.clone(),
+                sent_items: sent_items(exchange.track_sent_items),
             }),
             thumbprint: None,
         })
@@ -197,6 +201,10 @@ fn tracked(mailbox: &Mailbox, operation: Operation) -> Vec<String> {
         Operation::Incoming => mailbox.tracked_folders.clone(),
         Operation::Outgoing | Operation::Act => Vec::new(),
     }
+}
+
+fn sent_items(is_tracked: bool) -> SentItems {
+    if is_tracked { SentItems::Recorded } else { SentItems::Ignored }
 }
 
 fn access(credentials: &Credentials) -> Option<Access> {

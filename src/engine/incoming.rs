@@ -1,7 +1,7 @@
 //! One incoming cycle: list, decide, fetch, record. A message's record and the cursor behind it are one transaction, and
 //! nothing is removed from a server before its record is durable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::claim::{Asked, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
@@ -10,6 +10,7 @@ use crate::model::failure::{RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
+use crate::model::record::{Categorised, Standing};
 use crate::model::stored::StoredMailbox;
 use crate::remote::{Receive, SetAside};
 use crate::store::InboxStanding;
@@ -59,6 +60,13 @@ pub async fn cycle(
     Ok(incoming.cycle)
 }
 
+/// Those of the messages that stand out.
+fn standings(session: &dyn Receive, messages: &[Listed]) -> BTreeMap<RemoteId, Standing> {
+    let all = messages.iter().map(|message| (&message.id, session.standing(&message.id)));
+    let standing_out = all.filter(|(_, standing)| *standing != Standing::default());
+    standing_out.map(|(id, standing)| (id.clone(), standing)).collect()
+}
+
 fn rules(stored: &StoredMailbox, route: &Route<'_>) -> Rules {
     Rules {
         accept: stored.declared.accept,
@@ -105,10 +113,9 @@ impl Incoming<'_> {
         let fresh = incoming::fresh(listing, &cursor);
         self.cycle.found = fresh.len() as u64;
         let dealt = dealt.expect(&fresh);
-        let tracked = fresh.iter().map(|message| &message.id).filter(|id| session.is_tracked(id));
-        let tracked: BTreeSet<RemoteId> = tracked.cloned().collect();
-        let mut intake =
-            Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt)).tracking(tracked);
+        let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt))
+            .knowing(standings(session.as_ref(), &fresh));
+        let fresh = self.categorised(session.categorised(), &mut intake, fresh).await?;
         let wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
         let fetched = self.fetch(session, &mut intake, &cursor, wanted).await;
         // Also after an error: what has arrived before it stands.
@@ -129,6 +136,27 @@ impl Incoming<'_> {
             Some(session) => self.finish(session, ticket, absent).await,
             None => Ok(()),
         }
+    }
+
+    /// Notes who has given the tracking category to which record, or taken it away. Returns the messages that are no records.
+    async fn categorised(
+        &self,
+        categorised: Vec<Categorised>,
+        intake: &mut Intake<'_>,
+        mut fresh: Vec<Listed>,
+    ) -> Result<Vec<Listed>, WorkError> {
+        if !categorised.is_empty() {
+            let store = &self.engine.store;
+            let known = store.note_categories(self.lease, self.mailbox, &categorised).await?;
+            fresh.retain(|message| {
+                let is_known = known.contains(&message.id);
+                if is_known {
+                    intake.know(&message.id);
+                }
+                !is_known
+            });
+        }
+        Ok(fresh)
     }
 
     /// Asks from time to time whether the mailbox is still that of this installation: behind the reading, which nothing holds
@@ -233,7 +261,7 @@ impl Incoming<'_> {
         mut wanted: Vec<Listed>,
     ) -> Result<Vec<Listed>, WorkError> {
         wanted.retain(|message| {
-            let is_old = incoming::is_before(message.received, self.rules.from);
+            let is_old = incoming::is_before(message.received, intake.rules_for(&message.id).from);
             if is_old {
                 intake.pass_over(&message.id);
             }

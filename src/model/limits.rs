@@ -188,6 +188,8 @@ pub const CLAIM_UNANSWERED_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// Folders below one folder that are looked through for those that are tracked, and how many are asked for at once.
 pub const EWS_FOLDERS_MAX: usize = 10_000;
 pub const EWS_FOLDERS_PAGE: u32 = 500;
+/// The name of a category, as Outlook takes it.
+pub const CATEGORY_CHARACTERS_MAX: usize = 255;
 /// The vendor's own limit for one mailbox.
 pub const TRACKED_FOLDERS_MAX: usize = 25;
 /// Mailboxes whose mail is told of over one connection; the servers' own limit.

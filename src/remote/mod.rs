@@ -32,6 +32,7 @@ use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::Submitted;
 use crate::model::profile::ServerKind;
+use crate::model::record::{Categorised, Standing};
 use crate::model::server::Destination;
 pub use crate::net::trace::Trace;
 pub use pool::{Kept, Lent, Owner, Pool, SessionKey};
@@ -89,10 +90,21 @@ pub trait Receive: Send {
     /// What the server holds beyond the cursor (IMAP), or altogether (POP3).
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError>;
 
-    /// Whether a message of the last listing lies in a folder of which everything is wanted, whatever the filter accepts.
-    fn is_tracked(&self, message: &RemoteId) -> bool {
+    /// What the last listing tells of a message beside its id: where it lies, and what a person has said of it.
+    fn standing(&self, message: &RemoteId) -> Standing {
         let _ = message;
-        false
+        Standing::default()
+    }
+
+    /// Messages of former listings that were given the tracking category since, or do not bear it (any more). Those that bear it
+    /// are listed once more.
+    fn categorised(&self) -> Vec<Categorised> {
+        Vec::new()
+    }
+
+    /// Octets that the session itself holds before it hands them over.
+    fn holds(&self) -> u64 {
+        0
     }
 
     /// Fetches messages of the last listing, pipelined where the server can. One answer for each, in any order.

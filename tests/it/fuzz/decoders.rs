@@ -416,7 +416,10 @@ fn ews_answer(said: &[u8]) {
     let items =
         ews::GetItem { ids: vec![ews::ItemId::new("A")], mime: ews::item::WithMime::Yes, fields: &[] };
     let _ = ews::read(&items, &document);
-    let _ = ews::read(&ews::SyncFolderItems { folder: inbox(), state: None, changes_max: 1 }, &document);
+    let _ = ews::read(
+        &ews::SyncFolderItems { folder: inbox(), state: None, changes_max: 1, further: &[] },
+        &document,
+    );
     let _ = ews::read(&ews::GetFolder { folder: inbox() }, &document);
     let mailbox = Address::parse("a@b.example").unwrap();
     let _ = ews::read(&ews::GetInboxRules { mailbox }, &document);
