@@ -16,7 +16,7 @@ use crate::model::profile::{
 };
 use crate::model::secret::{Sealed, SealedValue, Secret, SecretDigest, SecretRef};
 use crate::model::server::{
-    Destination, Login, TokenClient, TokenProof, WebAddress, WebLocation, WebService,
+    Destination, Login, SentItems, TokenClient, TokenProof, WebAddress, WebLocation, WebService,
 };
 use crate::remote::Connector;
 use crate::remote::SessionKey;
@@ -129,7 +129,13 @@ impl<'a> Way<'a> {
                 (WebLocation::Path("/EWS/Exchange.asmx".to_owned()), Some(Access::Impersonation))
             }
         };
-        let service = Some(WebService { location, access, tracked: tracked(mailbox, operation) });
+        let service = Some(WebService {
+            location,
+            access,
+            tracked: tracked(mailbox, operation),
+            category: online.tracked_category.clone(),
+            sent_items: sent_items(online.track_sent_items),
+        });
         let (secret, thumbprint) = match &online.proof {
             AppProof::ClientSecret(secret) => (secret, None),
             AppProof::Certificate { private_key, thumbprint, .. } => (private_key, Some(thumbprint.as_str())),
@@ -184,6 +190,8 @@ impl<'a> Way<'a> {
                 location: location.unwrap_or(WebLocation::Path(path)),
                 access,
                 tracked: tracked(mailbox, operation),
+                category: exchange.tracked_category.clone(),
+                sent_items: sent_items(exchange.track_sent_items),
             }),
             thumbprint: None,
         })
@@ -196,6 +204,10 @@ fn tracked(mailbox: &Mailbox, operation: Operation) -> Vec<String> {
         Operation::Incoming => mailbox.tracked_folders.clone(),
         Operation::Outgoing | Operation::Act => Vec::new(),
     }
+}
+
+fn sent_items(is_tracked: bool) -> SentItems {
+    if is_tracked { SentItems::Recorded } else { SentItems::Ignored }
 }
 
 fn access(credentials: &Credentials) -> Option<Access> {

@@ -7,7 +7,7 @@ use super::decode::spanned::Spanned;
 use super::entries::Entry;
 use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
 use super::mirror::organization::OrganizationSpec;
-use super::mirror::profile::ProfileSpec;
+use super::mirror::profile::{ExchangeOnline, ProfileSpec, Transport};
 use super::place::Place;
 use super::report::{Draft, Report};
 
@@ -45,10 +45,24 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
 
 pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>) {
     let subject = format!("profile/{}", name.value);
+    if let Some(online) = &spec.exchange_online {
+        exchange_online(&subject, &online.value, report);
+    }
     if let Some(alert) =
         spec.alerts.as_ref().and_then(|alerts| alerts.mass_failure).filter(|alert| alert.value)
     {
         say(&subject, alert.place, "`massFailure` alerts", report);
+    }
+}
+
+/// Over Exchange Web Services all of it works.
+fn exchange_online(subject: &str, online: &ExchangeOnline, report: &mut Report<'_>) {
+    match online.transport {
+        Some(Transport::Ews) => return,
+        Some(Transport::Graph) | None => {}
+    }
+    if let Some(sent) = online.track_sent_items.filter(|sent| sent.value) {
+        say(subject, sent.place, "`trackSentItems` by Microsoft Graph: Sent Items are not read", report);
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 // --- names and texts ---
 pub const NAME_CHARACTERS_MAX: usize = 63;
 pub const DISPLAY_NAME_CHARACTERS_MAX: usize = 100;
@@ -180,9 +182,14 @@ pub const EWS_BUSY_WAIT_MIN: Duration = Duration::from_millis(200);
 pub const EWS_BUSY_WAIT_WITHIN: Duration = Duration::from_secs(5);
 /// Busy answers to one request, after which the mailbox is tried again later.
 pub const EWS_BUSY_TRIES_MAX: u32 = 5;
+/// The mark of an installation in a mailbox is looked at so often, and so soon again when the server did not answer.
+pub const CLAIM_EVERY: SignedDuration = SignedDuration::from_hours(1);
+pub const CLAIM_UNANSWERED_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// Folders below one folder that are looked through for those that are tracked, and how many are asked for at once.
 pub const EWS_FOLDERS_MAX: usize = 10_000;
 pub const EWS_FOLDERS_PAGE: u32 = 500;
+/// The name of a category, as Outlook takes it.
+pub const CATEGORY_CHARACTERS_MAX: usize = 255;
 /// The vendor's own limit for one mailbox.
 pub const TRACKED_FOLDERS_MAX: usize = 25;
 /// Mailboxes whose mail is told of over one connection; the servers' own limit.

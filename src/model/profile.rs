@@ -216,6 +216,12 @@ pub struct Exchange {
     /// Equal to `incoming` when the manifest leaves it out.
     pub outgoing: ExchangeLogin,
     pub undeliverable_folder: bool,
+    /// The category by which people track a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracked_category: Option<String>,
+    /// Whether what people send with Outlook is recorded, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub track_sent_items: bool,
     pub timeout_seconds: Option<u32>,
 }
 
@@ -245,6 +251,12 @@ pub struct ExchangeOnline {
     pub client_id: String,
     pub proof: AppProof,
     pub undeliverable_folder: bool,
+    /// The category by which people track a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracked_category: Option<String>,
+    /// Whether what people send with Outlook is recorded, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub track_sent_items: bool,
     pub timeout_seconds: Option<u32>,
 }
 

@@ -46,6 +46,17 @@ pub struct WebService {
     pub access: Option<Access>,
     /// Folders below the inbox that are read like it, by their paths: `Customers`, `Customers/Contoso`.
     pub tracked: Vec<String>,
+    /// The category by which people track a message.
+    pub category: Option<String>,
+    /// Whether Sent Items are read, too.
+    pub sent_items: SentItems,
+}
+
+/// Whether what people send with another program is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentItems {
+    Ignored,
+    Recorded,
 }
 
 /// Where on the endpoint a web service is.

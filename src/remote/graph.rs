@@ -14,17 +14,17 @@ mod session;
 mod tracking;
 mod waits;
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
+use crate::model::record::{Categorised, Standing};
 use crate::model::server::Destination;
 use crate::net::Network;
 use crate::protocol::graph::{DeleteMessage, Folder, Operation};
 
+use super::ews::Told;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace};
 use fetching::Kept;
 use session::Session;
@@ -42,7 +42,9 @@ pub(super) async fn open(
     session.open(Folder::Inbox, trace).await?;
     let paths = destination.service.as_ref().map_or(&[][..], |service| &service.tracked);
     let folders = tracked(&mut session, paths, trace).await?;
-    Ok(Box::new(Inbox { session, folders, tracked: BTreeSet::new(), page: limits::GRAPH_PAGE_MESSAGES }))
+    let category = destination.service.as_ref().and_then(|service| service.category.clone());
+    let page = limits::GRAPH_PAGE_MESSAGES;
+    Ok(Box::new(Inbox { session, folders, category, told: Told::default(), page }))
 }
 
 /// Finds the tracked folders, as a further step `open`. One that is not there holds up nobody: people rename folders.
@@ -79,8 +81,10 @@ struct Inbox {
     session: Session,
     /// Ids of those that are read beside the inbox.
     folders: Vec<String>,
-    /// Messages of the last listing that lie in them.
-    tracked: BTreeSet<RemoteId>,
+    /// The category by which people track a message.
+    category: Option<String>,
+    /// What the last listing told of messages beside their ids.
+    told: Told,
     /// Messages of one page; fewer once the service took too long.
     page: u32,
 }
@@ -110,8 +114,12 @@ impl Receive for Inbox {
         self.changes(cursor).await.map_err(|cause| RemoteError::new(TestStep::Read, cause))
     }
 
-    fn is_tracked(&self, message: &RemoteId) -> bool {
-        self.tracked.contains(message)
+    fn standing(&self, message: &RemoteId) -> Standing {
+        self.told.standings.get(message).copied().unwrap_or_default()
+    }
+
+    fn categorised(&self) -> Vec<Categorised> {
+        self.told.categorised.clone()
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {

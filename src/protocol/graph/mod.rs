@@ -39,7 +39,7 @@ pub use link::Link;
 pub use list_attachments::{Attached, ListAttachments};
 pub use list_mail_folders::{ListMailFolders, MailFolders};
 pub use message_value::MessageValue;
-pub use messages_delta::{Change, MessagesDelta, Next, Page, Position, Removal};
+pub use messages_delta::{About, Change, MessagesDelta, Next, Page, Position, Removal};
 pub use move_message::MoveMessage;
 pub use refusal::{GraphError, Refusal};
 pub use send_mail::SendMail;

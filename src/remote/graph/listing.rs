@@ -9,22 +9,34 @@ use super::{Inbox, exceeded};
 use crate::model::cursor::{Cursor, Listed, Listing, RemoteId, Shown, SyncState};
 use crate::model::failure::Cause;
 use crate::model::limits;
-use crate::protocol::graph::{Change, Folder, Link, MessagesDelta, Next, Page, Position, Refusal};
-use crate::remote::ews::States;
+use crate::model::record::{Categorised, CategoryChange, Standing, TrackedBy};
+use crate::protocol::graph::{About, Change, Folder, Link, MessagesDelta, Next, Page, Position, Refusal};
+use crate::remote::ews::{Place, States, Told, is_category};
 
 /// What a listing found so far: of each message what was said of it last.
 #[derive(Default)]
 struct Changes(BTreeMap<String, State>);
 
 enum State {
-    Present(Option<Timestamp>),
+    Present(Present),
     Gone,
 }
 
+/// A message that is there.
+struct Present {
+    received: Option<Timestamp>,
+    place: Place,
+    by_category: Option<TrackedBy>,
+}
+
 impl Changes {
-    fn take(&mut self, change: Change) {
+    fn take(&mut self, change: Change, place: Place, category: Option<&str>) {
         match change {
-            Change::Present { id, received } => drop(self.0.insert(id, State::Present(received))),
+            Change::Present { id, received, categories } => {
+                let is_categorised = category.is_some_and(|category| is_category(&categories, category));
+                let by_category = is_categorised.then_some(TrackedBy::Category);
+                self.0.insert(id, State::Present(Present { received, place, by_category }));
+            }
             // Deleted or moved: in either case it is not in the folder, and its record stays as it is.
             Change::Gone { id, removal: _ } => drop(self.0.insert(id, State::Gone)),
         }
@@ -45,7 +57,7 @@ impl Changes {
         let (mut present, mut gone) = (Vec::new(), Vec::new());
         for (id, state) in self.0 {
             match state {
-                State::Present(received) => {
+                State::Present(Present { received, .. }) => {
                     present.push(Listed { id: RemoteId::Item(id), size: None, received });
                 }
                 State::Gone => gone.push(id),
@@ -55,10 +67,32 @@ impl Changes {
         (present, gone)
     }
 
-    fn present(&self) -> impl Iterator<Item = RemoteId> {
-        let present = self.0.iter().filter(|(_, state)| matches!(state, State::Present(_)));
-        present.map(|(id, _)| RemoteId::Item(id.clone()))
+    /// What is told of messages beside their ids.
+    fn told(&self, of_category: OfCategory) -> Told {
+        let mut told = Told::default();
+        for (id, state) in &self.0 {
+            let State::Present(Present { place, by_category, .. }) = state else { continue };
+            let (id, standing) = (RemoteId::Item(id.clone()), place.standing(*by_category));
+            match of_category {
+                OfCategory::Nothing => {}
+                OfCategory::Changes => {
+                    let change = by_category.map_or(CategoryChange::Absent, |_| CategoryChange::Given);
+                    told.categorised.push(Categorised { id: id.clone(), change });
+                }
+            }
+            if standing != Standing::default() {
+                told.standings.insert(id, standing);
+            }
+        }
+        told
     }
+}
+
+/// Whether what is said of categories is news about messages that were listed before.
+#[derive(Clone, Copy)]
+enum OfCategory {
+    Nothing,
+    Changes,
 }
 
 impl Inbox {
@@ -72,6 +106,12 @@ impl Inbox {
             | Cursor::Imap { .. }
             | Cursor::Pop3 { .. } => States::default(),
         };
+        let of_category = match (&self.category, &known.inbox) {
+            (Some(_), Some(_)) => OfCategory::Changes,
+            (None, _) | (Some(_), None) => OfCategory::Nothing,
+        };
+        // A round that did not begin with categories never tells of them.
+        let known = if known.categories == self.about_categories() { known } else { States::default() };
         let mut shown = if known.inbox.is_some() { Shown::Changes } else { Shown::Everything };
         let mut changed = self.of_all(&known).await;
         for _ in 0..limits::GRAPH_BEGINNINGS_MAX {
@@ -83,20 +123,20 @@ impl Inbox {
             changed = self.of_all(&States::default()).await;
         }
         let (changes, states) = changed.map_err(GraphFailure::cause)?;
+        self.told = changes.told(of_category);
         let (messages, gone) = changes.into_messages();
         Ok(Listing::Exchange { messages, gone, state: states.render()?, shown })
     }
 
     async fn of_all(&mut self, known: &States) -> Result<(Changes, States), GraphFailure> {
-        let mut states = States::default();
-        self.tracked.clear();
-        let (mut changes, link) = self.of_folder(Folder::Inbox, known.inbox.as_deref()).await?;
+        let mut states = States { categories: self.about_categories(), ..States::default() };
+        let inbox = (Folder::Inbox, Place::Inbox);
+        let (mut changes, link) = self.of_folder(inbox, known.inbox.as_deref()).await?;
         states.inbox = Some(link);
         for id in self.folders.clone() {
             let known = known.folders.get(&id).map(String::as_str);
-            match self.of_folder(Folder::Id(id.clone()), known).await {
+            match self.of_folder((Folder::Id(id.clone()), Place::Tracked), known).await {
                 Ok((other, link)) => {
-                    self.tracked.extend(other.present());
                     changes.add(other);
                     states.folders.insert(id, link);
                 }
@@ -111,7 +151,7 @@ impl Inbox {
     /// The changes of one folder, page by page, and the link behind them. A kept link that leads elsewhere is forgotten.
     async fn of_folder(
         &mut self,
-        folder: Folder,
+        (folder, place): (Folder, Place),
         known: Option<&str>,
     ) -> Result<(Changes, String), GraphFailure> {
         let mut position = match known.map(|link| Link::parse(link, self.session.host())) {
@@ -130,7 +170,8 @@ impl Inbox {
             };
             let is_stuck =
                 matches!((&page.next, &position), (Next::Page(next), Position::After(here)) if next == here);
-            page.changes.into_iter().for_each(|change| changes.take(change));
+            let category = self.category.as_deref();
+            page.changes.into_iter().for_each(|change| changes.take(change, place, category));
             if changes.0.len() > limits::LISTING_MESSAGES_MAX {
                 let what = "the number of messages in a listing";
                 return Err(exceeded(what, limits::LISTING_MESSAGES_MAX).into());
@@ -151,7 +192,12 @@ impl Inbox {
     async fn page_at(&mut self, folder: &Folder, position: &Position) -> Result<Page, GraphFailure> {
         let host = self.session.host().to_owned();
         let (folder, position, page) = (folder.clone(), position.clone(), self.page);
-        self.session.call(&MessagesDelta { host: &host, folder, position, page }).await
+        let about = if self.category.is_some() { About::ArrivalAndCategories } else { About::Arrival };
+        self.session.call(&MessagesDelta { host: &host, folder, position, about, page }).await
+    }
+
+    fn about_categories(&self) -> Option<bool> {
+        self.category.is_some().then_some(true)
     }
 
     fn may_shrink(&self, refusal: &Refusal) -> bool {

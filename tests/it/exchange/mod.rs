@@ -11,5 +11,6 @@ mod mailbox;
 mod schema;
 mod scripted;
 mod story;
+mod tracking;
 mod traps;
 mod world;

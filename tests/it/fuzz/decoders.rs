@@ -416,7 +416,10 @@ fn ews_answer(said: &[u8]) {
     let items =
         ews::GetItem { ids: vec![ews::ItemId::new("A")], mime: ews::item::WithMime::Yes, fields: &[] };
     let _ = ews::read(&items, &document);
-    let _ = ews::read(&ews::SyncFolderItems { folder: inbox(), state: None, changes_max: 1 }, &document);
+    let _ = ews::read(
+        &ews::SyncFolderItems { folder: inbox(), state: None, changes_max: 1, further: &[] },
+        &document,
+    );
     let _ = ews::read(&ews::GetFolder { folder: inbox() }, &document);
     let mailbox = Address::parse("a@b.example").unwrap();
     let _ = ews::read(&ews::GetInboxRules { mailbox }, &document);
@@ -428,8 +431,13 @@ fn graph_answer(said: &[u8]) {
     use graph::Operation;
     const HOST: &str = "graph.microsoft.com";
     let user = Address::parse("a@b.example").unwrap();
-    let delta =
-        |position| graph::MessagesDelta { host: HOST, folder: graph::Folder::Inbox, position, page: 1 };
+    let delta = |position| graph::MessagesDelta {
+        host: HOST,
+        folder: graph::Folder::Inbox,
+        position,
+        about: graph::About::Arrival,
+        page: 1,
+    };
     if let Ok(page) = delta(graph::Position::Start).read(said) {
         let (graph::Next::Page(link) | graph::Next::Round(link)) = page.next;
         let call = delta(graph::Position::After(link)).call(&user);

@@ -1,6 +1,7 @@
 //! Folders beside the inbox: those that are tracked, and the one for what could not be recorded.
 
 use mailplumb::model::cursor::{Content, Cursor, Listing, Shown};
+use mailplumb::model::record::{CategoryChange, TrackedBy};
 use mailplumb::playground::GraphFault;
 use mailplumb::remote::SetAside;
 
@@ -38,7 +39,7 @@ async fn tracked_folders_are_read_with_the_inbox_and_others_are_not() {
     let mut session = world.receive_tracking(&PATHS).await.unwrap();
     assert_eq!(world.asked("childFolders"), 2, "each level is asked for once");
     let listing = session.list(&Cursor::Start).await.unwrap();
-    assert_eq!(ids(&listing).iter().filter(|id| session.is_tracked(id)).count(), 1);
+    assert_eq!(ids(&listing).iter().filter(|id| session.standing(id).tracked.is_some()).count(), 1);
     assert_eq!(subjects(whole(&mut session, &listing).await), ["inbox", "tracked"]);
 
     let cursor = behind(&listing);
@@ -58,14 +59,17 @@ async fn a_message_that_a_person_moves_into_a_tracked_folder_is_there_and_not_go
     world.playground.exchange().deliver_into(ANNA, &["Customers", "Contoso"], &raw("other"));
     let mut session = world.receive_tracking(&PATHS).await.unwrap();
     let listing = session.list(&Cursor::Start).await.unwrap();
-    let moved = ids(&listing).into_iter().find(|id| !session.is_tracked(id)).unwrap();
+    let moved = ids(&listing).into_iter().find(|id| session.standing(id).tracked.is_none()).unwrap();
     world.moved_by_person(&moved, &world.folder_id("Contoso"));
     let next = session.list(&behind(&listing)).await.unwrap();
     let Listing::Exchange { gone, .. } = &next else { panic!() };
-    assert_eq!((ids(&next), gone.len(), session.is_tracked(&moved)), (vec![moved.clone()], 0, true));
+    assert_eq!(
+        (ids(&next), gone.len(), session.standing(&moved).tracked),
+        (vec![moved.clone()], 0, Some(TrackedBy::Folder))
+    );
     world.moved_by_person(&moved, "inbox");
     let back = session.list(&behind(&next)).await.unwrap();
-    assert_eq!((ids(&back), session.is_tracked(&moved)), (vec![moved], false));
+    assert_eq!((ids(&back), session.standing(&moved).tracked), (vec![moved], None));
 }
 
 impl World {
@@ -137,6 +141,67 @@ async fn the_folder_for_what_could_not_be_recorded_is_made_once_and_again_when_i
     assert_eq!(exchange.held_in(ANNA, "Undeliverable"), [raw("third")]);
     let found = session.set_aside(&[], Some("an id of another transport")).await.unwrap().unwrap();
     assert_eq!(found.folder, anew.folder, "it is found by its name before another one is made");
+}
+
+#[tokio::test]
+async fn who_gives_a_message_the_category_tracks_it_and_who_takes_it_away_does_not_any_more() {
+    let world = World::new();
+    world.playground.state().deliver(ANNA, &raw("one")).unwrap();
+    let mut session = world.receive(ANNA).await.unwrap();
+    let before = session.list(&Cursor::Start).await.unwrap();
+    let one = ids(&before).pop().unwrap();
+    // A round that began without categories never tells of them, so another one begins.
+    let mut session = world.receive_categorised("Tracked").await.unwrap();
+    let first = session.list(&behind(&before)).await.unwrap();
+    assert!(matches!(first, Listing::Exchange { shown: Shown::Everything, .. }));
+    let changes = |session: &Box<dyn mailplumb::remote::Receive>| {
+        session.categorised().into_iter().map(|it| (it.id, it.change)).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(&session), [(one.clone(), CategoryChange::Absent)]);
+    world.categorised_by_person(&one, "[\"Red\", \"tracked \"]");
+    let given = session.list(&behind(&first)).await.unwrap();
+    assert_eq!(
+        (ids(&given), changes(&session)),
+        (vec![one.clone()], vec![(one.clone(), CategoryChange::Given)])
+    );
+    assert_eq!(session.standing(&one).tracked, Some(TrackedBy::Category));
+    world.categorised_by_person(&one, "[\"Red\"]");
+    let taken = session.list(&behind(&given)).await.unwrap();
+    assert_eq!(changes(&session), [(one, CategoryChange::Absent)]);
+    let idle = session.list(&behind(&taken)).await.unwrap();
+    assert_eq!((ids(&idle).len(), changes(&session).len()), (0, 0));
+}
+
+#[test]
+fn a_message_that_was_not_wanted_becomes_a_record_by_its_category() {
+    let declared = manifest("graph")
+        .replace("transport: graph", "transport: graph\n    trackedCategory: Tracked")
+        .replace("  incoming: server-side-sync", "  incoming: server-side-sync\n  accept: none");
+    let Office { person, playground } = Office::opens_with(&declared, options());
+    person.types("apply --auto-approve").ends(0);
+    playground.state().deliver(ANNA, &raw("later wanted")).unwrap();
+    person.types("sync").ends(0);
+    assert!(!person.types("messages").stdout.contains("later wanted"));
+    categorise_all(&playground, "[\"Tracked\"]");
+    person.types("sync").ends(0).says("1 recorded");
+    person.types("messages").says("later wanted");
+    categorise_all(&playground, "[]");
+    person.types("sync").ends(0);
+    person.types("messages").says("later wanted");
+}
+
+/// Gives each message of the inbox these categories, as a person does.
+fn categorise_all(playground: &mailplumb::playground::Playground, categories: &str) {
+    let told: Vec<String> = playground.graph().calls().into_iter().map(|call| call.response).collect();
+    let delta = told.iter().filter_map(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let messages = delta.flat_map(|body| body["value"].as_array().cloned().unwrap_or_default());
+    let ids = messages.filter(|it| it.get("receivedDateTime").is_some());
+    for id in ids.filter_map(|it| it["id"].as_str().map(str::to_owned)) {
+        let line = format!("PATCH /v1.0/users/{ANNA}/messages/{id}");
+        let fields = vec![("Content-Type", "application/json".to_owned())];
+        let body = format!("{{\"categories\":{categories}}}").into_bytes();
+        playground.graph().asks(super::world::APPLICATION, &line, fields, body);
+    }
 }
 
 #[test]

@@ -66,7 +66,22 @@ fn requests() -> Vec<Call> {
         CreateAttachment { message: "A", file: &file }.call(&user),
         CreateUploadSession { message: "A", file: &file, hosts: &[] }.call(&user),
         ListAttachments { message: "A" }.call(&user),
-        MessagesDelta { host, folder: Folder::Inbox, position: Position::Start, page: 10 }.call(&user),
+        MessagesDelta {
+            host,
+            folder: Folder::Inbox,
+            position: Position::Start,
+            about: About::Arrival,
+            page: 10,
+        }
+        .call(&user),
+        MessagesDelta {
+            host,
+            folder: Folder::Inbox,
+            position: Position::Start,
+            about: About::ArrivalAndCategories,
+            page: 10,
+        }
+        .call(&user),
         MessageValue { id: "A" }.call(&user),
         CreateMessage { raw: b"Subject: x\r\n\r\n" }.call(&user),
         SendMessage { id: "A" }.call(&user),

@@ -11,7 +11,9 @@ use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::{Authentication, Cloud, Credentials, Endpoint, ServerKind, TlsMode};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server::{Destination, Login, TokenClient, TokenProof, WebLocation, WebService};
+use mailplumb::model::server::{
+    Destination, Login, SentItems, TokenClient, TokenProof, WebLocation, WebService,
+};
 use mailplumb::net::Network;
 use mailplumb::playground::{self, GraphCall, Impersonation, Options, Playground, User};
 use mailplumb::remote::connectors::Connectors;
@@ -113,6 +115,25 @@ impl World {
         self.connector().receive(&there, &mut Trace::new(clock)).await
     }
 
+    /// With the category by which people track.
+    pub async fn receive_categorised(&self, category: &str) -> Result<Box<dyn Receive>, RemoteError> {
+        let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(&self.clock);
+        let mut there = destination(ANNA);
+        if let Some(service) = &mut there.service {
+            service.category = Some(category.to_owned());
+        }
+        self.connector().receive(&there, &mut Trace::new(clock)).await
+    }
+
+    /// A person gives a message these categories, as JSON.
+    pub fn categorised_by_person(&self, id: &RemoteId, categories: &str) {
+        let RemoteId::Item(id) = id else { panic!("{id:?}") };
+        let fields = vec![("Content-Type", "application/json".to_owned())];
+        let body = format!("{{\"categories\":{categories}}}").into_bytes();
+        let line = format!("PATCH /v1.0/users/{ANNA}/messages/{id}");
+        self.playground.graph().asks(APPLICATION, &line, fields, body);
+    }
+
     /// A person moves a message of the mailbox; its id stays.
     pub fn moved_by_person(&self, id: &RemoteId, to: &str) {
         let RemoteId::Item(id) = id else { panic!("{id:?}") };
@@ -177,7 +198,13 @@ pub fn destination(address: &str) -> Destination {
                 scope: format!("https://{}/.default", hosts.graph),
             },
         },
-        service: Some(WebService { location: WebLocation::Graph, access: None, tracked: Vec::new() }),
+        service: Some(WebService {
+            location: WebLocation::Graph,
+            access: None,
+            tracked: Vec::new(),
+            category: None,
+            sent_items: SentItems::Ignored,
+        }),
     }
 }
 
