@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::claim::{Claimed, Wish};
-use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::record::{Categorised, Standing};
@@ -29,15 +29,16 @@ use crate::model::server::Destination;
 use crate::net::Network;
 use crate::protocol::ews::{DeleteItem, Disposal, FolderId, ItemId, SyncFolderItems, WellKnown};
 
+use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace, Wake};
 use gate::Gates;
 use listening::{Heard, Hub, Member, Recipe};
 use listing::Scope;
 pub(super) use listing::{Place, Told, is_category};
+pub(super) use moving::UNDELIVERABLE;
 pub(super) use sending::{blind_recipients, headers};
 use session::{EwsFailure, Session};
 pub(super) use tracking::States;
-use tracking::Tracked;
 
 /// What the sessions of a process have in common.
 #[derive(Default)]
@@ -82,13 +83,9 @@ async fn tracked(
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let Tracked { folders, missing } = trace.step(TestStep::Open, tracking::find(session, paths)).await?;
-    let found = format!("{} of {} tracked folders", folders.len(), paths.len());
-    trace.detail(match missing.as_slice() {
-        [] => found,
-        missing => format!("{found}; not below the inbox: {}", missing.join(", ")),
-    });
-    Ok(folders)
+    let tracked = trace.step(TestStep::Open, tracking::find(session, paths)).await?;
+    trace.detail(tracked.words(paths.len()));
+    Ok(tracked.folders)
 }
 
 struct Inbox {
@@ -145,22 +142,6 @@ fn exceeded(what: &str, limit: usize) -> Cause {
     Cause::LimitExceeded { what: what.to_owned(), limit: limit as u64 }
 }
 
-/// Keeps what is handed over.
-#[derive(Default)]
-struct Kept(Vec<Fetched>);
-
-#[async_trait]
-impl Arrivals for Kept {
-    async fn piece(&mut self, _: bytes::Bytes) -> Result<(), Cause> {
-        Ok(())
-    }
-
-    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
-        self.0.push(fetched);
-        Ok(())
-    }
-}
-
 #[async_trait]
 impl Receive for Inbox {
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
@@ -195,13 +176,7 @@ impl Receive for Inbox {
         let mut kept = Kept::default();
         let fetched = fetching::fetch(&mut self.session, messages, part, &mut kept).await;
         fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
-        // What is too large to be held is asked for with `fetch_each`.
-        for fetched in &mut kept.0 {
-            if let Content::Streamed(size) = fetched.content {
-                fetched.content = Content::TooLarge(size);
-            }
-        }
-        Ok(kept.0)
+        Ok(kept.into_fetched())
     }
 
     async fn fetch_each(

@@ -16,7 +16,7 @@ mod waits;
 
 use async_trait::async_trait;
 
-use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
+use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::record::{Categorised, Standing};
@@ -25,10 +25,9 @@ use crate::net::Network;
 use crate::protocol::graph::{DeleteMessage, Folder, Operation};
 
 use super::ews::Told;
+use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace};
-use fetching::Kept;
 use session::Session;
-use tracking::Tracked;
 pub(super) use waits::Waits;
 
 /// Connects, secures, signs in and opens the inbox: steps `resolve`, `connect`, `tls`, `authenticate`, `open`.
@@ -56,13 +55,9 @@ async fn tracked(
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let Tracked { folders, missing } = trace.step(TestStep::Open, tracking::find(session, paths)).await?;
-    let found = format!("{} of {} tracked folders", folders.len(), paths.len());
-    trace.detail(match missing.as_slice() {
-        [] => found,
-        missing => format!("{found}; not below the inbox: {}", missing.join(", ")),
-    });
-    Ok(folders)
+    let tracked = trace.step(TestStep::Open, tracking::find(session, paths)).await?;
+    trace.detail(tracked.words(paths.len()));
+    Ok(tracked.folders)
 }
 
 /// The same for sending: it opens Sent Items, where the copies go.
@@ -126,13 +121,7 @@ impl Receive for Inbox {
         let mut kept = Kept::default();
         let fetched = fetching::fetch(&mut self.session, messages, part, &mut kept).await;
         fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
-        // What is too large to be held is asked for with `fetch_each`.
-        for fetched in &mut kept.0 {
-            if let Content::Streamed(size) = fetched.content {
-                fetched.content = Content::TooLarge(size);
-            }
-        }
-        Ok(kept.0)
+        Ok(kept.into_fetched())
     }
 
     async fn fetch_each(

@@ -9,6 +9,7 @@ pub mod ews;
 pub mod graph;
 mod hand_over;
 pub mod imap;
+mod kept;
 mod login;
 mod nonce;
 mod pool;
@@ -16,6 +17,7 @@ pub mod pop3;
 mod redact;
 pub mod smtp;
 mod token;
+mod tracked;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,17 +9,10 @@ use crate::model::limits;
 use crate::protocol::ews::{FindFolder, Folder, FolderId, Traversal, WellKnown};
 
 use super::session::{EwsFailure, Session};
-
-/// What was looked for.
-#[derive(Debug, Default)]
-pub(super) struct Tracked {
-    pub folders: Vec<FolderId>,
-    /// Paths that lead nowhere.
-    pub missing: Vec<String>,
-}
+use crate::remote::tracked::Tracked;
 
 /// Finds folders by their paths below the inbox, as people see them.
-pub(super) async fn find(session: &mut Session, paths: &[String]) -> Result<Tracked, Cause> {
+pub(super) async fn find(session: &mut Session, paths: &[String]) -> Result<Tracked<FolderId>, Cause> {
     let mut tracked = Tracked::default();
     if paths.is_empty() {
         return Ok(tracked);

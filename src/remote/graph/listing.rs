@@ -166,6 +166,12 @@ impl Inbox {
                     self.page = (self.page / 2).max(limits::GRAPH_PAGE_MESSAGES_MIN);
                     continue;
                 }
+                // That has nothing to do with a link, and beginning again would not help.
+                Err(GraphFailure::Refused(refusal))
+                    if is_forgotten(&refusal) && position == Position::Start =>
+                {
+                    return Err(refusal.cause().into());
+                }
                 page => page?,
             };
             let is_stuck =

@@ -7,9 +7,7 @@ use crate::model::cursor::RemoteId;
 use crate::model::failure::Cause;
 use crate::protocol::graph::{CreateMailFolder, Folder, GetMailFolder, MoveMessage, Operation};
 use crate::remote::SetAside;
-
-/// What people see. The folder is found again by its id, so that nobody minds when it is renamed.
-const UNDELIVERABLE: &str = "Undeliverable";
+use crate::remote::ews::UNDELIVERABLE;
 
 pub(super) async fn set_aside(
     session: &mut Session,

@@ -6,19 +6,11 @@ use super::session::{GraphFailure, Session};
 use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::protocol::graph::{Folder, ListMailFolders, MailFolder};
-
-/// What was looked for.
-#[derive(Debug, Default)]
-pub(super) struct Tracked {
-    /// Ids.
-    pub folders: Vec<String>,
-    /// Paths that lead nowhere.
-    pub missing: Vec<String>,
-}
+use crate::remote::tracked::Tracked;
 
 /// Finds folders by their paths below the inbox, as people see them: in whatever case, because two folders beside each other
 /// never differ in nothing else.
-pub(super) async fn find(session: &mut Session, paths: &[String]) -> Result<Tracked, Cause> {
+pub(super) async fn find(session: &mut Session, paths: &[String]) -> Result<Tracked<String>, Cause> {
     let mut tracked = Tracked::default();
     let mut levels = Levels::default();
     for path in paths.iter().take(limits::TRACKED_FOLDERS_MAX) {

@@ -152,6 +152,6 @@ fn a_throttled_mailbox_waits_as_long_as_it_is_told_to() {
     let before = playground.graph().calls().len();
     person.types("outbox add --mailbox anna --to boris@contoso.example --subject Later --text x").ends(0);
     person.types("sync").says("left alone until");
-    person.types("outbox list").says("waiting");
+    person.types("outbox list").says("pending");
     assert_eq!(playground.graph().calls().len(), before, "no call falls into the wait");
 }

@@ -20,9 +20,9 @@ def with_null(node):
 
 
 def without_base(name, node):
-    """A type with others derived from it is closed in the description, and so are those: whatever is of one of them is no such
-    base. And what is created has no id yet."""
-    if "anyOf" in node and node.get("additionalProperties") is False:
+    """An attachment is always of one of the types that are derived from it, which the description closes like the base itself.
+    And what is created has no id yet."""
+    if name.startswith("microsoft.graph.attachment") and "anyOf" in node:
         node = {"anyOf": node["anyOf"]}
     if name.endswith("-create"):
         node = {key: value for key, value in node.items() if key != "required" or value != ["id"]}
