@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::cloud::{Cloud, CloudHosts};
 use super::limits;
 use super::name::{Address, Labels, Name};
 use super::secret::SecretRef;
-pub use super::cloud::{Cloud, CloudHosts};
 
 /// An e-mail server profile with every default filled in that does not depend on a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

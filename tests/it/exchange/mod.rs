@@ -3,6 +3,7 @@
 
 mod autodiscover;
 mod claims;
+mod deaths;
 mod folders;
 mod independent;
 mod listening;

@@ -154,22 +154,22 @@ async fn who_gives_a_message_the_category_tracks_it_and_who_takes_it_away_does_n
     let mut session = world.receive_categorised("Tracked").await.unwrap();
     let first = session.list(&behind(&before)).await.unwrap();
     assert!(matches!(first, Listing::Exchange { shown: Shown::Everything, .. }));
-    let changes = |session: &Box<dyn mailplumb::remote::Receive>| {
+    let changes = |session: &dyn mailplumb::remote::Receive| {
         session.categorised().into_iter().map(|it| (it.id, it.change)).collect::<Vec<_>>()
     };
-    assert_eq!(changes(&session), [(one.clone(), CategoryChange::Absent)]);
+    assert_eq!(changes(session.as_ref()), [(one.clone(), CategoryChange::Absent)]);
     world.categorised_by_person(&one, "[\"Red\", \"tracked \"]");
     let given = session.list(&behind(&first)).await.unwrap();
     assert_eq!(
-        (ids(&given), changes(&session)),
+        (ids(&given), changes(session.as_ref())),
         (vec![one.clone()], vec![(one.clone(), CategoryChange::Given)])
     );
     assert_eq!(session.standing(&one).tracked, Some(TrackedBy::Category));
     world.categorised_by_person(&one, "[\"Red\"]");
     let taken = session.list(&behind(&given)).await.unwrap();
-    assert_eq!(changes(&session), [(one, CategoryChange::Absent)]);
+    assert_eq!(changes(session.as_ref()), [(one, CategoryChange::Absent)]);
     let idle = session.list(&behind(&taken)).await.unwrap();
-    assert_eq!((ids(&idle).len(), changes(&session).len()), (0, 0));
+    assert_eq!((ids(&idle).len(), changes(session.as_ref()).len()), (0, 0));
 }
 
 #[test]
