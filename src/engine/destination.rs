@@ -343,6 +343,9 @@ async fn unseal(
     match opening::stored_value(engine.store.as_ref(), &engine.secrets, secret, sealed).await? {
         Ok(value) => Ok(value),
         Err(UnsealError::NoIdentity) => Err(failed(Cause::NoIdentity { secret: secret.to_string() })),
+        Err(error @ UnsealError::IdentityUnusable { .. }) => {
+            Err(failed(Cause::IdentityUnusable { secret: secret.to_string(), detail: error.to_string() }))
+        }
         Err(error) => Err(failed(unavailable(error.to_string()))),
     }
 }

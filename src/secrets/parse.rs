@@ -20,6 +20,8 @@ pub(super) struct Held {
     pub identity: Box<dyn age::Identity + Send + Sync>,
     /// Whether using it may ask a person for something.
     pub presence: Presence,
+    /// The name of the plugin that has it.
+    pub plugin: Option<String>,
     /// Its public half, where that can be told.
     pub recipient: Option<String>,
 }
@@ -105,12 +107,13 @@ fn lines(bytes: &[u8], voice: &Voice) -> Result<Vec<Held>, IdentityFault> {
             .map_err(|_| IdentityFault::NotAnIdentity(index + 1))?;
         let one = one.with_callbacks(voice.clone());
         let found = one.into_identities().map_err(|_| IdentityFault::PluginMissing(plugin(line)))?;
-        let is_plugin = line.starts_with("AGE-PLUGIN-");
-        let presence = if is_plugin { Presence::Attended } else { Presence::Unattended };
+        let plugin = line.starts_with("AGE-PLUGIN-").then(|| plugin(line));
+        let presence = if plugin.is_some() { Presence::Attended } else { Presence::Unattended };
         let recipient = line.parse::<x25519::Identity>().ok().map(|it| it.to_public().to_string());
         identities.extend(found.into_iter().map(|identity| Held {
             identity,
             presence,
+            plugin: plugin.clone(),
             recipient: recipient.clone(),
         }));
     }
@@ -143,5 +146,5 @@ fn ssh(bytes: &[u8], ask: Ask<'_>) -> Result<Held, IdentityFault> {
             Identity::Unsupported(_) => return Err(unusable(&"it is of another kind")),
         };
     let recipient = age::ssh::Recipient::try_from(identity.clone()).ok().map(|it| it.to_string());
-    Ok(Held { identity: Box::new(identity), presence: Presence::Unattended, recipient })
+    Ok(Held { identity: Box::new(identity), presence: Presence::Unattended, plugin: None, recipient })
 }

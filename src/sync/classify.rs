@@ -79,6 +79,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::LimitExceeded { .. } => ("limit-exceeded", Transient, Mailbox),
         Cause::SecretUnavailable { .. } => ("secret-unavailable", Permanent, login_scope),
         Cause::NoIdentity { .. } => ("no-identity", Transient, Profile),
+        Cause::IdentityUnusable { .. } => ("identity-unusable", Transient, Profile),
         Cause::TokenRefused { said, .. } => refused_class(said),
         Cause::TokenUnavailable { cause, .. } => {
             let (_, nature, _) = class(&RemoteError::new(error.step, Cause::clone(cause)), setting);
@@ -179,6 +180,10 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
             format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
         ),
         Cause::NoIdentity { .. } => no_identity(),
+        Cause::IdentityUnusable { .. } => said(
+            "the age plugin that has this machine's key did not open the secret; the secret itself is not to blame",
+            "connect its token, run the command on a terminal where it can ask, or give another identity with --identity",
+        ),
         Cause::TokenRefused { provider, said } => token_refused(provider, said, setting),
         Cause::TokenUnavailable { provider, .. } => token_unavailable(provider, setting),
         Cause::Unsupported { .. } => unsupported(profile),

@@ -246,6 +246,7 @@ fn unopened(error: UnsealError) -> Option<Trouble> {
         UnsealError::NotForThisIdentity { .. } => {
             Some(trouble(Code::Unreadable, "this identity does not open it"))
         }
+        UnsealError::IdentityUnusable { .. } => Some(trouble(Code::Unreadable, error.to_string())),
         UnsealError::Damaged(_)
         | UnsealError::Unsupported(_)
         | UnsealError::Bundle { .. }

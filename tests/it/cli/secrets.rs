@@ -317,6 +317,8 @@ def write(words, body=b""):
         lines.append("")
     sys.stdout.write("-> " + " ".join(words) + "\n" + "\n".join(lines) + "\n")
     sys.stdout.flush()
+if os.environ.get("FAILS") == "dies":
+    sys.exit(3)
 phase, keys, stanzas = sys.argv[1].split("=")[1], [], []
 while True:
     words, body = read()
@@ -332,15 +334,18 @@ if phase == "recipient-v1":
         read()
 else:
     open(os.environ["HOME"] + "/used", "w").close()
+    if os.environ.get("FAILS") == "has no token":
+        write(["error", "identity", "0"], b"token is not there")
+        read()
+        stanzas = []
     for number, body in stanzas[:1]:
         write(["file-key", number], body)
         read()
 write(["done"])
 "#;
 
-#[test]
-fn a_plugin_wraps_and_opens_values_and_a_plan_does_not_touch_it() {
-    let Some(()) = require(Need::Servers) else { return };
+/// An office whose only identity is in `plugin.key`.
+fn with_plugin() -> Office {
     let mut office = Office::opens(PASSWORD);
     office.person.write("bin/age-plugin-plain", PLUGIN);
     let path = office.person.at("bin/age-plugin-plain");
@@ -354,6 +359,33 @@ fn a_plugin_wraps_and_opens_values_and_a_plan_does_not_touch_it() {
     std::fs::remove_file(office.person.at(KEY)).unwrap();
     office.sets(PASSWORD);
     office.person.types("--identity plugin.key apply --auto-approve").ends(0).says("4 passed, 0 failed");
+    office
+}
+
+#[test]
+fn a_plugin_that_fails_is_not_the_ciphertexts_fault_and_disables_nothing() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = with_plugin();
+    for (fails, words) in [("has no token", "token is not there"), ("dies", "unexpectedly died")] {
+        office.person.export("FAILS", fails);
+        let tested = office.person.types("--identity plugin.key test").ends(0);
+        let tested = tested.says(words).says("`age-plugin-plain`").says("0 failed, 4 skipped");
+        let tested = tested.does_not_say("another process");
+        tested.does_not_say("damaged").does_not_say("secrets set").does_not_say("\u{2068}");
+        office.person.types("--identity plugin.key sync").says(words);
+        let status = office.person.types("status").ends(0);
+        status.says("enabled").does_not_say("disabled").does_not_say("secret-unavailable");
+        let set = office.person.pipes("secrets set mail/other", "x");
+        if fails == "dies" {
+            set.ends(14).says(words).does_not_say("AGEDEBUG").does_not_say("\u{2068}");
+        }
+    }
+}
+
+#[test]
+fn a_plugin_wraps_and_opens_values_and_a_plan_does_not_touch_it() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = with_plugin();
     assert!(office.person.at("home/used").exists());
     std::fs::remove_file(office.person.at("home/used")).unwrap();
     office.sets(PASSWORD);
