@@ -50,6 +50,11 @@ impl Global {
         directory_of(self.file.last())
     }
 
+    /// The directories that hold the layers.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        directories_of(&self.file)
+    }
+
     /// The one directory or file of a command that works on one only.
     pub fn only_file(&self, purpose: &str) -> Result<&PathBuf, Failure> {
         match self.file.as_slice() {
@@ -230,6 +235,11 @@ fn shown_problems(
     let desired = desired.ok_or_else(|| invalid(problems))?;
     problems::print(&manifest::expiry::check(&desired, policy.as_of.unwrap_or_else(today)), files);
     Ok(desired)
+}
+
+/// The directories that these are, or that hold these files.
+pub fn directories_of(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().map(|path| directory_of(Some(path))).collect()
 }
 
 /// The directory that a layer is, or that holds its file.

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-pub use self::manuscript::replace;
 use super::context::shown;
 use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE};
 use super::{Global, output};
@@ -23,7 +22,7 @@ use crate::model::secret::{Secret, SecretRef};
 use crate::secrets::place::Place;
 use crate::secrets::{Attendant, bundle, seal};
 pub use check::Document as CheckDocument;
-use manuscript::Manuscript;
+use manuscript::{Manuscript, OpenedBundle};
 
 /// Make keys, encrypt values into the manifest, edit and check them
 ///
@@ -116,32 +115,53 @@ pub fn write_identity(path: &Path) -> Result<String, Failure> {
 }
 
 fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
-    let mut manuscript = Manuscript::load_to_write(global)?;
-    let is_bundle = manuscript.of(&secret.secret).iter().any(|it| it.reference().is_none());
-    let path = if is_bundle {
+    let manuscript = Manuscript::load_to_write(global)?;
+    let name = &secret.secret;
+    let is_bundle = manuscript.bundle(name).is_some();
+    let (manuscript, path) = if is_bundle {
         // Before the value is asked for: without the identity it would be asked for in vain.
-        let opened = manuscript.open_bundle(&secret.secret, &global.keyring()?)?;
+        let keyring = global.keyring()?;
+        let opened = manuscript.open_bundle(name, &keyring)?;
         let value = read_value(secret)?;
-        let Some(opened) = opened else { return Err(Failure::new("the bundle is gone")) };
-        let plain = bundle::put(&opened.plain, &secret.key, &value).map_err(|fault| {
-            Failure::new("the value cannot be put into the bundle")
-                .cause(fault)
-                .hint(format!("edit the whole bundle: `mailplumb secrets edit {}`", secret.secret))
-        })?;
-        let mut keys = opened.keys.clone();
-        if !keys.contains(&secret.key) {
-            keys.push(secret.key.clone());
-        }
-        manuscript.put_bundle(&opened, plain.expose().as_bytes(), &keys)?;
-        manuscript.path(opened.found)
+        let mut manuscript = manuscript.held(global)?;
+        let opened = match opened {
+            Some(opened) => manuscript.reopened(opened, &keyring)?,
+            None => None,
+        };
+        let opened = opened.ok_or_else(|| Failure::new(format!("the bundle `{name}` is gone")))?;
+        put_into(&mut manuscript, &opened, secret, &value)?;
+        let path = manuscript.path(opened.found);
+        (manuscript, path)
     } else {
-        manuscript.put_value(secret, &read_value(secret)?)?;
+        let value = read_value(secret)?;
+        let mut manuscript = manuscript.held(global)?;
+        manuscript.put_value(secret, &value)?;
         let holder = manuscript.holder(secret);
-        manuscript.path(holder)
+        let path = manuscript.path(holder);
+        (manuscript, path)
     };
+    let names = manuscript.recipient_names().join(", ");
     manuscript.save()?;
-    output::talk(&format!("encrypted {secret} to {} in {path}", manuscript.recipient_names().join(", ")));
+    output::talk(&format!("encrypted {secret} to {names} in {path}"));
     Ok(())
+}
+
+fn put_into(
+    manuscript: &mut Manuscript,
+    opened: &OpenedBundle,
+    secret: &SecretRef,
+    value: &Secret<String>,
+) -> Result<(), Failure> {
+    let plain = bundle::put(&opened.plain, &secret.key, value).map_err(|fault| {
+        Failure::new("the value cannot be put into the bundle")
+            .cause(fault)
+            .hint(format!("edit the whole bundle: `mailplumb secrets edit {}`", secret.secret))
+    })?;
+    let mut keys = opened.keys.clone();
+    if !keys.contains(&secret.key) {
+        keys.push(secret.key.clone());
+    }
+    manuscript.put_bundle(opened, plain.expose().as_bytes(), &keys)
 }
 
 /// The value: typed twice on a terminal, else all of stdin.

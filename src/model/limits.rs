@@ -23,6 +23,8 @@ pub const MANIFEST_DEPTH_MAX: usize = 32;
 pub const MANIFEST_FOLDER_DEPTH_MAX: usize = 32;
 /// Nodes of one YAML document.
 pub const MANIFEST_NODES_MAX: usize = 20_000_000;
+/// For somebody else who is changing the files of the manifest.
+pub const MANIFEST_LOCK_WAIT: Duration = Duration::from_secs(60);
 /// Problems that are printed before the rest is only counted.
 pub const PROBLEMS_SHOWN_MAX: usize = 1000;
 pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;

@@ -231,6 +231,46 @@ fn an_edit_that_fails_changes_nothing_and_leaves_nothing() {
 }
 
 #[test]
+fn values_that_are_set_at_the_same_time_are_all_there() {
+    let office = Office::opens(PASSWORD);
+    let person = &office.person;
+    let at_once = "for n in 1 2 3 4 5 6 7 8; do printf v$n | mailplumb secrets set other/k$n & pids=\"$pids $!\"; done; \
+                   for pid in $pids; do wait $pid || exit 9; done";
+    person.shell(at_once).ends(0);
+    person.types("validate").ends(0);
+    assert_eq!(person.read("mail/secrets.yaml").matches("age: |").count(), 8);
+    let names: Vec<_> = std::fs::read_dir(person.at("mail")).unwrap().collect();
+    assert!(!names.iter().any(|name| format!("{name:?}").contains(".new")), "{names:?}");
+}
+
+#[test]
+fn an_edit_writes_nothing_over_what_was_set_meanwhile() {
+    let mut office = Office::applied(PASSWORD);
+    office.person.pipes("secrets set mail/second", "two").ends(0);
+    // The editor sets a value while it is open.
+    edits_with(&mut office, "s/two/TWO/");
+    let editor = office.person.read("editor");
+    office
+        .person
+        .write("editor", &format!("{editor}printf hers | mailplumb --file mail secrets set mail/$KEY\n"));
+    office.person.export("KEY", "second");
+    let refused = office.person.types("secrets edit mail").ends(1);
+    refused.says("the Secret `mail` was changed meanwhile; nothing was written");
+    office.person.export("KEY", "third");
+    office.person.export("EDITOR", "sed -i s/hers/mine/");
+    office.person.types("secrets edit mail/second").ends(0);
+    edits_with(&mut office, "s/mine/MINE/");
+    let editor = office.person.read("editor");
+    office
+        .person
+        .write("editor", &format!("{editor}printf hers | mailplumb --file mail secrets set mail/$KEY\n"));
+    office.person.types("secrets edit mail").ends(0).says("encrypted mail/second");
+    office.person.export("EDITOR", "cat");
+    let shown = office.person.types("secrets edit mail").ends(0);
+    shown.says("MINE").says("hers");
+}
+
+#[test]
 fn a_bundle_is_edited_as_it_is_written_and_keeps_its_form() {
     let Some(()) = require(Need::Age) else { return };
     let mut office = with_bundle(PASSWORD);
