@@ -7,19 +7,20 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::manuscript::{Manuscript, open_value, with_names};
-use crate::cli::context::today;
-use crate::cli::exit::{DONE, ERROR, Outcome, UNDECRYPTABLE};
+use crate::cli::context::{today, warn_about};
+use crate::cli::exit::{DONE, ERROR, Failure, Outcome, UNDECRYPTABLE};
 use crate::cli::{Format, Global, output};
 use crate::manifest::expiry::{self, Expiry};
 use crate::manifest::written::{WrittenContent, WrittenSecret, WrittenValue};
 use crate::model::secret::SecretRef;
 use crate::secrets::identity::Keyring;
+use crate::secrets::place::Place;
 use crate::secrets::{Presence, UnsealError, bundle};
 
 /// List who can read which secret, and what is stale
 ///
 /// Compares what each value is encrypted to with the organization's recipients, and looks at the days on which values expire.
-/// Needs no key; with an identity that opens without asking, it also tries whether each value opens. Exits with 1 when a value is
+/// Needs no key; with an identity that opens without asking, or one named by --identity, it also tries whether each value opens. Exits with 1 when a value is
 /// stale, expired, not encrypted or not usable, and with 14 when all that is wrong is that this identity does not open it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb secrets check\n  mailplumb secrets check --output json")]
@@ -87,7 +88,7 @@ enum Code {
 impl Check {
     pub fn run(self, global: &Global) -> Outcome {
         let manuscript = Manuscript::load(global)?;
-        let keyring = global.unattended_keyring();
+        let keyring = self.keyring(global)?;
         let rows: Vec<Row> =
             manuscript.secrets.iter().map(|written| row(&manuscript, &keyring, written)).collect();
         match self.output {
@@ -100,6 +101,16 @@ impl Check {
             Format::Text => print(&manuscript, &keyring, &rows)?,
         }
         Ok(code(&rows))
+    }
+
+    /// Whoever names an identity wants it to be used.
+    fn keyring(&self, global: &Global) -> Result<Keyring, Failure> {
+        if !global.identity.is_empty() {
+            return global.keyring_at_hand();
+        }
+        let keyring = global.unattended_keyring();
+        warn_about(&keyring);
+        Ok(keyring)
     }
 }
 
@@ -259,7 +270,7 @@ fn unopened(error: UnsealError) -> Option<Trouble> {
     }
 }
 
-fn print(manuscript: &Manuscript, keyring: &Keyring, rows: &[Row]) -> Result<(), crate::cli::exit::Failure> {
+fn print(manuscript: &Manuscript, keyring: &Keyring, rows: &[Row]) -> Result<(), Failure> {
     let cells = |row: &Row| {
         let names = if row.sealed_to.is_empty() { "-".to_owned() } else { row.sealed_to.join(", ") };
         let source = match row.keys {
@@ -283,7 +294,8 @@ fn print(manuscript: &Manuscript, keyring: &Keyring, rows: &[Row]) -> Result<(),
             "no identity is at hand that opens without asking: whether the values open was not tried",
         );
     }
-    for left_out in keyring.left_out() {
+    // What was named by hand was told already.
+    for left_out in keyring.left_out().iter().filter(|it| !matches!(it.place, Place::Argument(_))) {
         output::talk(&format!("  {left_out}"));
     }
     if rows.iter().any(|row| row.problems.iter().any(|trouble| trouble.code == Code::Stale)) {

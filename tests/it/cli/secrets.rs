@@ -334,6 +334,41 @@ fn an_identity_that_age_locked_opens_with_its_passphrase_on_a_terminal() {
     office.person.types("--identity locked.key test").ends(0).says("4 passed");
 }
 
+#[test]
+fn what_has_to_open_nothing_goes_on_with_a_locked_identity() {
+    let Some(()) = require(Need::Servers) else { return };
+    let office = Office::opens(PASSWORD);
+    let person = &office.person;
+    let asks = [("Enter passphrase", "open sesame\n"), ("Confirm passphrase", "open sesame\n")];
+    person.on_a_terminal(&format!("age -p -o locked.key {KEY}"), &asks).ends(0);
+    let deferred = person.types("--identity locked.key apply --auto-approve --tests defer").ends(0);
+    deferred.says("locked.key` was left out: it is locked").says("Applied");
+    person.types("--identity locked.key plan --detailed-exitcode").ends(0);
+    person.types("--identity locked.key test").ends(14);
+    let checked = person.types("--identity locked.key secrets check").ends(0);
+    checked.says("was left out").says("whether the values open was not tried");
+    let asked = [("Passphrase", "open sesame\n")];
+    let checked = person.on_a_terminal("mailplumb --identity locked.key secrets check", &asked).ends(0);
+    checked.does_not_say("not tried").does_not_say("left out");
+}
+
+#[test]
+fn an_identity_that_was_named_to_check_must_be_one() {
+    let office = Office::applied(PASSWORD);
+    let person = &office.person;
+    person.types("--identity absent.key secrets check").ends(14).says("absent.key");
+    person.write("empty.key", "# nothing\n");
+    person.types("--identity empty.key secrets check").ends(14).says("it holds no identity");
+    std::fs::set_permissions(person.at(KEY), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let warns = "can be read by other users (mode 0644)";
+    person.types(&format!("--identity {KEY} secrets check")).ends(0).says(warns);
+    person.types("secrets check").ends(0).says(warns);
+    office.sets("another one");
+    person.types("plan").ends(0).says(warns);
+    let applied = person.types("apply --auto-approve --tests defer").ends(0);
+    assert_eq!(applied.stderr.matches(warns).count(), 1, "{applied}");
+}
+
 /// Bech32 of `age1plain` with two octets that mean nothing.
 const PLUGIN_RECIPIENT: &str = "age1plain1qqqqlpvgsk";
 
