@@ -79,7 +79,7 @@ fn mailboxes_log_in_with_the_values_of_a_bundle() {
     office.person.types("sync").ends(0).says("40 recorded");
     // A value is put into the bundle, and `age` reads it.
     office.person.pipes("secrets set team/other", "new").ends(0).says("encrypted team/other to ops");
-    assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [\"password\",\"other\"]"));
+    assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [password, other]"));
     let plain = office.person.shell(&format!("age -d -i {KEY} mail/team.age")).ends(0).stdout;
     assert_eq!(plain, format!("password: \"{PASSWORD}\"\nother: \"new\"\n"));
     office.person.types("validate").ends(0);
