@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::context::shown;
-use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE};
+use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE, USAGE};
 use super::{Global, output};
 use crate::model::limits;
 use crate::model::name::Name;
@@ -61,8 +61,11 @@ enum Command {
                             printf %s \"$PASSWORD\" | mailplumb secrets set provider/support")]
     Set {
         /// Which value: the Secret's name and its key
-        #[arg(value_name = "SECRET/KEY", value_parser = parse_secret)]
-        secret: SecretRef,
+        #[arg(value_name = "SECRET/KEY")]
+        secret: String,
+        /// Taken so that it can be refused without being repeated
+        #[arg(hide = true, num_args = 0..)]
+        surplus: Vec<std::ffi::OsString>,
     },
 }
 
@@ -77,6 +80,30 @@ fn parse_secret(text: &str) -> Result<SecretRef, String> {
     Ok(SecretRef { secret, key: key.to_owned() })
 }
 
+/// What `secrets set` is to set. Nothing of the command line is repeated: there may be a password in it.
+fn to_be_set(text: &str, surplus: &[std::ffi::OsString]) -> Result<SecretRef, Failure> {
+    let refused = |message: String| Failure::new(message).code(USAGE);
+    if !surplus.is_empty() {
+        return Err(refused("a value is never taken from the command line".to_owned()).hint(
+            "type `mailplumb secrets set SECRET/KEY` alone: the value is asked for, or read from stdin; \
+             what stood here is in the history of the shell now, so choose another",
+        ));
+    }
+    let secret = parse_secret(text).map_err(refused)?;
+    if !is_plain_name(&secret.key) {
+        return Err(refused("the key is no plain name".to_owned())
+            .cause("a key is written into the manifest in the clear")
+            .hint("use letters, digits and `-_.@`, at most 64 of them; the value is asked for, or read from stdin"));
+    }
+    Ok(secret)
+}
+
+/// Whether a key may be written into the manifest, rather than being a value in the wrong place.
+fn is_plain_name(key: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    (1..=64).contains(&key.len()) && key.chars().all(is_plain)
+}
+
 impl Secrets {
     pub fn run(self, global: &Global) -> Outcome {
         match self.command {
@@ -86,7 +113,10 @@ impl Secrets {
                 output::data(&recipient)?;
             }
             // Whatever the reason, the value is not in the manifest.
-            Command::Set { secret } => set(global, &secret).map_err(|failure| failure.code(UNDECRYPTABLE))?,
+            Command::Set { secret, surplus } => {
+                let secret = to_be_set(&secret, &surplus)?;
+                set(global, &secret).map_err(|failure| failure.code(UNDECRYPTABLE))?;
+            }
             Command::Edit(command) => return command.run(global),
             Command::Check(command) => return command.run(global),
             Command::Rekey(command) => return command.run(global),
@@ -240,6 +270,21 @@ mod tests {
         for bad in ["provider", "provider/", "/key", "Provider/x"] {
             assert!(parse_secret(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_taken_for_a_key_and_not_repeated() {
+        assert_eq!(to_be_set("provider/info@contoso.example", &[]).unwrap().key, "info@contoso.example");
+        let long = format!("s/{}", "x".repeat(65));
+        for text in
+            ["s/a=hunter2", "s/a hunter2", "s/hunter2\n", "s/hunter2#", "s=hunter2", "s/hünter2", &long]
+        {
+            let failure = to_be_set(text, &[]).unwrap_err();
+            assert_eq!(failure.code, USAGE, "{text:?}");
+            assert!(!format!("{failure:?}").contains("nter2"), "{failure:?}");
+        }
+        let failure = to_be_set("s/a", &["hunter2".into()]).unwrap_err();
+        assert!(failure.code == USAGE && !format!("{failure:?}").contains("hunter2"), "{failure:?}");
     }
 
     #[test]

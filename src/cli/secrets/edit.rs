@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::is_plain_name;
 use super::manuscript::{Manuscript, OpenedBundle, open_value, unopened};
 use super::scratch::Scratch;
 use crate::cli::exit::{DONE, Failure, INTERRUPTED, Outcome};
@@ -160,11 +161,6 @@ fn keys_after(opened: &OpenedBundle, edited: &[u8]) -> Result<Vec<String>, Failu
         return Err(Failure::new("a bundle holds at least one value"));
     }
     Ok(keys)
-}
-
-fn is_plain_name(key: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-    (1..=64).contains(&key.len()) && key.chars().all(is_plain)
 }
 
 fn values(global: &Global, manuscript: Manuscript, keyring: &Keyring, name: &Name) -> Outcome {
