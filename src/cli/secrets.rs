@@ -7,7 +7,7 @@ mod rekey;
 mod scratch;
 
 use std::io::{IsTerminal, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,10 +42,10 @@ enum Command {
     /// Make an age key pair
     ///
     /// Writes the identity (the private key) to a new file that only you can read, and prints the recipient (the public key) for
-    /// `recipients:` in the manifest. The identity belongs on the machine that runs `apply` and `watch`, not into git.
+    /// `recipients:` in the manifest. With `--out -` the identity is what is printed, for a key store that takes it from there. The identity belongs on the machine that runs `apply` and `watch`, not into git.
     #[command(after_help = "Example:\n  mailplumb secrets keygen --out ~/.config/mailplumb/age.key")]
     Keygen {
-        /// Write the identity to this new file
+        /// Write the identity to this new file, and make folders that are missing, for you alone; `-` for stdout
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -108,6 +108,12 @@ impl Secrets {
     pub fn run(self, global: &Global) -> Outcome {
         match self.command {
             Command::Keygen { out } => {
+                if out == Path::new("-") {
+                    let (text, recipient) = identity();
+                    output::data(text.expose())?;
+                    output::talk(&format!("its recipient is {recipient}"));
+                    return Ok(DONE);
+                }
                 let recipient = write_identity(&out)?;
                 output::talk(&format!("wrote the identity to {}; keep it out of git", shown(&out)));
                 output::data(&recipient)?;
@@ -130,18 +136,25 @@ pub fn write_identity(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(format!("the identity cannot be written to `{}`", shown(path)))
             .cause(error)
-            .hint("choose a file that does not exist yet, in a folder that you may write to")
+            .hint("choose a file that does not exist yet, where you may write")
     };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(failed)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        output::talk(&format!("made the folder {}", shown(folder)));
     }
-    let (identity, recipient) = seal::keygen();
+    let (text, recipient) = identity();
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    let text = Secret::new(format!("# public key: {recipient}\n{}\n", identity.expose().trim_end()));
     std::io::Write::write_all(&mut file, text.expose().as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     Ok(recipient)
+}
+
+/// The text of a new identity's file, and its recipient.
+fn identity() -> (Secret<String>, String) {
+    let (identity, recipient) = seal::keygen();
+    let text = Secret::new(format!("# public key: {recipient}\n{}\n", identity.expose().trim_end()));
+    (text, recipient)
 }
 
 fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {

@@ -353,6 +353,19 @@ fn what_has_to_open_nothing_goes_on_with_a_locked_identity() {
 }
 
 #[test]
+fn a_new_identity_goes_to_stdout_or_into_folders_that_are_made_for_its_owner() {
+    let person = Person::new();
+    let made = person.types("secrets keygen --out keys/new/age.key").ends(0).says("made the folder keys/new");
+    let mode = std::fs::metadata(person.at("keys")).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode, made.stdout.starts_with("age1")), (0o700, true));
+    let printed = person.types("secrets keygen --out -").ends(0).says("its recipient is age1");
+    assert!(
+        printed.stdout.starts_with("# public key: age1") && printed.stdout.contains("\nAGE-SECRET-KEY-1")
+    );
+    assert!(!person.at("-").exists());
+}
+
+#[test]
 fn an_identity_that_was_named_to_check_must_be_one() {
     let office = Office::applied(PASSWORD);
     let person = &office.person;
