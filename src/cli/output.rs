@@ -148,14 +148,11 @@ mod tests {
 
     #[test]
     fn a_terminal_without_a_sensible_width_cuts_nothing() {
-        for (columns, expected) in [
-            (None, ContentArrangement::Disabled),
-            (Some(0), ContentArrangement::Disabled),
-            (Some(19), ContentArrangement::Disabled),
-            (Some(20), ContentArrangement::Dynamic),
-            (Some(80), ContentArrangement::Dynamic),
-        ] {
-            assert_eq!(arrangement(columns), expected, "{columns:?}");
+        for columns in [None, Some(0), Some(19)] {
+            assert!(matches!(arrangement(columns), ContentArrangement::Disabled), "{columns:?}");
+        }
+        for columns in [20, 80] {
+            assert!(matches!(arrangement(Some(columns)), ContentArrangement::Dynamic), "{columns}");
         }
     }
 }

@@ -145,8 +145,13 @@ pub fn write_identity(path: &Path) -> Result<String, Failure> {
     let (text, recipient) = identity();
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    std::io::Write::write_all(&mut file, text.expose().as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
+    let written =
+        std::io::Write::write_all(&mut file, text.expose().as_bytes()).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // On a full disk: half a key would only stand in the way of the next try.
+        let _ = std::fs::remove_file(path);
+        return Err(failed(error));
+    }
     Ok(recipient)
 }
 

@@ -135,6 +135,9 @@ pub enum Cause {
     LimitExceeded { what: String, limit: u64 },
     #[error("the secret `{secret}` cannot be opened: {detail}")]
     SecretUnavailable { secret: String, detail: String },
+    /// The variable or the file that it is taken from is not here; it may be on the machine that connects.
+    #[error("the secret `{secret}` cannot be read here: {detail}")]
+    SecretAbsent { secret: String, detail: String },
     /// No identity at all: nothing is wrong with the mailbox.
     #[error("no age identity is at hand that opens `{secret}`")]
     NoIdentity { secret: String },
@@ -192,6 +195,7 @@ impl Cause {
             | Self::Garbage { detail: words }
             | Self::LimitExceeded { what: words, limit: _ }
             | Self::SecretUnavailable { secret: _, detail: words }
+            | Self::SecretAbsent { secret: _, detail: words }
             | Self::IdentityUnusable { secret: _, detail: words }
             | Self::TrustUnavailable { name: _, detail: words }
             | Self::KerberosFailed { fault: _, detail: words }

@@ -108,17 +108,16 @@ fn decrypt_with(held: &Held, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, Un
             "it is encrypted with a passphrase; encrypt it to the organization's recipients".to_owned(),
         ));
     }
-    match decryptor.decrypt(std::iter::once(held.identity.as_ref() as &dyn age::Identity)) {
+    let opened = decryptor.decrypt(std::iter::once(held.identity.as_ref() as &dyn age::Identity));
+    match (opened, &held.plugin) {
         // A plaintext is shorter than its ciphertext.
-        Ok(plain) => read_limited(plain, ciphertext.len().min(BUNDLE_BYTES_MAX))
+        (Ok(plain), _) => read_limited(plain, ciphertext.len().min(BUNDLE_BYTES_MAX))
             .map_err(|error| UnsealError::Damaged(error.to_string())),
-        Err(error) => Err(match &held.plugin {
-            Some(name) => plugin::fault(name, &error),
-            None => match error {
-                DecryptError::NoMatchingKeys => UnsealError::NotForThisIdentity { sealed_to: Vec::new() },
-                error => damaged(error),
-            },
-        }),
+        (Err(error), Some(name)) => Err(plugin::fault(name, &error)),
+        (Err(DecryptError::NoMatchingKeys), None) => {
+            Err(UnsealError::NotForThisIdentity { sealed_to: Vec::new() })
+        }
+        (Err(error), None) => Err(damaged(error)),
     }
 }
 

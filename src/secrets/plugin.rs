@@ -29,7 +29,11 @@ pub(super) fn fault(name: &str, error: &DecryptError) -> UnsealError {
         | DecryptError::Io(_)
         | DecryptError::DecryptionFailed
         | DecryptError::KeyDecryptionFailed => unusable(without_name(name, &words(error))),
-        error => UnsealError::Damaged(words(error)),
+        DecryptError::ExcessiveWork { .. }
+        | DecryptError::InvalidHeader
+        | DecryptError::InvalidMac
+        | DecryptError::UnknownFormat
+        | _ => UnsealError::Damaged(words(error)),
     }
 }
 

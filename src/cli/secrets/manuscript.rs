@@ -55,10 +55,10 @@ pub struct OpenedBundle {
 
 impl Manuscript {
     pub fn load(global: &Global) -> Result<Self, Failure> {
-        Ok(Self::of(global.source().load()?, global))
+        Ok(Self::over(global.source().load()?, global))
     }
 
-    fn of(files: Vec<SourceFile>, global: &Global) -> Self {
+    fn over(files: Vec<SourceFile>, global: &Global) -> Self {
         Self {
             recipients: manifest::outline::recipients(&files),
             secrets: manifest::written::secrets(&files),
@@ -85,7 +85,7 @@ impl Manuscript {
         if files.len() == self.files.len() && files.iter().zip(&self.files).all(is_same) {
             return Ok(Self { folders, ..self });
         }
-        Self { folders, ..Self::of(files, global) }.with_recipients()
+        Self { folders, ..Self::over(files, global) }.with_recipients()
     }
 
     fn with_recipients(self) -> Result<Self, Failure> {

@@ -76,6 +76,7 @@ pub(super) const BY_CODE: &[(&str, &[&str])] = &[
         ],
     ),
     ("secret-unavailable", &["a secret that is encrypted to other recipients", "a damaged ciphertext"]),
+    ("secret-absent", &["a variable that this process was not given", "a file that this user may not read"]),
     ("no-identity", &["a key file that this user may not read", "a unit without its credential"]),
     (
         "identity-unusable",
