@@ -26,6 +26,7 @@ use crate::model::ledger::RunKind;
 use crate::model::name::Name;
 use crate::model::plan::Plan;
 use crate::plan::render;
+use crate::secrets::Presence;
 use crate::store::Store as _;
 use crate::store::sqlite::Open;
 
@@ -133,7 +134,7 @@ impl Apply {
         // Nothing has to be opened where the tests are left to others; an identity only helps to recognise values later.
         let keyring = match self.tests {
             Tests::Now => global.keyring()?,
-            Tests::Defer => global.keyring_at_hand()?,
+            Tests::Defer => global.keyring_at_hand(Presence::Attended)?,
         };
         let (engine, progress) = watched(global.engine_for("apply", &plan, keyring)?);
         run(engine.stopping.clone(), self.execute(engine.clone(), progress, &plan, &desired))

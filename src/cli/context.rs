@@ -25,6 +25,7 @@ use crate::model::selection::Selection;
 use crate::net::Network;
 use crate::remote::Pool;
 use crate::remote::connectors::Connectors;
+use crate::secrets::Presence;
 use crate::secrets::environment::Environment;
 use crate::secrets::identity::{AskPassphrase, Discovery, IdentityError, Keyring};
 use crate::source::Source as _;
@@ -172,8 +173,9 @@ impl Global {
 
     /// Those that can be unlocked here, for work that can go on without. Their warnings are printed, and so is what was left
     /// out.
-    pub fn keyring_at_hand(&self) -> Result<Keyring, Failure> {
-        let keyring = warned(Keyring::discover_at_hand(&self.discovery(&super::secrets::ask_passphrase)))?;
+    pub fn keyring_at_hand(&self, asking: Presence) -> Result<Keyring, Failure> {
+        let discovery = self.discovery(&super::secrets::ask_passphrase);
+        let keyring = warned(Keyring::discover_at_hand(&discovery, asking))?;
         keyring.left_out().iter().for_each(|left_out| output::talk(&left_out.to_string()));
         Ok(keyring)
     }

@@ -44,8 +44,8 @@ pub struct Keyring {
 enum Manner {
     /// Asks, and uses plugins, which may ask later.
     Attended,
-    /// Asks where somebody is there, and goes on without what stays locked.
-    AtHand,
+    /// Goes on without what stays locked.
+    AtHand(Presence),
     /// Asks for nothing.
     Unattended,
 }
@@ -53,7 +53,8 @@ enum Manner {
 impl Manner {
     fn asking(self) -> Presence {
         match self {
-            Self::Attended | Self::AtHand => Presence::Attended,
+            Self::Attended => Presence::Attended,
+            Self::AtHand(asking) => asking,
             Self::Unattended => Presence::Unattended,
         }
     }
@@ -61,14 +62,20 @@ impl Manner {
     fn plugins(self) -> Presence {
         match self {
             Self::Attended => Presence::Attended,
-            Self::AtHand | Self::Unattended => Presence::Unattended,
+            Self::AtHand(_) | Self::Unattended => Presence::Unattended,
         }
     }
 
     fn leaves_out(self, reason: &IdentityFault) -> bool {
         match self {
             Self::Attended => false,
-            Self::AtHand => matches!(reason, IdentityFault::Locked | IdentityFault::PluginMissing(_)),
+            Self::AtHand(_) => matches!(
+                reason,
+                IdentityFault::Locked
+                    | IdentityFault::WouldAsk
+                    | IdentityFault::WouldRun
+                    | IdentityFault::PluginMissing(_)
+            ),
             Self::Unattended => true,
         }
     }
@@ -139,6 +146,10 @@ pub enum IdentityFault {
     SshNotBuilt,
     #[error("it is an SSH key that age cannot use: {0}; expected ed25519 or rsa")]
     Ssh(String),
+    #[error(
+        "it holds several SSH keys, of which only the first would be used; put each into a file of its own"
+    )]
+    SeveralSshKeys,
     #[error("a plugin may ask for a touch or a PIN")]
     Plugin,
     #[error("it is locked with a passphrase")]
@@ -164,10 +175,11 @@ impl Keyring {
         Self::discover_as(discovery, attendant, Manner::Attended)
     }
 
-    /// For work that can go on without: what cannot be unlocked here, because nobody is there to ask or because a plugin has
-    /// it, is left out and told by [`Self::left_out`]. Any other defect is an error as before.
-    pub fn discover_at_hand(discovery: &Discovery<'_>) -> Result<Self, IdentityError> {
-        Self::discover_as(discovery, None, Manner::AtHand)
+    /// For work that can go on without: what cannot be unlocked here, because nobody may be asked or because a plugin has it,
+    /// is left out and told by [`Self::left_out`]. Any other defect is an error as before. `asking`: whether a passphrase
+    /// may be asked for, and a command be run.
+    pub fn discover_at_hand(discovery: &Discovery<'_>, asking: Presence) -> Result<Self, IdentityError> {
+        Self::discover_as(discovery, None, Manner::AtHand(asking))
     }
 
     fn discover_as(
@@ -386,7 +398,8 @@ mod tests {
             let variables =
                 variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
             let environment = Environment::Fixed(variables);
-            Keyring::discover_at_hand(&Discovery { named, environment, ask_passphrase: NOBODY })
+            let discovery = Discovery { named, environment, ask_passphrase: NOBODY };
+            Keyring::discover_at_hand(&discovery, Presence::Attended)
         };
         let mut locked = Vec::new();
         let mut recipient = age::scrypt::Recipient::new("x".to_owned().into());
@@ -404,6 +417,8 @@ mod tests {
         let keyring = at_hand(&[("MAILPLUMB_AGE_KEY", &plugin)], &[]).unwrap();
         assert_eq!(keyring.left_out().len(), 1);
         assert!(at_hand(&[], &["/does/not/exist.key".into()]).is_err());
+        assert!(at_hand(&[("MAILPLUMB_AGE_KEY", "garbage")], &[]).is_err());
+        assert_eq!(at_hand(&[("SOPS_AGE_KEY", "garbage")], &[]).unwrap().warnings().len(), 1);
         std::fs::write(&path, "# nothing\n").unwrap();
         assert_eq!(at_hand(&[], &[path]).unwrap_err().fault, IdentityFault::Empty);
     }

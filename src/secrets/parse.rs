@@ -135,6 +135,10 @@ fn ssh(_bytes: &[u8], _ask: Ask<'_>) -> Result<Held, IdentityFault> {
 fn ssh(bytes: &[u8], ask: Ask<'_>) -> Result<Held, IdentityFault> {
     use age::ssh::Identity;
 
+    let begins = |window: &&[u8]| *window == b"-----BEGIN ";
+    if bytes.windows(b"-----BEGIN ".len()).filter(begins).count() > 1 {
+        return Err(IdentityFault::SeveralSshKeys);
+    }
     let unusable = |error: &dyn std::fmt::Display| IdentityFault::Ssh(error.to_string());
     let identity =
         match Identity::from_buffer(BufReader::new(bytes), None).map_err(|error| unusable(&error))? {

@@ -7,14 +7,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::manuscript::{Manuscript, open_value, with_names};
-use crate::cli::context::{today, warn_about};
+use crate::cli::context::today;
 use crate::cli::exit::{DONE, ERROR, Failure, Outcome, UNDECRYPTABLE};
 use crate::cli::{Format, Global, output};
 use crate::manifest::expiry::{self, Expiry};
 use crate::manifest::written::{WrittenContent, WrittenSecret, WrittenValue};
 use crate::model::secret::SecretRef;
 use crate::secrets::identity::Keyring;
-use crate::secrets::place::Place;
 use crate::secrets::{Presence, UnsealError, bundle};
 
 /// List who can read which secret, and what is stale
@@ -103,14 +102,10 @@ impl Check {
         Ok(code(&rows))
     }
 
-    /// Whoever names an identity wants it to be used.
+    /// Whoever names an identity wants it to be used, and may be asked for its passphrase.
     fn keyring(&self, global: &Global) -> Result<Keyring, Failure> {
-        if !global.identity.is_empty() {
-            return global.keyring_at_hand();
-        }
-        let keyring = global.unattended_keyring();
-        warn_about(&keyring);
-        Ok(keyring)
+        let is_named = !global.identity.is_empty();
+        global.keyring_at_hand(if is_named { Presence::Attended } else { Presence::Unattended })
     }
 }
 
@@ -293,10 +288,6 @@ fn print(manuscript: &Manuscript, keyring: &Keyring, rows: &[Row]) -> Result<(),
         output::talk(
             "no identity is at hand that opens without asking: whether the values open was not tried",
         );
-    }
-    // What was named by hand was told already.
-    for left_out in keyring.left_out().iter().filter(|it| !matches!(it.place, Place::Argument(_))) {
-        output::talk(&format!("  {left_out}"));
     }
     if rows.iter().any(|row| row.problems.iter().any(|trouble| trouble.code == Code::Stale)) {
         output::hint("`mailplumb secrets rekey` encrypts what is stale to the organization's recipients");

@@ -372,6 +372,15 @@ fn an_identity_that_was_named_to_check_must_be_one() {
     person.types("--identity absent.key secrets check").ends(14).says("absent.key");
     person.write("empty.key", "# nothing\n");
     person.types("--identity empty.key secrets check").ends(14).says("it holds no identity");
+    person.shell("MAILPLUMB_AGE_KEY=garbage mailplumb secrets check").ends(14).says("`MAILPLUMB_AGE_KEY`");
+    person
+        .shell("MAILPLUMB_AGE_KEY_FILE=absent mailplumb secrets check")
+        .ends(14)
+        .says("identity file `absent`");
+    person
+        .shell("SOPS_AGE_KEY=garbage mailplumb secrets check")
+        .ends(0)
+        .says("`SOPS_AGE_KEY` was passed over");
     std::fs::set_permissions(person.at(KEY), std::fs::Permissions::from_mode(0o644)).unwrap();
     let warns = "can be read by other users (mode 0644)";
     person.types(&format!("--identity {KEY} secrets check")).ends(0).says(warns);
