@@ -339,6 +339,7 @@ pub fn run<T>(
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    crate::secrets::end_plugins();
     result
 }
 

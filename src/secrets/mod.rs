@@ -14,6 +14,7 @@ pub mod seal;
 
 pub use bundle::BundleFault;
 pub use digest::DigestKey;
+pub use plugin::end_running as end_plugins;
 pub use seal::SealError;
 
 use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, Secret, SecretRef};

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::ErrorKind;
 
 use age::{DecryptError, NoCallbacks, plugin};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::UnsealError;
 
@@ -45,6 +47,27 @@ fn without_name(name: &str, words: &str) -> String {
 
 fn is_installed(name: &str) -> bool {
     plugin::IdentityPluginV1::new(name, &[], NoCallbacks).is_ok()
+}
+
+/// Ends the plugins that this process has begun and that still run. age waits for one as long as it takes; whoever was
+/// interrupted waits no more, and a plugin that hangs would go on without a parent. Linux tells the children; elsewhere they
+/// end when they notice that nobody listens.
+pub fn end_running() {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let listed = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    for child in listed.flat_map(|children| pids(&children)).filter(|pid| is_plugin(*pid)) {
+        let _ = kill(Pid::from_raw(child), Signal::SIGTERM);
+    }
+}
+
+fn pids(children: &str) -> Vec<i32> {
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// Every plugin is begun with this argument, whatever interpreter it runs in.
+fn is_plugin(pid: i32) -> bool {
+    let begins = |argument: &[u8]| argument.starts_with(b"--age-plugin=");
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).any(begins))
 }
 
 /// Words of age on one line: they may span several, be set between marks of writing direction, and end with a full stop. What

@@ -3,8 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::office::Office;
-use super::person::{KEY, Person};
+use super::person::{KEY, Person, signal};
 use crate::support::need::{Need, require};
+use crate::support::scratch;
 
 const PASSWORD: &str = "correct horse battery staple";
 const BUNDLE: &str = "---
@@ -414,6 +415,10 @@ def write(words, body=b""):
         lines.append("")
     sys.stdout.write("-> " + " ".join(words) + "\n" + "\n".join(lines) + "\n")
     sys.stdout.flush()
+if os.environ.get("FAILS") == "hangs":
+    import time
+    open(os.environ["HOME"] + "/pid", "w").write(str(os.getpid()))
+    time.sleep(600)
 if os.environ.get("FAILS") == "dies":
     sys.exit(3)
 phase, keys, stanzas = sys.argv[1].split("=")[1], [], []
@@ -477,6 +482,24 @@ fn a_plugin_that_fails_is_not_the_ciphertexts_fault_and_disables_nothing() {
             set.ends(14).says(words).does_not_say("AGEDEBUG").does_not_say("\u{2068}");
         }
     }
+}
+
+#[test]
+fn a_plugin_that_hangs_ends_with_the_command() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = with_plugin();
+    office.person.export("FAILS", "hangs");
+    let mut child = office.person.begins(&["--identity", "plugin.key", "test"]);
+    let pid = || std::fs::read_to_string(office.person.at("home/pid")).unwrap_or_default();
+    scratch::wait_until("the plugin", || !pid().is_empty(), String::new);
+    let stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    signal(&child, "TERM");
+    let mut lines = std::io::BufRead::lines(stderr);
+    assert!(lines.any(|line| line.unwrap().contains("once more to stop at once")));
+    signal(&child, "INT");
+    office.person.hears("test, interrupted", child).ends(130);
+    let plugin = format!("/proc/{}", pid());
+    scratch::wait_until("the plugin's end", || !std::path::Path::new(&plugin).exists(), String::new);
 }
 
 #[test]
