@@ -42,6 +42,7 @@ pub fn is_closed() -> bool {
 
 /// Raw octets to stdout.
 pub fn bytes(octets: &[u8]) -> Result<(), Failure> {
+    SAID.fetch_or(!octets.is_empty(), Ordering::Relaxed);
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(octets).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
@@ -52,6 +53,14 @@ pub fn bytes(octets: &[u8]) -> Result<(), Failure> {
         }
         Err(error) => Err(Failure::new("the output cannot be written").cause(error)),
     }
+}
+
+/// Set once something has been written to stdout.
+static SAID: AtomicBool = AtomicBool::new(false);
+
+/// Whether anything has been written to stdout.
+pub fn has_said_anything() -> bool {
+    SAID.load(Ordering::Relaxed)
 }
 
 /// Data as JSON.

@@ -299,6 +299,7 @@ mod tests {
             path: "a.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         }
     }
 

@@ -23,6 +23,8 @@ codes! {
     DUPLICATE_KEY = "MP0007" "a key stands twice in one map";
     KEY_NOT_TEXT = "MP0008" "a key is not a text";
     TOO_DEEP = "MP0009" "a document is nested too deeply";
+    TOO_MANY_PROBLEMS = "MP0012" "more problems than are kept";
+    UNREADABLE = "MP0011" "a file that cannot be read";
     TOO_LARGE = "MP0010" "a file, a document or the number of its nodes exceeds a limit";
     // the shape of a document
     NOT_A_MAP = "MP0020" "a document is not a map";

@@ -337,6 +337,7 @@ mod tests {
             path: "a.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         };
         let secret = SecretRef { secret: Name::parse("mail").unwrap(), key: key.to_owned() };
         put_secret_value(&file, &secret, ARMOUR, &["ops".to_owned()])
@@ -416,6 +417,7 @@ kind: Other
                 path: "a.yaml".into(),
                 bytes: text.as_bytes().into(),
                 layer: None,
+                fault: None,
             };
             format::format(&file, &Order::of_manifest()).unwrap()
         };

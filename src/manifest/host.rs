@@ -182,6 +182,7 @@ mod tests {
             path: "/etc/mailplumb/host.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         })
     }
 

@@ -21,6 +21,8 @@ pub const REMEDIES: &[(&str, &str)] = &[
         "MP0010",
         "Split the file or the document into several; lists of mailboxes may also stand in CSV files.",
     ),
+    ("MP0011", "Correct the file or its permissions, or move it out of the manifest's directory."),
+    ("MP0012", "Correct the problems that are listed first; they may be the cause of the others."),
     ("MP0020", "Begin the document with `apiVersion:` and `kind:`."),
     ("MP0025", "Add the key."),
     ("MP0028", "Write the value in the form that the message names."),

@@ -90,6 +90,12 @@ impl Manuscript {
 
     fn with_recipients(self) -> Result<Self, Failure> {
         let manuscript = self;
+        let unread = |file: &SourceFile| Some((shown(&file.path), file.fault.clone()?));
+        if let Some((path, fault)) = manuscript.files.iter().find_map(unread) {
+            return Err(Failure::new(format!("`{path}` cannot be read; nothing is encrypted"))
+                .cause(fault)
+                .hint("make it readable first: it may declare what would be declared a second time"));
+        }
         if manuscript.recipients.is_empty() {
             return Err(Failure::new("the manifest names no recipients to encrypt to").hint(
                 "make a key with `mailplumb secrets keygen` and put its recipient under `recipients:` of the Organization",
@@ -242,7 +248,13 @@ impl Manuscript {
         });
         known.unwrap_or_else(|| {
             let name = Arc::from("secrets.yaml");
-            self.files.push(SourceFile { name, path, bytes: Arc::from(Vec::new()), layer: None });
+            self.files.push(SourceFile {
+                name,
+                path,
+                bytes: Arc::from(Vec::new()),
+                layer: None,
+                fault: None,
+            });
             self.changed.insert(self.files.len() - 1, None);
             self.files.len() - 1
         })

@@ -122,6 +122,7 @@ mod tests {
             path: "a.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         };
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         put_bundle(&file, &Name::parse("team").unwrap(), &owned(sealed_to), &owned(keys)).unwrap()
@@ -155,6 +156,7 @@ mod tests {
             path: "a.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         };
         let canonical = |text: &str| {
             crate::manifest::format::format(&file(text), &crate::manifest::format::Order::of_manifest())
