@@ -114,7 +114,11 @@ impl Secrets {
                     output::talk(&format!("its recipient is {recipient}"));
                     return Ok(DONE);
                 }
+                let folder = out.parent().filter(|it| !it.as_os_str().is_empty() && !it.exists());
                 let recipient = write_identity(&out)?;
+                if let Some(folder) = folder {
+                    output::talk(&format!("made the folder {}", shown(folder)));
+                }
                 output::talk(&format!("wrote the identity to {}; keep it out of git", shown(&out)));
                 output::data(&recipient)?;
             }
@@ -140,7 +144,6 @@ pub fn write_identity(path: &Path) -> Result<String, Failure> {
     };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-        output::talk(&format!("made the folder {}", shown(folder)));
     }
     let (text, recipient) = identity();
     let mut file =

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(put(BLOCK, &["ci", "ops"], &["anna", "ben", "7"]), expected);
         let flow =
             "kind: Secret\nmetadata: { name: team }\nspec: { bundle: { file: team.age, keys: [anna] } }\n";
-        let expected = "kind: Secret\nmetadata: { name: team }\nspec: { bundle: { sealedTo: [ops], file: team.age, keys: [anna, b] } }\n";
+        let expected = "kind: Secret\nmetadata: { name: team }\nspec: { bundle: { file: team.age, sealedTo: [ops], keys: [anna, b] } }\n";
         assert_eq!(put(flow, &["ops"], &["anna", "b"]), expected);
     }
 
