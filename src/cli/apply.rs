@@ -26,6 +26,7 @@ use crate::model::ledger::RunKind;
 use crate::model::name::Name;
 use crate::model::plan::Plan;
 use crate::plan::render;
+use crate::secrets::Presence;
 use crate::store::Store as _;
 use crate::store::sqlite::Open;
 
@@ -145,14 +146,19 @@ impl Apply {
         if self.plan.is_none() && !self.auto_approve {
             confirm::confirm(&plan, if self.input { Input::Terminal } else { Input::Never })?;
         }
-        let (engine, progress) = watched(global.engine_for("apply", &plan)?);
+        // Nothing has to be opened where the tests are left to others; an identity only helps to recognise values later.
+        let keyring = match self.tests {
+            Tests::Now => global.keyring()?,
+            Tests::Defer => global.keyring_at_hand(Presence::Attended)?,
+        };
+        let (engine, progress) = watched(global.engine_for("apply", &plan, keyring)?);
         run(engine.stopping.clone(), self.execute(engine.clone(), progress, &plan, &desired))
     }
 
     /// A plan of what is stored now. Whoever is willing to wait for somebody else's change plans after it.
     fn fresh(&self, global: &Global, host: &HostSettings) -> Result<(Desired, Plan), Failure> {
         if !self.lock_timeout.is_zero() && global.state_path().exists() {
-            let engine = global.engine("apply", Open::Existing)?;
+            let engine = global.engine_without_keys("apply")?;
             run(engine.stopping.clone(), async {
                 let held = Held::acquire_within(&engine, &LeaseScope::State, self.lock_timeout).await?;
                 held.release(&engine).await;

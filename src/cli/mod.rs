@@ -33,6 +33,7 @@ pub mod problems;
 mod progress;
 mod report;
 mod resource;
+mod rewriting;
 mod saved;
 mod schema;
 mod secrets;

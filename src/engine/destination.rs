@@ -346,14 +346,31 @@ async fn unseal(
     secret: &SecretRef,
     sealed: Option<SealedValue>,
 ) -> Result<Secret<String>, WorkError> {
-    let unavailable = |detail: String| Cause::SecretUnavailable { secret: secret.to_string(), detail };
     let failed = |cause: Cause| WorkError::Remote(RemoteError::new(TestStep::Secret, cause));
     let Some(sealed) = sealed else {
-        return Err(failed(unavailable("it is not in the store; apply the manifest".to_owned())));
+        let detail = "it is not in the store; apply the manifest".to_owned();
+        return Err(failed(Cause::SecretUnavailable { secret: secret.to_string(), detail }));
     };
     match opening::stored_value(engine.store.as_ref(), &engine.secrets, secret, sealed).await? {
         Ok(value) => Ok(value),
-        Err(UnsealError::NoIdentity) => Err(failed(Cause::NoIdentity { secret: secret.to_string() })),
-        Err(error) => Err(failed(unavailable(error.to_string()))),
+        Err(error) => Err(failed(unopened(secret.to_string(), &error))),
+    }
+}
+
+/// Whom a secret that did not open is put down to.
+fn unopened(secret: String, error: &UnsealError) -> Cause {
+    let detail = error.to_string();
+    match error {
+        UnsealError::NoIdentity => Cause::NoIdentity { secret },
+        UnsealError::IdentityUnusable { .. } => Cause::IdentityUnusable { secret, detail },
+        UnsealError::EnvironmentUnset(_) | UnsealError::File { .. } => Cause::SecretAbsent { secret, detail },
+        UnsealError::NotForThisIdentity { .. }
+        | UnsealError::Damaged(_)
+        | UnsealError::Unsupported(_)
+        | UnsealError::Bundle { .. }
+        | UnsealError::NoSuchKey { .. }
+        | UnsealError::BundleMissing(_)
+        | UnsealError::NotText
+        | UnsealError::TooLarge(_) => Cause::SecretUnavailable { secret, detail },
     }
 }

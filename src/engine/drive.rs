@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::event::{Cycle, Event};
-use crate::model::failure::{Cause, Failure, RemoteError};
+use crate::model::failure::{Failure, RemoteError};
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
@@ -194,7 +194,7 @@ impl Ended<'_> {
     async fn failed(self, failure: Failure) -> Result<Noted, StoreError> {
         let mailbox = self.route.mailbox.name.clone();
         // Without a key nothing was tried: not a failed attempt.
-        let (state, row) = if matches!(failure.error.cause, Cause::NoIdentity { .. }) {
+        let (state, row) = if failure.error.cause.is_lack_of_identity() {
             (self.state.clone(), None)
         } else {
             let Self { state: Standing { state, pending: _ }, settings, engine, .. } = &self;

@@ -4,7 +4,6 @@ use super::Engine;
 use super::drive::{self, Driven};
 use super::queue::Job;
 use super::test_and_enable::{self, Which};
-use crate::model::failure::Cause;
 use crate::model::name::Name;
 use crate::store::{MailboxRow, StoreError};
 
@@ -37,9 +36,7 @@ pub(super) async fn work(engine: &Engine, name: &Name, job: Job) -> JobResult {
         Job::Cycle(operation) => {
             let (driven, row) = drive::noted_cycle(engine, name, operation).await?;
             Ok(match driven {
-                Driven::Failed(failure) if matches!(failure.error.cause, Cause::NoIdentity { .. }) => {
-                    (Ended::Undone, None)
-                }
+                Driven::Failed(failure) if failure.error.cause.is_lack_of_identity() => (Ended::Undone, None),
                 Driven::Done(_) | Driven::Failed(_) => (Ended::Noted, row),
                 Driven::Skipped(_) => (Ended::Undone, None),
             })

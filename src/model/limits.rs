@@ -29,6 +29,8 @@ pub const MANIFEST_NODES_MAX: usize = 8_000_000;
 pub const MANIFEST_DOCUMENTS_MAX: usize = 2_000_000;
 /// Problems of a manifest that are kept before the rest is only counted.
 pub const PROBLEMS_KEPT_MAX: usize = 10_000;
+/// For somebody else who is changing the files of the manifest.
+pub const MANIFEST_LOCK_WAIT: Duration = Duration::from_secs(60);
 /// Problems that are printed before the rest is only counted.
 pub const PROBLEMS_SHOWN_MAX: usize = 1000;
 pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;
