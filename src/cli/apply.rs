@@ -188,6 +188,11 @@ impl Apply {
     fn without_change(&self, global: &Global, plan: &Plan) -> Outcome {
         let mut applied = Applied { plan: Some(plan), ..Applied::default() };
         // A part is planned by whoever wants nothing else to be touched.
+        // A saved plan is used once, and one that has no revision would be used again and again.
+        if self.plan.is_some() {
+            output::talk("the saved plan changes nothing; `mailplumb test` tests what waits for it");
+            return self.conclude(&applied);
+        }
         let waiting = match (self.tests, plan.selection.is_everything(), global.store_if_there()?) {
             (Tests::Now, true, Some(store)) => read(async { Ok(store.waiting().await?) })?,
             (Tests::Now, true, None) | (Tests::Now, false, _) | (Tests::Defer, _, _) => Vec::new(),

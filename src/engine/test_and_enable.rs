@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::claim::Asked;
 use crate::model::cursor::{Cursor, InboxId, Listing, Part};
 use crate::model::event::{Event, TestResult};
 use crate::model::failure::{Cause, Failure, RemoteError, StepTaken, TestStep};
@@ -181,9 +182,18 @@ impl Test<'_> {
         let destination = route.destination(self.engine).await?;
         let mut session =
             bounded(TestStep::Connect, route.connector.receive(&destination, &mut trace)).await?;
-        let wish = session::wish(self.engine, route).await?;
-        bounded(TestStep::Open, session.claim(&wish)).await?;
+        let answer = match session.can_claim() {
+            true => {
+                let wish = session::wish(self.engine, route).await?;
+                Some(bounded(TestStep::Open, session.claim(&wish)).await?)
+            }
+            false => None,
+        };
         let (cursor, enters) = self.cursor(route, before).await?;
+        if let (Some(answer), None) = (answer, &enters) {
+            let asked = Asked { at: self.engine.clock.now(), answer };
+            self.engine.store.note_claim(&self.held.lease, &route.mailbox.name, &asked).await?;
+        }
         let listing = trace.step(TestStep::Read, async {
             let listing = session.list(&cursor).await.map_err(|error| error.cause)?;
             if let Some(newest) = listing.messages().last() {

@@ -124,7 +124,7 @@ pub enum Cause {
     #[error("the server refused: {code}: {said}")]
     Exchange { code: String, said: String },
     /// A refusal by Microsoft Graph, with its code where it gave one. What it means: `sync::graph`.
-    #[error("the server refused: HTTP {status}{}: {said}", spaced(code))]
+    #[error("Microsoft Graph refused: HTTP {status}{}: {said}", spaced(code))]
     Graph { status: u16, code: String, said: String },
     #[error("the server closed the session: {said}")]
     ServerBye { said: String },
