@@ -50,7 +50,10 @@ impl Sync {
                 output::counted(total.mailboxes, "mailbox", "mailboxes"),
                 cycle_words(Operation::Incoming, &total.incoming),
                 cycle_words(Operation::Outgoing, &total.outgoing),
-                if total.failed > 0 { format!("; {} cycles failed", total.failed) } else { String::new() },
+                match total.failed {
+                    0 => String::new(),
+                    failed => format!("; {} failed", output::counted(failed, "cycle", "cycles")),
+                },
             ))?;
             Ok(match (total.failed, total.done) {
                 (0, _) if engine.stopping.is_cancelled() || total.waiting > 0 => PARTIAL,
@@ -123,17 +126,24 @@ impl Total {
         self.failed += worked.failed;
         self.waiting += worked.waiting;
         for (operation, driven) in worked.driven {
-            match driven {
+            let cycle = match driven {
                 Driven::Done(cycle) => {
                     self.done += 1;
-                    match operation {
-                        Operation::Incoming => self.incoming += cycle,
-                        Operation::Outgoing => self.outgoing += cycle,
-                        Operation::Act => {}
-                    }
+                    cycle
                 }
-                Driven::Failed(_) => self.failed += 1,
-                Driven::Skipped(_) => self.waiting += 1,
+                Driven::Failed(_, cycle) => {
+                    self.failed += 1;
+                    cycle
+                }
+                Driven::Skipped(_) => {
+                    self.waiting += 1;
+                    continue;
+                }
+            };
+            match operation {
+                Operation::Incoming => self.incoming += cycle,
+                Operation::Outgoing => self.outgoing += cycle,
+                Operation::Act => {}
             }
         }
     }

@@ -21,7 +21,8 @@ use super::{Engine, Settings, WorkError, incoming, outgoing};
 #[derive(Debug)]
 pub enum Driven {
     Done(Cycle),
-    Failed(Box<Failure>),
+    /// What was done before it failed stands.
+    Failed(Box<Failure>, Cycle),
     /// Nothing was tried, and why.
     Skipped(String),
 }
@@ -94,22 +95,21 @@ async fn under_lease(
     let Some(route) = Route::find(engine, &reach, operation) else {
         return Ok(skipped(engine, mailbox, format!("{operation} has no connector")));
     };
-    let result = match operation {
+    let (cycle, result) = match operation {
         Operation::Incoming => {
-            let attempts = settings.retry.attempts_per_message;
-            incoming::cycle(engine, &held.lease, &row.stored, &route, attempts).await
+            incoming::cycle(engine, &held.lease, &row.stored, &route, settings.retry).await
         }
         Operation::Outgoing => outgoing::cycle(engine, &held.lease, &route, &settings).await,
-        Operation::Act => Ok(Cycle::default()),
+        Operation::Act => (Cycle::default(), Ok(())),
     };
     let ended = Ended { engine, held, route, settings, operation, state };
     match result {
-        Ok(cycle) => ended.succeeded(cycle).await,
+        Ok(()) => ended.succeeded(cycle).await,
         Err(WorkError::Store(error)) => Err(error),
         Err(WorkError::Remote(error)) => {
             ended.put_pressure(&error);
             let failure = classify::classify(error, ended.route.setting());
-            ended.failed(failure).await
+            ended.failed(failure, cycle).await
         }
     }
 }
@@ -173,7 +173,7 @@ impl Ended<'_> {
         Ok((Driven::Done(cycle), row))
     }
 
-    async fn failed(self, failure: Failure) -> Result<Noted, StoreError> {
+    async fn failed(self, failure: Failure, cycle: Cycle) -> Result<Noted, StoreError> {
         let mailbox = self.route.mailbox.name.clone();
         // Without a key nothing was tried: not a failed attempt.
         let (state, row) = if matches!(failure.error.cause, Cause::NoIdentity { .. }) {
@@ -189,8 +189,9 @@ impl Ended<'_> {
             operation: self.operation,
             failure: failure.clone(),
             state,
+            cycle,
         });
-        Ok((Driven::Failed(Box::new(failure)), row))
+        Ok((Driven::Failed(Box::new(failure), cycle), row))
     }
 
     /// Together with the end of the lease. Returns the mailbox as it is then.

@@ -9,12 +9,14 @@ use crate::model::failure::{RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
+use crate::model::organization::Retry;
 use crate::model::stored::StoredMailbox;
 use crate::remote::{Receive, SetAside};
 use crate::store::InboxStanding;
 use crate::sync::dealt::Dealt;
 use crate::sync::incoming::{self, Deletion, Headers, Rules, Undeliverable};
 use crate::sync::message;
+use crate::sync::owed::Arrears;
 
 use super::destination::Route;
 use super::intake::{Ended, Intake};
@@ -32,18 +34,18 @@ struct Incoming<'a> {
     mailbox: &'a Name,
     rules: Rules,
     failures_before: u16,
-    attempts_per_message: u16,
+    retry: Retry,
     cycle: Cycle,
 }
 
-/// Runs one cycle.
+/// Runs one cycle. What it has done stands, also when it failed then.
 pub async fn cycle(
     engine: &Engine,
     lease: &Lease,
     stored: &StoredMailbox,
     route: &Route<'_>,
-    attempts_per_message: u16,
-) -> Result<Cycle, WorkError> {
+    retry: Retry,
+) -> (Cycle, Result<(), WorkError>) {
     let mut incoming = Incoming {
         engine,
         lease,
@@ -51,11 +53,11 @@ pub async fn cycle(
         mailbox: &stored.declared.name,
         rules: rules(stored, route),
         failures_before: failures_before(stored),
-        attempts_per_message,
+        retry,
         cycle: Cycle::default(),
     };
-    incoming.run().await?;
-    Ok(incoming.cycle)
+    let ended = incoming.run().await;
+    (incoming.cycle, ended)
 }
 
 fn rules(stored: &StoredMailbox, route: &Route<'_>) -> Rules {
@@ -91,7 +93,7 @@ impl Incoming<'_> {
 
     async fn run(&mut self) -> Result<(), WorkError> {
         let Entered { mut session, standing, listing, ticket } = self.entrance().enter().await?;
-        let InboxStanding { cursor, removals } = standing;
+        let InboxStanding { cursor, removals, owed } = standing;
         let were_due = !removals.is_empty();
         if let Some(reason) = self.begins_again(&listing, &cursor) {
             let message =
@@ -102,13 +104,16 @@ impl Incoming<'_> {
         let headers = incoming::headers_first(&listing, &cursor, self.rules.from);
         let dealt = Dealt::nothing(&listing, incoming::gone(&listing, &cursor)).since(&cursor);
         let fresh = incoming::fresh(listing, &cursor);
-        self.cycle.found = fresh.len() as u64;
         let dealt = dealt.expect(&fresh);
+        let arrears = Arrears::new(owed, &fresh, self.retry);
+        let asked_again = arrears.listed();
+        self.cycle.found = (fresh.len() + asked_again.len()) as u64;
         let tracked = fresh.iter().map(|message| &message.id).filter(|id| session.is_tracked(id));
         let tracked: BTreeSet<RemoteId> = tracked.cloned().collect();
-        let mut intake =
-            Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt)).tracking(tracked);
-        let wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
+        let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt, arrears))
+            .tracking(tracked);
+        let mut wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
+        wanted.extend(asked_again);
         let fetched = self.fetch(session, &mut intake, &cursor, wanted).await;
         // Also after an error: what has arrived before it stands.
         let recorded = intake.finish().await;
@@ -198,7 +203,7 @@ impl Incoming<'_> {
     }
 
     fn is_given_up(&self, error: &RemoteError) -> bool {
-        incoming::is_given_up(&error.cause, self.failures_before, self.attempts_per_message)
+        incoming::is_given_up(&error.cause, self.failures_before, self.retry.attempts_per_message)
     }
 
     /// The fresh messages that have to be fetched whole. When the listing has no dates and the mailbox is read for the
@@ -248,7 +253,11 @@ impl Incoming<'_> {
             Content::Bytes(raw) => message::parse_headers(raw).is_ok_and(|facts| {
                 incoming::is_before(incoming::received_at(fetched.received, &facts), self.rules.from)
             }),
-            Content::Streamed(_) | Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
+            Content::Streamed(_)
+            | Content::Vanished
+            | Content::Refused(_)
+            | Content::Deferred(_)
+            | Content::TooLarge(_) => false,
         };
         Ok(headers.into_iter().filter(is_old).map(|fetched| fetched.id).collect())
     }

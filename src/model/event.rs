@@ -42,6 +42,8 @@ pub enum Event {
         operation: Operation,
         failure: Failure,
         state: Standing,
+        /// What was done before.
+        cycle: Cycle,
     },
     /// Somebody else works on it.
     Skipped {

@@ -309,6 +309,10 @@ pub const REMOTE_CALL_TIMEOUT: Duration = Duration::from_secs(1800);
 pub const RETRY_ATTEMPTS_DEFAULT: u16 = 10;
 pub const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(300);
 pub const ATTEMPTS_PER_MESSAGE_DEFAULT: u16 = 5;
+/// New messages in a row that a server does not hand over are its trouble and not theirs: the reading ends, and is retried.
+pub const DEFERRED_IN_A_ROW_MAX: usize = 16;
+/// Messages of one mailbox that are asked for again with each reading.
+pub const OWED_MESSAGES_MAX: usize = 1000;
 
 // --- throttling ---
 pub const THROTTLED_WAIT_DEFAULT: Duration = Duration::from_secs(60);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cursor::{CursorAdvance, RemoteId};
+use super::cursor::{CursorAdvance, Owed, RemoteId};
 use super::name::Name;
 use super::report::{DeliveryReport, Settled};
 
@@ -163,6 +163,10 @@ pub struct IncomingBatch {
     pub remove: Vec<RemoteId>,
     /// Messages to move, at their server, into the folder for what could not be recorded.
     pub set_aside: Vec<RemoteId>,
+    /// Messages that their server did not hand over; they are asked for again.
+    pub owed: Vec<Owed>,
+    /// Messages that were owed, and are no longer.
+    pub answered: Vec<RemoteId>,
     pub advance: CursorAdvance,
     pub at: Timestamp,
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{MailboxRow, StateChange, StoreError};
-use crate::model::cursor::{Cursor, InboxId, RemoteId};
+use crate::model::cursor::{Cursor, InboxId, Owed, RemoteId};
 use crate::model::lease::{Holder, Lease};
 use crate::model::name::Name;
 use crate::model::organization::Organization;
@@ -26,6 +26,8 @@ pub struct InboxStanding {
     pub cursor: Cursor,
     /// Messages to remove at the server: their records are durable.
     pub removals: Vec<RemoteId>,
+    /// Messages that the server did not hand over when they were asked for.
+    pub owed: Vec<Owed>,
 }
 
 /// Messages to move, at their server, into the folder for what could not be recorded.

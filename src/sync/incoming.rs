@@ -226,7 +226,7 @@ pub fn decide(fetched: Fetched, rules: Rules) -> Decision {
         Content::Streamed(size) => {
             unfetched(place, format!("its {size} bytes did not arrive as the server had announced them"))
         }
-        Content::Refused(said) => {
+        Content::Refused(said) | Content::Deferred(said) => {
             unfetched(place, format!("the server does not hand it over: {}", server_words(&said)))
         }
         Content::TooLarge(size) => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ImapInbox, Session, refused_alone, uid_of};
+use super::{ImapInbox, Session, uid_of};
 use jiff::Timestamp;
 
 use crate::model::cursor::{Content, Fetched, Listed, Part};
@@ -54,7 +54,7 @@ impl ImapInbox {
             let alone = self.fetch_wanted(&wanted, BTreeSet::from([uid]), arrivals).await?;
             for (uid, cause) in alone {
                 if let Some(message) = wanted.get(&uid) {
-                    arrivals.message(answer(message, None, refused_alone(cause)?)).await?;
+                    arrivals.message(answer(message, None, refused_alone(&cause))).await?;
                 }
             }
         }
@@ -89,4 +89,18 @@ fn before_asking(message: &Listed, part: Part, validity: u32) -> Result<u32, Con
 
 fn answer(message: &Listed, received: Option<Timestamp>, content: Content) -> Fetched {
     Fetched { id: message.id.clone(), received: received.or(message.received), content }
+}
+
+/// Response codes that say of a message that it will never be handed over (RFC 5530 section 3, RFC 3516 section 4.3).
+const NEVER_CODES: [&str; 2] = ["[CANNOT]", "[UNKNOWN-CTE]"];
+
+/// What a refusal means for the only message asked for. Most servers say the same words whether the trouble passes or not.
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other cause says that it stays so")]
+pub(super) fn refused_alone(cause: &Cause) -> Content {
+    match cause {
+        Cause::Refused { said } if NEVER_CODES.iter().any(|code| said.starts_with(code)) => {
+            Content::Refused(cause.to_string())
+        }
+        cause => Content::Deferred(cause.to_string()),
+    }
 }

@@ -346,7 +346,7 @@ async fn one_message_that_the_server_cannot_hand_over_does_not_hide_the_others()
     let contents: BTreeMap<String, Content> =
         fetched.into_iter().map(|fetched| (fetched.id.to_string(), fetched.content)).collect();
     assert_eq!(contents["7:1"], Content::Bytes(Bytes::from_static(b"a")));
-    assert!(matches!(&contents["7:2"], Content::Refused(said) if said.contains("cannot read a message")));
+    assert!(matches!(&contents["7:2"], Content::Deferred(said) if said.contains("cannot read a message")));
     assert_eq!(contents["7:3"], Content::Vanished);
     assert_eq!(contents["7:4"], Content::TooLarge(too_large));
     assert_eq!(contents["6:9"], Content::Vanished);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{SqliteStore, declared, incoming, lease, mailbox};
+use super::{SqliteStore, declared, incoming, lease, mailbox, owed};
 use crate::model::cursor::InboxId;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
@@ -62,5 +62,9 @@ impl Cycles for SqliteStore {
 }
 
 fn standing(db: &Connection, mailbox: &Name) -> Result<InboxStanding, StoreError> {
-    Ok(InboxStanding { cursor: incoming::cursor(db, mailbox)?, removals: incoming::deletions(db, mailbox)? })
+    Ok(InboxStanding {
+        cursor: incoming::cursor(db, mailbox)?,
+        removals: incoming::deletions(db, mailbox)?,
+        owed: owed::owed(db, mailbox)?,
+    })
 }

@@ -99,6 +99,7 @@ macro_rules! conformance_suite {
             a_message_without_octets_is_known_by_its_remote_id,
             a_message_that_arrives_in_pieces_is_stored_whole,
             a_message_of_another_mailbox_is_a_duplicate_by_its_message_id,
+            what_a_server_owes_is_remembered_until_it_is_answered,
             a_cursor_does_not_go_back_within_one_validity,
             another_validity_replaces_the_cursor_and_its_deletions,
             a_pop3_cursor_is_what_was_seen_and_is_not_gone,
