@@ -113,6 +113,7 @@ fn engine(site: &Path) -> Engine {
         bytes: std::fs::read(&path).unwrap().into(),
         path,
         layer: None,
+        fault: None,
     };
     let host = manifest::host::read(&file).unwrap();
     let named: Vec<PathBuf> = [site.join("age.key")].into_iter().filter(|path| path.exists()).collect();

@@ -42,7 +42,7 @@ pub struct Alerts {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Alerts")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// Newest first.
     alerts: Vec<Alert>,
 }

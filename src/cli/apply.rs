@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::confirm::{self, Input};
 use super::context::{read, run, shown};
-use super::exit::{DONE, Failure, Outcome};
+use super::exit::{DONE, Failure, Outcome, STALE};
 use super::plan::Making;
 use super::progress::Progress;
 use super::report::Applied;
@@ -104,20 +104,35 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     seconds.filter(|seconds| *seconds <= 86_400).map(Duration::from_secs).ok_or_else(expected)
 }
 
+/// Plans that are made one after the other because somebody else changed the state in the meantime.
+const PLANS_MAX: usize = 10;
+
 impl Apply {
     pub fn run(self, global: &Global) -> Outcome {
         if self.resume {
             return self.resume(global);
         }
         let host = global.acting_host()?;
-        let (desired, plan) = match &self.plan {
-            Some(path) => {
-                let desired = global.behind(&host, &self.making.policy()?)?;
-                let plan = saved::read_fitting(path, &desired, &global.source())?;
-                (desired, plan)
+        if let Some(path) = &self.plan {
+            let desired = global.behind(&host, &self.making.policy()?)?;
+            let plan = saved::read_fitting(path, &desired, &global.source())?;
+            return self.carry_out(global, desired, plan);
+        }
+        for _ in 0..PLANS_MAX {
+            let (desired, plan) = self.fresh(global, &host)?;
+            match self.carry_out(global, desired, plan) {
+                Err(failure) if failure.code == STALE && !self.lock_timeout.is_zero() => {
+                    output::talk(&format!("{}; planning again", failure.message));
+                }
+                outcome => return outcome,
             }
-            None => self.fresh(global, &host)?,
-        };
+        }
+        Err(Failure::new(format!("the state was changed {PLANS_MAX} times while this waited for it"))
+            .code(STALE)
+            .hint("run the command again when the others are done"))
+    }
+
+    fn carry_out(&self, global: &Global, desired: Desired, plan: Plan) -> Outcome {
         // The process ends with them; to free a hundred thousand steps one by one would only take time.
         let (desired, plan) = (ManuallyDrop::new(desired), ManuallyDrop::new(plan));
         self.show(&plan)?;

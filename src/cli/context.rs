@@ -80,7 +80,7 @@ impl Global {
             Failure::new(format!("the host file `{}` cannot be read", path.display())).cause(error)
         })?;
         let name: Arc<str> = path.display().to_string().into();
-        let file = SourceFile { name, path: path.clone(), bytes: bytes.into(), layer: None };
+        let file = SourceFile { name, path: path.clone(), bytes: bytes.into(), layer: None, fault: None };
         manifest::host::read(&file).map_err(|found| {
             problems::print(&found, std::slice::from_ref(&file));
             Failure::new(format!("the host file `{}` is not valid", path.display()))

@@ -1,5 +1,10 @@
 //! Exit codes and the last words before them, in one place.
 
+use clap::ArgMatches;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::listing::FORMAT_VERSION;
 use super::output;
 use crate::engine::apply::ApplyError;
 use crate::engine::reading::InputError;
@@ -135,10 +140,7 @@ impl From<SourceError> for Failure {
             SourceError::Missing(_) | SourceError::Empty(_) => {
                 "name the manifest's directory with --file, or begin one with `mailplumb init`"
             }
-            SourceError::Unreadable { .. } => "check its permissions",
-            SourceError::FileTooLarge(_) => {
-                "split it into several files; many mailboxes of one kind can also stand in a CSV file"
-            }
+            SourceError::Unreadable { .. } => "correct it, or move it out of the manifest's directory",
             SourceError::TooLarge(_) | SourceError::TooMany(_) => {
                 "point --file at the directory that holds only the manifest"
             }
@@ -167,14 +169,87 @@ impl From<ApplyError> for Failure {
     }
 }
 
-/// Prints the failure, if there is one, and returns the exit code.
-pub fn conclude(outcome: Outcome) -> u8 {
-    match outcome {
+/// Prints the failure, if there is one, and returns the exit code. A program that reads stdout gets it as a document.
+pub fn conclude(outcome: Outcome, reader: Reader) -> u8 {
+    let code = match outcome {
         Ok(code) => code,
         Err(failure) => {
             explain(&failure);
+            let document = FailureDocument::of(&failure);
+            if reader == Reader::Json && !output::has_said_anything() && output::json(&document).is_err() {
+                output::error("the failure cannot be written to stdout");
+            }
             failure.code
         }
+    };
+    if code >= GUARDED {
+        output::talk(&format!("exit code {code}: {}", name(code)));
+    }
+    code
+}
+
+/// Who reads stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    Person,
+    /// Somebody who asked for `--output json`.
+    Json,
+}
+
+impl Reader {
+    /// Whom the arguments of the command name, at whatever depth it has its `--output`.
+    pub fn of(matches: &ArgMatches) -> Self {
+        let mut at = Some(matches);
+        while let Some(matches) = at {
+            let output = matches.try_get_raw("output").ok().flatten();
+            if output.is_some_and(|mut given| given.any(|form| form == "json")) {
+                return Self::Json;
+            }
+            at = matches.subcommand().map(|(_, inner)| inner);
+        }
+        Self::Person
+    }
+}
+
+/// An exit code with its name.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Told {
+    code: u8,
+    /// As in `docs/exit-codes.md`.
+    name: &'static str,
+}
+
+impl Told {
+    pub fn of(code: u8) -> Self {
+        Self { code, name: name(code) }
+    }
+}
+
+/// What any command prints with `--output json` when it fails before it has anything else to print.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureDocument<'f> {
+    /// `major.minor`
+    format_version: &'static str,
+    exit: Told,
+    error: Explained<'f>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Explained<'f> {
+    /// What happened.
+    message: &'f str,
+    /// Because of what, the nearest cause first.
+    causes: &'f [String],
+    /// What to do.
+    hint: Option<&'f str>,
+}
+
+impl<'f> FailureDocument<'f> {
+    fn of(failure: &'f Failure) -> Self {
+        let Failure { code, message, causes, hint } = failure;
+        let error = Explained { message, causes, hint: hint.as_deref() };
+        Self { format_version: FORMAT_VERSION, exit: Told::of(*code), error }
     }
 }
 

@@ -121,6 +121,7 @@ impl Fmt {
             path: PathBuf::from("-"),
             bytes: bytes.into(),
             layer: None,
+            fault: None,
         };
         let formatted = formatted(&file, &Order::of_manifest());
         match (&formatted, self.writes()) {

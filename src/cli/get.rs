@@ -65,7 +65,7 @@ enum Form {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Get")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// Of the last apply; 0: nothing was applied yet.
     revision: u64,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -37,7 +37,7 @@ pub struct History {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "History")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// Newest first.
     revisions: Vec<Entry>,
 }

@@ -211,6 +211,7 @@ fn canonical(path: &Path, text: String) -> String {
         path: path.to_owned(),
         bytes: text.as_bytes().into(),
         layer: None,
+        fault: None,
     };
     format::format(&file, &Order::of_manifest()).unwrap_or(text)
 }

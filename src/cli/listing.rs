@@ -8,7 +8,7 @@ use super::{Format, output};
 
 /// Of every JSON document that this program lists things with. New members do not raise it; a member that goes away or
 /// changes its meaning does.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: &str = "1.0";
 
 /// Entries that are read and written at a time.
 pub const PAGE_ENTRIES: u64 = 1000;
@@ -36,7 +36,7 @@ impl JsonList {
     pub fn extend<T: Serialize>(&mut self, entries: &[T]) -> Result<(), Failure> {
         let mut text = String::new();
         if self.written == Written::Nothing {
-            text = format!("{{\n  \"formatVersion\": {FORMAT_VERSION},\n  \"{}\": [", self.name);
+            text = format!("{{\n  \"formatVersion\": \"{FORMAT_VERSION}\",\n  \"{}\": [", self.name);
             self.written = Written::Head;
         }
         for entry in entries {

@@ -68,7 +68,7 @@ enum Action {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Messages")]
 pub struct ListDocument {
-    format_version: u32,
+    format_version: &'static str,
     /// Newest first.
     messages: Vec<MessageRecord>,
 }

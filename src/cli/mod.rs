@@ -182,12 +182,13 @@ pub fn main() -> ExitCode {
         }
     };
     output::set_colour(arguments.global.color);
+    let reader = exit::Reader::of(&matches);
     if let Err(failure) = layers::settle(&mut arguments.global, &matches, &given) {
-        return ExitCode::from(exit::conclude(Err(failure)));
+        return ExitCode::from(exit::conclude(Err(failure), reader));
     }
     let global = &arguments.global;
     if let Err(failure) = enter(global) {
-        return ExitCode::from(exit::conclude(Err(failure)));
+        return ExitCode::from(exit::conclude(Err(failure), reader));
     }
     let result = match arguments.command {
         #[cfg(feature = "demo")]
@@ -217,7 +218,7 @@ pub fn main() -> ExitCode {
         Command::Secrets(command) => command.run(global),
         Command::Schema(command) => command.run(),
     };
-    ExitCode::from(exit::conclude(result))
+    ExitCode::from(exit::conclude(result, reader))
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ struct List {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Outbox")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// Newest first.
     messages: Vec<OutgoingMessage>,
 }
@@ -137,7 +137,7 @@ pub struct Document {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "OutboxMessage")]
 pub struct OneDocument {
-    format_version: u32,
+    format_version: &'static str,
     message: OutgoingMessage,
 }
 

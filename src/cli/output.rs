@@ -51,6 +51,7 @@ pub fn bytes(octets: &[u8]) -> Result<(), Failure> {
 }
 
 fn write(stdout: &mut impl Write, octets: &[u8]) -> Result<(), Failure> {
+    SAID.fetch_or(!octets.is_empty(), Ordering::Relaxed);
     match stdout.write_all(octets).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
         // `mailplumb plan | head` is done when head is.
@@ -60,6 +61,14 @@ fn write(stdout: &mut impl Write, octets: &[u8]) -> Result<(), Failure> {
         }
         Err(error) => Err(Failure::new("the output cannot be written").cause(error)),
     }
+}
+
+/// Set once something has been written to stdout.
+static SAID: AtomicBool = AtomicBool::new(false);
+
+/// Whether anything has been written to stdout.
+pub fn has_said_anything() -> bool {
+    SAID.load(Ordering::Relaxed)
 }
 
 /// Data as JSON.

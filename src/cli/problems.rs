@@ -95,7 +95,7 @@ impl<'a> Renderer<'a> {
             group = group.elements(self.place(shown));
         }
         for (origin, words) in &problem.related {
-            let shown = (origin, AnnotationKind::Context, Some(words.as_str()), Showing::Source);
+            let shown = (origin, AnnotationKind::Context, Some(words.as_str()), related(&problem.code));
             group = group.elements(self.place(shown));
         }
         if let Some(hint) = &problem.hint {
@@ -133,11 +133,20 @@ struct Shown {
 
 impl<'a> Source<'a> {
     fn new(name: &str, text: &'a str, problems: &[Problem]) -> Self {
-        let sensitive = problems.iter().filter(|problem| showing(&problem.code) == Showing::MaskSpan);
-        let origins =
-            sensitive.filter_map(|problem| problem.origin.as_ref()).filter(|origin| &*origin.file == name);
-        let masked = origins.map(|origin| origin.start as usize..origin.end as usize).collect();
-        Self { text, lines: LineIndex::new(text.as_bytes()), masked }
+        let masks = problems.iter().flat_map(|problem| {
+            let primary = problem.origin.iter().map(|origin| (origin, showing(&problem.code)));
+            primary.chain(problem.related.iter().map(|(origin, _)| (origin, related(&problem.code))))
+        });
+        let masked = masks.filter(|(origin, _)| &*origin.file == name).filter_map(|(origin, showing)| {
+            let marked = origin.start as usize..origin.end as usize;
+            match showing {
+                Showing::MaskSpan => Some(marked),
+                Showing::MaskValue => value_behind(text, marked.end),
+                // A line is masked where it is shown.
+                Showing::Source | Showing::MaskLine => None,
+            }
+        });
+        Self { text, lines: LineIndex::new(text.as_bytes()), masked: masked.collect() }
     }
 
     fn line(&self, origin: &Origin, showing: Showing) -> Option<Shown> {
@@ -158,13 +167,43 @@ impl<'a> Source<'a> {
                 .collect::<Vec<_>>(),
         );
         match showing {
-            Showing::Source | Showing::MaskSpan => {}
+            Showing::Source | Showing::MaskSpan | Showing::MaskValue => {}
             Showing::MaskLine => masks.push(line.len() - line.trim_start().len()..line.len()),
         }
         let before = span.start;
         let shown = cut(&masked(line, span, masks));
         Some(Shown { moved: shown.moved || shown.span.start != before, ..shown })
     }
+}
+
+/// What may be shown of another place that a problem with this code names.
+fn related(code: &str) -> Showing {
+    match showing(code) {
+        Showing::MaskValue => Showing::MaskValue,
+        Showing::Source | Showing::MaskSpan | Showing::MaskLine => Showing::Source,
+    }
+}
+
+/// What stands behind the `:` of the key that ends at `key_end`, on its line.
+fn value_behind(text: &str, key_end: usize) -> Option<Range<usize>> {
+    let line = text.get(key_end..)?.lines().next()?;
+    let value = line.trim_start_matches([' ', '\t', '"', '\'']).strip_prefix(':')?.trim_start();
+    let start = key_end + line.len() - value.len();
+    let value = &value[..value_length(value)];
+    let is_harmless =
+        value.is_empty() || value.starts_with('#') || ["true", "false", "{}", "[]"].contains(&value);
+    (!is_harmless).then(|| start..start + value.len())
+}
+
+/// How much of the rest of a line belongs to the value that it begins with.
+fn value_length(rest: &str) -> usize {
+    let closing = match rest.chars().next() {
+        Some('{') => return rest.rfind('}').map_or(rest.len(), |at| at + 1),
+        Some('[') => return rest.rfind(']').map_or(rest.len(), |at| at + 1),
+        Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map(|at| at + 2),
+        Some(_) | None => rest.find([',', '}', ']']),
+    };
+    rest[..closing.unwrap_or(rest.len())].trim_end().len()
 }
 
 /// Whoever wrote one value by mistake may have written it under another key too: those on the same line are masked with it.
@@ -260,6 +299,7 @@ mod tests {
             path: "a.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         }
     }
 

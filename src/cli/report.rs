@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::exit::{self, DONE, Failure, PARTIAL, TEST_FAILED};
+use super::listing::FORMAT_VERSION;
 use super::output;
 use crate::engine::run::Report;
 use crate::model::ledger::{HaltReason, LedgerEntry, Outcome, SkipReason, Tally};
@@ -30,7 +31,7 @@ pub struct ApplyDocument {
     deferred: u64,
     tests: Tally,
     ledger: Vec<Entry>,
-    exit: Exit,
+    exit: exit::Told,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -46,12 +47,6 @@ struct Entry {
     message: Option<String>,
     /// What to do.
     remedy: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct Exit {
-    code: u8,
-    name: &'static str,
 }
 
 /// What was done so far.
@@ -84,14 +79,14 @@ impl Applied<'_> {
     pub fn json(&self) -> Result<(), Failure> {
         let code = self.code();
         output::json(&ApplyDocument {
-            format_version: "1.0",
+            format_version: FORMAT_VERSION,
             plan: self.plan.map(crate::plan::fingerprint),
             revision: self.revision.map(|revision| revision.0),
             summary: self.plan.map(Summary::of),
             deferred: self.deferred,
             tests: self.report.tally,
             ledger: self.report.entries.iter().map(entry).collect(),
-            exit: Exit { code, name: exit::name(code) },
+            exit: exit::Told::of(code),
         })
     }
 

@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::exit::{DONE, Outcome};
+use super::exit::{self, DONE, Outcome};
 use super::{
-    alerts, describe, doctor, explain, get, history, messages, outbox, output, report, secrets, state, status,
+    alerts, describe, doctor, explain, get, history, messages, outbox, output, report, secrets, state,
+    status, validate,
 };
 use crate::manifest;
 
@@ -65,6 +66,10 @@ enum Described {
     Doctor,
     /// `secrets check --output json`
     SecretsCheck,
+    /// `validate --output json`
+    Validate,
+    /// Any command with `--output json` that fails before it has anything else to print
+    Failure,
 }
 
 impl Described {
@@ -87,6 +92,8 @@ impl Described {
             Self::Doctor => of::<doctor::Document>(),
             Self::OutboxMessage => of::<outbox::OneDocument>(),
             Self::Alerts => of::<alerts::Document>(),
+            Self::Validate => of::<validate::Document<'static>>(),
+            Self::Failure => of::<exit::FailureDocument<'static>>(),
             Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),
         }
     }

@@ -39,7 +39,7 @@ pub struct Status {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Status")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// Of the last apply; 0: nothing was applied yet.
     revision: u64,
     /// Of the mailboxes that are listed.

@@ -12,7 +12,7 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Stru
 
 use super::codes::{self, Code};
 use super::place::Place;
-use super::report::{Draft, Report};
+use super::report::{Draft, Report, did_you_mean};
 use super::text::offset;
 use crate::model::limits;
 
@@ -347,11 +347,14 @@ fn twice(key: &str, place: Place, first: Place) -> Draft {
     Draft::error(codes::DUPLICATE_KEY, place, message).label("here again").related(first, "first here")
 }
 
-/// Whether a text looks like a `Secret` document: then no line of it is shown.
+/// Whether a text looks like a `Secret` document, also like a misspelt one: then no line of it is shown.
 fn is_secret(text: &str) -> bool {
     text.match_indices("kind").any(|(at, word)| {
         let rest = text.get(at + word.len()..).unwrap_or_default();
-        rest.trim_start_matches([' ', '"', '\'', ':']).starts_with("Secret")
+        let kind = rest.trim_start_matches([' ', '"', '\'', ':']);
+        let kind = kind.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        let near = kind.get(..6).is_some_and(|begin| begin.eq_ignore_ascii_case("secret"));
+        near || did_you_mean(kind, ["Secret"]).is_some()
     })
 }
 

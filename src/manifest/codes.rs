@@ -23,6 +23,8 @@ codes! {
     DUPLICATE_KEY = "MP0007" "a key stands twice in one map";
     KEY_NOT_TEXT = "MP0008" "a key is not a text";
     TOO_DEEP = "MP0009" "a document is nested too deeply";
+    TOO_MANY_PROBLEMS = "MP0012" "more problems than are kept";
+    UNREADABLE = "MP0011" "a file that cannot be read";
     TOO_LARGE = "MP0010" "a file, a document or the number of its nodes exceeds a limit";
     // the shape of a document
     NOT_A_MAP = "MP0020" "a document is not a map";
@@ -37,6 +39,8 @@ codes! {
     CHOICE = "MP0029" "a choice needs exactly one key";
     PLAINTEXT = "MP0030" "a secret value in plain text";
     SECRET_SHAPE = "MP0031" "something in a secret has another shape than expected; its line is not shown";
+    SHAPE = "MP0032" "a text stands where a map is expected, or the other way round; as it may be a secret, it is not shown";
+    UNKNOWN_KEY_HIDDEN = "MP0033" "a key that does not exist at this place; as its value may be a secret, it is not shown";
     // names and references
     ORGANIZATION = "MP0040" "a manifest has exactly one Organization";
     DUPLICATE_NAME = "MP0041" "two documents of one kind have the same name";
@@ -83,6 +87,8 @@ codes! {
     APPROVAL_UNUSED = "MP0089" "an approved address that no mailbox has";
     ASSIGNMENTS_DISAGREE = "MP0090" "two assignments give one mailbox different values";
     SELECTS_NOTHING = "MP0091" "an assignment that selects no mailbox";
+    FOLDER_PATH = "MP0098" "P-12: a tracked folder that no folder can be";
+    EMPTY_SELECTOR = "MP0099" "a selector that names nothing to select by";
     DELETE_AFTER_PROCESSING = "MP0092" "mail of users is never deleted after processing";
     // layers
     LAYER_DUPLICATE = "MP0095" "a layer has two documents or two mailboxes of a list with one name";
@@ -105,18 +111,22 @@ pub enum Showing {
     Source,
     /// The marked bytes hold, or may hold, a secret value.
     MaskSpan,
+    /// The marked bytes are a key that is misspelt or stands in the wrong place: what follows on its line may be a secret.
+    MaskValue,
     /// Anything on the line may be a secret value.
     MaskLine,
 }
 
 /// What a renderer may show of the place of a problem with this code.
 pub fn showing(code: &str) -> Showing {
-    let masked = [PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY, RECIPIENT];
+    let is_one_of = |codes: &[Code]| codes.iter().any(|known| known.0 == code);
     // Values are edited in Secrets only, so what stands in the way may be one.
-    if [SECRET_SYNTAX, SECRET_SHAPE, EDIT].iter().any(|hidden| hidden.0 == code) {
+    if is_one_of(&[SECRET_SYNTAX, SECRET_SHAPE, EDIT]) {
         Showing::MaskLine
-    } else if masked.iter().any(|masked| masked.0 == code) {
+    } else if is_one_of(&[PLAINTEXT, NOT_ARMOURED, PRIVATE_KEY, RECIPIENT, SHAPE]) {
         Showing::MaskSpan
+    } else if is_one_of(&[UNKNOWN_KEY_HIDDEN, DUPLICATE_KEY]) {
+        Showing::MaskValue
     } else {
         Showing::Source
     }

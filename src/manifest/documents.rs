@@ -1,6 +1,7 @@
 //! The documents of all files, each read as what its `kind` says, not yet looked at together.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
@@ -20,6 +21,7 @@ use super::recall::Recall;
 use super::report::{Draft, Report, did_you_mean};
 use super::text;
 use super::trace;
+use crate::model::limits;
 use crate::model::name::{Labels, Name};
 use crate::model::problem::SourceFile;
 
@@ -60,6 +62,8 @@ pub struct Documents {
     pub mailboxes: Vec<Entry>,
     /// How many lists they come from.
     lists: usize,
+    /// How many documents were met, empty ones among them.
+    met: usize,
     pub assignments: Vec<Document<AssignmentSpec>>,
     pub secrets: Vec<Document<SecretContent>>,
     pub approvals: Vec<Document<ApprovalListSpec>>,
@@ -101,6 +105,9 @@ struct Counts {
 impl Documents {
     /// Reads the documents of a file that are not remembered.
     fn read_new(&mut self, file: &SourceFile, index: u32, recall: &mut Recall<'_>, report: &mut Report<'_>) {
+        if self.is_refused(file, index, report) {
+            return;
+        }
         if !text::is_yaml(file) {
             return recall.attached(index, file);
         }
@@ -111,7 +118,7 @@ impl Documents {
             self.unread = true;
             return;
         };
-        for range in text::documents(text) {
+        for range in self.ranges(text, index, report) {
             let (base, content) = (text::offset(range.start), text.get(range).unwrap_or_default());
             let Some(met) = recall.meet(index, content) else { continue };
             let before = self.counts(report);
@@ -132,6 +139,30 @@ impl Documents {
         }
     }
 
+    /// The documents of a text, unless the manifest has too many of them, which is said.
+    fn ranges(&mut self, text: &str, index: u32, report: &mut Report<'_>) -> Vec<Range<usize>> {
+        let ranges = text::documents(text);
+        self.met += ranges.len();
+        if self.met <= limits::MANIFEST_DOCUMENTS_MAX {
+            return ranges;
+        }
+        let message = format!("a manifest has at most {} documents", limits::MANIFEST_DOCUMENTS_MAX);
+        let draft = Draft::error(codes::TOO_LARGE, Place { file: index, start: 0, end: 0 }, message);
+        report.add(draft.hint("put mailboxes of one kind into a MailboxList or a CSV file"));
+        self.unread = true;
+        Vec::new()
+    }
+
+    /// Whether a file could not be read, which is said.
+    fn is_refused(&mut self, file: &SourceFile, index: u32, report: &mut Report<'_>) -> bool {
+        let Some(fault) = &file.fault else { return false };
+        let place = Place { file: index, start: 0, end: 0 };
+        let draft = Draft::error(codes::UNREADABLE, place, format!("this file cannot be read: {fault}"));
+        report.add(draft.hint("correct it, or move it out of the manifest's directory"));
+        self.unread = true;
+        true
+    }
+
     fn counts(&self, report: &Report<'_>) -> Counts {
         let behind = self.organizations.len()
             + self.profiles.len()
@@ -149,14 +180,14 @@ impl Documents {
         report: &mut Report<'r>,
         visit: Visit<'_, 't, 'r>,
     ) {
-        if !text::is_yaml(file) {
+        if self.is_refused(file, index, report) || !text::is_yaml(file) {
             return;
         }
         let Some(text) = text::decode(file, index, report) else {
             self.unread = true;
             return;
         };
-        for range in text::documents(text) {
+        for range in self.ranges(text, index, report) {
             let (base, content) = (text::offset(range.start), text.get(range).unwrap_or_default());
             let (trees, complete) = self.parse(content, base, index, report);
             for tree in trees {

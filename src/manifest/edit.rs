@@ -328,6 +328,7 @@ mod tests {
             path: "a.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         };
         let secret = SecretRef { secret: Name::parse("mail").unwrap(), key: key.to_owned() };
         put_secret_value(&file, &secret, ARMOUR, &["ops".to_owned()])
@@ -407,6 +408,7 @@ kind: Other
                 path: "a.yaml".into(),
                 bytes: text.as_bytes().into(),
                 layer: None,
+                fault: None,
             };
             format::format(&file, &format::Order::of_manifest()).unwrap()
         };

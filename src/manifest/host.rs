@@ -182,6 +182,7 @@ mod tests {
             path: "/etc/mailplumb/host.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         })
     }
 
@@ -211,7 +212,7 @@ mod tests {
     fn every_problem_of_a_host_file_is_reported() {
         let problems = read_text("allowNonTls: true\nconnect: { a: b }\nhosts: { x: y }\n").unwrap_err();
         let codes: Vec<_> = problems.iter().map(|problem| problem.code.as_str()).collect();
-        assert_eq!(codes, [codes::UNKNOWN_KEY.0]);
+        assert_eq!(codes, [codes::UNKNOWN_KEY_HIDDEN.0]);
         assert_eq!(read_text("nameServers: [dns.example]\n").unwrap_err().len(), 1);
         let problems = read_text("connect: { a: b }\nhosts: { x: y }\n").unwrap_err();
         let codes: Vec<_> = problems.iter().map(|problem| problem.code.as_str()).collect();

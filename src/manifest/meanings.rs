@@ -21,9 +21,19 @@ pub const REMEDIES: &[(&str, &str)] = &[
         "MP0010",
         "Split the file or the document into several; lists of mailboxes may also stand in CSV files.",
     ),
+    ("MP0011", "Correct the file or its permissions, or move it out of the manifest's directory."),
+    ("MP0012", "Correct the problems that are listed first; they may be the cause of the others."),
     ("MP0020", "Begin the document with `apiVersion:` and `kind:`."),
     ("MP0025", "Add the key."),
     ("MP0028", "Write the value in the form that the message names."),
+    (
+        "MP0032",
+        "Write a map, a list or a text as the message says; a text with a comma in `{ }` needs quotes.",
+    ),
+    (
+        "MP0033",
+        "Correct the key, or remove it; a secret that stood there in plain text has to be changed at its server.",
+    ),
     ("MP0041", "Give one of the two another name; names are unique among the documents of a kind."),
     (
         "MP0042",
@@ -60,6 +70,8 @@ pub const REMEDIES: &[(&str, &str)] = &[
     ),
     ("MP0089", "Remove the address, or correct it."),
     ("MP0091", "Correct the selector, or remove the assignment."),
+    ("MP0098", "Write each folder once, by its path below the inbox, without `/` in front, behind or twice."),
+    ("MP0099", "Name labels, addresses or types; `addresses: ['*']` selects every mailbox."),
     ("MP0100", "Correct the CSV file; the first line names the columns, and texts with commas are quoted."),
     ("MP0110", "Nothing, or remove the setting: the release notes say when it takes effect."),
     ("MP0120", "Correct the host file; docs/host-file.md explains it."),

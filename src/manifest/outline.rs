@@ -93,7 +93,13 @@ mod tests {
     use super::*;
 
     fn file(name: &str, text: &str) -> SourceFile {
-        SourceFile { name: name.into(), path: name.into(), bytes: text.as_bytes().into(), layer: None }
+        SourceFile {
+            name: name.into(),
+            path: name.into(),
+            bytes: text.as_bytes().into(),
+            layer: None,
+            fault: None,
+        }
     }
 
     const ORGANIZATION: &str =

@@ -7,6 +7,7 @@ use super::decode::Reading;
 use super::place::{Files, Place};
 use super::trace::Trace;
 use crate::model::desired::{Declared, DesiredNote};
+use crate::model::limits;
 use crate::model::problem::{Problem, Severity};
 
 /// Collects every problem; nothing stops at the first.
@@ -18,6 +19,8 @@ pub struct Report<'a> {
     /// What is remembered to explain something; usually nothing is.
     pub trace: Option<Box<Trace>>,
     errors: usize,
+    /// Problems that were not kept.
+    dropped: usize,
     /// Problems and notes, those among them that had been said already.
     heard: usize,
     /// Of what could not be read whole, only what is wrong with the rest is told.
@@ -110,6 +113,7 @@ impl<'a> Report<'a> {
             notes: Vec::new(),
             trace: None,
             errors: 0,
+            dropped: 0,
             heard: 0,
             reading: Reading::Whole,
             said: BTreeSet::new(),
@@ -123,12 +127,17 @@ impl<'a> Report<'a> {
             return;
         }
         if let Some(place) = draft.place
+            && self.problems.len() < limits::PROBLEMS_KEPT_MAX
             && !self.said.insert((place, draft.code.0, draft.message.clone()))
         {
             return;
         }
         if draft.severity == Severity::Error {
             self.errors += 1;
+        }
+        if self.problems.len() == limits::PROBLEMS_KEPT_MAX {
+            self.dropped += 1;
+            return;
         }
         let related = draft.related.into_iter().map(|(place, words)| (self.files.origin(place), words));
         let related = related.collect();
@@ -175,7 +184,22 @@ impl<'a> Report<'a> {
     pub fn into_sorted(self) -> (Vec<Problem>, Vec<DesiredNote>) {
         let mut problems = self.problems;
         problems.sort_by(|a, b| key(a).cmp(&key(b)));
+        if self.dropped > 0 {
+            problems.push(not_kept(self.dropped));
+        }
         (problems, self.notes)
+    }
+}
+
+fn not_kept(count: usize) -> Problem {
+    Problem {
+        code: codes::TOO_MANY_PROBLEMS.0.to_owned(),
+        severity: Severity::Error,
+        message: format!("{count} more problems were found"),
+        label: None,
+        origin: None,
+        related: Vec::new(),
+        hint: Some("correct those that are listed first".to_owned()),
     }
 }
 

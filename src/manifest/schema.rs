@@ -9,6 +9,7 @@ use super::mirror::mailbox::{AssignmentSpec, MailboxListSpec, MailboxSpec};
 use super::mirror::organization::{ApprovalListSpec, OrganizationSpec};
 use super::mirror::profile::ProfileSpec;
 use super::mirror::secret::SecretSpec;
+use super::mirror::values::PLAIN_TYPES;
 use super::mirror::{API_VERSION, Metadata};
 
 /// The schema of one document of a manifest.
@@ -16,6 +17,7 @@ pub fn schema() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| {
         settings.transforms.insert(0, Box::new(Defaults));
         settings.transforms.insert(0, Box::new(WithoutNull));
+        settings.transforms.push(Box::new(PlainTexts));
     });
     let mut generator = settings.into_generator();
     let metadata = generator.subschema_for::<Metadata>();
@@ -145,6 +147,21 @@ fn default(description: &str) -> Option<Value> {
     }
     let digits: String = told.chars().take_while(char::is_ascii_digit).collect();
     digits.parse::<u64>().ok().map(Value::from)
+}
+
+/// Where a text is expected, every plain value is that text: what other readers take for a number or a boolean as well.
+#[derive(Debug, Clone)]
+struct PlainTexts;
+
+impl Transform for PlainTexts {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let is_shaped =
+            ["enum", "const", "pattern", "format"].into_iter().any(|key| schema.get(key).is_some());
+        if schema.get("type") == Some(&json!("string")) && !is_shaped {
+            schema.insert("type".to_owned(), json!(PLAIN_TYPES));
+        }
+    }
 }
 
 /// An optional key is left out, never null.

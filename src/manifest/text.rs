@@ -43,7 +43,8 @@ pub fn decode<'a>(file: &'a SourceFile, index: u32, report: &mut Report<'_>) -> 
     }
 }
 
-/// The byte ranges of the documents of a text, each with the line that begins it.
+/// The byte ranges of the documents of a text, each with the line that begins it; of a text with more than
+/// [`limits::MANIFEST_DOCUMENTS_MAX`], one more than these.
 pub fn documents(text: &str) -> Vec<Range<usize>> {
     let mut starts: Vec<usize> = Vec::new();
     let mut at = text.len() - text.strip_prefix('\u{FEFF}').unwrap_or(text).len();
@@ -54,6 +55,9 @@ pub fn documents(text: &str) -> Vec<Range<usize>> {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if ends || at == first {
             starts.push(at);
+        }
+        if starts.len() > limits::MANIFEST_DOCUMENTS_MAX {
+            break;
         }
         at += line.len();
     }

@@ -22,7 +22,11 @@ pub const MANIFEST_DEPTH_MAX: usize = 32;
 /// Folders inside folders of a manifest's directory.
 pub const MANIFEST_FOLDER_DEPTH_MAX: usize = 32;
 /// Nodes of one YAML document.
-pub const MANIFEST_NODES_MAX: usize = 20_000_000;
+pub const MANIFEST_NODES_MAX: usize = 8_000_000;
+/// Documents of a manifest, empty ones among them.
+pub const MANIFEST_DOCUMENTS_MAX: usize = 2_000_000;
+/// Problems of a manifest that are kept before the rest is only counted.
+pub const PROBLEMS_KEPT_MAX: usize = 10_000;
 /// Problems that are printed before the rest is only counted.
 pub const PROBLEMS_SHOWN_MAX: usize = 1000;
 pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;

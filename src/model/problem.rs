@@ -60,6 +60,8 @@ pub struct SourceFile {
     pub bytes: Arc<[u8]>,
     /// Which of several layers it belongs to; left out where there is only one.
     pub layer: Option<Arc<Layer>>,
+    /// Why `bytes` are not what it holds: it could not be read.
+    pub fault: Option<Arc<str>>,
 }
 
 /// One of several directories or files that together make a manifest; a later one wins over an earlier one.

@@ -117,7 +117,6 @@ fn whole(estate: &Estate<'_>) -> Plan {
     steps.extend(secrets::deletes(estate));
 
     let dated = dated::verdict(estate);
-    steps.retain(|step| !dated.refuses(step));
     let verdict = guards::check(estate, &steps);
     let mut blocked = references::unresolved(estate);
     blocked.extend(dated.blocked);

@@ -53,8 +53,12 @@ impl Directory {
 impl Source for Directory {
     /// Reads every file each time.
     fn load(&self) -> Result<Vec<SourceFile>, SourceError> {
-        let found = self.found(None, &|_| None)?;
-        Ok(found.into_iter().map(|found| found.file).collect())
+        let files = self.found(None, &|_| None)?.into_iter().map(|found| found.file);
+        let readable = |file: SourceFile| match &file.fault {
+            Some(fault) => Err(SourceError::Unreadable { path: file.path, detail: fault.to_string() }),
+            None => Ok(file),
+        };
+        files.map(readable).collect()
     }
 
     fn load_changed(&self, known: &dyn Fn(&str) -> Option<FileStamp>) -> Result<Vec<FoundFile>, SourceError> {
@@ -150,51 +154,76 @@ impl Reading<'_> {
             return Ok(());
         }
         if entry.file_name().to_str().is_none() {
-            let detail = "its name is not UTF-8 text".to_owned();
-            return Err(SourceError::Unreadable { path, detail });
+            return self.refused(&path, name, "its name is not UTF-8 text".to_owned());
         }
-        let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
-        if metadata.is_dir() { Ok(()) } else { self.file(&path, name, &metadata) }
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            Ok(metadata) => self.file(&path, name, &metadata),
+            Err(error) if kind.is_symlink() => {
+                self.refused(&path, name, format!("it is a link that leads to no file ({error})"))
+            }
+            Err(error) => self.refused(&path, name, error.to_string()),
+        }
     }
 
     fn file(&mut self, path: &Path, name: &str, metadata: &Metadata) -> Result<(), SourceError> {
         if !metadata.is_file() {
-            let detail = "it is not a regular file".to_owned();
-            return Err(SourceError::Unreadable { path: path.to_owned(), detail });
-        }
-        if self.files.len() == limits::MANIFEST_FILES_MAX {
-            return Err(SourceError::TooMany(limits::MANIFEST_FILES_MAX));
-        }
-        if metadata.len() > limits::MANIFEST_FILE_BYTES_MAX {
-            return Err(too_large(path));
+            return self.refused(path, name, "it is not a regular file".to_owned());
         }
         let stamp = cache::stamp(metadata);
         let is_known = is_yaml(path) && (self.known)(name) == Some(stamp);
-        let (bytes, extent) =
-            if is_known { (Vec::new(), Extent::Unread) } else { (content(path, metadata)?, Extent::Whole) };
+        let (bytes, extent) = if is_known {
+            (Vec::new(), Extent::Unread)
+        } else {
+            match content(path, metadata) {
+                Ok(bytes) => (bytes, Extent::Whole),
+                Err(fault) => return self.refused(path, name, fault),
+            }
+        };
         self.bytes += if is_known { stamp.bytes } else { bytes.len() as u64 };
         if self.bytes > limits::MANIFEST_BYTES_MAX {
             return Err(SourceError::TooLarge(limits::MANIFEST_BYTES_MAX));
         }
-        let layer = self.layer.clone();
-        let file = SourceFile { name: Arc::from(name), path: path.to_owned(), bytes: bytes.into(), layer };
         let stamp = if is_known { Some(stamp) } else { self.begun.and_then(|begun| begun.lasting(stamp)) };
-        self.files.push(FoundFile { file, stamp, extent });
+        let file = self.source(path, name, bytes, None);
+        self.push(FoundFile { file, stamp, extent })
+    }
+
+    /// A file that cannot be read is one problem of the manifest among others.
+    fn refused(&mut self, path: &Path, name: &str, fault: String) -> Result<(), SourceError> {
+        let file = self.source(path, name, Vec::new(), Some(fault.into()));
+        self.push(FoundFile { file, stamp: None, extent: Extent::Whole })
+    }
+
+    fn source(&self, path: &Path, name: &str, bytes: Vec<u8>, fault: Option<Arc<str>>) -> SourceFile {
+        let layer = self.layer.clone();
+        SourceFile { name: Arc::from(name), path: path.to_owned(), bytes: bytes.into(), layer, fault }
+    }
+
+    fn push(&mut self, found: FoundFile) -> Result<(), SourceError> {
+        if self.files.len() == limits::MANIFEST_FILES_MAX {
+            return Err(SourceError::TooMany(limits::MANIFEST_FILES_MAX));
+        }
+        self.files.push(found);
         Ok(())
     }
 }
 
-fn content(path: &Path, metadata: &Metadata) -> Result<Vec<u8>, SourceError> {
+/// The words say why it cannot be read.
+fn content(path: &Path, metadata: &Metadata) -> Result<Vec<u8>, String> {
+    let too_large = || {
+        let limit = limits::MANIFEST_FILE_BYTES_MAX / (1024 * 1024);
+        format!("it is larger than {limit} MiB; split it, or put mailboxes of one kind into a CSV file")
+    };
+    if metadata.len() > limits::MANIFEST_FILE_BYTES_MAX {
+        return Err(too_large());
+    }
     // One more than expected, so that the end is found without growing.
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len() + 1).unwrap_or_default());
     File::open(path)
         .and_then(|file| file.take(limits::MANIFEST_FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error))?;
-    if bytes.len() as u64 > limits::MANIFEST_FILE_BYTES_MAX { Err(too_large(path)) } else { Ok(bytes) }
-}
-
-fn too_large(path: &Path) -> SourceError {
-    SourceError::FileTooLarge(path.to_owned())
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > limits::MANIFEST_FILE_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> SourceError {
@@ -339,6 +368,7 @@ mod tests {
         let folder = folder(&["a.yaml"]);
         let file = File::options().write(true).open(folder.path().join("a.yaml")).unwrap();
         file.set_len(limits::MANIFEST_FILE_BYTES_MAX + 1).unwrap();
-        assert!(matches!(load(folder.path()), Err(SourceError::FileTooLarge(_))));
+        let refused = load(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("larger than 64 MiB"), "{refused}");
     }
 }

@@ -7,7 +7,6 @@ pub mod watch;
 
 use std::path::PathBuf;
 
-use crate::model::limits;
 use crate::model::problem::{Extent, FileStamp, FoundFile, SourceFile};
 
 /// A place that holds a manifest. The engine knows this trait only.
@@ -46,8 +45,6 @@ pub enum SourceError {
     Empty(PathBuf),
     #[error("`{}` cannot be read: {detail}", path.display())]
     Unreadable { path: PathBuf, detail: String },
-    #[error("`{}` is larger than {} MiB", .0.display(), limits::MANIFEST_FILE_BYTES_MAX / (1024 * 1024))]
-    FileTooLarge(PathBuf),
     #[error("the manifest is larger than {0} bytes")]
     TooLarge(u64),
     #[error("the manifest has more than {0} files")]

@@ -44,7 +44,7 @@ pub struct Describe {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Describe")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// `mailbox/anna`
     resource: String,
     #[serde(skip_serializing_if = "Option::is_none")]

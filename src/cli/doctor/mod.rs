@@ -54,7 +54,7 @@ pub struct Doctor {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Doctor")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// Whether everything works that was looked at. Remarks do not count.
     works: bool,
     /// Of this machine; empty when mailboxes or profiles were named.

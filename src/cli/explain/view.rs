@@ -13,7 +13,7 @@ use crate::plan::fields;
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Explain")]
 pub struct Document<'d> {
-    format_version: u32,
+    format_version: &'static str,
     /// What the codes of problems mean that were asked for.
     codes: &'d [Meaning],
     subjects: &'d [View],

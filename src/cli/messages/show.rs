@@ -58,7 +58,7 @@ pub struct Show {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Message")]
 pub struct OneDocument {
-    format_version: u32,
+    format_version: &'static str,
     /// What is stored of it.
     message: MessageRecord,
     /// What it says. `null`: it was never fetched.

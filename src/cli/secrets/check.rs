@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::manuscript::{Manuscript, open_value, with_names};
 use crate::cli::context::today;
 use crate::cli::exit::{DONE, ERROR, Outcome, UNDECRYPTABLE};
+use crate::cli::listing::FORMAT_VERSION;
 use crate::cli::{Format, Global, output};
 use crate::manifest::expiry::{self, Expiry};
 use crate::manifest::written::{WrittenContent, WrittenSecret, WrittenValue};
@@ -34,15 +35,13 @@ pub struct Check {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "SecretsCheck")]
 pub struct Document<'d> {
-    format_version: u32,
+    format_version: &'static str,
     /// Names of the organization's recipients: who should be able to read every value.
     recipients: Vec<&'d String>,
     /// Whether each ciphertext was tried with an identity.
     opened: bool,
     secrets: &'d [Row],
 }
-
-const FORMAT_VERSION: u32 = 1;
 
 /// A value, or a bundle with all of its values.
 #[derive(Debug, Serialize, JsonSchema)]

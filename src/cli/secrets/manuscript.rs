@@ -175,7 +175,13 @@ impl Manuscript {
         });
         known.unwrap_or_else(|| {
             let name = Arc::from("secrets.yaml");
-            self.files.push(SourceFile { name, path, bytes: Arc::from(Vec::new()), layer: None });
+            self.files.push(SourceFile {
+                name,
+                path,
+                bytes: Arc::from(Vec::new()),
+                layer: None,
+                fault: None,
+            });
             self.files.len() - 1
         })
     }

@@ -37,7 +37,7 @@ pub struct List {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "StateList")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// The store's identity.
     store: Option<String>,
     /// Of the last apply; 0: nothing was applied yet.

@@ -48,7 +48,7 @@ pub struct Show {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "StateShow")]
 pub struct Document {
-    format_version: u32,
+    format_version: &'static str,
     /// Of the last apply.
     revision: u64,
     /// `mailbox/anna`

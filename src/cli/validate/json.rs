@@ -4,14 +4,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::places::Places;
+use crate::cli::listing::FORMAT_VERSION;
 use crate::model::problem::{Problem, Severity};
-
-/// `major.minor`: a reader rejects another major and ignores what a higher minor adds.
-const FORMAT_VERSION: &str = "1.0";
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Document<'p> {
+    /// `major.minor`
     format_version: &'static str,
     /// Whether a plan can be made from the manifest: there is no error.
     valid: bool,

@@ -7,6 +7,7 @@ mod sarif;
 
 use clap::{Args, ValueEnum};
 
+pub use self::json::Document;
 use self::places::Places;
 use super::context::{policy, today};
 use super::exit::{DONE, ERROR, Failure, Outcome, USAGE};
@@ -116,6 +117,7 @@ fn problems_of(text: &str) -> (Vec<SourceFile>, Vec<Problem>) {
         path: "./mail/a b.yaml".into(),
         bytes: text.as_bytes().into(),
         layer: None,
+        fault: None,
     }];
     let problems = manifest::read(&files, &crate::model::host::HostSettings::default()).problems;
     (files, problems)

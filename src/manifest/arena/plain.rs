@@ -387,8 +387,13 @@ mod tests {
         const BASE: u32 = 7;
         let Some(mut tree) = read(text, BASE, 0) else { return false };
         let bytes = [b"#######".as_slice(), text.as_bytes()].concat();
-        let file =
-            SourceFile { name: "a.yaml".into(), path: "a.yaml".into(), bytes: bytes.into(), layer: None };
+        let file = SourceFile {
+            name: "a.yaml".into(),
+            path: "a.yaml".into(),
+            bytes: bytes.into(),
+            layer: None,
+            fault: None,
+        };
         let files = [file];
         let mut report = Report::new(Files::new(&files));
         check_keys(&mut tree, &mut report);

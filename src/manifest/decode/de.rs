@@ -53,7 +53,12 @@ impl<'t> At<'t> {
     }
 
     fn wrong(self, expected: &'static str, node: &Node<'_>) -> Error {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let found = match node.kind {
+            Kind::Plain if node.text.strip_prefix('-').is_some_and(digits) => "a negative number",
+            Kind::Plain if digits(&node.text) && node.text.starts_with('0') => "a number with a 0 in front",
+            Kind::Plain if digits(&node.text) && expected == "a whole number" => "one that is too large",
+            Kind::Plain if digits(&node.text) => "a number",
             Kind::Plain | Kind::Refused => "a text",
             Kind::Text => "a quoted text",
             Kind::List => "a list",

@@ -83,6 +83,7 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
     let secret = error.secret && !matches!(error.cause, Cause::Plaintext);
     let draft = match error.cause {
         Cause::Reported => return None,
+        Cause::UnknownKey { .. } if is_rest_of_a_text(tree, node) => rest_of_a_text(place),
         Cause::UnknownKey { key, expected } => unknown_key(&key, expected, place),
         Cause::UnknownValue { value, expected } => {
             Draft::error(codes::UNKNOWN_VALUE, place, format!("`{}` is not possible here", shorten(&value)))
@@ -104,7 +105,8 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
                 .label(format!("this map needs the key `{key}`"))
         }
         Cause::WrongType { expected, found } => {
-            Draft::error(codes::WRONG_TYPE, place, format!("expected {expected}, found {found}"))
+            let code = if may_be_secret(tree, node, expected) { codes::SHAPE } else { codes::WRONG_TYPE };
+            Draft::error(code, place, format!("expected {expected}, found {found}"))
                 .label(format!("expected {expected}"))
                 .hint_if((expected == "a map").then(|| "an empty map is written `{}`".to_owned()))
                 .hint_if(tree.node(node).and_then(|node| traps::hint(expected, node)))
@@ -134,10 +136,38 @@ fn unknown_key(key: &str, expected: &'static [&'static str], place: super::place
     } else {
         format!("expected {}", alternatives(expected))
     };
-    let hint = did_you_mean(key, expected.iter().copied()).or_else(|| elsewhere(key).map(str::to_owned));
-    Draft::error(codes::UNKNOWN_KEY, place, format!("unknown key `{}`", shorten(key)))
-        .label(label)
-        .hint_if(hint)
+    let meant = did_you_mean(key, expected.iter().copied());
+    let near_secret = ["password", "secret"].into_iter().any(|word| expected.contains(&word));
+    let hint = meant.or_else(|| elsewhere(key).map(str::to_owned));
+    let code = if hint.is_some() && !near_secret { codes::UNKNOWN_KEY } else { codes::UNKNOWN_KEY_HIDDEN };
+    Draft::error(code, place, format!("unknown key `{}`", shorten(key))).label(label).hint_if(hint)
+}
+
+/// Whether a key has neither `:` nor value: between commas of a flow map, usually the end of a text that needs quotes.
+fn is_rest_of_a_text(tree: &Tree<'_>, key: u32) -> bool {
+    let Some(written) = tree.node(key) else { return false };
+    let value = tree.node(key + 1);
+    value.is_some_and(|value| value.is_null() && value.text.is_empty() && value.start <= written.end)
+}
+
+/// What may be half a password is neither repeated nor shown.
+fn rest_of_a_text(place: super::place::Place) -> Draft {
+    Draft::error(codes::SHAPE, place, "a key without `:` and without a value")
+        .label("this may be the rest of what stands before the comma")
+        .hint("a text with a comma in it needs quotes inside `{ }`; a key needs `: ` and a value")
+}
+
+/// Whether a node of another type than expected may be a secret: a text in place of a login, or a map in place of a text.
+fn may_be_secret(tree: &Tree<'_>, node: u32, expected: &str) -> bool {
+    const AROUND_SECRETS: [&str; 8] =
+        ["credentials", "profile", "oauth2", "serverToServer", "certificate", "incoming", "outgoing", "spec"];
+    // A key stands right before its value.
+    let key = node.checked_sub(1).and_then(|key| tree.node(key));
+    match expected {
+        "a map" => key.is_some_and(|key| AROUND_SECRETS.contains(&&*key.text)),
+        "a text" => true,
+        _ => false,
+    }
 }
 
 /// Settings that exist, but not where people look for them first.

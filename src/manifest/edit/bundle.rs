@@ -121,6 +121,7 @@ mod tests {
             path: "a.yaml".into(),
             bytes: text.as_bytes().into(),
             layer: None,
+            fault: None,
         };
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         put_bundle(&file, &Name::parse("team").unwrap(), &owned(sealed_to), &owned(keys)).unwrap()

@@ -334,9 +334,12 @@ with_settings! {
 #[schemars(extend("minProperties" = 1))]
 pub struct Select {
     /// Every one of these labels.
+    #[schemars(extend("minProperties" = 1))]
     pub labels: Option<BTreeMap<String, String>>,
     /// Any of these addresses; `*` stands for any characters: `*@sales.example`.
+    #[schemars(length(min = 1))]
     pub addresses: Option<Vec<String>>,
     /// Any of these types.
+    #[schemars(length(min = 1))]
     pub types: Option<Vec<MailboxType>>,
 }

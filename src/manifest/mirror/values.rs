@@ -94,6 +94,9 @@ impl TryFrom<String> for Day {
     }
 }
 
+/// What a text can look like to other readers of YAML: `4711`, `1e3` and `true` are texts where one is expected.
+pub const PLAIN_TYPES: [&str; 3] = ["string", "number", "boolean"];
+
 macro_rules! text_schema {
     ($($type:ty, $name:literal, $description:literal, $more:tt;)*) => {$(
         impl JsonSchema for $type {
@@ -102,7 +105,9 @@ macro_rules! text_schema {
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 let mut schema = json_schema!($more);
-                schema.insert("type".to_owned(), "string".into());
+                if schema.get("type").is_none() {
+                    schema.insert("type".to_owned(), "string".into());
+                }
                 schema.insert("description".to_owned(), $description.into());
                 schema
             }
@@ -115,7 +120,7 @@ text_schema! {
     Moment, "Moment", "A moment with its zone, as RFC 3339 writes it.", { "format": "date-time", "examples": ["2026-11-01T00:00:00Z"] };
     Day, "Day", "A day: `2027-05-01`.", { "format": "date", "examples": ["2027-05-01"] };
     Name, "Name", "A slug: lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit.",
-        { "pattern": "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "maxLength": (limits::NAME_CHARACTERS_MAX), "examples": ["hq-exchange"] };
+        { "type": PLAIN_TYPES, "pattern": "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "maxLength": (limits::NAME_CHARACTERS_MAX), "examples": ["hq-exchange"] };
     Address, "Address", "An e-mail address.", { "pattern": "^[^@\\s]+@[^@\\s]+$", "maxLength": (limits::ADDRESS_BYTES_MAX), "examples": ["anna@contoso.example"] };
 }
 

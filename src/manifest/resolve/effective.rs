@@ -127,14 +127,30 @@ impl Assignments {
         chosen.map(|(_, value)| value)
     }
 
-    /// A selector that selects nothing is probably a mistake.
-    pub fn report_unused(&self, report: &mut Report<'_>) {
+    /// A selector that says nothing would select everything or nothing; one that selects nothing is probably a mistake.
+    pub fn report_selectors(&self, report: &mut Report<'_>) {
         for (index, (document, _)) in self.documents.iter().enumerate() {
-            if !self.used.contains(&index) {
+            let select = &document.spec.select;
+            if let Some(message) = empty_part(&select.value) {
+                let draft = Draft::error(codes::EMPTY_SELECTOR, select.place, message);
+                report.add(draft.hint("to reach every mailbox, write `addresses: ['*']`"));
+            } else if !self.used.contains(&index) {
                 let message = format!("the assignment `{}` selects no mailbox", document.name.value);
                 report.add(Draft::warning(codes::SELECTS_NOTHING, document.spec.select.place, message));
             }
         }
+    }
+}
+
+/// What a selector leaves open.
+fn empty_part(select: &Select) -> Option<&'static str> {
+    let Select { labels, addresses, types } = select;
+    match (labels, addresses, types) {
+        (None, None, None) => Some("the selector says nothing"),
+        (Some(labels), _, _) if labels.is_empty() => Some("the selector names no label"),
+        (_, Some(addresses), _) if addresses.is_empty() => Some("the selector names no address"),
+        (_, _, Some(types)) if types.is_empty() => Some("the selector names no type"),
+        (Some(_), _, _) | (_, Some(_), _) | (_, _, Some(_)) => None,
     }
 }
 

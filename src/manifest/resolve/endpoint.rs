@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use super::secret::Secrets;
-use super::{check_username, exactly_one, in_range, needs_host, out_of_range};
+use super::{check_username, exactly_one, in_range, location, needs_host, out_of_range};
 use crate::manifest::codes;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::mirror::profile as mirror;
@@ -75,7 +75,7 @@ impl Endpoints<'_, '_, '_> {
     }
 
     fn check_place(&mut self, host: &Spanned<String>, port: Option<&Spanned<u32>>) {
-        if let Some(draft) = check_host(host) {
+        if let Some(draft) = location::check_host(host) {
             self.report.add(draft);
         }
         in_range(port, 1..=65_535, self.report);
@@ -283,18 +283,14 @@ impl Endpoints<'_, '_, '_> {
 
     /// P-04: the client secret goes to this URL.
     fn token_url(&mut self, url: &Spanned<String>) {
-        if url.value.starts_with("http://") {
+        if let Some(draft) = location::check_token_url(url) {
+            self.report.add(draft);
+        } else if url.value.starts_with("http://") {
             let what = "over plain HTTP everybody on the way can read the client secret";
             let allowed = self.host.allow_credentials_over_http;
             let code = codes::CREDENTIALS_OVER_HTTP;
             let draft = needs_host(self.host, allowed, url.place, code, what, "allowCredentialsOverHttp");
             draft.into_iter().for_each(|draft| self.report.add(draft));
-        } else if !url.value.starts_with("https://") {
-            self.report.add(Draft::error(
-                codes::LOCATION,
-                url.place,
-                "expected a URL that begins with `https://`",
-            ));
         }
     }
 }
@@ -319,28 +315,6 @@ pub fn access_place(written: &mirror::Credentials) -> Option<Place> {
     let profile = written.profile.as_ref().and_then(|profile| profile.access);
     let windows = written.windows_integrated.as_ref().and_then(|windows| windows.access);
     profile.or(windows).map(|access| access.place)
-}
-
-/// P-02: a DNS name or an IP address, nothing else.
-fn check_host(host: &Spanned<String>) -> Option<Draft> {
-    let text = host.value.as_str();
-    let label = |label: &str| {
-        let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
-    };
-    let name = text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label);
-    if name || text.parse::<std::net::IpAddr>().is_ok() {
-        return None;
-    }
-    let (message, hint) = if text.contains("://") {
-        ("a host name is expected, not a URL", Some("leave out the scheme and what follows the name"))
-    } else if text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-        ("a host name is expected, without a port", Some("write the port as `port:`"))
-    } else {
-        ("this is not a host name", None)
-    };
-    let draft = Draft::error(codes::LOCATION, host.place, message).label("expected `mail.example.org`");
-    Some(draft.hint_if(hint.map(str::to_owned)))
 }
 
 impl From<mirror::Tls> for TlsMode {

@@ -2,7 +2,7 @@
 
 use super::certificate;
 use super::endpoint::{Endpoints, access_place};
-use super::exactly_one;
+use super::{exactly_one, location};
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::mirror::profile as mirror;
 use crate::manifest::place::Place;
@@ -115,9 +115,7 @@ impl Endpoints<'_, '_, '_> {
                     ));
                 }
                 for host in &hosts.value {
-                    if host.value.is_empty() || host.value.contains(['/', ':', ' ', '*']) {
-                        self.report.add(Draft::error(codes::LOCATION, host.place, "expected a host name"));
-                    }
+                    location::check_host(host).into_iter().for_each(|draft| self.report.add(draft));
                 }
                 Some(ExchangeLocation::Autodiscover {
                     allowed_hosts: hosts.value.into_iter().map(|host| host.value).collect(),
@@ -128,16 +126,9 @@ impl Endpoints<'_, '_, '_> {
 
     /// P-02 and P-05: the URL of the web service.
     fn web_service(&mut self, url: &Spanned<String>, login: Option<&ExchangeLogin>) {
-        let lower = url.value.to_lowercase();
-        let rest = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
-        let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
-        let good = !host.is_empty() && !host.contains('@') && !lower.contains(['?', '#', ' ']);
-        if !good || !lower.ends_with("/ews/exchange.asmx") {
-            self.report.add(
-                Draft::error(codes::LOCATION, url.place, "this is not the URL of Exchange Web Services")
-                    .label("expected `https://mail.example.org/EWS/Exchange.asmx`"),
-            );
-        } else if lower.starts_with("http://") {
+        if let Some(draft) = location::check_web_service(url) {
+            self.report.add(draft);
+        } else if url.value.to_ascii_lowercase().starts_with("http://") {
             let anonymous = Credentials::Anonymous;
             let (authentication, credentials) = login.map_or((Authentication::Auto, &anonymous), |login| {
                 (login.authentication, &login.credentials)
@@ -149,6 +140,9 @@ impl Endpoints<'_, '_, '_> {
     pub fn exchange_online(&mut self, written: mirror::ExchangeOnline) -> Option<ExchangeOnline> {
         self.tenant(&written.tenant);
         let Spanned { value: application, place } = written.server_to_server;
+        if application.client_id.trim().is_empty() {
+            self.report.add(Draft::error(codes::SERVER_TO_SERVER, place, "the `clientId` is empty"));
+        }
         let proof = self.proof(application.client_secret, application.certificate, place);
         Some(ExchangeOnline {
             tenant: written.tenant.value,
@@ -165,9 +159,7 @@ impl Endpoints<'_, '_, '_> {
     }
 
     fn tenant(&mut self, tenant: &Spanned<String>) {
-        let good =
-            |character: char| character.is_ascii_alphanumeric() || character == '-' || character == '.';
-        if tenant.value.is_empty() || !tenant.value.chars().all(good) {
+        if !location::is_domain(&tenant.value) {
             let draft = Draft::error(codes::LOCATION, tenant.place, "this is not a tenant");
             self.report.add(draft.label("expected the tenant's id or one of its domains"));
         }

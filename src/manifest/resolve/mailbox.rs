@@ -1,6 +1,6 @@
 //! Mailboxes: effective settings, and the rules that need profile, approval and credentials together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::approval::Approved;
 use super::effective::Assignments;
@@ -107,7 +107,7 @@ impl Mailboxes<'_> {
             recall.doubt();
         }
         if self.existence.all_read("Mailbox") {
-            assignments.report_unused(report);
+            assignments.report_selectors(report);
         }
         mailboxes
     }
@@ -251,6 +251,7 @@ impl Mailboxes<'_> {
             let message = format!("at most {limit} folders of a mailbox are tracked, not {count}");
             report.add(Draft::error(codes::FOLDERS_IMPOSSIBLE, folders.place, message));
         }
+        given.tracked_folders.iter().for_each(|folders| check_paths(folders, report));
     }
 
     fn credentials(
@@ -336,5 +337,21 @@ fn lifecycle(written: WrittenLifecycle) -> Lifecycle {
     Lifecycle {
         prevent_destroy: written.prevent_destroy.unwrap_or(false),
         previous_names: written.previous_names.into_iter().map(|name| name.value).collect(),
+    }
+}
+
+/// A path has no empty parts, and none is given twice (folders of Exchange are named without regard to case).
+fn check_paths(folders: &Spanned<Vec<String>>, report: &mut Report<'_>) {
+    let mut seen = BTreeSet::new();
+    for path in &folders.value {
+        let message = if path.split('/').any(|part| part.trim().is_empty()) {
+            format!("`{}` is not the path of a folder", path.escape_debug())
+        } else if !seen.insert(path.to_lowercase()) {
+            format!("the folder `{}` is given twice", path.escape_debug())
+        } else {
+            continue;
+        };
+        let draft = Draft::error(codes::FOLDER_PATH, folders.place, message);
+        report.add(draft.label("expected paths below the inbox, like `Customers/Contoso`"));
     }
 }

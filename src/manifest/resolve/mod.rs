@@ -7,6 +7,7 @@ mod distinct;
 mod effective;
 mod endpoint;
 mod exchange;
+mod location;
 mod mailbox;
 mod methods;
 mod organization;

@@ -1,6 +1,6 @@
 //! `EmailServerProfile`: from the written to the resolved, with the rules that need no mailbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::endpoint::Endpoints;
 use super::secret::Secrets;
@@ -25,6 +25,8 @@ pub struct Profiles<'d> {
     pub declared: BTreeMap<Name, Declared<Profile>>,
     /// Where delegation is written, which cannot synchronise calendars (P-09).
     pub delegations: BTreeMap<Name, Place>,
+    /// Declared, but with a mistake that leaves nothing to resolve a mailbox against.
+    unresolved: BTreeSet<Name>,
     existence: Existence<'d>,
 }
 
@@ -32,10 +34,11 @@ impl Profiles<'_> {
     /// The profile of this name; a missing one is reported, a broken one not again.
     pub fn find(&self, name: &Spanned<Name>, report: &mut Report<'_>) -> Option<&Profile> {
         let found = self.declared.get(&name.value);
-        if found.is_none() && self.existence.surely_missing("EmailServerProfile", name.value.as_str()) {
+        let is_declared = found.is_some() || self.unresolved.contains(&name.value);
+        if !is_declared && self.existence.surely_missing("EmailServerProfile", name.value.as_str()) {
             let message = format!("there is no EmailServerProfile `{}`", name.value);
             let broken = self.existence.names_of_broken("EmailServerProfile");
-            let known = self.declared.keys().map(Name::as_str).chain(broken);
+            let known = self.declared.keys().chain(&self.unresolved).map(Name::as_str).chain(broken);
             let hint = did_you_mean(name.value.as_str(), known);
             report.add(Draft::error(codes::UNKNOWN_PROFILE, name.place, message).hint_if(hint));
         }
@@ -64,7 +67,12 @@ pub fn resolve<'d>(
     existence: Existence<'d>,
     report: &mut Report<'_>,
 ) -> Profiles<'d> {
-    let mut profiles = Profiles { declared: BTreeMap::new(), delegations: BTreeMap::new(), existence };
+    let mut profiles = Profiles {
+        declared: BTreeMap::new(),
+        delegations: BTreeMap::new(),
+        unresolved: BTreeSet::new(),
+        existence,
+    };
     for document in unique(documents, "EmailServerProfile", report) {
         not_yet::profile(&document.name, &document.spec.value, report);
         let name = document.name.clone();
@@ -74,6 +82,8 @@ pub fn resolve<'d>(
         if let Some(profile) = profile(document, secrets, host, report) {
             let declared = report.declared(profile, name.place);
             profiles.declared.insert(name.value, declared);
+        } else {
+            profiles.unresolved.insert(name.value);
         }
     }
     profiles

@@ -493,13 +493,19 @@ fn file(bytes: &[u8]) -> SourceFile {
         path: "manifest.yaml".into(),
         bytes: bytes.into(),
         layer: None,
+        fault: None,
     }
 }
 
 fn manifest_file(bytes: &[u8]) {
     // A list beside it, for manifests that name one: it is made of the same octets.
-    let list =
-        SourceFile { name: "list.csv".into(), path: "list.csv".into(), bytes: bytes.into(), layer: None };
+    let list = SourceFile {
+        name: "list.csv".into(),
+        path: "list.csv".into(),
+        bytes: bytes.into(),
+        layer: None,
+        fault: None,
+    };
     let files = [file(bytes), list];
     let reading = manifest::read(&files, &HostSettings::default());
     let has_errors =

@@ -29,7 +29,13 @@ pub fn here() -> PathBuf {
 
 /// A file of a manifest that is not on disk.
 pub fn source(name: &str, text: impl AsRef<[u8]>) -> SourceFile {
-    SourceFile { name: name.into(), path: PathBuf::from(name), bytes: Arc::from(text.as_ref()), layer: None }
+    SourceFile {
+        name: name.into(),
+        path: PathBuf::from(name),
+        bytes: Arc::from(text.as_ref()),
+        layer: None,
+        fault: None,
+    }
 }
 
 /// Every file below a directory, named relative to it, in order; or one file, named by its file name.
@@ -55,6 +61,7 @@ fn collect(root: &Path, path: &Path, found: &mut Vec<SourceFile>) {
         path: path.to_owned(),
         bytes: bytes.into(),
         layer: None,
+        fault: None,
     });
 }
 

@@ -101,7 +101,9 @@ impl Reference<'_> {
             return format!("[{name}](#{})", name.to_lowercase());
         }
         let number = |key: &str| node.get(key).and_then(Value::as_u64);
-        match node.get("type").and_then(Value::as_str) {
+        // A text may look like a number or a boolean to other readers; the first type is what it is.
+        let kind = node.get("type").map(|kind| kind.get(0).unwrap_or(kind));
+        match kind.and_then(Value::as_str) {
             Some("array") => format!("list of {}", self.kind(&node["items"])),
             Some("object") => match node.get("additionalProperties") {
                 Some(value) if value.is_object() => format!("map of names to {}", self.kind(value)),

@@ -33,7 +33,13 @@ impl Shelf {
     }
 
     fn source_file(name: &str, text: &str) -> SourceFile {
-        SourceFile { name: name.into(), path: name.into(), bytes: text.as_bytes().into(), layer: None }
+        SourceFile {
+            name: name.into(),
+            path: name.into(),
+            bytes: text.as_bytes().into(),
+            layer: None,
+            fault: None,
+        }
     }
 }
 
