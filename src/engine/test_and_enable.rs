@@ -360,12 +360,15 @@ impl Test<'_> {
             owners: Owners::of(mailbox, Some(profile)),
             operation,
         };
+        // What holds while it is tested is nothing that anybody was told of.
+        let known = standing_of(&self.row.stored.operations, operation);
+        let told = if before.state == OperationState::Testing { &known } else { before };
         let change = StateChange {
             mailbox: mailbox.name.clone(),
             operation,
             state: state.clone(),
             enters,
-            alerts: self.engine.raise(alerts::on_change(subject, before, &state, now), &self.settings.alerts),
+            alerts: self.engine.raise(alerts::on_change(subject, told, &state, now), &self.settings.alerts),
             at: now,
             occasion,
         };

@@ -121,7 +121,9 @@ impl Round {
         let due = match end {
             End::News(from) => from.max(now),
             End::Renew => now,
-            End::Refused | End::Lost => return self.look_again(&mailbox).await,
+            // A server that is restarted lets many go at once; they do not come back all together.
+            End::Lost(from) => from.max(later(now, limits::PUSH_LOST_WAIT.mul_f64(1.0 + jitter(&mailbox)))),
+            End::Refused => return self.look_again(&mailbox).await,
             End::Stopped => return,
         };
         if self.queue.is_running(&mailbox) {

@@ -296,6 +296,10 @@ pub const PUSH_RENEWAL_MAX: Duration = Duration::from_secs(28 * 60);
 pub const PUSH_GAP_MIN: Duration = Duration::from_millis(500);
 /// A server that refused to tell of new mail is only polled for so long.
 pub const PUSH_REFUSED_WAIT: Duration = Duration::from_secs(3600);
+/// After a session broke on which the server was to tell of new mail, another one is opened after this to twice this.
+pub const PUSH_LOST_WAIT: Duration = Duration::from_secs(5);
+/// Between two such sessions, where they break at once.
+pub const PUSH_LOST_GAP_MIN: Duration = Duration::from_secs(15);
 /// A mailbox whose profile sets no floor is polled this often while its server tells of new mail.
 pub const PUSH_POLL_INTERVAL_MINUTES: u16 = 5;
 /// Files and sockets of a process beside its connections to servers.

@@ -62,6 +62,26 @@ async fn a_transient_failure_is_retried_and_recovers() {
     assert_eq!(subjects(&desk).await, ["letter one"]);
 }
 
+#[tokio::test]
+async fn a_test_that_fails_again_for_the_same_reason_is_told_once() {
+    let world = World::start();
+    world.playground.inject(Protocol::Imap, Fault::RefuseConnections);
+    let desk = world.site.desk();
+    desk.apply().await;
+    let told = async || desk.engine.store.alerts(100).await.unwrap().len();
+    let once = told().await;
+    for _ in 0..5 {
+        desk.clock.forward(RETRY_WAIT);
+        let tested = test_and_enable::mailbox(&desk.engine, &name("anna"), Which::Due).await.unwrap();
+        assert_eq!((tested.passed, tested.failed), (0, 1));
+    }
+    assert_eq!(told().await, once);
+    world.playground.heal(Protocol::Imap);
+    desk.clock.forward(RETRY_WAIT);
+    test_and_enable::mailbox(&desk.engine, &name("anna"), Which::Due).await.unwrap();
+    assert_eq!(told().await, once + 1, "that it works now is news");
+}
+
 /// `retry: { attempts: 3, wait: 1m }`
 #[tokio::test]
 async fn impatience_uses_up_no_attempt() {
