@@ -26,6 +26,7 @@ use crate::model::ledger::RunKind;
 use crate::model::name::Name;
 use crate::model::plan::Plan;
 use crate::plan::render;
+use crate::secrets::Presence;
 use crate::store::Store as _;
 use crate::store::sqlite::Open;
 
@@ -145,14 +146,19 @@ impl Apply {
         if self.plan.is_none() && !self.auto_approve {
             confirm::confirm(&plan, if self.input { Input::Terminal } else { Input::Never })?;
         }
-        let (engine, progress) = watched(global.engine_for("apply", &plan)?);
+        // Nothing has to be opened where the tests are left to others; an identity only helps to recognise values later.
+        let keyring = match self.tests {
+            Tests::Now => global.keyring()?,
+            Tests::Defer => global.keyring_at_hand(Presence::Attended)?,
+        };
+        let (engine, progress) = watched(global.engine_for("apply", &plan, keyring)?);
         run(engine.stopping.clone(), self.execute(engine.clone(), progress, &plan, &desired))
     }
 
     /// A plan of what is stored now. Whoever is willing to wait for somebody else's change plans after it.
     fn fresh(&self, global: &Global, host: &HostSettings) -> Result<(Desired, Plan), Failure> {
         if !self.lock_timeout.is_zero() && global.state_path().exists() {
-            let engine = global.engine("apply", Open::Existing)?;
+            let engine = global.engine_without_keys("apply")?;
             run(engine.stopping.clone(), async {
                 let held = Held::acquire_within(&engine, &LeaseScope::State, self.lock_timeout).await?;
                 held.release(&engine).await;
@@ -182,6 +188,11 @@ impl Apply {
     fn without_change(&self, global: &Global, plan: &Plan) -> Outcome {
         let mut applied = Applied { plan: Some(plan), ..Applied::default() };
         // A part is planned by whoever wants nothing else to be touched.
+        // A saved plan is used once, and one that has no revision would be used again and again.
+        if self.plan.is_some() {
+            output::talk("the saved plan changes nothing; `mailplumb test` tests what waits for it");
+            return self.conclude(&applied);
+        }
         let waiting = match (self.tests, plan.selection.is_everything(), global.store_if_there()?) {
             (Tests::Now, true, Some(store)) => read(async { Ok(store.waiting().await?) })?,
             (Tests::Now, true, None) | (Tests::Now, false, _) | (Tests::Defer, _, _) => Vec::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
-use super::context::run;
+use super::context::{run, warn_about};
 use super::exit::Failure;
 use super::{Global, output};
 use crate::engine::compare;
@@ -51,6 +51,7 @@ impl Comparing {
             How::Attended => (global.keyring()?, Presence::Attended),
             How::Never => (global.no_keyring(), Presence::Unattended),
         };
+        warn_about(&keyring);
         if keyring.is_empty() && self.compare_secrets != How::Never {
             tell(&keyring, changed.len());
         }

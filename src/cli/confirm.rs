@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use super::exit::Failure;
+use super::exit::{Failure, INTERRUPTED};
 use super::output;
 use crate::model::plan::{Action, Consequence, Plan};
 use crate::plan::render::Summary;
@@ -18,6 +18,9 @@ pub enum Input {
 
 /// Destructive steps that are repeated before the question.
 const STEPS_REPEATED: usize = 10;
+
+/// DECTCEM.
+const SHOW_CURSOR: &str = "\u{1b}[?25h";
 
 /// Asks; nothing is changed without a yes. The sum and whatever destroys or stops something are said again, because the
 /// plan itself may have scrolled away.
@@ -43,6 +46,11 @@ pub fn confirm(plan: &Plan, input: Input) -> Result<(), Failure> {
     match answer {
         Ok(true) => Ok(()),
         Ok(false) => Err(Failure::new("not confirmed; nothing was changed")),
+        Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
+            // The question hides it.
+            output::fragment(SHOW_CURSOR);
+            Err(Failure::new("interrupted; nothing was changed").code(INTERRUPTED))
+        }
         Err(error) => Err(Failure::new("the answer cannot be read; nothing was changed").cause(error)),
     }
 }

@@ -1,7 +1,8 @@
 //! Puts the concrete rooms together for a command: the only place that names stores and connectors.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +25,9 @@ use crate::model::selection::Selection;
 use crate::net::Network;
 use crate::remote::Pool;
 use crate::remote::connectors::Connectors;
+use crate::secrets::Presence;
 use crate::secrets::environment::Environment;
-use crate::secrets::identity::{Discovery, Keyring};
+use crate::secrets::identity::{AskPassphrase, Discovery, IdentityError, Keyring};
 use crate::source::Source as _;
 use crate::source::directory::Directory;
 use crate::store::sqlite::{Open, SqliteStore};
@@ -48,6 +50,11 @@ impl Global {
     /// The directory that holds the last layer: what is new is written there.
     pub fn last_directory(&self) -> PathBuf {
         directory_of(self.file.last())
+    }
+
+    /// The directories that hold the layers.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        directories_of(&self.file)
     }
 
     /// The one directory or file of a command that works on one only.
@@ -154,29 +161,28 @@ impl Global {
         open_store(&self.state_path(), open)
     }
 
+    fn discovery<'d>(&'d self, ask_passphrase: AskPassphrase<'d>) -> Discovery<'d> {
+        Discovery { named: &self.identity, environment: Environment::Process, ask_passphrase }
+    }
+
     /// The identities of this process. Their warnings are printed.
     pub fn keyring(&self) -> Result<Keyring, Failure> {
-        let ask_passphrase = |place: &crate::secrets::place::Place| super::secrets::ask_passphrase(place);
-        let discovery = Discovery {
-            named: &self.identity,
-            environment: Environment::Process,
-            ask_passphrase: &ask_passphrase,
-        };
-        let keyring = Keyring::discover_attended(&discovery, super::secrets::AtTerminal::found())
-            .map_err(|error| Failure::new(error.to_string()).code(exit::UNDECRYPTABLE))?;
-        for warning in keyring.warnings() {
-            output::warning(&warning.to_string());
-        }
+        let discovery = self.discovery(&super::secrets::ask_passphrase);
+        warned(Keyring::discover_attended(&discovery, super::secrets::AtTerminal::found()))
+    }
+
+    /// Those that can be unlocked here, for work that can go on without. Their warnings are printed, and so is what was left
+    /// out.
+    pub fn keyring_at_hand(&self, asking: Presence) -> Result<Keyring, Failure> {
+        let discovery = self.discovery(&super::secrets::ask_passphrase);
+        let keyring = warned(Keyring::discover_at_hand(&discovery, asking))?;
+        keyring.left_out().iter().for_each(|left_out| output::talk(&left_out.to_string()));
         Ok(keyring)
     }
 
-    /// The identities that open without anybody being asked for anything.
+    /// The identities that open without anybody being asked for anything. Their warnings are for whoever asks.
     pub fn unattended_keyring(&self) -> Keyring {
-        Keyring::discover_unattended(&Discovery {
-            named: &self.identity,
-            environment: Environment::Process,
-            ask_passphrase: &|_| None,
-        })
+        Keyring::discover_unattended(&self.discovery(&|_| None))
     }
 
     /// No identity at all.
@@ -186,22 +192,27 @@ impl Global {
 
     /// An engine on an existing or new store.
     pub fn engine(&self, purpose: &str, open: Open) -> Result<Engine, Failure> {
-        self.engine_on(purpose, open_store(&self.state_path(), open)?)
+        let store = open_store(&self.state_path(), open)?;
+        self.engine_on(purpose, store, self.keyring()?)
     }
 
-    /// An engine for a saved plan: a store that is made for it gets the identity that the plan names.
-    pub fn engine_for(&self, purpose: &str, plan: &Plan) -> Result<Engine, Failure> {
+    /// An engine that opens no secret, on an existing store.
+    pub fn engine_without_keys(&self, purpose: &str) -> Result<Engine, Failure> {
+        self.engine_on(purpose, open_store(&self.state_path(), Open::Existing)?, self.no_keyring())
+    }
+
+    /// An engine for a plan: a store that is made for a saved one gets the identity that it names.
+    pub fn engine_for(&self, purpose: &str, plan: &Plan, keyring: Keyring) -> Result<Engine, Failure> {
         let path = self.state_path();
-        let id = match (&plan.store, plan.revision) {
-            (Some(id), Revision(0)) => Some(id),
-            (None, _) => None,
-            (Some(_), _) => return self.engine(purpose, Open::Existing),
+        let store = match (&plan.store, plan.revision) {
+            (Some(id), Revision(0)) => SqliteStore::open_as(&path, Open::CreateIfMissing, Some(id)),
+            (None, _) => SqliteStore::open_as(&path, Open::CreateIfMissing, None),
+            (Some(_), _) => SqliteStore::open(&path, Open::Existing),
         };
-        let store = SqliteStore::open_as(&path, Open::CreateIfMissing, id);
-        self.engine_on(purpose, store.map_err(|error| at_store(error, &path))?)
+        self.engine_on(purpose, store.map_err(|error| at_store(error, &path))?, keyring)
     }
 
-    fn engine_on(&self, purpose: &str, store: SqliteStore) -> Result<Engine, Failure> {
+    fn engine_on(&self, purpose: &str, store: SqliteStore, keyring: Keyring) -> Result<Engine, Failure> {
         let store: Arc<dyn Store> = Arc::new(store);
         let host = open_files::raised(self.host()?);
         let network = Network::new(&host);
@@ -210,7 +221,7 @@ impl Global {
         Ok(Engine {
             store,
             remotes: Arc::new(Connectors::remembering(network, discoveries)),
-            secrets: Arc::new(self.keyring()?),
+            secrets: Arc::new(keyring),
             clock: Arc::clone(&clock),
             listener: Arc::new(Printer::new(clock)),
             holder: crate::store::sqlite::holder(purpose),
@@ -218,6 +229,24 @@ impl Global {
             sessions: Pool::new(host.connections.kept),
             stopping: CancellationToken::new(),
         })
+    }
+}
+
+/// Prints what a person should know of the identities.
+fn warned(discovered: Result<Keyring, IdentityError>) -> Result<Keyring, Failure> {
+    let keyring = discovered.map_err(|error| Failure::new(error.to_string()).code(exit::UNDECRYPTABLE))?;
+    warn_about(&keyring);
+    Ok(keyring)
+}
+
+/// Once for each of them: `apply` looks for identities twice, to plan and to test.
+pub fn warn_about(keyring: &Keyring) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    for warning in keyring.warnings() {
+        let words = warning.to_string();
+        if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(words.clone()) {
+            output::warning(&words);
+        }
     }
 }
 
@@ -230,6 +259,11 @@ fn shown_problems(
     let desired = desired.ok_or_else(|| invalid(problems))?;
     problems::print(&manifest::expiry::check(&desired, policy.as_of.unwrap_or_else(today)), files);
     Ok(desired)
+}
+
+/// The directories that these are, or that hold these files.
+pub fn directories_of(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().map(|path| directory_of(Some(path))).collect()
 }
 
 /// The directory that a layer is, or that holds its file.
@@ -305,6 +339,7 @@ pub fn run<T>(
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    crate::secrets::end_plugins();
     result
 }
 

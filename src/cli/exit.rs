@@ -148,7 +148,7 @@ impl From<SourceError> for Failure {
             SourceError::Overlap { .. } => "put layers beside each other: `--file base --file overlays/prod`",
             SourceError::TooManyLayers(_) => "put some of them together",
         };
-        Self::new(error.to_string()).hint(hint)
+        Self::new(output::shown(&error.to_string())).hint(hint)
     }
 }
 
@@ -183,7 +183,7 @@ pub fn conclude(outcome: Outcome, reader: Reader) -> u8 {
         }
     };
     if code >= GUARDED {
-        output::talk(&format!("exit code {code}: {}", name(code)));
+        output::talk(&format!("exit code {code} ({})", name(code)));
     }
     code
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use similar::{ChangeTag, TextDiff};
 
-use super::context::shown;
+use super::context::{directories_of, shown};
 use super::exit::{CHANGES, DONE, ERROR, Failure, Outcome};
-use super::{Global, output, problems, secrets};
+use super::rewriting::{Folders, Rewrite};
+use super::{Global, output, problems};
 use crate::manifest;
 use crate::manifest::codes::{Showing, showing};
 use crate::manifest::format::{self, Order};
@@ -54,6 +55,9 @@ impl Fmt {
         if self.files.iter().any(|file| file == Path::new("-")) {
             return self.stdin();
         }
+        // Between reading a file and writing it nobody else writes it.
+        let mut folders =
+            if self.writes() { Folders::hold(self.folders(global))? } else { Folders::default() };
         let files = self.yaml_files(global)?;
         let order = Order::of_manifest();
         let (mut changed, mut refused) = (0, 0);
@@ -63,7 +67,7 @@ impl Fmt {
                 Formatted::Refused => refused += 1,
                 Formatted::Changed(text) => {
                     changed += 1;
-                    self.settle(file, &text)?;
+                    self.settle(file, &text, &mut folders)?;
                 }
             }
         }
@@ -98,9 +102,14 @@ impl Fmt {
         Ok(files)
     }
 
-    fn settle(&self, file: &SourceFile, text: &str) -> Result<(), Failure> {
+    fn folders(&self, global: &Global) -> Vec<PathBuf> {
+        if self.files.is_empty() { global.directories() } else { directories_of(&self.files) }
+    }
+
+    fn settle(&self, file: &SourceFile, text: &str, folders: &mut Folders) -> Result<(), Failure> {
         if self.writes() {
-            secrets::replace(&file.path, text.as_bytes())?;
+            let (before, after) = (Some(&*file.bytes), text.as_bytes());
+            folders.replace(&[Rewrite { path: &file.path, before, after }])?;
             return output::data(&shown(&file.path));
         }
         output::data(&difference(file, &shown(&file.path), text))

@@ -222,8 +222,14 @@ fn pretty(schema: &serde_json::Value) -> Result<String, Failure> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text)
-        .map_err(|error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error))
+    let is_new = !path.exists();
+    std::fs::write(path, text).map_err(|error| {
+        if is_new {
+            // On a full disk: half a file would only stand in the way of the next try.
+            let _ = std::fs::remove_file(path);
+        }
+        Failure::new(format!("`{}` cannot be written", shown(path))).cause(error)
+    })
 }
 
 /// The state and keys stay out of git.

@@ -13,7 +13,7 @@ use super::exit::{DONE, Failure, Outcome};
 use super::listing::Paged;
 use super::{Format, Global, mailboxes, output};
 use crate::model::name::Name;
-use crate::model::record::{MessageRecord, Parsed};
+use crate::model::record::{Direction, MessageRecord, Parsed, TrackedBy};
 use crate::store::{MessageQuery, Store};
 
 pub use show::OneDocument;
@@ -145,6 +145,14 @@ fn remarks(record: &MessageRecord) -> String {
     if record.quarantine.is_some() {
         return "quarantined".to_owned();
     }
+    let sent = (record.facts.direction == Direction::Outgoing).then(|| "sent".to_owned());
+    let tracked = record.facts.tracked.map(|tracked| {
+        match tracked {
+            TrackedBy::Folder => "tracked folder",
+            TrackedBy::Category => "tracked category",
+        }
+        .to_owned()
+    });
     let duplicate = record.duplicate_of.as_ref().map(|first| format!("same as {}", first.id));
     let attachments = match (record.facts.parsed, record.facts.attachments.len()) {
         (Parsed::HeadersOnly, _) => Some("only headers read".to_owned()),
@@ -152,7 +160,7 @@ fn remarks(record: &MessageRecord) -> String {
         (Parsed::Whole, 1) => Some("1 attachment".to_owned()),
         (Parsed::Whole, count) => Some(format!("{count} attachments")),
     };
-    duplicate.into_iter().chain(attachments).collect::<Vec<_>>().join(", ")
+    sent.into_iter().chain(tracked).chain(duplicate).chain(attachments).collect::<Vec<_>>().join(", ")
 }
 
 /// At most that many characters.

@@ -33,6 +33,7 @@ pub mod problems;
 mod progress;
 mod report;
 mod resource;
+mod rewriting;
 mod saved;
 mod schema;
 mod secrets;
@@ -167,10 +168,19 @@ fn enter(global: &Global) -> Result<(), exit::Failure> {
         .map_err(|error| exit::Failure::new(format!("cannot work in `{}`", directory.display())).cause(error))
 }
 
+/// A variable that is set to nothing, as CI systems do, is as one that is not set.
+#[expect(clippy::disallowed_methods, reason = "clap says which variables it reads, and not what they hold")]
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |argument: &clap::Arg| {
+        argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty())
+    };
+    command.mut_args(|argument| if is_empty(&argument) { argument.env(None) } else { argument })
+}
+
 /// Runs the program; the exit codes are in `exit.rs`.
 pub fn main() -> ExitCode {
     let given: Vec<OsString> = std::env::args_os().collect();
-    let parsed = Arguments::command()
+    let parsed = without_empty_variables(Arguments::command())
         .try_get_matches_from(&given)
         .and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
     let (mut arguments, matches) = match parsed {

@@ -107,11 +107,7 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_truncation_indicator("…");
-    table.set_content_arrangement(if io::stdout().is_terminal() {
-        ContentArrangement::Dynamic
-    } else {
-        ContentArrangement::Disabled
-    });
+    table.set_content_arrangement(arrangement(io::stdout().is_terminal().then(|| table.width()).flatten()));
     table.set_header(header.iter().map(|title| title.to_uppercase()));
     for cells in rows {
         let mut row = Row::from(cells.iter().map(|cell| shown(cell)));
@@ -124,6 +120,17 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
         .map(|line| line.trim_end().strip_prefix(' ').unwrap_or_default().to_owned())
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Serial consoles and some containers' terminals tell a width of nothing.
+const TERMINAL_COLUMNS_MIN: u16 = 20;
+
+/// By the width of the terminal in columns, where there is one that tells it.
+fn arrangement(columns: Option<u16>) -> ContentArrangement {
+    match columns {
+        Some(columns) if columns >= TERMINAL_COLUMNS_MIN => ContentArrangement::Dynamic,
+        Some(_) | None => ContentArrangement::Disabled,
+    }
 }
 
 /// A text of somebody else's making on one line, without anything that moves a terminal's cursor.
@@ -150,4 +157,19 @@ pub fn moment(at: jiff::Timestamp) -> String {
 
 pub fn moment_or_dash(at: Option<jiff::Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_without_a_sensible_width_cuts_nothing() {
+        for columns in [None, Some(0), Some(19)] {
+            assert!(matches!(arrangement(columns), ContentArrangement::Disabled), "{columns:?}");
+        }
+        for columns in [20, 80] {
+            assert!(matches!(arrangement(Some(columns)), ContentArrangement::Dynamic), "{columns}");
+        }
+    }
 }

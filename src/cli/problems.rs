@@ -45,15 +45,40 @@ struct Source<'a> {
 
 /// Prints problems to stderr, at most [`limits::PROBLEMS_SHOWN_MAX`] of them.
 pub fn print(problems: &[Problem], files: &[SourceFile]) {
-    let shown = &problems[..problems.len().min(limits::PROBLEMS_SHOWN_MAX)];
+    let (told, repeated) = without_repetition(problems);
+    let shown = &told[..told.len().min(limits::PROBLEMS_SHOWN_MAX)];
     // Colour is taken out again where it does not belong.
-    let renderer = Renderer::new(files, shown, Style::Coloured);
+    let renderer = Renderer::new(files, problems, Style::Coloured);
     for problem in shown {
         output::talk(&renderer.render(problem));
     }
-    if problems.len() > shown.len() {
-        output::talk(&format!("… and {} more", problems.len() - shown.len()));
+    if told.len() > shown.len() {
+        output::talk(&format!("… and {} more", told.len() - shown.len()));
     }
+    for (problem, count) in repeated {
+        let places = output::counted(count, "more place", "more places");
+        output::warning(&format!("[{}] {}: at {places}", problem.code, problem.message));
+    }
+}
+
+/// Places at which one warning is shown before the others are only counted.
+const PLACES_SHOWN: usize = 5;
+
+/// Every error; of the same warning, the first places, and how many more there are.
+fn without_repetition(problems: &[Problem]) -> (Vec<&Problem>, Vec<(&Problem, usize)>) {
+    let mut told = Vec::new();
+    let mut places: BTreeMap<(&str, &str), (&Problem, usize)> = BTreeMap::new();
+    for problem in problems {
+        let (_, count) = places.entry((&problem.code, &problem.message)).or_insert((problem, 0));
+        *count += 1;
+        if problem.severity == Severity::Error || *count <= PLACES_SHOWN {
+            told.push(problem);
+        }
+    }
+    let repeated = places
+        .into_values()
+        .filter(|(problem, count)| problem.severity != Severity::Error && *count > PLACES_SHOWN);
+    (told, repeated.map(|(problem, count)| (problem, count - PLACES_SHOWN)).collect())
 }
 
 /// Renders one problem; `text` is that of its file.

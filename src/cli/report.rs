@@ -62,10 +62,11 @@ impl Applied<'_> {
     /// The exit code that tells it.
     pub fn code(&self) -> u8 {
         let is_undone = |entry: &LedgerEntry| match &entry.outcome {
-            Outcome::NotStarted(_) | Outcome::Skipped(SkipReason::Busy | SkipReason::StoreFailed) => true,
+            Outcome::NotStarted(_)
+            | Outcome::Skipped(SkipReason::Busy | SkipReason::StoreFailed | SkipReason::NoIdentity) => true,
             Outcome::Done
             | Outcome::Failed(_)
-            | Outcome::Skipped(SkipReason::NoIdentity | SkipReason::NoConnector | SkipReason::Gone) => false,
+            | Outcome::Skipped(SkipReason::NoConnector | SkipReason::Gone) => false,
         };
         if self.report.tally.failed > 0 {
             TEST_FAILED

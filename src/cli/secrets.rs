@@ -7,15 +7,14 @@ mod rekey;
 mod scratch;
 
 use std::io::{IsTerminal, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-pub use self::manuscript::replace;
 use super::context::shown;
-use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE};
+use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE, USAGE};
 use super::{Global, output};
 use crate::model::limits;
 use crate::model::name::Name;
@@ -23,7 +22,7 @@ use crate::model::secret::{Secret, SecretRef};
 use crate::secrets::place::Place;
 use crate::secrets::{Attendant, bundle, seal};
 pub use check::Document as CheckDocument;
-use manuscript::Manuscript;
+use manuscript::{Manuscript, OpenedBundle};
 
 /// Make keys, encrypt values into the manifest, edit and check them
 ///
@@ -43,10 +42,10 @@ enum Command {
     /// Make an age key pair
     ///
     /// Writes the identity (the private key) to a new file that only you can read, and prints the recipient (the public key) for
-    /// `recipients:` in the manifest. The identity belongs on the machine that runs `apply` and `watch`, not into git.
+    /// `recipients:` in the manifest. With `--out -` the identity is what is printed, for a key store that takes it from there. The identity belongs on the machine that runs `apply` and `watch`, not into git.
     #[command(after_help = "Example:\n  mailplumb secrets keygen --out ~/.config/mailplumb/age.key")]
     Keygen {
-        /// Write the identity to this new file
+        /// Write the identity to this new file, and make folders that are missing, for you alone; `-` for stdout
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -62,8 +61,11 @@ enum Command {
                             printf %s \"$PASSWORD\" | mailplumb secrets set provider/support")]
     Set {
         /// Which value: the Secret's name and its key
-        #[arg(value_name = "SECRET/KEY", value_parser = parse_secret)]
-        secret: SecretRef,
+        #[arg(value_name = "SECRET/KEY")]
+        secret: String,
+        /// Taken so that it can be refused without being repeated
+        #[arg(hide = true, num_args = 0..)]
+        surplus: Vec<std::ffi::OsString>,
     },
 }
 
@@ -78,16 +80,53 @@ fn parse_secret(text: &str) -> Result<SecretRef, String> {
     Ok(SecretRef { secret, key: key.to_owned() })
 }
 
+/// What `secrets set` is to set. Nothing of the command line is repeated: there may be a password in it.
+fn to_be_set(text: &str, surplus: &[std::ffi::OsString]) -> Result<SecretRef, Failure> {
+    let refused = |message: String| Failure::new(message).code(USAGE);
+    if !surplus.is_empty() {
+        return Err(refused("a value is never taken from the command line".to_owned()).hint(
+            "type `mailplumb secrets set SECRET/KEY` alone: the value is asked for, or read from stdin; \
+             what stood here is in the history of the shell now, so choose another",
+        ));
+    }
+    let secret = parse_secret(text).map_err(refused)?;
+    if !is_plain_name(&secret.key) {
+        return Err(refused("the key is no plain name".to_owned())
+            .cause("a key is written into the manifest in the clear")
+            .hint("use letters, digits and `-_.@`, at most 64 of them; the value is asked for, or read from stdin"));
+    }
+    Ok(secret)
+}
+
+/// Whether a key may be written into the manifest, rather than being a value in the wrong place.
+fn is_plain_name(key: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    (1..=64).contains(&key.len()) && key.chars().all(is_plain)
+}
+
 impl Secrets {
     pub fn run(self, global: &Global) -> Outcome {
         match self.command {
             Command::Keygen { out } => {
+                if out == Path::new("-") {
+                    let (text, recipient) = identity();
+                    output::data(text.expose())?;
+                    output::talk(&format!("its recipient is {recipient}"));
+                    return Ok(DONE);
+                }
+                let folder = out.parent().filter(|it| !it.as_os_str().is_empty() && !it.exists());
                 let recipient = write_identity(&out)?;
+                if let Some(folder) = folder {
+                    output::talk(&format!("made the folder {}", shown(folder)));
+                }
                 output::talk(&format!("wrote the identity to {}; keep it out of git", shown(&out)));
                 output::data(&recipient)?;
             }
             // Whatever the reason, the value is not in the manifest.
-            Command::Set { secret } => set(global, &secret).map_err(|failure| failure.code(UNDECRYPTABLE))?,
+            Command::Set { secret, surplus } => {
+                let secret = to_be_set(&secret, &surplus)?;
+                set(global, &secret).map_err(|failure| failure.code(UNDECRYPTABLE))?;
+            }
             Command::Edit(command) => return command.run(global),
             Command::Check(command) => return command.run(global),
             Command::Rekey(command) => return command.run(global),
@@ -101,47 +140,79 @@ pub fn write_identity(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(format!("the identity cannot be written to `{}`", shown(path)))
             .cause(error)
-            .hint("choose a file that does not exist yet, in a folder that you may write to")
+            .hint("choose a file that does not exist yet, where you may write")
     };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(failed)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     }
-    let (identity, recipient) = seal::keygen();
+    let (text, recipient) = identity();
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    let text = Secret::new(format!("# public key: {recipient}\n{}\n", identity.expose().trim_end()));
-    std::io::Write::write_all(&mut file, text.expose().as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
+    let written =
+        std::io::Write::write_all(&mut file, text.expose().as_bytes()).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // On a full disk: half a key would only stand in the way of the next try.
+        let _ = std::fs::remove_file(path);
+        return Err(failed(error));
+    }
     Ok(recipient)
 }
 
+/// The text of a new identity's file, and its recipient.
+fn identity() -> (Secret<String>, String) {
+    let (identity, recipient) = seal::keygen();
+    let text = Secret::new(format!("# public key: {recipient}\n{}\n", identity.expose().trim_end()));
+    (text, recipient)
+}
+
 fn set(global: &Global, secret: &SecretRef) -> Result<(), Failure> {
-    let mut manuscript = Manuscript::load_to_write(global)?;
-    let is_bundle = manuscript.of(&secret.secret).iter().any(|it| it.reference().is_none());
-    let path = if is_bundle {
+    let manuscript = Manuscript::load_to_write(global)?;
+    let name = &secret.secret;
+    let is_bundle = manuscript.bundle(name).is_some();
+    let (manuscript, path) = if is_bundle {
         // Before the value is asked for: without the identity it would be asked for in vain.
-        let opened = manuscript.open_bundle(&secret.secret, &global.keyring()?)?;
+        let keyring = global.keyring()?;
+        let opened = manuscript.open_bundle(name, &keyring)?;
         let value = read_value(secret)?;
-        let Some(opened) = opened else { return Err(Failure::new("the bundle is gone")) };
-        let plain = bundle::put(&opened.plain, &secret.key, &value).map_err(|fault| {
-            Failure::new("the value cannot be put into the bundle")
-                .cause(fault)
-                .hint(format!("edit the whole bundle: `mailplumb secrets edit {}`", secret.secret))
-        })?;
-        let mut keys = opened.keys.clone();
-        if !keys.contains(&secret.key) {
-            keys.push(secret.key.clone());
-        }
-        manuscript.put_bundle(&opened, plain.expose().as_bytes(), &keys)?;
-        manuscript.path(opened.found)
+        let mut manuscript = manuscript.held(global)?;
+        let opened = match opened {
+            Some(opened) => manuscript.reopened(opened, &keyring)?,
+            None => None,
+        };
+        let opened = opened.ok_or_else(|| Failure::new(format!("the bundle `{name}` is gone")))?;
+        put_into(&mut manuscript, &opened, secret, &value)?;
+        let path = manuscript.path(opened.found);
+        (manuscript, path)
     } else {
-        manuscript.put_value(secret, &read_value(secret)?)?;
+        let value = read_value(secret)?;
+        let mut manuscript = manuscript.held(global)?;
+        manuscript.put_value(secret, &value)?;
         let holder = manuscript.holder(secret);
-        manuscript.path(holder)
+        let path = manuscript.path(holder);
+        (manuscript, path)
     };
+    let names = manuscript.recipient_names().join(", ");
     manuscript.save()?;
-    output::talk(&format!("encrypted {secret} to {} in {path}", manuscript.recipient_names().join(", ")));
+    output::talk(&format!("encrypted {secret} to {names} in {path}"));
     Ok(())
+}
+
+fn put_into(
+    manuscript: &mut Manuscript,
+    opened: &OpenedBundle,
+    secret: &SecretRef,
+    value: &Secret<String>,
+) -> Result<(), Failure> {
+    let plain = bundle::put(&opened.plain, &secret.key, value).map_err(|fault| {
+        Failure::new("the value cannot be put into the bundle")
+            .cause(fault)
+            .hint(format!("edit the whole bundle: `mailplumb secrets edit {}`", secret.secret))
+    })?;
+    let mut keys = opened.keys.clone();
+    if !keys.contains(&secret.key) {
+        keys.push(secret.key.clone());
+    }
+    manuscript.put_bundle(opened, plain.expose().as_bytes(), &keys)
 }
 
 /// The value: typed twice on a terminal, else all of stdin.
@@ -220,6 +291,21 @@ mod tests {
         for bad in ["provider", "provider/", "/key", "Provider/x"] {
             assert!(parse_secret(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_taken_for_a_key_and_not_repeated() {
+        assert_eq!(to_be_set("provider/info@contoso.example", &[]).unwrap().key, "info@contoso.example");
+        let long = format!("s/{}", "x".repeat(65));
+        for text in
+            ["s/a=hunter2", "s/a hunter2", "s/hunter2\n", "s/hunter2#", "s=hunter2", "s/hünter2", &long]
+        {
+            let failure = to_be_set(text, &[]).unwrap_err();
+            assert_eq!(failure.code, USAGE, "{text:?}");
+            assert!(!format!("{failure:?}").contains("nter2"), "{failure:?}");
+        }
+        let failure = to_be_set("s/a", &["hunter2".into()]).unwrap_err();
+        assert!(failure.code == USAGE && !format!("{failure:?}").contains("hunter2"), "{failure:?}");
     }
 
     #[test]

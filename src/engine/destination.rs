@@ -16,7 +16,7 @@ use crate::model::profile::{
 };
 use crate::model::secret::{Sealed, SealedValue, Secret, SecretDigest, SecretRef};
 use crate::model::server::{
-    Destination, Login, TokenClient, TokenProof, WebAddress, WebLocation, WebService,
+    Destination, Login, SentItems, TokenClient, TokenProof, WebAddress, WebLocation, WebService,
 };
 use crate::remote::Connector;
 use crate::remote::SessionKey;
@@ -117,20 +117,25 @@ impl<'a> Way<'a> {
         Some(Self { trust: servers.trust.as_ref(), endpoint, protocol, service: None, thumbprint: None })
     }
 
-    /// By Graph without a service, because its place is always the same; by EWS as in an Exchange of one's own.
+    /// By Graph, whose place is always the same, or by EWS as in an Exchange of one's own.
     fn exchange_online(online: &'a ExchangeOnline, mailbox: &Mailbox, operation: Operation) -> Option<Self> {
         match operation {
             Operation::Incoming | Operation::Outgoing => {}
             Operation::Act => return None,
         }
-        let service = match online.transport {
-            Transport::Graph => None,
-            Transport::Ews => Some(WebService {
-                location: WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
-                access: Some(Access::Impersonation),
-                tracked: tracked(mailbox, operation),
-            }),
+        let (location, access) = match online.transport {
+            Transport::Graph => (WebLocation::Graph, None),
+            Transport::Ews => {
+                (WebLocation::Path("/EWS/Exchange.asmx".to_owned()), Some(Access::Impersonation))
+            }
         };
+        let service = Some(WebService {
+            location,
+            access,
+            tracked: tracked(mailbox, operation),
+            category: online.tracked_category.clone(),
+            sent_items: sent_items(online.track_sent_items),
+        });
         let (secret, thumbprint) = match &online.proof {
             AppProof::ClientSecret(secret) => (secret, None),
             AppProof::Certificate { private_key, thumbprint, .. } => (private_key, Some(thumbprint.as_str())),
@@ -185,6 +190,8 @@ impl<'a> Way<'a> {
                 location: location.unwrap_or(WebLocation::Path(path)),
                 access,
                 tracked: tracked(mailbox, operation),
+                category: exchange.tracked_category.clone(),
+                sent_items: sent_items(exchange.track_sent_items),
             }),
             thumbprint: None,
         })
@@ -197,6 +204,10 @@ fn tracked(mailbox: &Mailbox, operation: Operation) -> Vec<String> {
         Operation::Incoming => mailbox.tracked_folders.clone(),
         Operation::Outgoing | Operation::Act => Vec::new(),
     }
+}
+
+fn sent_items(is_tracked: bool) -> SentItems {
+    if is_tracked { SentItems::Recorded } else { SentItems::Ignored }
 }
 
 fn access(credentials: &Credentials) -> Option<Access> {
@@ -335,14 +346,31 @@ async fn unseal(
     secret: &SecretRef,
     sealed: Option<SealedValue>,
 ) -> Result<Secret<String>, WorkError> {
-    let unavailable = |detail: String| Cause::SecretUnavailable { secret: secret.to_string(), detail };
     let failed = |cause: Cause| WorkError::Remote(RemoteError::new(TestStep::Secret, cause));
     let Some(sealed) = sealed else {
-        return Err(failed(unavailable("it is not in the store; apply the manifest".to_owned())));
+        let detail = "it is not in the store; apply the manifest".to_owned();
+        return Err(failed(Cause::SecretUnavailable { secret: secret.to_string(), detail }));
     };
     match opening::stored_value(engine.store.as_ref(), &engine.secrets, secret, sealed).await? {
         Ok(value) => Ok(value),
-        Err(UnsealError::NoIdentity) => Err(failed(Cause::NoIdentity { secret: secret.to_string() })),
-        Err(error) => Err(failed(unavailable(error.to_string()))),
+        Err(error) => Err(failed(unopened(secret.to_string(), &error))),
+    }
+}
+
+/// Whom a secret that did not open is put down to.
+fn unopened(secret: String, error: &UnsealError) -> Cause {
+    let detail = error.to_string();
+    match error {
+        UnsealError::NoIdentity => Cause::NoIdentity { secret },
+        UnsealError::IdentityUnusable { .. } => Cause::IdentityUnusable { secret, detail },
+        UnsealError::EnvironmentUnset(_) | UnsealError::File { .. } => Cause::SecretAbsent { secret, detail },
+        UnsealError::NotForThisIdentity { .. }
+        | UnsealError::Damaged(_)
+        | UnsealError::Unsupported(_)
+        | UnsealError::Bundle { .. }
+        | UnsealError::NoSuchKey { .. }
+        | UnsealError::BundleMissing(_)
+        | UnsealError::NotText
+        | UnsealError::TooLarge(_) => Cause::SecretUnavailable { secret, detail },
     }
 }

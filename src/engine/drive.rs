@@ -1,11 +1,14 @@
 //! One operation of one mailbox, once: under its lease, with its state kept and its failures judged.
 
+use jiff::Timestamp;
+
 use crate::model::event::{Cycle, Event};
-use crate::model::failure::{Cause, Failure, RemoteError};
+use crate::model::failure::{Failure, RemoteError};
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
 use crate::model::pending::Standing;
+use crate::model::profile::ServerKind;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Owners, Subject};
 use crate::sync::classify;
@@ -95,6 +98,10 @@ async fn under_lease(
     let Some(route) = Route::find(engine, &reach, operation) else {
         return Ok(skipped(engine, mailbox, format!("{operation} has no connector")));
     };
+    if let Some(until) = left_alone(engine, &row, &route) {
+        let reason = format!("the server wants this mailbox left alone until {until:.0}");
+        return Ok(skipped(engine, mailbox, reason));
+    }
     let (cycle, result) = match operation {
         Operation::Incoming => {
             incoming::cycle(engine, &held.lease, &row.stored, &route, settings.retry).await
@@ -112,6 +119,17 @@ async fn under_lease(
             ended.failed(failure, cycle).await
         }
     }
+}
+
+/// Until when the server of a mailbox wants to hear nothing of it, as its operations remember it: whichever of them is due, and
+/// whichever process asks. Only where one server does everything, and limits what it does for a mailbox.
+fn left_alone(engine: &Engine, row: &MailboxRow, route: &Route<'_>) -> Option<Timestamp> {
+    match route.profile.server.kind() {
+        ServerKind::Exchange | ServerKind::ExchangeOnline => {}
+        ServerKind::Pop3Smtp | ServerKind::ImapSmtp => return None,
+    }
+    let states = row.stored.operations.values().map(|operation| &operation.state);
+    patience::left_alone_until(states, engine.clock.now(), &engine.permits.throttling)
 }
 
 /// The state of one operation; a mailbox without a row for it has not been tested.
@@ -176,7 +194,7 @@ impl Ended<'_> {
     async fn failed(self, failure: Failure, cycle: Cycle) -> Result<Noted, StoreError> {
         let mailbox = self.route.mailbox.name.clone();
         // Without a key nothing was tried: not a failed attempt.
-        let (state, row) = if matches!(failure.error.cause, Cause::NoIdentity { .. }) {
+        let (state, row) = if failure.error.cause.is_lack_of_identity() {
             (self.state.clone(), None)
         } else {
             let Self { state: Standing { state, pending: _ }, settings, engine, .. } = &self;

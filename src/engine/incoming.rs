@@ -1,8 +1,9 @@
 //! One incoming cycle: list, decide, fetch, record. A message's record and the cursor behind it are one transaction, and
 //! nothing is removed from a server before its record is durable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::claim::{Asked, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::event::{Cycle, Event};
 use crate::model::failure::{RemoteError, TestStep};
@@ -10,6 +11,7 @@ use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
+use crate::model::record::{Categorised, Standing};
 use crate::model::stored::StoredMailbox;
 use crate::remote::{Receive, SetAside};
 use crate::store::InboxStanding;
@@ -20,7 +22,7 @@ use crate::sync::owed::Arrears;
 
 use super::destination::Route;
 use super::intake::{Ended, Intake};
-use super::session::{Entered, Entrance, Ticket};
+use super::session::{Entered, Entrance, Ticket, wish};
 use super::{Engine, WorkError, bounded};
 
 /// Header blocks in memory while old messages are told from young ones.
@@ -60,6 +62,13 @@ pub async fn cycle(
     (incoming.cycle, ended)
 }
 
+/// Those of the messages that stand out.
+fn standings(session: &dyn Receive, messages: &[Listed]) -> BTreeMap<RemoteId, Standing> {
+    let all = messages.iter().map(|message| (&message.id, session.standing(&message.id)));
+    let standing_out = all.filter(|(_, standing)| *standing != Standing::default());
+    standing_out.map(|(id, standing)| (id.clone(), standing)).collect()
+}
+
 fn rules(stored: &StoredMailbox, route: &Route<'_>) -> Rules {
     Rules {
         accept: stored.declared.accept,
@@ -93,7 +102,7 @@ impl Incoming<'_> {
 
     async fn run(&mut self) -> Result<(), WorkError> {
         let Entered { mut session, standing, listing, ticket } = self.entrance().enter().await?;
-        let InboxStanding { cursor, removals, owed } = standing;
+        let InboxStanding { cursor, removals, asked, owed } = standing;
         let were_due = !removals.is_empty();
         if let Some(reason) = self.begins_again(&listing, &cursor) {
             let message =
@@ -108,10 +117,9 @@ impl Incoming<'_> {
         let arrears = Arrears::new(owed, &fresh, self.retry);
         let asked_again = arrears.listed();
         self.cycle.found = (fresh.len() + asked_again.len()) as u64;
-        let tracked = fresh.iter().map(|message| &message.id).filter(|id| session.is_tracked(id));
-        let tracked: BTreeSet<RemoteId> = tracked.cloned().collect();
         let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt, arrears))
-            .tracking(tracked);
+            .knowing(standings(session.as_ref(), &fresh));
+        let fresh = self.categorised(session.categorised(), &mut intake, fresh).await?;
         let mut wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
         wanted.extend(asked_again);
         let fetched = self.fetch(session, &mut intake, &cursor, wanted).await;
@@ -120,6 +128,10 @@ impl Incoming<'_> {
         self.cycle += intake.cycle;
         let session = fetched?;
         recorded?;
+        let session = match session {
+            Some(session) => Some(self.claim(session, asked).await?),
+            None => None,
+        };
         match session {
             // Where nothing was to be removed and nothing was fetched, nothing is.
             Some(session) if !were_due && self.cycle.found == 0 => {
@@ -129,6 +141,44 @@ impl Incoming<'_> {
             Some(session) => self.finish(session, ticket, absent).await,
             None => Ok(()),
         }
+    }
+
+    /// Notes who has given the tracking category to which record, or taken it away. Returns the messages that are no records.
+    async fn categorised(
+        &self,
+        categorised: Vec<Categorised>,
+        intake: &mut Intake<'_>,
+        mut fresh: Vec<Listed>,
+    ) -> Result<Vec<Listed>, WorkError> {
+        if !categorised.is_empty() {
+            let store = &self.engine.store;
+            let known = store.note_categories(self.lease, self.mailbox, &categorised).await?;
+            fresh.retain(|message| {
+                let is_known = known.contains(&message.id);
+                if is_known {
+                    intake.know(&message.id);
+                }
+                !is_known
+            });
+        }
+        Ok(fresh)
+    }
+
+    /// Asks from time to time whether the mailbox is still that of this installation: behind the reading, which nothing holds
+    /// up, and before anything is removed.
+    async fn claim(
+        &self,
+        mut session: Box<dyn Receive>,
+        asked: Option<Asked>,
+    ) -> Result<Box<dyn Receive>, WorkError> {
+        let now = self.engine.clock.now();
+        if session.can_claim() && asked.is_none_or(|asked| asked.is_due(now)) {
+            // Only a test takes over.
+            let wish = Wish { take_over_from: None, ..wish(self.engine, self.route).await? };
+            let answer = bounded(TestStep::Open, session.claim(&wish)).await?;
+            self.engine.store.note_claim(self.lease, self.mailbox, &Asked { at: now, answer }).await?;
+        }
+        Ok(session)
     }
 
     /// Where mail is removed after processing, ids that are all new are the usual case by POP3.
@@ -216,7 +266,7 @@ impl Incoming<'_> {
         mut wanted: Vec<Listed>,
     ) -> Result<Vec<Listed>, WorkError> {
         wanted.retain(|message| {
-            let is_old = incoming::is_before(message.received, self.rules.from);
+            let is_old = incoming::is_before(message.received, intake.rules_for(&message.id).from);
             if is_old {
                 intake.pass_over(&message.id);
             }

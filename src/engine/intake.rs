@@ -4,7 +4,7 @@
 //! What has arrived and is not yet durable is bounded: when it is too much, the server is not read until some of it is.
 //! Groups are written one after the other, so that a cursor never goes past a group that was refused.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -20,9 +20,8 @@ use crate::model::event::Cycle;
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::limits;
-use crate::model::mailbox::Accept;
 use crate::model::name::Name;
-use crate::model::record::{IncomingBatch, NewRecord, Recorded};
+use crate::model::record::{Direction, IncomingBatch, NewRecord, Recorded, Standing};
 use crate::remote::{Arrivals, Receive};
 use crate::store::{Spool, Store, StoreError};
 use crate::sync::dealt::Dealt;
@@ -52,8 +51,8 @@ pub(super) struct Intake<'a> {
     mailbox: &'a Name,
     rules: Rules,
     dealt: Dealt,
-    /// Messages that are wanted whatever the filter accepts.
-    tracked: BTreeSet<RemoteId>,
+    /// What the listing told of messages that stand out.
+    standings: BTreeMap<RemoteId, Standing>,
     arrears: Arrears,
     /// Messages of the present fetch without an answer.
     unanswered: usize,
@@ -113,12 +112,14 @@ enum Arrival {
 struct Inlet {
     arrivals: mpsc::Sender<Arrival>,
     room: Arc<Semaphore>,
+    /// All of the room.
+    units: u32,
 }
 
 impl Inlet {
     async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Cause> {
-        let units = (bytes as u64).div_ceil(ROOM_UNIT_BYTES).clamp(1, ROOM_UNITS);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let units = (bytes as u64).div_ceil(ROOM_UNIT_BYTES);
+        let units = u32::try_from(units).unwrap_or(u32::MAX).clamp(1, self.units);
         Arc::clone(&self.room).acquire_many_owned(units).await.map_err(|_closed| not_taken())
     }
 
@@ -160,7 +161,7 @@ impl<'a> Intake<'a> {
             mailbox,
             rules,
             dealt,
-            tracked: BTreeSet::new(),
+            standings: BTreeMap::new(),
             arrears,
             unanswered: 0,
             group: Group::default(),
@@ -170,15 +171,23 @@ impl<'a> Intake<'a> {
         }
     }
 
-    pub fn tracking(self, tracked: BTreeSet<RemoteId>) -> Self {
-        Self { tracked, ..self }
+    pub fn knowing(self, standings: BTreeMap<RemoteId, Standing>) -> Self {
+        Self { standings, ..self }
     }
 
-    fn rules_for(&self, id: &RemoteId) -> Rules {
-        match self.tracked.contains(id) {
-            true => Rules { accept: Accept::All, ..self.rules },
-            false => self.rules,
-        }
+    fn standing(&self, id: &RemoteId) -> Standing {
+        self.standings.get(id).copied().unwrap_or_default()
+    }
+
+    /// What the mailbox makes of this message.
+    pub fn rules_for(&self, id: &RemoteId) -> Rules {
+        self.rules.under(self.standing(id))
+    }
+
+    /// The message is a record already.
+    pub fn know(&mut self, id: &RemoteId) {
+        self.dealt.note(id);
+        self.cycle.known += 1;
     }
 
     /// The message is too old to be fetched.
@@ -278,11 +287,14 @@ impl<'a> Intake<'a> {
             }
         };
         if let Some(mut record) = self.record_of(decision).await? {
-            if let Some(report) = &record.facts.report {
+            let Standing { direction, tracked } = self.standing(&record.remote);
+            (record.facts.direction, record.facts.tracked) = (direction, tracked);
+            if let (Some(report), Direction::Incoming) = (&record.facts.report, direction) {
                 record.settles = returned::settled(self.engine, self.mailbox, report).await?.map(Box::new);
             }
             self.group.bytes += record.raw.bytes();
-            if record.quarantine.is_some() && self.rules.undeliverable == Undeliverable::SetAside {
+            let undeliverable = self.rules_for(&record.remote).undeliverable;
+            if record.quarantine.is_some() && undeliverable == Undeliverable::SetAside {
                 self.group.set_aside.push(record.remote.clone());
             }
             self.group.records.push(record);
@@ -313,7 +325,7 @@ impl<'a> Intake<'a> {
                 if !self.engine.store.is_self_message(&nonce).await? {
                     return Ok(Some(*otherwise));
                 }
-                if self.rules.delete_after == Deletion::AfterProcessing {
+                if self.rules_for(&otherwise.remote).delete_after == Deletion::AfterProcessing {
                     self.group.remove.push(otherwise.remote);
                 }
                 Ok(None)
@@ -390,9 +402,12 @@ fn interrupted() -> WorkError {
 /// Begins to read the server. Whoever lets go of the handle ends it.
 fn read(mut session: Box<dyn Receive>, messages: Vec<Listed>) -> (Reader, mpsc::Receiver<Arrival>) {
     let (arrivals, taken) = mpsc::channel(ARRIVALS_WAITING_MAX);
-    let room = Arc::new(Semaphore::new(usize::try_from(ROOM_UNITS).unwrap_or(Semaphore::MAX_PERMITS)));
+    // What the session holds by itself counts, too.
+    let units = ROOM_UNITS.saturating_sub(session.holds() / ROOM_UNIT_BYTES).max(1);
+    let units = u32::try_from(units).unwrap_or(u32::MAX);
+    let room = Arc::new(Semaphore::new(units as usize));
     let reader = tokio::spawn(async move {
-        let mut inlet = Inlet { arrivals, room };
+        let mut inlet = Inlet { arrivals, room, units };
         let read = session.fetch_each(&messages, &mut inlet).await;
         (session, read)
     });

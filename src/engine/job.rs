@@ -4,7 +4,6 @@ use super::Engine;
 use super::drive::{self, Driven};
 use super::queue::Job;
 use super::test_and_enable::{self, Which};
-use crate::model::failure::Cause;
 use crate::model::name::Name;
 use crate::store::{MailboxRow, StoreError};
 
@@ -37,7 +36,7 @@ pub(super) async fn work(engine: &Engine, name: &Name, job: Job) -> JobResult {
         Job::Cycle(operation) => {
             let (driven, row) = drive::noted_cycle(engine, name, operation).await?;
             Ok(match driven {
-                Driven::Failed(failure, _) if matches!(failure.error.cause, Cause::NoIdentity { .. }) => {
+                Driven::Failed(failure, _) if failure.error.cause.is_lack_of_identity() => {
                     (Ended::Undone, None)
                 }
                 Driven::Done(_) | Driven::Failed(..) => (Ended::Noted, row),

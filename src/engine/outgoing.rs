@@ -75,7 +75,8 @@ async fn after_death(
     message: &OutgoingMessage,
 ) -> Result<AttemptOutcome, WorkError> {
     let lost = || Ok(outgoing::lost(message, desk.engine.clock.now()));
-    if !desk.route.connector.traces_sent() {
+    // The copy of an earlier attempt says nothing about this one.
+    if !desk.route.connector.traces_sent() || outgoing::is_requeued(message) {
         return lost();
     }
     let raw = match desk.engine.store.raw(&message.content).await {

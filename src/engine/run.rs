@@ -315,7 +315,7 @@ async fn one(engine: &Engine, name: &Name, which: Which) -> Ended {
         return Ended::Stopped;
     }
     match test_and_enable::mailbox(engine, name, which).await {
-        Ok(tested) if tested.passed + tested.failed == 0 && tested.deferred > 0 => Ended::Busy,
+        Ok(tested) if tested.busy > 0 => Ended::Busy,
         Ok(_) if engine.stopping.is_cancelled() => Ended::Stopped,
         Ok(_) => Ended::Worked,
         Err(error) => {

@@ -55,9 +55,6 @@ impl Entrance<'_> {
         let opened = self.engine.clock.elapsed();
         let mut session = self.open().await?;
         session.wants_from(self.from);
-        // Only a test takes over.
-        let wish = Wish { take_over_from: None, ..wish(self.engine, self.route).await? };
-        bounded(TestStep::Open, session.claim(&wish)).await?;
         let standing = self.standing().await?;
         let listing = bounded(TestStep::Read, session.list(&standing.cursor)).await?;
         Ok(Entered { session, standing, listing, ticket: Ticket { owner, opened } })

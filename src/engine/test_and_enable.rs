@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::claim::Asked;
 use crate::model::cursor::{Cursor, InboxId, Listing, Part};
 use crate::model::event::{Event, TestResult};
 use crate::model::failure::{Cause, Failure, RemoteError, StepTaken, TestStep};
@@ -44,6 +45,8 @@ pub struct Tested {
     pub failed: u64,
     /// Not run and nobody's fault: no identity, no connector, somebody else at work.
     pub deferred: u64,
+    /// Of those, because somebody else was at work.
+    pub busy: u64,
 }
 
 impl std::ops::AddAssign for Tested {
@@ -51,6 +54,7 @@ impl std::ops::AddAssign for Tested {
         self.passed += other.passed;
         self.failed += other.failed;
         self.deferred += other.deferred;
+        self.busy += other.busy;
     }
 }
 
@@ -70,7 +74,7 @@ pub async fn mailbox(engine: &Engine, name: &Name, which: Which) -> Result<Teste
         Err(StoreError::Busy { holder, .. }) => {
             engine
                 .tell(Event::Skipped { mailbox: name.clone(), reason: format!("{holder} is working on it") });
-            return Ok(Tested { deferred: 1, ..Tested::default() });
+            return Ok(Tested { deferred: 1, busy: 1, ..Tested::default() });
         }
         Err(error) => return Err(error),
     };
@@ -148,7 +152,8 @@ impl Test<'_> {
     async fn operation(&mut self, operation: Operation, before: Standing) -> Result<(), StoreError> {
         let (engine, mailbox) = (self.engine, &self.declared.mailbox);
         let Some(route) = Route::find(engine, self.declared, operation) else {
-            return self.deferred(operation, &before, Awaiting::NoConnector).await;
+            let reason = "this version has no connector for it yet".to_owned();
+            return self.deferred(operation, &before, Awaiting::NoConnector, reason).await;
         };
         engine.tell(Event::TestBegun { mailbox: mailbox.name.clone(), operation });
         let begun =
@@ -161,8 +166,8 @@ impl Test<'_> {
         match result {
             Ok(passed) => self.passed(operation, &begun, passed).await,
             Err(WorkError::Store(error)) => Err(error),
-            Err(WorkError::Remote(RemoteError { cause: Cause::NoIdentity { .. }, .. })) => {
-                self.deferred(operation, &begun, Awaiting::NoIdentity).await
+            Err(WorkError::Remote(RemoteError { cause, .. })) if cause.is_lack_of_identity() => {
+                self.deferred(operation, &begun, Awaiting::NoIdentity, cause.to_string()).await
             }
             Err(WorkError::Remote(error)) => {
                 let failure = classify::classify(error, route.setting());
@@ -177,9 +182,18 @@ impl Test<'_> {
         let destination = route.destination(self.engine).await?;
         let mut session =
             bounded(TestStep::Connect, route.connector.receive(&destination, &mut trace)).await?;
-        let wish = session::wish(self.engine, route).await?;
-        bounded(TestStep::Open, session.claim(&wish)).await?;
+        let answer = match session.can_claim() {
+            true => {
+                let wish = session::wish(self.engine, route).await?;
+                Some(bounded(TestStep::Open, session.claim(&wish)).await?)
+            }
+            false => None,
+        };
         let (cursor, enters) = self.cursor(route, before).await?;
+        if let (Some(answer), None) = (answer, &enters) {
+            let asked = Asked { at: self.engine.clock.now(), answer };
+            self.engine.store.note_claim(&self.held.lease, &route.mailbox.name, &asked).await?;
+        }
         let listing = trace.step(TestStep::Read, async {
             let listing = session.list(&cursor).await.map_err(|error| error.cause)?;
             if let Some(newest) = listing.messages().last() {
@@ -326,15 +340,11 @@ impl Test<'_> {
         operation: Operation,
         before: &Standing,
         awaiting: Awaiting,
+        reason: String,
     ) -> Result<(), StoreError> {
         let noted = Noted::of(StateEvent::TestDeferred(awaiting), Occasion::TestBegun);
         let state = self.note(operation, before, noted).await?;
         self.tested.deferred += 1;
-        let reason = match awaiting {
-            Awaiting::NoConnector => "this version has no connector for it yet".to_owned(),
-            Awaiting::NoIdentity => "no age identity is at hand that opens its secret".to_owned(),
-            Awaiting::Test => "it waits".to_owned(),
-        };
         self.tell(operation, Vec::new(), state, TestResult::Deferred { reason });
         Ok(())
     }

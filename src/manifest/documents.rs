@@ -1,5 +1,7 @@
 //! The documents of all files, each read as what its `kind` says, not yet looked at together.
 
+mod header;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -11,14 +13,14 @@ use super::decode::spanned::Spanned;
 use super::decode::{Decoded, Reading, decode, decode_rest};
 use super::entries::{self, Entry};
 use super::layers;
+use super::mirror::Metadata;
 use super::mirror::mailbox::{AssignmentSpec, MailboxListSpec, MailboxSpec};
 use super::mirror::organization::{ApprovalListSpec, OrganizationSpec};
 use super::mirror::profile::ProfileSpec;
 use super::mirror::secret::{Bundle, SecretSpec, SecretValue};
-use super::mirror::{API_VERSION, Metadata};
 use super::place::Place;
 use super::recall::Recall;
-use super::report::{Draft, Report, did_you_mean};
+use super::report::{Draft, Report};
 use super::text;
 use super::trace;
 use crate::model::limits;
@@ -231,7 +233,7 @@ impl Documents {
             self.unread = true;
             return;
         }
-        let Some(kind) = header(tree, report) else {
+        let Some(kind) = header::read(tree, report) else {
             self.unread = true;
             return;
         };
@@ -344,53 +346,6 @@ fn rest<T: DeserializeOwned>(
             .label(format!("this document needs the key `{name}`")),
     );
     None
-}
-
-/// Checks `apiVersion` and the keys of the root; returns the kind.
-fn header(tree: &Tree<'_>, report: &mut Report<'_>) -> Option<&'static str> {
-    let text = |index: u32| tree.node(index).map_or("", |node| &*node.text);
-    let first = tree.each_pair(0).next().map_or(tree.place(0), |(key, _)| tree.place(key));
-    for (key, _) in tree.each_pair(0) {
-        let known = ["apiVersion", "kind", "metadata", "spec"];
-        if !known.contains(&text(key))
-            && tree.node(key).is_some_and(|node| matches!(node.kind, NodeKind::Plain | NodeKind::Text))
-        {
-            let message = format!("unknown key `{}`", text(key).escape_debug());
-            let draft = Draft::error(codes::UNKNOWN_KEY, tree.place(key), message);
-            report.add(
-                draft
-                    .label("expected `apiVersion`, `kind`, `metadata`, `spec`")
-                    .hint_if(did_you_mean(text(key), known)),
-            );
-        }
-    }
-    match tree.entry(0, "apiVersion") {
-        Some((_, value)) if text(value) == API_VERSION => {}
-        Some((_, value)) => report.add(
-            Draft::error(codes::API_VERSION, tree.place(value), "this `apiVersion` is not known")
-                .label(format!("expected `{API_VERSION}`")),
-        ),
-        None => report.add(
-            Draft::error(codes::API_VERSION, first, "`apiVersion` is missing")
-                .hint(format!("every document begins with `apiVersion: {API_VERSION}`")),
-        ),
-    }
-    let Some((_, value)) = tree.entry(0, "kind") else {
-        report.add(
-            Draft::error(codes::KIND, first, "`kind` is missing")
-                .hint(format!("one of {}", KINDS.join(", "))),
-        );
-        return None;
-    };
-    let kind = KINDS.into_iter().find(|kind| *kind == text(value));
-    if kind.is_none() {
-        report.add(
-            Draft::error(codes::KIND, tree.place(value), "this `kind` is not known")
-                .label(format!("expected one of {}", KINDS.join(", ")))
-                .hint_if(did_you_mean(text(value), KINDS)),
-        );
-    }
-    kind
 }
 
 /// `metadata.name` of a document that could not be read.

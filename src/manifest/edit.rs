@@ -4,11 +4,9 @@ mod bundle;
 
 pub use bundle::put_bundle;
 
-use serde::Serialize;
-
 use super::arena::{self, Kind, Tree};
 use super::codes;
-use super::format::{self, Around};
+use super::format::{self, Around, Order};
 use super::mirror::API_VERSION;
 use super::place::{Files, Place};
 use super::report::{Draft, Report};
@@ -17,10 +15,8 @@ use crate::model::problem::{Problem, SourceFile};
 use crate::model::secret::SecretRef;
 
 /// A sealed value as it is written.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 struct Value<'v> {
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     sealed_to: &'v [String],
     age: &'v str,
 }
@@ -53,7 +49,7 @@ pub fn put_secret_value(
         None if report.has_errors() => return Err(first(report)),
         None => Ok(vec![appended(written, secret, &value)]),
     };
-    let result = splices.map(|splices| spliced(written, splices)).and_then(|result| {
+    let result = splices.map(|splices| in_its_form(file, spliced(written, splices))).and_then(|result| {
         let holds = holds(file, &result, secret, &value);
         holds.then_some(result).ok_or(cannot(Place::default(), "the changed file would not be readable"))
     });
@@ -130,11 +126,10 @@ impl Edit<'_> {
         if self.is_flow(values) && (!pairs.is_empty() || in_flow) {
             let separator = if pairs.is_empty() { " " } else { ", " };
             let end = pairs.last().map_or(node.start + 1, |(_, last)| tree.place(*last).end) as usize;
-            return Ok(vec![Splice {
-                start: end,
-                end,
-                text: format!("{separator}{}: {} ", quoted(key), flow(value)),
-            }]);
+            let is_at_brace = self.source.get(end..).is_some_and(|rest| rest.starts_with('}'));
+            let gap = if is_at_brace { " " } else { "" };
+            let text = format!("{separator}{}: {}{gap}", quoted(key), flow(value));
+            return Ok(vec![Splice { start: end, end, text }]);
         }
         let line = self.line_end();
         Ok(vec![match pairs.last() {
@@ -242,8 +237,22 @@ fn line_end(text: &str) -> &'static str {
     }
 }
 
+/// A value between braces.
 fn flow(value: &Value<'_>) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    let age = format!("age: {}", quoted(value.age));
+    let names = (!value.sealed_to.is_empty()).then(|| format!("sealedTo: {}", names_list(value.sealed_to)));
+    format!("{{ {} }}", names.into_iter().chain([age]).collect::<Vec<_>>().join(", "))
+}
+
+/// What was in canonical form stays so, so that a check of it beside an edit has nothing to say.
+fn in_its_form(file: &SourceFile, changed: String) -> String {
+    let order = Order::of_manifest();
+    let was_canonical = format::format(file, &order).is_ok_and(|form| form.as_bytes() == &*file.bytes);
+    if !was_canonical {
+        return changed;
+    }
+    let file = SourceFile { bytes: changed.as_bytes().into(), ..file.clone() };
+    format::format(&file, &order).unwrap_or(changed)
 }
 
 /// A key as the canonical form has it.
@@ -410,7 +419,7 @@ kind: Other
                 layer: None,
                 fault: None,
             };
-            format::format(&file, &format::Order::of_manifest()).unwrap()
+            format::format(&file, &Order::of_manifest()).unwrap()
         };
         let head = "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: mail }\nspec:\n  values:\n";
         for text in [
@@ -418,7 +427,11 @@ kind: Other
             head,
             &format!("{head}    zoe: {{ env: X }}\n"),
             &format!("{head}    anna: {{ env: X }}  # c\n"),
+            "kind: Secret\nmetadata: { name: mail }\nspec: { values: { anna: { env: X }, zoe: { env: Y } } }\n",
+            "kind: Secret\nmetadata: { name: mail }\nspec: { values: {} }\n",
+            "kind: Secret\r\nmetadata: { name: mail }\r\nspec: { values: { zoe: { env: Y } } }\r\n",
         ] {
+            let text = &canonical(text);
             for key in ["anna", "no", "x: y"] {
                 let result = put(text, key).unwrap();
                 assert_eq!(canonical(&result), result);

@@ -7,7 +7,7 @@ use super::decode::spanned::Spanned;
 use super::entries::Entry;
 use super::mirror::mailbox::{Accept, IncomingMethod, Settings};
 use super::mirror::organization::OrganizationSpec;
-use super::mirror::profile::ProfileSpec;
+use super::mirror::profile::{ExchangeOnline, ProfileSpec, Transport};
 use super::place::Place;
 use super::report::{Draft, Report};
 
@@ -45,14 +45,24 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
 
 pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>) {
     let subject = format!("profile/{}", name.value);
-    let folder = spec.exchange_online.as_ref().and_then(|online| online.value.undeliverable_folder);
-    if let Some(folder) = folder.filter(|folder| folder.value) {
-        say(&subject, folder.place, "`undeliverableFolder`", report);
+    if let Some(online) = &spec.exchange_online {
+        exchange_online(&subject, &online.value, report);
     }
     if let Some(alert) =
         spec.alerts.as_ref().and_then(|alerts| alerts.mass_failure).filter(|alert| alert.value)
     {
         say(&subject, alert.place, "`massFailure` alerts", report);
+    }
+}
+
+/// Over Exchange Web Services all of it works.
+fn exchange_online(subject: &str, online: &ExchangeOnline, report: &mut Report<'_>) {
+    match online.transport {
+        Some(Transport::Ews) => return,
+        Some(Transport::Graph) | None => {}
+    }
+    if let Some(sent) = online.track_sent_items.filter(|sent| sent.value) {
+        say(subject, sent.place, "`trackSentItems` by Microsoft Graph: Sent Items are not read", report);
     }
 }
 
@@ -81,11 +91,8 @@ pub fn settings(subject: &str, settings: &Settings, report: &mut Report<'_>) {
 }
 
 /// What Microsoft Graph could do and this version does over Exchange Web Services only.
-pub fn by_graph(entry: &Entry, given: &Settings, report: &mut Report<'_>) {
+pub fn by_graph(entry: &Entry, report: &mut Report<'_>) {
     let subject = format!("mailbox/{}", entry.name.value);
-    if let Some(folders) = given.tracked_folders.as_ref().filter(|folders| !folders.value.is_empty()) {
-        say(&subject, folders.place, "`trackedFolders` by Microsoft Graph: the inbox is read", report);
-    }
     if let Some(claim) = &entry.claim {
         say(&subject, claim.place, "`claim` by Microsoft Graph: no marker is kept in the mailbox", report);
     }

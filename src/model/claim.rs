@@ -1,6 +1,8 @@
 //! Who synchronises a mailbox: a mark in the mailbox itself, for other installations to see.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+use super::limits;
 
 /// One installation and its mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,44 @@ pub enum Claimed {
     Ours,
     /// The server has no place for one, or does not let us write there.
     NoMark,
+    /// The server had no time to say.
+    Unknown,
+}
+
+impl Claimed {
+    const ALL: [Self; 3] = [Self::Ours, Self::NoMark, Self::Unknown];
+
+    /// How it is stored.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::NoMark => "no-mark",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    pub fn parse(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|claimed| claimed.key() == key)
+    }
+}
+
+/// When a server was last asked for the mark. Nobody asks in each cycle: a mailbox is read far more often than it changes hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    pub at: Timestamp,
+    pub answer: Claimed,
+}
+
+impl Asked {
+    /// Whether it is time to ask again. A clock that was set back makes it so.
+    pub fn is_due(self, now: Timestamp) -> bool {
+        let every = match self.answer {
+            Claimed::Ours | Claimed::NoMark => limits::CLAIM_EVERY,
+            Claimed::Unknown => limits::CLAIM_UNANSWERED_EVERY,
+        };
+        let since = now.duration_since(self.at);
+        since < SignedDuration::ZERO || since >= every
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +103,18 @@ mod tests {
 
     fn claim(holder: &str) -> Claim {
         Claim { holder: holder.to_owned(), host: "h".to_owned(), since: Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn a_mark_is_asked_for_again_after_an_hour_and_sooner_without_an_answer() {
+        let at = Timestamp::from_second(10_000).unwrap();
+        let due = |answer, seconds| {
+            Asked { at, answer }.is_due(at.saturating_add(SignedDuration::from_secs(seconds)).unwrap())
+        };
+        assert_eq!([0, 3599, 3600, -1].map(|after| due(Claimed::Ours, after)), [false, false, true, true]);
+        assert_eq!([299, 300].map(|after| due(Claimed::Unknown, after)), [false, true]);
+        let keys = Claimed::ALL.map(|claimed| Claimed::parse(claimed.key()));
+        assert_eq!(keys, Claimed::ALL.map(Some));
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub enum Cause {
     #[error("the server refused: {code}: {said}")]
     Exchange { code: String, said: String },
     /// A refusal by Microsoft Graph, with its code where it gave one. What it means: `sync::graph`.
-    #[error("the server refused: HTTP {status}{}: {said}", spaced(code))]
+    #[error("Microsoft Graph refused: HTTP {status}{}: {said}", spaced(code))]
     Graph { status: u16, code: String, said: String },
     #[error("the server closed the session: {said}")]
     ServerBye { said: String },
@@ -135,9 +135,15 @@ pub enum Cause {
     LimitExceeded { what: String, limit: u64 },
     #[error("the secret `{secret}` cannot be opened: {detail}")]
     SecretUnavailable { secret: String, detail: String },
+    /// The variable or the file that it is taken from is not here; it may be on the machine that connects.
+    #[error("the secret `{secret}` cannot be read here: {detail}")]
+    SecretAbsent { secret: String, detail: String },
     /// No identity at all: nothing is wrong with the mailbox.
     #[error("no age identity is at hand that opens `{secret}`")]
     NoIdentity { secret: String },
+    /// An identity that a plugin of age has, and that does not work now: nothing is wrong with the mailbox.
+    #[error("no identity opens `{secret}` now: {detail}")]
+    IdentityUnusable { secret: String, detail: String },
     /// The OAuth 2.0 provider says no to this client.
     #[error("`{provider}` refused an access token: {said}")]
     TokenRefused { provider: String, said: String },
@@ -162,6 +168,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether nothing was tried because nobody here can open the secret now. It counts as no attempt.
+    pub fn is_lack_of_identity(&self) -> bool {
+        matches!(self, Self::NoIdentity { .. } | Self::IdentityUnusable { .. })
+    }
+
     /// Every text that may repeat what a server said.
     pub fn words_mut(&mut self) -> Vec<&mut String> {
         match self {
@@ -184,6 +195,8 @@ impl Cause {
             | Self::Garbage { detail: words }
             | Self::LimitExceeded { what: words, limit: _ }
             | Self::SecretUnavailable { secret: _, detail: words }
+            | Self::SecretAbsent { secret: _, detail: words }
+            | Self::IdentityUnusable { secret: _, detail: words }
             | Self::TrustUnavailable { name: _, detail: words }
             | Self::KerberosFailed { fault: _, detail: words }
             | Self::Unsupported { setting: words }

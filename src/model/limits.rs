@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 // --- names and texts ---
 pub const NAME_CHARACTERS_MAX: usize = 63;
 pub const DISPLAY_NAME_CHARACTERS_MAX: usize = 100;
@@ -27,6 +29,8 @@ pub const MANIFEST_NODES_MAX: usize = 8_000_000;
 pub const MANIFEST_DOCUMENTS_MAX: usize = 2_000_000;
 /// Problems of a manifest that are kept before the rest is only counted.
 pub const PROBLEMS_KEPT_MAX: usize = 10_000;
+/// For somebody else who is changing the files of the manifest.
+pub const MANIFEST_LOCK_WAIT: Duration = Duration::from_secs(60);
 /// Problems that are printed before the rest is only counted.
 pub const PROBLEMS_SHOWN_MAX: usize = 1000;
 pub const SECRET_VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -184,9 +188,14 @@ pub const EWS_BUSY_WAIT_MIN: Duration = Duration::from_millis(200);
 pub const EWS_BUSY_WAIT_WITHIN: Duration = Duration::from_secs(5);
 /// Busy answers to one request, after which the mailbox is tried again later.
 pub const EWS_BUSY_TRIES_MAX: u32 = 5;
+/// The mark of an installation in a mailbox is looked at so often, and so soon again when the server did not answer.
+pub const CLAIM_EVERY: SignedDuration = SignedDuration::from_hours(1);
+pub const CLAIM_UNANSWERED_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// Folders below one folder that are looked through for those that are tracked, and how many are asked for at once.
 pub const EWS_FOLDERS_MAX: usize = 10_000;
 pub const EWS_FOLDERS_PAGE: u32 = 500;
+/// The name of a category, as Outlook takes it.
+pub const CATEGORY_CHARACTERS_MAX: usize = 255;
 /// The vendor's own limit for one mailbox.
 pub const TRACKED_FOLDERS_MAX: usize = 25;
 /// Mailboxes whose mail is told of over one connection; the servers' own limit.
@@ -222,6 +231,17 @@ pub const AUTODISCOVER_URL_BYTES_MAX: usize = 2048;
 pub const AUTODISCOVER_RECORDS_MAX: usize = 16;
 /// A request to Microsoft Graph with a message in it, before it is encoded: 4 MiB of Base64.
 pub const GRAPH_MESSAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Files from this size on are uploaded in ranges; below it the service wants them in one request.
+/// <https://learn.microsoft.com/graph/outlook-large-attachments>
+pub const GRAPH_UPLOAD_BYTES_MIN: usize = 3 * 1024 * 1024;
+/// What the service takes of one file.
+pub const GRAPH_FILE_BYTES_MAX: usize = 150 * 1024 * 1024;
+/// One range of an upload: a multiple of 320 KiB below 4 MB.
+pub const GRAPH_RANGE_BYTES: usize = 10 * 320 * 1024;
+/// How often the upload of one file goes on after an answer that was lost.
+pub const GRAPH_UPLOAD_RESUMES_MAX: usize = 5;
+/// Attachments of one draft that are looked at.
+pub const GRAPH_ATTACHMENTS_MAX: usize = 1000;
 /// An answer of Microsoft Graph that is no message.
 pub const GRAPH_DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const GRAPH_DEPTH_MAX: usize = 32;
@@ -233,6 +253,8 @@ pub const GRAPH_PAGE_MESSAGES: u32 = 200;
 pub const GRAPH_PAGE_MESSAGES_MIN: u32 = 10;
 /// Pages of one listing; some of them are empty.
 pub const GRAPH_PAGES_MAX: usize = 100_000;
+/// How often one listing begins again because the service has forgotten a link that it gave.
+pub const GRAPH_BEGINNINGS_MAX: usize = 3;
 /// Parts of one batch; the service's own limit.
 pub const GRAPH_BATCH_PARTS: usize = 20;
 /// A part of a batch that is to wait longer is left for the next reading.

@@ -6,6 +6,7 @@ pub mod alert;
 pub mod approval;
 pub mod claim;
 pub mod clock;
+pub mod cloud;
 pub mod content;
 pub mod cursor;
 pub mod desired;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::cloud::{Cloud, CloudHosts};
 use super::limits;
 use super::name::{Address, Labels, Name};
 use super::secret::SecretRef;
@@ -216,6 +217,12 @@ pub struct Exchange {
     /// Equal to `incoming` when the manifest leaves it out.
     pub outgoing: ExchangeLogin,
     pub undeliverable_folder: bool,
+    /// The category by which people track a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracked_category: Option<String>,
+    /// Whether what people send with Outlook is recorded, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub track_sent_items: bool,
     pub timeout_seconds: Option<u32>,
 }
 
@@ -245,16 +252,13 @@ pub struct ExchangeOnline {
     pub client_id: String,
     pub proof: AppProof,
     pub undeliverable_folder: bool,
+    /// The category by which people track a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracked_category: Option<String>,
+    /// Whether what people send with Outlook is recorded, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub track_sent_items: bool,
     pub timeout_seconds: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cloud {
-    Global,
-    UsGovernment,
-    UsGovernmentDod,
-    China,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -262,33 +266,6 @@ pub enum Cloud {
 pub enum Transport {
     Graph,
     Ews,
-}
-
-/// The hosts of a cloud, which belong together: a token of one cloud is worth nothing in another.
-/// <https://learn.microsoft.com/graph/deployments>, <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CloudHosts {
-    /// Where applications sign in.
-    pub authority: &'static str,
-    pub graph: &'static str,
-    /// Exchange Web Services.
-    pub exchange: &'static str,
-}
-
-impl Cloud {
-    pub fn hosts(self) -> CloudHosts {
-        let (authority, graph, exchange) = match self {
-            Self::Global => ("login.microsoftonline.com", "graph.microsoft.com", "outlook.office365.com"),
-            Self::UsGovernment => ("login.microsoftonline.us", "graph.microsoft.us", "outlook.office365.us"),
-            Self::UsGovernmentDod => {
-                ("login.microsoftonline.us", "dod-graph.microsoft.us", "outlook-dod.office365.us")
-            }
-            Self::China => {
-                ("login.chinacloudapi.cn", "microsoftgraph.chinacloudapi.cn", "partner.outlook.cn")
-            }
-        };
-        CloudHosts { authority, graph, exchange }
-    }
 }
 
 impl ExchangeOnline {

@@ -67,10 +67,64 @@ pub struct MessageFacts {
     pub attachments: Vec<Attachment>,
     /// The value of our own test header, if it is there.
     pub self_test_nonce: Option<String>,
+    /// Whether it came to the mailbox or was sent from it with another program.
+    #[serde(skip_serializing_if = "Direction::is_incoming")]
+    pub direction: Direction,
+    /// Why it is a record whatever the filter accepts. `None`: because of the filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracked: Option<TrackedBy>,
     /// What it says about a message that was sent before, if it is such a report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<DeliveryReport>,
     pub parsed: Parsed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    #[default]
+    Incoming,
+    /// It was found in Sent Items.
+    Outgoing,
+}
+
+impl Direction {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+    fn is_incoming(&self) -> bool {
+        *self == Self::Incoming
+    }
+}
+
+/// By what a person has said that a message is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrackedBy {
+    /// It lies in a tracked folder.
+    Folder,
+    /// It bears the tracking category.
+    Category,
+}
+
+/// What a listing tells of a message beside its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    pub direction: Direction,
+    pub tracked: Option<TrackedBy>,
+}
+
+/// A message that was listed before, and the tracking category.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Categorised {
+    pub id: RemoteId,
+    pub change: CategoryChange,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CategoryChange {
+    /// It bears the category.
+    Given,
+    /// It does not, and may have borne it before.
+    Absent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

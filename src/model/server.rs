@@ -18,7 +18,7 @@ pub struct Destination {
     /// A CA bundle of the host file; `None`: the system's roots.
     pub trust: Option<Name>,
     pub login: Login,
-    /// `None`: the protocol of the endpoint is no web service, or one whose place is always the same (Microsoft Graph).
+    /// `None`: the protocol of the endpoint is no web service.
     pub service: Option<WebService>,
 }
 
@@ -46,6 +46,17 @@ pub struct WebService {
     pub access: Option<Access>,
     /// Folders below the inbox that are read like it, by their paths: `Customers`, `Customers/Contoso`.
     pub tracked: Vec<String>,
+    /// The category by which people track a message.
+    pub category: Option<String>,
+    /// Whether Sent Items are read, too.
+    pub sent_items: SentItems,
+}
+
+/// Whether what people send with another program is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentItems {
+    Ignored,
+    Recorded,
 }
 
 /// Where on the endpoint a web service is.
@@ -53,6 +64,8 @@ pub struct WebService {
 pub enum WebLocation {
     /// `/EWS/Exchange.asmx`
     Path(String),
+    /// `/v1.0`: Microsoft Graph, whose place is always the same.
+    Graph,
     /// To be found out, for the domain that the endpoint names; only on these hosts and in that domain.
     Autodiscover { allowed_hosts: Vec<String> },
 }

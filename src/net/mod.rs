@@ -100,6 +100,11 @@ impl Network {
         address::resolve(&self.host, target, wait).await?.within(self.fence, &self.host, target)
     }
 
+    /// Whether the host file lets a server have logins with Kerberos and NTLM.
+    pub fn allows_directory(&self) -> bool {
+        self.host.allow_ad_authentication
+    }
+
     /// What a login over this connection may reveal: without TLS, only the host file can allow a password.
     pub fn login_channel(&self, connection: &Connection) -> Channel {
         if connection.is_encrypted() {

@@ -200,8 +200,16 @@ impl<'a> Proof<'a, '_> {
     }
 
     fn exchange(&mut self, exchange: &'a Exchange, operation: Operation) {
-        let Exchange { trust, location, incoming, outgoing, undeliverable_folder: _, timeout_seconds: _ } =
-            exchange;
+        let Exchange {
+            trust,
+            location,
+            incoming,
+            outgoing,
+            undeliverable_folder: _,
+            tracked_category: _,
+            track_sent_items: _,
+            timeout_seconds: _,
+        } = exchange;
         self.trust(trust.as_ref());
         let (login, url) = match (operation, location) {
             (Operation::Incoming | Operation::Act, ExchangeLocation::Fixed { incoming: url, .. }) => {
@@ -230,6 +238,8 @@ impl<'a> Proof<'a, '_> {
             client_id,
             proof,
             undeliverable_folder: _,
+            tracked_category: _,
+            track_sent_items: _,
             timeout_seconds: _,
         } = online;
         self.text("tenant", tenant);

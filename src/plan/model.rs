@@ -120,6 +120,10 @@ fn standing(before: Option<&StoredOperation>, readiness: Readiness) -> Standing 
         (Readiness::NoConnector, _) => changed(Awaiting::NoConnector),
         (Readiness::NeedsTest, _) => changed(Awaiting::Test),
         (Readiness::Proved, Some(before)) if before.state.is_driven() => before.state.clone().into(),
+        // A test that died with its process waits again.
+        (Readiness::Unchanged, Some(before)) if before.state == OperationState::Testing => {
+            Standing { state: OperationState::AwaitingTest(Awaiting::Test), pending: before.pending.clone() }
+        }
         (Readiness::Unchanged, Some(before)) => before.standing(),
         (Readiness::StillPending, Some(before)) => {
             let pending = before.pending.clone().map(|pending| match pending {

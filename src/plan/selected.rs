@@ -32,6 +32,7 @@ pub(super) fn plan(desired: &Desired, stored: &Stored, policy: &Policy) -> Plan 
         }
     }
     plan.blocked.extend(address_twice(&mixed, &chosen));
+    plan.blocked.extend(without_organization(&plan.steps, stored, &chosen));
     plan.notes.extend(included);
     plan.notes.extend(left_out(&everything, &plan));
     plan.selection = policy.selection.clone();
@@ -184,6 +185,19 @@ fn address_twice(mixed: &Desired, chosen: &Chosen) -> Vec<Blocked> {
         });
     }
     blocked
+}
+
+/// The organization is excluded by name although there is none yet to store anything under.
+fn without_organization(steps: &[Step], stored: &Stored, chosen: &Chosen) -> Option<Blocked> {
+    let is_needed = stored.organization.is_none() && !steps.is_empty();
+    (is_needed && chosen.excluded.contains(&Target::Organization)).then(|| Blocked {
+        guard: None,
+        target: Some(Target::Organization),
+        message: "nothing can be stored without the organization, which is excluded and not stored yet"
+            .to_owned(),
+        remedy: "include it this once".to_owned(),
+        origin: None,
+    })
 }
 
 /// What the whole plan would do and this one does not.

@@ -18,6 +18,7 @@ use crate::model::limits;
 pub enum Method {
     Get,
     Post,
+    Put,
     Patch,
     Delete,
 }
@@ -27,6 +28,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
@@ -57,7 +59,7 @@ impl Request<'_> {
         }
         match self.method {
             Method::Get => {}
-            Method::Post | Method::Patch | Method::Delete => {
+            Method::Post | Method::Put | Method::Patch | Method::Delete => {
                 head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
             }
         }

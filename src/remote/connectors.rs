@@ -11,7 +11,7 @@ use super::token::{Tokens, WithTokens};
 use super::{Connector, Receive, Remotes, Submit, Trace, ews, graph, imap, pop3, smtp};
 use crate::model::failure::RemoteError;
 use crate::model::profile::ServerKind;
-use crate::model::server::Destination;
+use crate::model::server::{Destination, WebLocation};
 use crate::net::Network;
 
 /// The connectors of this build.
@@ -174,9 +174,9 @@ impl Connector for ExchangeOnline {
         destination: &Destination,
         trace: &mut Trace,
     ) -> Result<Box<dyn Receive>, RemoteError> {
-        match destination.service {
-            Some(_) => ews::open((&self.network, &self.shared), destination, trace).await,
-            None => graph::open(&self.network, &self.waits, destination, trace).await,
+        match Spoken::to(destination) {
+            Spoken::Ews => ews::open((&self.network, &self.shared), destination, trace).await,
+            Spoken::Graph => graph::open(&self.network, &self.waits, destination, trace).await,
         }
     }
 
@@ -185,9 +185,28 @@ impl Connector for ExchangeOnline {
         destination: &Destination,
         trace: &mut Trace,
     ) -> Result<Box<dyn Submit>, RemoteError> {
-        match destination.service {
-            Some(_) => ews::open_outgoing((&self.network, &self.shared), destination, trace).await,
-            None => graph::open_outgoing(&self.network, &self.waits, destination, trace).await,
+        match Spoken::to(destination) {
+            Spoken::Ews => ews::open_outgoing((&self.network, &self.shared), destination, trace).await,
+            Spoken::Graph => graph::open_outgoing(&self.network, &self.waits, destination, trace).await,
+        }
+    }
+
+    fn traces_sent(&self) -> bool {
+        true
+    }
+}
+
+/// What is spoken with Exchange Online.
+enum Spoken {
+    Graph,
+    Ews,
+}
+
+impl Spoken {
+    fn to(destination: &Destination) -> Self {
+        match destination.service.as_ref().map(|service| &service.location) {
+            Some(WebLocation::Path(_) | WebLocation::Autodiscover { .. }) => Self::Ews,
+            Some(WebLocation::Graph) | None => Self::Graph,
         }
     }
 }

@@ -99,7 +99,7 @@ impl Guide<'_> {
             Some(WebService { location: WebLocation::Autodiscover { allowed_hosts }, .. }) => {
                 Some(allowed_hosts)
             }
-            Some(WebService { location: WebLocation::Path(_), .. }) | None => None,
+            Some(WebService { location: WebLocation::Path(_) | WebLocation::Graph, .. }) | None => None,
         }
     }
 
@@ -134,11 +134,7 @@ impl Guide<'_> {
         let network = self.network.within(fence(allowed.kin(&url.host)?));
         let mut destination = self.towards(&url);
         let service = self.destination.service.as_ref()?;
-        destination.service = Some(WebService {
-            location: WebLocation::Path(url.path),
-            access: service.access,
-            tracked: service.tracked.clone(),
-        });
+        destination.service = Some(WebService { location: WebLocation::Path(url.path), ..service.clone() });
         Some(Located { network, destination, found, origin })
     }
 

@@ -8,12 +8,12 @@ mod failure;
 mod fetching;
 mod gate;
 mod listening;
+mod listing;
 mod moving;
 mod sending;
 mod session;
 mod tracking;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,21 +21,24 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::claim::{Claimed, Wish};
-use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId, Shown, SyncState};
+use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
+use crate::model::record::{Categorised, Standing};
 use crate::model::server::Destination;
 use crate::net::Network;
-use crate::protocol::ews::{
-    DeleteItem, Disposal, FolderId, FolderRef, ItemChange, ItemId, SyncFolderItems, WellKnown,
-};
+use crate::protocol::ews::{DeleteItem, Disposal, FolderId, ItemId, SyncFolderItems, WellKnown};
 
+use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace, Wake};
 use gate::Gates;
 use listening::{Heard, Hub, Member, Recipe};
+use listing::Scope;
+pub(super) use listing::{Place, Told, is_category};
+pub(super) use moving::UNDELIVERABLE;
 pub(super) use sending::{blind_recipients, headers};
 use session::{EwsFailure, Session};
-use tracking::{States, Tracked};
+pub(super) use tracking::States;
 
 /// What the sessions of a process have in common.
 #[derive(Default)]
@@ -54,9 +57,10 @@ pub async fn open(
     session.open(WellKnown::Inbox, trace).await?;
     let paths = destination.service.as_ref().map_or(&[][..], |service| &service.tracked);
     let folders = tracked(&mut session, paths, trace).await?;
-    let (hub, tracked) = (Arc::clone(&shared.hub), BTreeSet::new());
+    let (hub, scope) = (Arc::clone(&shared.hub), Scope::of(destination));
     let recipe = Recipe::of(network, shared, destination, trace.clock());
-    Ok(Box::new(Inbox { session, folders, tracked, hub, recipe, member: None, read: None }))
+    let told = Told::default();
+    Ok(Box::new(Inbox { session, folders, scope, told, hub, recipe, member: None, read: None }))
 }
 
 /// The same for sending: it opens Sent Items, where the copies go.
@@ -79,21 +83,19 @@ async fn tracked(
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let Tracked { folders, missing } = trace.step(TestStep::Open, tracking::find(session, paths)).await?;
-    let found = format!("{} of {} tracked folders", folders.len(), paths.len());
-    trace.detail(match missing.as_slice() {
-        [] => found,
-        missing => format!("{found}; not below the inbox: {}", missing.join(", ")),
-    });
-    Ok(folders)
+    let tracked = trace.step(TestStep::Open, tracking::find(session, paths)).await?;
+    trace.detail(tracked.words(paths.len()));
+    Ok(tracked.folders)
 }
 
 struct Inbox {
     session: Session,
     /// Those that are read beside the inbox.
     folders: Vec<FolderId>,
-    /// Messages of the last listing that lie in them.
-    tracked: BTreeSet<RemoteId>,
+    /// What is read, and by what a message is tracked.
+    scope: Scope,
+    /// What the last listing told beside ids.
+    told: Told,
     hub: Arc<Hub>,
     /// How a group of this login is made.
     recipe: Recipe,
@@ -103,125 +105,7 @@ struct Inbox {
     read: Option<String>,
 }
 
-fn is_gone(failure: &EwsFailure) -> bool {
-    failure.is("ErrorFolderNotFound")
-        || failure.is("ErrorSyncFolderNotFound")
-        || failure.is("ErrorItemNotFound")
-}
-
-/// What a listing found so far.
-#[derive(Default)]
-struct Changes {
-    created: Vec<Listed>,
-    gone: BTreeSet<String>,
-    /// Those of the created ones that lie in tracked folders.
-    tracked: BTreeSet<RemoteId>,
-}
-
-impl Changes {
-    fn take(&mut self, change: ItemChange) {
-        match change {
-            ItemChange::Created(item)
-                if item.is_mail() && item.id.id.len() <= limits::EWS_ITEM_ID_BYTES_MAX =>
-            {
-                let id = RemoteId::Item(item.id.id);
-                self.created.push(Listed { id, size: item.size, received: item.received });
-            }
-            ItemChange::Deleted(id) => drop(self.gone.insert(id.id)),
-            ItemChange::Created(_) | ItemChange::Updated(_) | ItemChange::Read { .. } => {}
-        }
-    }
-
-    /// Oldest first; each once, and none that went again meanwhile.
-    fn into_messages(self) -> (Vec<Listed>, Vec<String>) {
-        let Self { mut created, gone, tracked: _ } = self;
-        let mut known = BTreeSet::new();
-        created.retain(|message| {
-            let is_gone = matches!(&message.id, RemoteId::Item(id) if gone.contains(id));
-            !is_gone && known.insert(message.id.clone())
-        });
-        created.sort_by_key(|message| message.received);
-        (created, gone.into_iter().collect())
-    }
-}
-
 impl Inbox {
-    /// All changes since a state, of the inbox and of the tracked folders. When the server does not know one of the states any
-    /// more, everything is read again.
-    async fn changes(&mut self, cursor: &Cursor) -> Result<Listing, Cause> {
-        let known = match cursor {
-            Cursor::Exchange { state: SyncState(Some(state)), .. } => States::parse(state),
-            Cursor::Exchange { state: SyncState(None), .. }
-            | Cursor::Start
-            | Cursor::Imap { .. }
-            | Cursor::Pop3 { .. } => States::default(),
-        };
-        let mut shown = if known.inbox.is_some() { Shown::Changes } else { Shown::Everything };
-        let changed = match self.of_all(&known).await {
-            Err(failure) if shown == Shown::Changes && failure.is("ErrorInvalidSyncStateData") => {
-                shown = Shown::Again;
-                self.of_all(&States::default()).await
-            }
-            other => other,
-        };
-        let (changes, states) = changed.map_err(EwsFailure::cause)?;
-        self.tracked.clone_from(&changes.tracked);
-        self.read.clone_from(&states.inbox);
-        let (messages, gone) = changes.into_messages();
-        Ok(Listing::Exchange { messages, gone, state: states.render()?, shown })
-    }
-
-    async fn of_all(&mut self, known: &States) -> Result<(Changes, States), EwsFailure> {
-        let mut changes = Changes::default();
-        let mut states = States::default();
-        let inbox = self.session.folder(WellKnown::Inbox);
-        states.inbox = Some(self.of_folder(inbox, known.inbox.clone(), &mut changes).await?);
-        for folder in self.folders.clone() {
-            let (before, state) = (changes.created.len(), known.folders.get(&folder.0).cloned());
-            match self.of_folder(FolderRef::Id(folder.clone()), state, &mut changes).await {
-                Ok(state) => drop(states.folders.insert(folder.0, state)),
-                // Its owner has deleted it: the next session looks for another one of that name.
-                Err(failure) if is_gone(&failure) => {}
-                Err(failure) => return Err(failure),
-            }
-            let new = changes.created.get(before..).unwrap_or_default();
-            let ids: Vec<RemoteId> = new.iter().map(|message| message.id.clone()).collect();
-            changes.tracked.extend(ids);
-        }
-        Ok((changes, states))
-    }
-
-    /// The changes of one folder, page by page. Returns the state behind them.
-    async fn of_folder(
-        &mut self,
-        folder: FolderRef,
-        mut state: Option<String>,
-        changes: &mut Changes,
-    ) -> Result<String, EwsFailure> {
-        loop {
-            let changes_max = limits::EWS_CHANGES_MAX;
-            let operation = SyncFolderItems { folder: folder.clone(), state: state.clone(), changes_max };
-            let page = self.session.call(&operation).await?;
-            if page.state.len() > limits::EWS_SYNC_STATE_BYTES_MAX {
-                return Err(exceeded("a sync state", limits::EWS_SYNC_STATE_BYTES_MAX).into());
-            }
-            let is_stuck = page.changes.is_empty() && state.as_ref() == Some(&page.state);
-            page.changes.into_iter().for_each(|change| changes.take(change));
-            if changes.created.len().max(changes.gone.len()) > limits::LISTING_MESSAGES_MAX {
-                let what = "the number of messages in a listing";
-                return Err(exceeded(what, limits::LISTING_MESSAGES_MAX).into());
-            }
-            match (page.is_last, is_stuck) {
-                (true, _) => return Ok(page.state),
-                (false, true) => {
-                    let detail = "it says that there are more changes, and does not tell them".to_owned();
-                    return Err(Cause::Garbage { detail }.into());
-                }
-                (false, false) => state = Some(page.state),
-            }
-        }
-    }
-
     /// Those that are gone already count as removed.
     async fn delete(&mut self, messages: &[RemoteId]) -> Result<Vec<RemoteId>, Cause> {
         let mut removed = Vec::new();
@@ -258,22 +142,6 @@ fn exceeded(what: &str, limit: usize) -> Cause {
     Cause::LimitExceeded { what: what.to_owned(), limit: limit as u64 }
 }
 
-/// Keeps what is handed over.
-#[derive(Default)]
-struct Kept(Vec<Fetched>);
-
-#[async_trait]
-impl Arrivals for Kept {
-    async fn piece(&mut self, _: bytes::Bytes) -> Result<(), Cause> {
-        Ok(())
-    }
-
-    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
-        self.0.push(fetched);
-        Ok(())
-    }
-}
-
 #[async_trait]
 impl Receive for Inbox {
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
@@ -283,26 +151,32 @@ impl Receive for Inbox {
         self.changes(cursor).await.map_err(|cause| RemoteError::new(TestStep::Read, cause))
     }
 
+    fn can_claim(&self) -> bool {
+        true
+    }
+
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         let claimed = claiming::claim(&mut self.session, wish).await;
         claimed.map_err(|cause| RemoteError::new(TestStep::Open, cause))
     }
 
-    fn is_tracked(&self, message: &RemoteId) -> bool {
-        self.tracked.contains(message)
+    fn standing(&self, message: &RemoteId) -> Standing {
+        self.told.standings.get(message).copied().unwrap_or_default()
+    }
+
+    fn categorised(&self) -> Vec<Categorised> {
+        self.told.categorised.clone()
+    }
+
+    fn holds(&self) -> u64 {
+        limits::EWS_GET_BYTES
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
         let mut kept = Kept::default();
         let fetched = fetching::fetch(&mut self.session, messages, part, &mut kept).await;
         fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
-        // What is too large to be held is asked for with `fetch_each`.
-        for fetched in &mut kept.0 {
-            if let Content::Streamed(size) = fetched.content {
-                fetched.content = Content::TooLarge(size);
-            }
-        }
-        Ok(kept.0)
+        Ok(kept.into_fetched())
     }
 
     async fn fetch_each(
@@ -394,7 +268,8 @@ impl Inbox {
     /// Whether something came between the last listing and the subscription.
     async fn has_changed(&mut self) -> Result<bool, EwsFailure> {
         let folder = self.session.folder(WellKnown::Inbox);
-        let operation = SyncFolderItems { folder, state: self.read.clone(), changes_max: 1 };
+        let further = self.scope.further();
+        let operation = SyncFolderItems { folder, state: self.read.clone(), changes_max: 1, further };
         Ok(!self.session.call(&operation).await?.changes.is_empty())
     }
 }

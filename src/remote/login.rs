@@ -16,9 +16,18 @@ pub(super) struct Holder {
     identity: Identity,
     /// It is the host's own account, whose password no server gets to see.
     is_own: bool,
+    /// Whether the host file lets a server have logins with Kerberos and NTLM.
+    directory: Directory,
     /// `imap/mail.contoso.example`
     service: String,
     now: Timestamp,
+}
+
+/// Logins with an account of Active Directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Directory {
+    Allowed,
+    Forbidden,
 }
 
 impl Holder {
@@ -39,7 +48,8 @@ impl Holder {
         }
         let service = format!("{}/{}", service_of(protocol), destination.endpoint.host);
         let is_own = matches!(destination.login, Login::Host);
-        Ok(Some(Self { identity, is_own, service, now: trace.clock().now() }))
+        let directory = if network.allows_directory() { Directory::Allowed } else { Directory::Forbidden };
+        Ok(Some(Self { identity, is_own, directory, service, now: trace.clock().now() }))
     }
 
     /// What can be chosen from: a ticket is taken by one mechanism only.
@@ -61,6 +71,11 @@ impl Holder {
 
     /// Begins a login with a mechanism.
     pub async fn begin(&self, mechanism: Mechanism) -> Result<Exchange, Cause> {
+        // Checked when a manifest is applied, and here again: `auto` leaves the choice to the server.
+        match (mechanism, self.directory) {
+            (Mechanism::Gssapi | Mechanism::Ntlm, Directory::Forbidden) => return Err(forbidden(mechanism)),
+            (_, Directory::Allowed | Directory::Forbidden) => {}
+        }
         match mechanism {
             Mechanism::Gssapi => {
                 let (first, ticket) = self.identity.ticket(&self.service).await?;
@@ -86,6 +101,12 @@ impl Holder {
     }
 }
 
+/// A refusal, so that `auto` goes on with the next best.
+fn forbidden(mechanism: Mechanism) -> Cause {
+    let said = format!("the host file forbids {mechanism} here (`allowAdAuthentication: false`)");
+    Cause::LoginRefused { said }
+}
+
 fn without_password(mechanism: &str) -> Cause {
     Cause::Internal { detail: format!("{mechanism} without a password") }
 }
@@ -97,5 +118,29 @@ fn service_of(protocol: Protocol) -> &'static str {
         Protocol::Imap => "imap",
         Protocol::Smtp => "smtp",
         Protocol::Ews => "HTTP",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_without_logins_of_a_directory_begins_none_whatever_the_server_offers() {
+        let holder = |directory| Holder {
+            identity: Identity::Password { username: "a".to_owned(), password: Secret::new("b".to_owned()) },
+            is_own: false,
+            directory,
+            service: "imap/h".to_owned(),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let forbidden = holder(Directory::Forbidden);
+        for mechanism in [Mechanism::Ntlm, Mechanism::Gssapi] {
+            let Err(cause) = forbidden.begin(mechanism).await else { panic!("{mechanism}") };
+            // A refusal is what `auto` goes on from.
+            assert!(matches!(&cause, Cause::LoginRefused { said } if said.contains("allowAdAuthentication")));
+        }
+        assert!(forbidden.begin(Mechanism::Plain).await.is_ok());
+        assert!(holder(Directory::Allowed).begin(Mechanism::Ntlm).await.is_ok());
     }
 }

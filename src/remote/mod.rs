@@ -9,6 +9,7 @@ pub mod ews;
 pub mod graph;
 mod hand_over;
 pub mod imap;
+mod kept;
 mod login;
 mod nonce;
 mod pool;
@@ -16,6 +17,7 @@ pub mod pop3;
 mod redact;
 pub mod smtp;
 mod token;
+mod tracked;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,7 @@ use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::Submitted;
 use crate::model::profile::ServerKind;
+use crate::model::record::{Categorised, Standing};
 use crate::model::server::Destination;
 pub use crate::net::trace::Trace;
 pub use pool::{Kept, Lent, Owner, Pool, SessionKey};
@@ -74,7 +77,13 @@ pub trait Receive: Send {
         let _ = from;
     }
 
-    /// Notes in the mailbox who synchronises it. A mark of somebody else, from whom it may not be taken, is an error.
+    /// Whether a mailbox of this server has a place for the mark of who synchronises it.
+    fn can_claim(&self) -> bool {
+        false
+    }
+
+    /// Notes in the mailbox who synchronises it. A mark of somebody else, from whom it may not be taken, is an error. It is not
+    /// waited for: a server that has no time for it is asked another time.
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         let _ = wish;
         Ok(Claimed::NoMark)
@@ -83,10 +92,21 @@ pub trait Receive: Send {
     /// What the server holds beyond the cursor (IMAP), or altogether (POP3).
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError>;
 
-    /// Whether a message of the last listing lies in a folder of which everything is wanted, whatever the filter accepts.
-    fn is_tracked(&self, message: &RemoteId) -> bool {
+    /// What the last listing tells of a message beside its id: where it lies, and what a person has said of it.
+    fn standing(&self, message: &RemoteId) -> Standing {
         let _ = message;
-        false
+        Standing::default()
+    }
+
+    /// Messages of former listings that were given the tracking category since, or do not bear it (any more). Those that bear it
+    /// are listed once more.
+    fn categorised(&self) -> Vec<Categorised> {
+        Vec::new()
+    }
+
+    /// Octets that the session itself holds before it hands them over.
+    fn holds(&self) -> u64 {
+        0
     }
 
     /// Fetches messages of the last listing, pipelined where the server can. One answer for each, in any order.

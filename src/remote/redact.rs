@@ -21,6 +21,7 @@ use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, Remo
 use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
 use crate::model::outbox::{RecipientResult, Submitted};
+use crate::model::record::{Categorised, Standing};
 use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login, TokenClient, TokenProof};
 use crate::protocol::oauth2;
@@ -175,6 +176,10 @@ impl Receive for Receiving {
         self.session.wants_from(from);
     }
 
+    fn can_claim(&self) -> bool {
+        self.session.can_claim()
+    }
+
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         self.session.claim(wish).await.map_err(|error| self.password.error(error))
     }
@@ -183,8 +188,16 @@ impl Receive for Receiving {
         self.session.list(cursor).await.map_err(|error| self.password.error(error))
     }
 
-    fn is_tracked(&self, message: &RemoteId) -> bool {
-        self.session.is_tracked(message)
+    fn standing(&self, message: &RemoteId) -> Standing {
+        self.session.standing(message)
+    }
+
+    fn categorised(&self) -> Vec<Categorised> {
+        self.session.categorised()
+    }
+
+    fn holds(&self) -> u64 {
+        self.session.holds()
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {

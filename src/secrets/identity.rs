@@ -39,6 +39,48 @@ pub struct Keyring {
     attendant: Option<Arc<dyn Attendant>>,
 }
 
+/// How far it may go to unlock what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Asks, and uses plugins, which may ask later.
+    Attended,
+    /// Goes on without what stays locked.
+    AtHand(Presence),
+    /// Asks for nothing.
+    Unattended,
+}
+
+impl Manner {
+    fn asking(self) -> Presence {
+        match self {
+            Self::Attended => Presence::Attended,
+            Self::AtHand(asking) => asking,
+            Self::Unattended => Presence::Unattended,
+        }
+    }
+
+    fn plugins(self) -> Presence {
+        match self {
+            Self::Attended => Presence::Attended,
+            Self::AtHand(_) | Self::Unattended => Presence::Unattended,
+        }
+    }
+
+    fn leaves_out(self, reason: &IdentityFault) -> bool {
+        match self {
+            Self::Attended => false,
+            Self::AtHand(_) => matches!(
+                reason,
+                IdentityFault::Locked
+                    | IdentityFault::WouldAsk
+                    | IdentityFault::WouldRun
+                    | IdentityFault::PluginMissing(_)
+            ),
+            Self::Unattended => true,
+        }
+    }
+}
+
 /// A place that was not looked into, or not used, because a person might be asked for something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place} was left out: {reason}")]
@@ -104,6 +146,10 @@ pub enum IdentityFault {
     SshNotBuilt,
     #[error("it is an SSH key that age cannot use: {0}; expected ed25519 or rsa")]
     Ssh(String),
+    #[error(
+        "it holds several SSH keys, of which only the first would be used; put each into a file of its own"
+    )]
+    SeveralSshKeys,
     #[error("a plugin may ask for a touch or a PIN")]
     Plugin,
     #[error("it is locked with a passphrase")]
@@ -126,10 +172,28 @@ impl Keyring {
         discovery: &Discovery<'_>,
         attendant: Option<Arc<dyn Attendant>>,
     ) -> Result<Self, IdentityError> {
+        Self::discover_as(discovery, attendant, Manner::Attended)
+    }
+
+    /// For work that can go on without: what cannot be unlocked here, because nobody may be asked or because a plugin has it,
+    /// is left out and told by [`Self::left_out`]. Any other defect is an error as before. `asking`: whether a passphrase
+    /// may be asked for, and a command be run.
+    pub fn discover_at_hand(discovery: &Discovery<'_>, asking: Presence) -> Result<Self, IdentityError> {
+        Self::discover_as(discovery, None, Manner::AtHand(asking))
+    }
+
+    fn discover_as(
+        discovery: &Discovery<'_>,
+        attendant: Option<Arc<dyn Attendant>>,
+        manner: Manner,
+    ) -> Result<Self, IdentityError> {
         let mut keyring = Self { attendant, ..Self::empty(discovery.environment.clone()) };
         for (place, weight) in places(discovery.named, &discovery.environment) {
-            match (keyring.add(&place, discovery, Presence::Attended), weight) {
+            match (keyring.add(&place, discovery, manner), weight) {
                 (Ok(()), Weight::Asked | Weight::Passing) => {}
+                (Err(reason), Weight::Asked | Weight::Passing) if manner.leaves_out(&reason) => {
+                    keyring.left_out.push(LeftOut { place, reason });
+                }
                 (Err(fault), Weight::Asked) => return Err(IdentityError { place, fault }),
                 (Err(reason), Weight::Passing) => {
                     keyring.warnings.push(Warning::PassedOver { place, reason });
@@ -143,8 +207,9 @@ impl Keyring {
     /// plugin. Whatever cannot be used is left out and told by [`Self::left_out`].
     pub fn discover_unattended(discovery: &Discovery<'_>) -> Self {
         let mut keyring = Self::empty(discovery.environment.clone());
+        // Here even what other programs left lying about is told as left out.
         for (place, _) in places(discovery.named, &discovery.environment) {
-            if let Err(reason) = keyring.add(&place, discovery, Presence::Unattended) {
+            if let Err(reason) = keyring.add(&place, discovery, Manner::Unattended) {
                 keyring.left_out.push(LeftOut { place, reason });
             }
         }
@@ -180,16 +245,12 @@ impl Keyring {
         &self.warnings
     }
 
-    fn add(
-        &mut self,
-        place: &Place,
-        discovery: &Discovery<'_>,
-        presence: Presence,
-    ) -> Result<(), IdentityFault> {
-        let Some(bytes) = self.read(place, presence)? else { return Ok(()) };
-        let ask = || passphrase(place, discovery, presence);
+    fn add(&mut self, place: &Place, discovery: &Discovery<'_>, manner: Manner) -> Result<(), IdentityFault> {
+        let (asking, plugins) = (manner.asking(), manner.plugins());
+        let Some(bytes) = self.read(place, asking)? else { return Ok(()) };
+        let ask = || passphrase(place, discovery, asking);
         let found = parse::identities(&bytes, &ask, self.attendant.as_ref())?;
-        let usable = |held: &Held| presence == Presence::Attended || held.presence == Presence::Unattended;
+        let usable = |held: &Held| plugins == Presence::Attended || held.presence == Presence::Unattended;
         let (usable, others): (Vec<Held>, Vec<Held>) = found.into_iter().partition(usable);
         if !others.is_empty() {
             self.left_out.push(LeftOut { place: place.clone(), reason: IdentityFault::Plugin });
@@ -328,6 +389,38 @@ mod tests {
     fn a_named_file_must_exist() {
         let error = discover(Environment::fixed([]), &["/does/not/exist.key".into()]).unwrap_err();
         assert!(matches!(error.fault, IdentityFault::Unreadable(_)), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_unlocked_here_is_left_out_and_any_other_defect_is_an_error() {
+        let plugin = age::plugin::Identity::default_for_plugin("no-such-plugin").unwrap().to_string();
+        let at_hand = |variables: &[(&str, &str)], named: &[PathBuf]| {
+            let variables =
+                variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+            let environment = Environment::Fixed(variables);
+            let discovery = Discovery { named, environment, ask_passphrase: NOBODY };
+            Keyring::discover_at_hand(&discovery, Presence::Attended)
+        };
+        let mut locked = Vec::new();
+        let mut recipient = age::scrypt::Recipient::new("x".to_owned().into());
+        recipient.set_work_factor(2);
+        let sealer = age::Encryptor::with_recipients(std::iter::once(&recipient as _)).unwrap();
+        let mut sealer = sealer.wrap_output(&mut locked).unwrap();
+        std::io::Write::write_all(&mut sealer, keygen().0.expose().as_bytes()).unwrap();
+        sealer.finish().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("locked.key");
+        std::fs::write(&path, &locked).unwrap();
+        let keyring = at_hand(&[], std::slice::from_ref(&path)).unwrap();
+        assert!(keyring.is_empty());
+        assert_eq!(keyring.left_out()[0].reason, IdentityFault::Locked);
+        let keyring = at_hand(&[("MAILPLUMB_AGE_KEY", &plugin)], &[]).unwrap();
+        assert_eq!(keyring.left_out().len(), 1);
+        assert!(at_hand(&[], &["/does/not/exist.key".into()]).is_err());
+        assert!(at_hand(&[("MAILPLUMB_AGE_KEY", "garbage")], &[]).is_err());
+        assert_eq!(at_hand(&[("SOPS_AGE_KEY", "garbage")], &[]).unwrap().warnings().len(), 1);
+        std::fs::write(&path, "# nothing\n").unwrap();
+        assert_eq!(at_hand(&[], &[path]).unwrap_err().fault, IdentityFault::Empty);
     }
 
     #[test]

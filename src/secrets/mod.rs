@@ -8,11 +8,13 @@ pub mod identity;
 mod open;
 mod parse;
 pub mod place;
+mod plugin;
 mod read;
 pub mod seal;
 
 pub use bundle::BundleFault;
 pub use digest::DigestKey;
+pub use plugin::end_running as end_plugins;
 pub use seal::SealError;
 
 use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, Secret, SecretRef};
@@ -63,6 +65,10 @@ pub enum UnsealError {
     NotForThisIdentity { sealed_to: Vec<String> },
     #[error("the ciphertext is damaged: {0}")]
     Damaged(String),
+    /// A plugin of age has the identity and does not open it now: its token is not there, nobody answers, it died. Says
+    /// nothing of the ciphertext.
+    #[error("the identity of `age-plugin-{plugin}` cannot be used: {detail}")]
+    IdentityUnusable { plugin: String, detail: String },
     /// It is sealed in a way that this version does not open.
     #[error("{0}")]
     Unsupported(String),

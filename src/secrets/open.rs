@@ -8,7 +8,8 @@ use age::{DecryptError, Decryptor};
 use zeroize::Zeroizing;
 
 use super::identity::Keyring;
-use super::{Presence, Unseal, UnsealError, bundle};
+use super::parse::Held;
+use super::{Presence, Unseal, UnsealError, bundle, plugin};
 use crate::model::limits::{BUNDLE_BYTES_MAX, SECRET_VALUE_BYTES_MAX};
 use crate::model::secret::{BundleDigest, Sealed, SealedBundle, SealedValue, Secret, SecretRef};
 
@@ -78,30 +79,45 @@ impl Keyring {
     }
 
     fn decrypt(&self, ciphertext: &[u8], presence: Presence) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
-        let usable = |held: &&super::parse::Held| {
-            presence == Presence::Attended || held.presence == Presence::Unattended
-        };
-        let mut identities = self.identities.iter().filter(usable).peekable();
-        if identities.peek().is_none() {
+        let usable = |held: &&Held| presence == Presence::Attended || held.presence == Presence::Unattended;
+        let mut identities: Vec<&Held> = self.identities.iter().filter(usable).collect();
+        if identities.is_empty() {
             return Err(UnsealError::NoIdentity);
         }
-        let damaged = |error: DecryptError| UnsealError::Damaged(words(&error));
-        let decryptor = Decryptor::new_buffered(ArmoredReader::new(ciphertext)).map_err(damaged)?;
-        if decryptor.is_scrypt() {
-            return Err(UnsealError::Unsupported(
-                "it is encrypted with a passphrase; encrypt it to the organization's recipients".to_owned(),
-            ));
-        }
-        let identities = identities.map(|held| held.identity.as_ref() as &dyn age::Identity);
-        match decryptor.decrypt(identities) {
-            // A plaintext is shorter than its ciphertext.
-            Ok(plain) => read_limited(plain, ciphertext.len().min(BUNDLE_BYTES_MAX))
-                .map_err(|error| UnsealError::Damaged(error.to_string())),
-            Err(DecryptError::NoMatchingKeys) => {
-                Err(UnsealError::NotForThisIdentity { sealed_to: Vec::new() })
+        // Nobody is asked for a touch where a key at hand opens it.
+        identities.sort_by_key(|held| held.plugin.is_some());
+        let mut unusable = None;
+        for held in identities {
+            match decrypt_with(held, ciphertext) {
+                Err(UnsealError::NotForThisIdentity { .. }) => {}
+                // Another identity may open it all the same.
+                Err(error @ UnsealError::IdentityUnusable { .. }) => drop(unusable.get_or_insert(error)),
+                settled => return settled,
             }
-            Err(error) => Err(damaged(error)),
         }
+        Err(unusable.unwrap_or(UnsealError::NotForThisIdentity { sealed_to: Vec::new() }))
+    }
+}
+
+/// With one identity. The header is read anew for each of them, which costs little beside the key agreement.
+fn decrypt_with(held: &Held, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+    let damaged = |error: DecryptError| UnsealError::Damaged(plugin::words(&error));
+    let decryptor = Decryptor::new_buffered(ArmoredReader::new(ciphertext)).map_err(damaged)?;
+    if decryptor.is_scrypt() {
+        return Err(UnsealError::Unsupported(
+            "it is encrypted with a passphrase; encrypt it to the organization's recipients".to_owned(),
+        ));
+    }
+    let opened = decryptor.decrypt(std::iter::once(held.identity.as_ref() as &dyn age::Identity));
+    match (opened, &held.plugin) {
+        // A plaintext is shorter than its ciphertext.
+        (Ok(plain), _) => read_limited(plain, ciphertext.len().min(BUNDLE_BYTES_MAX))
+            .map_err(|error| UnsealError::Damaged(error.to_string())),
+        (Err(error), Some(name)) => Err(plugin::fault(name, &error)),
+        (Err(DecryptError::NoMatchingKeys), None) => {
+            Err(UnsealError::NotForThisIdentity { sealed_to: Vec::new() })
+        }
+        (Err(error), None) => Err(damaged(error)),
     }
 }
 
@@ -112,6 +128,7 @@ fn with_recipients(error: UnsealError, names: &[String]) -> UnsealError {
         }
         UnsealError::NoIdentity
         | UnsealError::Damaged(_)
+        | UnsealError::IdentityUnusable { .. }
         | UnsealError::Unsupported(_)
         | UnsealError::Bundle { .. }
         | UnsealError::NoSuchKey { .. }
@@ -156,13 +173,6 @@ fn text(bytes: &[u8]) -> Result<Secret<String>, UnsealError> {
     }
     let text = std::str::from_utf8(bytes).map_err(|_| UnsealError::NotText)?;
     Ok(Secret::new(text.to_owned()))
-}
-
-/// age's words may span several lines and end with a full stop.
-fn words(error: &DecryptError) -> String {
-    let line = error.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
-    let mut letters = line.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 #[cfg(test)]

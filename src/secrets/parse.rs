@@ -20,6 +20,8 @@ pub(super) struct Held {
     pub identity: Box<dyn age::Identity + Send + Sync>,
     /// Whether using it may ask a person for something.
     pub presence: Presence,
+    /// The name of the plugin that has it.
+    pub plugin: Option<String>,
     /// Its public half, where that can be told.
     pub recipient: Option<String>,
 }
@@ -105,12 +107,13 @@ fn lines(bytes: &[u8], voice: &Voice) -> Result<Vec<Held>, IdentityFault> {
             .map_err(|_| IdentityFault::NotAnIdentity(index + 1))?;
         let one = one.with_callbacks(voice.clone());
         let found = one.into_identities().map_err(|_| IdentityFault::PluginMissing(plugin(line)))?;
-        let is_plugin = line.starts_with("AGE-PLUGIN-");
-        let presence = if is_plugin { Presence::Attended } else { Presence::Unattended };
+        let plugin = line.starts_with("AGE-PLUGIN-").then(|| plugin(line));
+        let presence = if plugin.is_some() { Presence::Attended } else { Presence::Unattended };
         let recipient = line.parse::<x25519::Identity>().ok().map(|it| it.to_public().to_string());
         identities.extend(found.into_iter().map(|identity| Held {
             identity,
             presence,
+            plugin: plugin.clone(),
             recipient: recipient.clone(),
         }));
     }
@@ -132,6 +135,10 @@ fn ssh(_bytes: &[u8], _ask: Ask<'_>) -> Result<Held, IdentityFault> {
 fn ssh(bytes: &[u8], ask: Ask<'_>) -> Result<Held, IdentityFault> {
     use age::ssh::Identity;
 
+    let begins = |window: &&[u8]| *window == b"-----BEGIN ";
+    if bytes.windows(b"-----BEGIN ".len()).filter(begins).count() > 1 {
+        return Err(IdentityFault::SeveralSshKeys);
+    }
     let unusable = |error: &dyn std::fmt::Display| IdentityFault::Ssh(error.to_string());
     let identity =
         match Identity::from_buffer(BufReader::new(bytes), None).map_err(|error| unusable(&error))? {
@@ -143,5 +150,5 @@ fn ssh(bytes: &[u8], ask: Ask<'_>) -> Result<Held, IdentityFault> {
             Identity::Unsupported(_) => return Err(unusable(&"it is of another kind")),
         };
     let recipient = age::ssh::Recipient::try_from(identity.clone()).ok().map(|it| it.to_string());
-    Ok(Held { identity: Box::new(identity), presence: Presence::Unattended, recipient })
+    Ok(Held { identity: Box::new(identity), presence: Presence::Unattended, plugin: None, recipient })
 }

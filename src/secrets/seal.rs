@@ -56,7 +56,7 @@ pub fn seal_file(
     }
     let parsed = recipients.iter().map(|(name, text)| named(name, text)).collect::<Result<Vec<_>, _>>()?;
     let lent = parsed.iter().map(|recipient| &*recipient.0 as &dyn age::Recipient);
-    let refused = |error: &dyn fmt::Display| SealError::Refused(error.to_string());
+    let refused = |error: &dyn fmt::Display| SealError::Refused(super::plugin::words(error));
     let encryptor = Encryptor::with_recipients(lent).map_err(|error| refused(&error))?;
     write(encryptor, plain, form).map_err(|error| refused(&error))
 }

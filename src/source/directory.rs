@@ -146,6 +146,11 @@ impl Reading<'_> {
     /// Links to files are followed, links to folders are not: they could lead in a circle, or out of the checkout.
     fn entry(&mut self, entry: &fs::DirEntry, name: &str, depth: usize) -> Result<(), SourceError> {
         let path = entry.path();
+        if name.contains(char::is_control) {
+            // It would be printed beside every problem, and a line feed begins a line that looks like another one.
+            let shown: String = name.escape_debug().collect();
+            return self.refused(&path, &shown, "its name has a control character in it".to_owned());
+        }
         let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
         if kind.is_dir() {
             return self.folder(&path, &format!("{name}/"), depth + 1);

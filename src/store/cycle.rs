@@ -1,14 +1,18 @@
 //! What one cycle of a mailbox asks of a store, together: a thousand mailboxes with nothing new are looked at in one go, and
 //! each call of a store is a turn of its own.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{MailboxRow, StateChange, StoreError};
+use crate::model::claim::Asked;
 use crate::model::cursor::{Cursor, InboxId, Owed, RemoteId};
 use crate::model::lease::{Holder, Lease};
 use crate::model::name::Name;
 use crate::model::organization::Organization;
+use crate::model::record::Categorised;
 
 /// What a cycle works from.
 #[derive(Debug, Clone)]
@@ -28,6 +32,8 @@ pub struct InboxStanding {
     pub removals: Vec<RemoteId>,
     /// Messages that the server did not hand over when they were asked for.
     pub owed: Vec<Owed>,
+    /// When its server was last asked for the mark of this installation. `None`: not since it is read from this inbox.
+    pub asked: Option<Asked>,
 }
 
 /// Messages to move, at their server, into the folder for what could not be recorded.
@@ -56,6 +62,15 @@ pub trait Cycles: Send + Sync {
         mailbox: &Name,
         inbox: &InboxId,
     ) -> Result<InboxStanding, StoreError>;
+    /// Notes that the server was asked for the mark of this installation.
+    async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError>;
+    /// Notes which records bear the tracking category, and which do not (any more). Returns those of the messages that are records.
+    async fn note_categories(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        categorised: &[Categorised],
+    ) -> Result<BTreeSet<RemoteId>, StoreError>;
     /// Notes how the cycle ended and gives the lease back, in one transaction; returns the mailbox as it is then.
     async fn end_cycle(&self, lease: &Lease, change: &StateChange) -> Result<Option<MailboxRow>, StoreError>;
 }

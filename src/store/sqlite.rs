@@ -7,6 +7,8 @@ mod alerts;
 mod approvals;
 mod backup;
 mod blobs;
+mod categories;
+mod claims;
 mod columns;
 mod commit;
 mod cycle;

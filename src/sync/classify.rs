@@ -78,7 +78,9 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::Garbage { .. } => ("garbage", Transient, Profile),
         Cause::LimitExceeded { .. } => ("limit-exceeded", Transient, Mailbox),
         Cause::SecretUnavailable { .. } => ("secret-unavailable", Permanent, login_scope),
+        Cause::SecretAbsent { .. } => ("secret-absent", Transient, login_scope),
         Cause::NoIdentity { .. } => ("no-identity", Transient, Profile),
+        Cause::IdentityUnusable { .. } => ("identity-unusable", Transient, Profile),
         Cause::TokenRefused { said, .. } => refused_class(said),
         Cause::TokenUnavailable { cause, .. } => {
             let (_, nature, _) = class(&RemoteError::new(error.step, Cause::clone(cause)), setting);
@@ -174,11 +176,10 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::PlaintextLogin => plaintext(setting),
         Cause::NoMechanism { .. } => no_mechanism(setting),
         Cause::LoginRefused { .. } => login_refused(setting),
-        Cause::SecretUnavailable { secret, .. } => said(
-            "the password could not be read, so no login was tried",
-            format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
-        ),
+        Cause::SecretUnavailable { secret, .. } => secret_unavailable(secret),
+        Cause::SecretAbsent { .. } => secret_absent(),
         Cause::NoIdentity { .. } => no_identity(),
+        Cause::IdentityUnusable { .. } => identity_unusable(),
         Cause::TokenRefused { provider, said } => token_refused(provider, said, setting),
         Cause::TokenUnavailable { provider, .. } => token_unavailable(provider, setting),
         Cause::Unsupported { .. } => unsupported(profile),
@@ -324,6 +325,27 @@ fn injected() -> (String, String) {
     said(
         "somebody may be tampering with the connection",
         "check the network between this machine and the server",
+    )
+}
+
+fn secret_unavailable(secret: &str) -> (String, String) {
+    said(
+        "the password could not be read, so no login was tried",
+        format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
+    )
+}
+
+fn secret_absent() -> (String, String) {
+    said(
+        "the manifest takes the password from a variable or a file that the process making the connection does not have",
+        "give it to that process (its environment, its unit, the file's path and permissions), then `mailplumb test`",
+    )
+}
+
+fn identity_unusable() -> (String, String) {
+    said(
+        "the age plugin that has this machine's key did not open the secret; the secret itself is not to blame",
+        "connect its token, run the command on a terminal where it can ask, or give another identity with --identity",
     )
 }
 

@@ -120,9 +120,12 @@ pub const ALL: &[Meaning] = &[
         key: "message-too-large",
         nature: Nature::Permanent,
         scope: Scope::Message,
-        meaning: "the message is larger than Graph takes in one request (4 MB when it is encoded)",
-        remedy: "send it in parts, or with a link instead of the attachment",
-        likely: &["a large attachment"],
+        meaning: "the message is larger than the mailbox may send (35 MB, unless the tenant says otherwise), or cannot be sent in pieces",
+        remedy: "send a link instead of the attachment, or raise `MaxSendSize` of the mailbox (`Set-Mailbox`)",
+        likely: &[
+            "attachments beyond the limit of the mailbox",
+            "a large message that is signed or encrypted as a whole, which nobody can take apart",
+        ],
     },
     Meaning {
         codes: &["ErrorQuotaExceeded", "HTTP 507"],

@@ -9,7 +9,9 @@ use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, RemoteId, 
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
 use crate::model::mailbox::Accept;
-use crate::model::record::{ContentHash, MessageFacts, NewRecord, Octets, Parsed, Spooled};
+use crate::model::record::{
+    ContentHash, Direction, MessageFacts, NewRecord, Octets, Parsed, Spooled, Standing, TrackedBy,
+};
 
 /// The listed messages that have not been dealt with, in the order in which they are to be. The listing is used up,
 /// because it may be long.
@@ -159,6 +161,25 @@ pub struct Rules {
     pub from: Option<Timestamp>,
     pub delete_after: Deletion,
     pub undeliverable: Undeliverable,
+}
+
+impl Rules {
+    /// What a person says counts more than a filter; what lies in Sent Items is never touched there.
+    pub fn under(mut self, standing: Standing) -> Self {
+        match standing.tracked {
+            None => {}
+            Some(TrackedBy::Folder) => self.accept = Accept::All,
+            Some(TrackedBy::Category) => (self.accept, self.from) = (Accept::All, None),
+        }
+        match standing.direction {
+            Direction::Incoming => {}
+            Direction::Outgoing => {
+                self.delete_after = Deletion::LeaveOnServer;
+                self.undeliverable = Undeliverable::Stays;
+            }
+        }
+        self
+    }
 }
 
 /// What becomes, at the server, of a message that could not be recorded as one.
@@ -392,6 +413,28 @@ mod tests {
             delete_after: Deletion::LeaveOnServer,
             undeliverable: Undeliverable::Stays,
         }
+    }
+
+    #[test]
+    fn a_person_is_asked_before_the_filter_and_sent_items_are_left_as_they_are() {
+        let from = Some(Timestamp::UNIX_EPOCH);
+        let rules = Rules {
+            accept: Accept::None,
+            from,
+            delete_after: Deletion::AfterProcessing,
+            undeliverable: Undeliverable::SetAside,
+        };
+        let under = |direction, tracked| rules.under(Standing { direction, tracked });
+        let by_filter = under(Direction::Incoming, None);
+        assert_eq!((by_filter.accept, by_filter.from), (Accept::None, from));
+        let by_folder = under(Direction::Incoming, Some(TrackedBy::Folder));
+        assert_eq!((by_folder.accept, by_folder.from), (Accept::All, from));
+        let by_category = under(Direction::Incoming, Some(TrackedBy::Category));
+        assert_eq!((by_category.accept, by_category.from), (Accept::All, None));
+        assert_eq!(by_category.delete_after, Deletion::AfterProcessing);
+        let sent = under(Direction::Outgoing, None);
+        assert_eq!((sent.accept, sent.delete_after), (Accept::None, Deletion::LeaveOnServer));
+        assert_eq!(sent.undeliverable, Undeliverable::Stays);
     }
 
     fn fetched(raw: &'static [u8]) -> Fetched {

@@ -7,7 +7,7 @@ use mail_parser::{Addr, DateTime, HeaderName, HeaderValue, Message, MessageParse
 
 use super::{mime, report, self_message};
 use crate::model::limits;
-use crate::model::record::{Attachment, Correspondent, MessageFacts, Parsed};
+use crate::model::record::{Attachment, Correspondent, Direction, MessageFacts, Parsed};
 
 const CORRESPONDENTS_MAX: usize = 1000;
 const REFERENCES_MAX: usize = 200;
@@ -84,6 +84,8 @@ fn header_facts(message: &Message<'_>) -> MessageFacts {
         self_test_nonce: message
             .header_raw(HeaderName::Other(self_message::HEADER.into()))
             .map(|nonce| text(nonce.trim())),
+        direction: Direction::Incoming,
+        tracked: None,
         report: None,
         parsed: Parsed::Whole,
     }

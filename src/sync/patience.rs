@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::schedule::next_try;
 use crate::model::failure::{Cause, FailureSummary, RemoteError, TestStep};
 use crate::model::host::Throttling;
 use crate::model::operation::OperationState;
@@ -186,6 +189,27 @@ pub fn longest_wait(state: &OperationState, retry: &Retry, throttling: &Throttli
     }
 }
 
+/// Until when a server that limits what it does for a mailbox wants to hear nothing of it. `None`: it may be asked. A clock that was
+/// put back keeps nobody waiting longer than the host allows.
+pub fn left_alone_until<'a>(
+    states: impl Iterator<Item = &'a OperationState>,
+    now: Timestamp,
+    throttling: &Throttling,
+) -> Option<Timestamp> {
+    let asked = states.filter_map(|state| match state {
+        OperationState::Retrying { until, failure, .. } if failure.code == Demand::SlowDown.code() => {
+            Some(next_try(*until, now, throttling.wait_max))
+        }
+        OperationState::Retrying { .. }
+        | OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled
+        | OperationState::Disabled(_) => None,
+    });
+    asked.filter(|until| *until > now).max()
+}
+
 fn asks(failure: &FailureSummary) -> bool {
     Demand::ALL.iter().any(|demand| demand.code() == failure.code)
 }
@@ -255,6 +279,32 @@ mod tests {
         assert_eq!(wait(asked, 0, &throttling).as_secs(), 600);
         let forever = of(TestStep::Open, "[THROTTLED] wait 9000000 seconds").unwrap();
         assert_eq!(wait(forever, 0, &throttling), throttling.wait_max);
+    }
+
+    #[test]
+    fn a_mailbox_is_left_alone_while_one_of_its_operations_has_to_wait_and_whatever_the_clock_does() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let retrying = |code: &str, until| OperationState::Retrying {
+            attempts: 1,
+            until: at(until),
+            failure: FailureSummary {
+                code: code.to_owned(),
+                step: TestStep::Read,
+                nature: crate::model::failure::Nature::Transient,
+                scope: crate::model::failure::Scope::Mailbox,
+                cause: String::new(),
+                remedy: String::new(),
+            },
+        };
+        let until = |states: &[OperationState], now| {
+            let until = left_alone_until(states.iter(), at(now), &Throttling::default());
+            until.map(Timestamp::as_second)
+        };
+        let states = [OperationState::Enabled, retrying("throttled", 900), retrying("timed-out", 5000)];
+        assert_eq!(until(&states, 100), Some(900));
+        assert_eq!(until(&states, 900), None);
+        assert_eq!(until(&states[..1], 100), None);
+        assert_eq!(until(&[retrying("throttled", 1_000_000)], 100), Some(3700));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::cli::{Format, output};
 use crate::model::content::{AttachedPart, MessageContent};
 use crate::model::limits;
 use crate::model::organization::Tracking;
-use crate::model::record::MessageRecord;
+use crate::model::record::{Direction, MessageRecord, TrackedBy};
 use crate::store::Store;
 use crate::sync::mime::{self, Allowed};
 
@@ -212,6 +212,15 @@ fn text(record: &MessageRecord, content: Option<&MessageContent>) -> String {
         format!("blake3      {}", record.content.0),
         format!("at server   {}", record.remote),
     ];
+    match record.facts.direction {
+        Direction::Incoming => {}
+        Direction::Outgoing => lines.push("direction   outgoing: found in Sent Items".to_owned()),
+    }
+    match record.facts.tracked {
+        None => {}
+        Some(TrackedBy::Folder) => lines.push("tracked     by its folder".to_owned()),
+        Some(TrackedBy::Category) => lines.push("tracked     by its category".to_owned()),
+    }
     if let Some(first) = &record.duplicate_of {
         lines.push(format!("same as     {} of mailbox/{}, by its Message-ID", first.id, first.mailbox));
     }

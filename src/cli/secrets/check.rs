@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::manuscript::{Manuscript, open_value, with_names};
 use crate::cli::context::today;
-use crate::cli::exit::{DONE, ERROR, Outcome, UNDECRYPTABLE};
+use crate::cli::exit::{DONE, ERROR, Failure, Outcome, UNDECRYPTABLE};
 use crate::cli::listing::FORMAT_VERSION;
 use crate::cli::{Format, Global, output};
 use crate::manifest::expiry::{self, Expiry};
@@ -20,7 +20,7 @@ use crate::secrets::{Presence, UnsealError, bundle};
 /// List who can read which secret, and what is stale
 ///
 /// Compares what each value is encrypted to with the organization's recipients, and looks at the days on which values expire.
-/// Needs no key; with an identity that opens without asking, it also tries whether each value opens. Exits with 1 when a value is
+/// Needs no key; with an identity that opens without asking, or one named by --identity, it also tries whether each value opens. Exits with 1 when a value is
 /// stale, expired, not encrypted or not usable, and with 14 when all that is wrong is that this identity does not open it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb secrets check\n  mailplumb secrets check --output json")]
@@ -86,7 +86,7 @@ enum Code {
 impl Check {
     pub fn run(self, global: &Global) -> Outcome {
         let manuscript = Manuscript::load(global)?;
-        let keyring = global.unattended_keyring();
+        let keyring = self.keyring(global)?;
         let rows: Vec<Row> =
             manuscript.secrets.iter().map(|written| row(&manuscript, &keyring, written)).collect();
         match self.output {
@@ -99,6 +99,12 @@ impl Check {
             Format::Text => print(&manuscript, &keyring, &rows)?,
         }
         Ok(code(&rows))
+    }
+
+    /// Whoever names an identity wants it to be used, and may be asked for its passphrase.
+    fn keyring(&self, global: &Global) -> Result<Keyring, Failure> {
+        let is_named = !global.identity.is_empty();
+        global.keyring_at_hand(if is_named { Presence::Attended } else { Presence::Unattended })
     }
 }
 
@@ -245,6 +251,7 @@ fn unopened(error: UnsealError) -> Option<Trouble> {
         UnsealError::NotForThisIdentity { .. } => {
             Some(trouble(Code::Unreadable, "this identity does not open it"))
         }
+        UnsealError::IdentityUnusable { .. } => Some(trouble(Code::Unreadable, error.to_string())),
         UnsealError::Damaged(_)
         | UnsealError::Unsupported(_)
         | UnsealError::Bundle { .. }
@@ -257,7 +264,7 @@ fn unopened(error: UnsealError) -> Option<Trouble> {
     }
 }
 
-fn print(manuscript: &Manuscript, keyring: &Keyring, rows: &[Row]) -> Result<(), crate::cli::exit::Failure> {
+fn print(manuscript: &Manuscript, keyring: &Keyring, rows: &[Row]) -> Result<(), Failure> {
     let cells = |row: &Row| {
         let names = if row.sealed_to.is_empty() { "-".to_owned() } else { row.sealed_to.join(", ") };
         let source = match row.keys {
@@ -280,9 +287,6 @@ fn print(manuscript: &Manuscript, keyring: &Keyring, rows: &[Row]) -> Result<(),
         output::talk(
             "no identity is at hand that opens without asking: whether the values open was not tried",
         );
-    }
-    for left_out in keyring.left_out() {
-        output::talk(&format!("  {left_out}"));
     }
     if rows.iter().any(|row| row.problems.iter().any(|trouble| trouble.code == Code::Stale)) {
         output::hint("`mailplumb secrets rekey` encrypts what is stale to the organization's recipients");

@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::is_plain_name;
 use super::manuscript::{Manuscript, OpenedBundle, open_value, unopened};
 use super::scratch::Scratch;
 use crate::cli::exit::{DONE, Failure, INTERRUPTED, Outcome};
@@ -52,16 +53,32 @@ impl Edit {
         let manuscript = Manuscript::load_to_write(global)?;
         let keyring = global.keyring()?;
         match self.subject {
-            Subject::Value(secret) => value(manuscript, &keyring, &secret),
+            Subject::Value(secret) => value(global, manuscript, &keyring, &secret),
             Subject::Secret(name) => match manuscript.open_bundle(&name, &keyring)? {
-                Some(opened) => whole_bundle(manuscript, &opened),
-                None => values(manuscript, &keyring, &name),
+                Some(opened) => whole_bundle(global, manuscript, &keyring, opened),
+                None => values(global, manuscript, &keyring, &name),
             },
         }
     }
 }
 
-fn value(mut manuscript: Manuscript, keyring: &Keyring, secret: &SecretRef) -> Outcome {
+/// The manifest as it is by now, unless somebody else has changed what was in the editor.
+fn held(
+    global: &Global,
+    manuscript: Manuscript,
+    (secret, what): (&Name, &str),
+    is_concerned: impl Fn(&str) -> bool,
+) -> Result<Manuscript, Failure> {
+    let before = manuscript.wording(secret, &is_concerned);
+    let manuscript = manuscript.held(global)?;
+    if manuscript.wording(secret, &is_concerned) != before {
+        return Err(Failure::new(format!("{what} was changed meanwhile; nothing was written"))
+            .hint("edit it again, beginning with what is there now"));
+    }
+    Ok(manuscript)
+}
+
+fn value(global: &Global, manuscript: Manuscript, keyring: &Keyring, secret: &SecretRef) -> Outcome {
     let bundle = manuscript.open_bundle(&secret.secret, keyring)?;
     let old = match &bundle {
         Some(opened) => parsed(&opened.secret, &opened.plain)?.remove(&secret.key),
@@ -81,6 +98,12 @@ fn value(mut manuscript: Manuscript, keyring: &Keyring, secret: &SecretRef) -> O
         return unchanged();
     }
     let new = Secret::new(text.to_owned());
+    let subject = (&secret.secret, secret.to_string());
+    let mut manuscript = held(global, manuscript, (subject.0, &subject.1), |key| key == secret.key)?;
+    let bundle = match bundle {
+        Some(opened) => manuscript.reopened(opened, keyring)?,
+        None => None,
+    };
     match bundle {
         Some(opened) => {
             let plain = bundle::put(&opened.plain, &secret.key, &new).map_err(|fault| {
@@ -92,21 +115,26 @@ fn value(mut manuscript: Manuscript, keyring: &Keyring, secret: &SecretRef) -> O
         }
         None => manuscript.put_value(secret, &new)?,
     }
+    let names = manuscript.recipient_names().join(", ");
     manuscript.save()?;
-    output::talk(&format!("encrypted {secret} to {}", manuscript.recipient_names().join(", ")));
+    output::talk(&format!("encrypted {secret} to {names}"));
     Ok(DONE)
 }
 
-fn whole_bundle(mut manuscript: Manuscript, opened: &OpenedBundle) -> Outcome {
-    let edited = edited_until(&opened.plain, |text| keys_after(opened, text).map(drop))?;
+fn whole_bundle(global: &Global, manuscript: Manuscript, keyring: &Keyring, opened: OpenedBundle) -> Outcome {
+    let edited = edited_until(&opened.plain, |text| keys_after(&opened, text).map(drop))?;
     if *edited == *opened.plain {
         return unchanged();
     }
-    let keys = keys_after(opened, &edited)?;
-    manuscript.put_bundle(opened, &edited, &keys)?;
+    let keys = keys_after(&opened, &edited)?;
+    let name = opened.secret.clone();
+    let mut manuscript = held(global, manuscript, (&name, &format!("the bundle `{name}`")), |_| true)?;
+    let opened = manuscript.reopened(opened, keyring)?;
+    let opened = opened.ok_or_else(|| Failure::new(format!("the bundle `{name}` is gone")))?;
+    manuscript.put_bundle(&opened, &edited, &keys)?;
+    let (names, path) = (manuscript.recipient_names().join(", "), manuscript.path(opened.found));
     manuscript.save()?;
-    let names = manuscript.recipient_names().join(", ");
-    output::talk(&format!("encrypted {} to {names}", manuscript.path(opened.found)));
+    output::talk(&format!("encrypted {path} to {names}"));
     Ok(DONE)
 }
 
@@ -135,12 +163,7 @@ fn keys_after(opened: &OpenedBundle, edited: &[u8]) -> Result<Vec<String>, Failu
     Ok(keys)
 }
 
-fn is_plain_name(key: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-    (1..=64).contains(&key.len()) && key.chars().all(is_plain)
-}
-
-fn values(mut manuscript: Manuscript, keyring: &Keyring, name: &Name) -> Outcome {
+fn values(global: &Global, manuscript: Manuscript, keyring: &Keyring, name: &Name) -> Outcome {
     let old = opened(&manuscript, keyring, name)?;
     if old.is_empty() {
         return Err(Failure::new(format!("there is no Secret `{name}` with encrypted values"))
@@ -163,13 +186,15 @@ fn values(mut manuscript: Manuscript, keyring: &Keyring, name: &Name) -> Outcome
     if changed.is_empty() {
         return unchanged();
     }
+    let is_concerned = |key: &str| changed.iter().any(|(changed, _)| *changed == key);
+    let mut manuscript = held(global, manuscript, (name, &format!("the Secret `{name}`")), is_concerned)?;
     for (key, value) in &changed {
         let secret = SecretRef { secret: name.clone(), key: (*key).clone() };
         manuscript.put_value(&secret, value)?;
     }
+    let names = manuscript.recipient_names().join(", ");
     manuscript.save()?;
     let keys: Vec<String> = changed.iter().map(|(key, _)| format!("{name}/{key}")).collect();
-    let names = manuscript.recipient_names().join(", ");
     output::talk(&format!("encrypted {} to {names}", keys.join(", ")));
     Ok(DONE)
 }

@@ -1,17 +1,17 @@
 //! A manifest that is being written: every change is made in memory first, and all files are replaced at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::cli::context::shown;
 use crate::cli::exit::{Failure, UNDECRYPTABLE};
+use crate::cli::rewriting::{Folders, Rewrite};
 use crate::cli::{Global, problems};
 use crate::manifest::{
     self,
-    written::{WrittenContent, WrittenSecret},
+    written::{WrittenContent, WrittenSecret, WrittenValue},
 };
 use crate::model::name::Name;
 use crate::model::problem::{Problem, SourceFile};
@@ -26,8 +26,18 @@ pub struct Manuscript {
     /// Name → public recipient.
     pub recipients: BTreeMap<String, String>,
     pub secrets: Vec<WrittenSecret>,
-    changed: BTreeSet<usize>,
+    /// What was read of each changed file; `None`: it is new.
+    changed: BTreeMap<usize, Option<Arc<[u8]>>>,
     folder: std::path::PathBuf,
+    /// Kept from others while it is changed.
+    folders: Folders,
+}
+
+/// What is written of a Secret, as far as an edit depends on it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wording {
+    Value { key: String, value: WrittenValue },
+    Bundle { ciphertext: Arc<[u8]>, keys: Vec<String> },
 }
 
 /// A bundle that is part of the manifest.
@@ -39,24 +49,53 @@ pub struct OpenedBundle {
     pub found: usize,
     /// As they are declared.
     pub keys: Vec<String>,
+    ciphertext: Arc<[u8]>,
     pub plain: Zeroizing<Vec<u8>>,
 }
 
 impl Manuscript {
     pub fn load(global: &Global) -> Result<Self, Failure> {
-        let files = global.source().load()?;
-        Ok(Self {
+        Ok(Self::over(global.source().load()?, global))
+    }
+
+    fn over(files: Vec<SourceFile>, global: &Global) -> Self {
+        Self {
             recipients: manifest::outline::recipients(&files),
             secrets: manifest::written::secrets(&files),
             files,
-            changed: BTreeSet::new(),
+            changed: BTreeMap::new(),
             folder: global.last_directory(),
-        })
+            folders: Folders::default(),
+        }
     }
 
     /// The same, where something is going to be encrypted.
     pub fn load_to_write(global: &Global) -> Result<Self, Failure> {
-        let manuscript = Self::load(global)?;
+        Self::load(global)?.with_recipients()
+    }
+
+    /// The manifest as it is by now, and nobody else changes it before this is dropped. People, editors and pipes are waited
+    /// for before, so that others need not wait for them too.
+    pub fn held(self, global: &Global) -> Result<Self, Failure> {
+        let folders = Folders::hold(global.directories())?;
+        let files = global.source().load()?;
+        let is_same = |(one, other): (&SourceFile, &SourceFile)| {
+            one.path == other.path && one.layer == other.layer && one.bytes == other.bytes
+        };
+        if files.len() == self.files.len() && files.iter().zip(&self.files).all(is_same) {
+            return Ok(Self { folders, ..self });
+        }
+        Self { folders, ..Self::over(files, global) }.with_recipients()
+    }
+
+    fn with_recipients(self) -> Result<Self, Failure> {
+        let manuscript = self;
+        let unread = |file: &SourceFile| Some((shown(&file.path), file.fault.clone()?));
+        if let Some((path, fault)) = manuscript.files.iter().find_map(unread) {
+            return Err(Failure::new(format!("`{path}` cannot be read; nothing is encrypted"))
+                .cause(fault)
+                .hint("make it readable first: it may declare what would be declared a second time"));
+        }
         if manuscript.recipients.is_empty() {
             return Err(Failure::new("the manifest names no recipients to encrypt to").hint(
                 "make a key with `mailplumb secrets keygen` and put its recipient under `recipients:` of the Organization",
@@ -73,13 +112,45 @@ impl Manuscript {
         self.secrets.iter().filter(|written| written.secret == *secret).cloned().collect()
     }
 
-    /// The bundle that the secret is, opened; `None`: it is none. Of several layers, the last one counts.
+    /// The bundle that the secret is; `None`: it is none. Of several layers, the last one counts.
+    pub fn bundle(&self, secret: &Name) -> Option<&WrittenSecret> {
+        self.secrets.iter().rev().find(|it| it.secret == *secret && it.reference().is_none())
+    }
+
+    /// The same, opened.
     pub fn open_bundle(&self, secret: &Name, keyring: &Keyring) -> Result<Option<OpenedBundle>, Failure> {
-        let is_bundle = |it: &&WrittenSecret| it.secret == *secret && it.reference().is_none();
-        match self.secrets.iter().rev().find(is_bundle) {
+        match self.bundle(secret) {
             Some(written) => self.open_written(written, keyring),
             None => Ok(None),
         }
+    }
+
+    /// A bundle that was opened before the manifest was read again. It is opened again only if its file has changed.
+    pub fn reopened(&self, opened: OpenedBundle, keyring: &Keyring) -> Result<Option<OpenedBundle>, Failure> {
+        let Some(written) = self.bundle(&opened.secret) else { return Ok(None) };
+        let WrittenContent::Bundle { found: Some(found), keys, .. } = &written.content else {
+            return self.open_written(written, keyring);
+        };
+        if self.files.get(*found).is_none_or(|file| file.bytes != opened.ciphertext) {
+            return self.open_written(written, keyring);
+        }
+        Ok(Some(OpenedBundle { holder: written.file, found: *found, keys: keys.clone(), ..opened }))
+    }
+
+    /// What is written of a Secret now: its bundle, or those of its values whose keys are of concern.
+    pub fn wording(&self, secret: &Name, is_concerned: impl Fn(&str) -> bool) -> Vec<Wording> {
+        let of_secret = self.secrets.iter().filter(|written| written.secret == *secret);
+        let wording = |written: &WrittenSecret| match &written.content {
+            WrittenContent::Value { key, value } => {
+                is_concerned(key).then(|| Wording::Value { key: key.clone(), value: value.clone() })
+            }
+            WrittenContent::Bundle { found, keys, .. } => {
+                let file = found.and_then(|found| self.files.get(found));
+                let ciphertext = file.map(|file| Arc::clone(&file.bytes)).unwrap_or_default();
+                Some(Wording::Bundle { ciphertext, keys: keys.clone() })
+            }
+        };
+        of_secret.filter_map(wording).collect()
     }
 
     /// One declared bundle; `None`: it is none.
@@ -99,7 +170,7 @@ impl Manuscript {
             unopened(&format!("the bundle `{file}`"), with_names(error, &written.sealed_to))
         })?;
         let (secret, holder, keys) = (written.secret.clone(), written.file, keys.clone());
-        Ok(Some(OpenedBundle { secret, holder, found, keys, plain }))
+        Ok(Some(OpenedBundle { secret, holder, found, keys, ciphertext, plain }))
     }
 
     /// Encrypts a value into the document that declares it, else into that of its Secret, else into `secrets.yaml`.
@@ -132,10 +203,7 @@ impl Manuscript {
     ) -> Result<(), Failure> {
         let old = self.files.get(opened.found).map(|file| Arc::clone(&file.bytes)).unwrap_or_default();
         let sealed = seal::seal_file(plain, &self.recipients, Form::of(&old)).map_err(not_encrypted)?;
-        if let Some(file) = self.files.get_mut(opened.found) {
-            file.bytes = sealed.into();
-            self.changed.insert(opened.found);
-        }
+        self.put(opened.found, sealed);
         let names = self.recipient_names();
         self.edit(opened.holder, |file| {
             manifest::edit::put_bundle(file, &opened.secret, &names, keys).map_err(Box::new)
@@ -153,10 +221,15 @@ impl Manuscript {
             Failure::new(format!("`{}` cannot be edited", shown(&file.path)))
         })?;
         if text.as_bytes() != &*file.bytes {
-            file.bytes = text.into_bytes().into();
-            self.changed.insert(index);
+            self.put(index, text.into_bytes());
         }
         Ok(())
+    }
+
+    fn put(&mut self, index: usize, bytes: Vec<u8>) {
+        let Some(file) = self.files.get_mut(index) else { return };
+        let before = std::mem::replace(&mut file.bytes, bytes.into());
+        self.changed.entry(index).or_insert(Some(before));
     }
 
     /// The file that declares the value, else the one that declares the Secret, else `secrets.yaml` beside the manifest;
@@ -182,6 +255,7 @@ impl Manuscript {
                 layer: None,
                 fault: None,
             });
+            self.changed.insert(self.files.len() - 1, None);
             self.files.len() - 1
         })
     }
@@ -191,14 +265,16 @@ impl Manuscript {
     }
 
     /// Replaces every changed file: bundles first, so that a declaration never names what is not there.
-    pub fn save(&self) -> Result<(), Failure> {
-        let is_yaml = |file: &&SourceFile| file.name.ends_with(".yaml") || file.name.ends_with(".yml");
-        let changed = self.changed.iter().filter_map(|index| self.files.get(*index));
-        let (declarations, bundles): (Vec<&SourceFile>, Vec<&SourceFile>) = changed.partition(is_yaml);
-        for file in bundles.into_iter().chain(declarations) {
-            replace(&file.path, &file.bytes)?;
+    pub fn save(mut self) -> Result<(), Failure> {
+        let mut rewrites: Vec<Rewrite<'_>> = Vec::new();
+        for (index, before) in &self.changed {
+            if let Some(file) = self.files.get(*index) {
+                rewrites.push(Rewrite { path: &file.path, before: before.as_deref(), after: &file.bytes });
+            }
         }
-        Ok(())
+        let is_yaml = |path: &std::path::Path| path.extension().is_some_and(|it| it == "yaml" || it == "yml");
+        rewrites.sort_by_key(|rewrite| is_yaml(rewrite.path));
+        self.folders.replace(&rewrites)
     }
 }
 
@@ -230,20 +306,4 @@ pub fn unopened(what: &str, error: UnsealError) -> Failure {
 
 fn not_encrypted(error: seal::SealError) -> Failure {
     Failure::new("the value cannot be encrypted").cause(error)
-}
-
-/// Writes beside the file and renames, so that a crash leaves the old or the new content.
-pub fn replace(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(format!("`{}` cannot be written", shown(path))).cause(error);
-    // A link is followed: the file that it names is what is replaced.
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = target.with_file_name(name);
-    std::fs::write(&beside, content).map_err(failed)?;
-    if let Ok(metadata) = std::fs::metadata(&target) {
-        std::fs::set_permissions(&beside, metadata.permissions()).map_err(failed)?;
-    }
-    std::fs::rename(&beside, &target).map_err(failed)
 }

@@ -33,23 +33,17 @@ fn parse_name(text: &str) -> Result<Name, String> {
 
 impl Rekey {
     pub fn run(self, global: &Global) -> Outcome {
-        let mut manuscript = Manuscript::load_to_write(global)?;
+        let manuscript = Manuscript::load_to_write(global)?;
         if let Some(unknown) = self.secrets.iter().find(|name| manuscript.of(name).is_empty()) {
             return Err(Failure::new(format!("there is no Secret `{unknown}`")));
         }
-        let names: BTreeSet<String> = manuscript.recipients.keys().cloned().collect();
-        let is_stale = |written: &WrittenSecret| names != written.sealed_to.iter().cloned().collect();
-        let is_chosen = |written: &&WrittenSecret| {
-            (self.secrets.is_empty() || self.secrets.contains(&written.secret))
-                && (self.all || is_stale(written))
-        };
-        let chosen: Vec<WrittenSecret> =
-            manuscript.secrets.iter().filter(is_chosen).filter(|it| is_ciphertext(it)).cloned().collect();
-        if chosen.is_empty() {
+        if self.chosen(&manuscript).is_empty() {
             output::talk("everything is encrypted to the organization's recipients already");
             return Ok(DONE);
         }
         let keyring = global.keyring()?;
+        let mut manuscript = manuscript.held(global)?;
+        let chosen = self.chosen(&manuscript);
         let mut failed = 0;
         for written in &chosen {
             if let Err(failure) = again(&mut manuscript, &keyring, written) {
@@ -57,15 +51,27 @@ impl Rekey {
                 failed += 1;
             }
         }
+        let names = manuscript.recipient_names().join(", ");
         manuscript.save()?;
         let done = output::counted(chosen.len() - failed, "ciphertext", "ciphertexts");
-        let names = manuscript.recipient_names().join(", ");
         output::talk(&format!("encrypted {done} to {names}; {failed} failed"));
         Ok(match (failed, chosen.len() - failed) {
             (0, _) => DONE,
             (_, 0) => UNDECRYPTABLE,
             (_, _) => PARTIAL,
         })
+    }
+
+    /// The ciphertexts that are to be encrypted again.
+    fn chosen(&self, manuscript: &Manuscript) -> Vec<WrittenSecret> {
+        let names: BTreeSet<&String> = manuscript.recipients.keys().collect();
+        let is_stale = |written: &WrittenSecret| names != written.sealed_to.iter().collect();
+        let is_chosen = |written: &&WrittenSecret| {
+            (self.secrets.is_empty() || self.secrets.contains(&written.secret))
+                && (self.all || is_stale(written))
+                && is_ciphertext(written)
+        };
+        manuscript.secrets.iter().filter(is_chosen).cloned().collect()
     }
 }
 

@@ -13,8 +13,9 @@ use super::context::{policy, today};
 use super::exit::{DONE, ERROR, Failure, Outcome, USAGE};
 use super::{Global, output, problems};
 use crate::engine::reading::{self, Against, Survey};
-use crate::manifest;
+use crate::manifest::{self, codes};
 use crate::model::desired::Desired;
+use crate::model::limits;
 #[cfg(test)]
 use crate::model::problem::SourceFile;
 use crate::model::problem::{Problem, Severity};
@@ -86,7 +87,12 @@ fn count(problems: &[Problem], severity: Severity) -> usize {
 
 /// `desired`: with the number of mailboxes that were read and let go.
 fn sum(desired: Option<(&Desired, usize)>, problems: &[Problem]) -> String {
-    let errors = output::counted(count(problems, Severity::Error), "error", "errors");
+    let errors = match problems.last() {
+        Some(last) if last.code == codes::TOO_MANY_PROBLEMS.0 => {
+            format!("more than {} errors", limits::PROBLEMS_KEPT_MAX)
+        }
+        Some(_) | None => output::counted(count(problems, Severity::Error), "error", "errors"),
+    };
     let warnings = output::counted(count(problems, Severity::Warning), "warning", "warnings");
     match desired {
         Some((desired, let_go)) => format!(

@@ -176,6 +176,9 @@ fn elsewhere(key: &str) -> Option<&'static str> {
         "undeliverableFolder" => {
             Some("P-10: an Undeliverable folder exists only under `exchange` and `exchangeOnline`")
         }
+        "trackedCategory" | "trackSentItems" => {
+            Some("categories and Sent Items exist only under `exchange` and `exchangeOnline`")
+        }
         "autodiscover" | "location" => {
             Some("P-01: Autodiscover exists only under `exchange`; name the `host` here")
         }

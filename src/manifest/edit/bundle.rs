@@ -1,6 +1,6 @@
 //! Writing what stands beside a bundle's file: to whom it is encrypted, and which keys are in it.
 
-use super::{Edit, Splice, cannot, document, first, spliced};
+use super::{Edit, Splice, cannot, document, first, in_its_form, names_list, spliced};
 use crate::manifest::arena::Tree;
 use crate::manifest::place::Files;
 use crate::manifest::report::{Draft, Report};
@@ -27,7 +27,8 @@ pub fn put_bundle(
     let reference = SecretRef { secret: secret.clone(), key: String::new() };
     let Some(tree) = document(written, &reference, &mut report) else { return Err(first(report)) };
     let edit = Edit { source: written, tree: &tree };
-    let result = edit.put_lists(sealed_to, keys).map(|splices| spliced(written, splices)).and_then(|text| {
+    let changed = edit.put_lists(sealed_to, keys).map(|splices| in_its_form(file, spliced(written, splices)));
+    let result = changed.and_then(|text| {
         let holds = holds(file, &text, &reference, [sealed_to, keys]);
         holds.then_some(text).ok_or(cannot(tree.place(0), "the changed file would not be readable"))
     });
@@ -70,7 +71,7 @@ impl Edit<'_> {
         let first = self.tree.children(list).next();
         let is_flow = self.source.as_bytes().get(self.tree.place(list).start as usize) == Some(&b'[');
         let Some(first) = first.filter(|_| !is_flow) else {
-            return self.over_list(key, list, &serde_json::to_string(items).unwrap_or_default());
+            return self.over_list(key, list, &names_list(items));
         };
         // The dash stands before the item, with at least one blank between them.
         let start = self.tree.place(first).start as usize;
@@ -86,7 +87,7 @@ impl Edit<'_> {
     }
 
     fn before_first(&self, bundle: u32, name: &str, items: &[String]) -> Splice {
-        let list = serde_json::to_string(items).unwrap_or_default();
+        let list = names_list(items);
         let Some((key, _)) = self.tree.pairs(bundle).first().copied() else {
             let start = self.tree.place(bundle).end as usize;
             return Splice { start, end: start, text: String::new() };
@@ -137,19 +138,45 @@ mod tests {
     #[test]
     fn a_list_is_written_in_its_own_style() {
         let expected = BLOCK
-            .replace("[ops] # one", "[\"ci\",\"ops\"] # one")
+            .replace("[ops] # one", "[ci, ops] # one")
             .replace("      - anna # hers\n      - ben\n", "      - anna\n      - ben\n      - \"7\"\n");
         assert_eq!(put(BLOCK, &["ci", "ops"], &["anna", "ben", "7"]), expected);
         let flow =
             "kind: Secret\nmetadata: { name: team }\nspec: { bundle: { file: team.age, keys: [anna] } }\n";
-        let expected = "kind: Secret\nmetadata: { name: team }\nspec: { bundle: { sealedTo: [\"ops\"], file: team.age, keys: [\"anna\",\"b\"] } }\n";
+        let expected = "kind: Secret\nmetadata: { name: team }\nspec: { bundle: { file: team.age, sealedTo: [ops], keys: [anna, b] } }\n";
         assert_eq!(put(flow, &["ops"], &["anna", "b"]), expected);
+    }
+
+    #[test]
+    fn a_canonical_file_stays_canonical() {
+        let long: Vec<String> = (0..40).map(|n| format!("user-{n}")).collect();
+        let keys: Vec<&str> = long.iter().map(String::as_str).collect();
+        let file = |text: &str| SourceFile {
+            name: "a.yaml".into(),
+            path: "a.yaml".into(),
+            bytes: text.as_bytes().into(),
+            layer: None,
+            fault: None,
+        };
+        let canonical = |text: &str| {
+            crate::manifest::format::format(&file(text), &crate::manifest::format::Order::of_manifest())
+                .unwrap()
+        };
+        for text in [
+            BLOCK,
+            "kind: Secret\nmetadata: { name: team }\nspec:\n  bundle: { file: team.age, keys: [anna] }\n",
+            "kind: Secret\nmetadata: { name: team }\nspec:\n  bundle:\n    file: team.age\n    keys: [anna]\n",
+        ] {
+            let before = canonical(text);
+            let after = put(&before, &["ci", "no"], &keys);
+            assert_eq!(canonical(&after), after);
+        }
     }
 
     #[test]
     fn a_missing_list_stands_before_the_others() {
         let text = BLOCK.replace("    sealedTo: [ops] # one\n", "");
-        let expected = text.replace("    file: team.age\n", "    sealedTo: [\"ops\"]\n    file: team.age\n");
+        let expected = text.replace("    file: team.age\n", "    sealedTo: [ops]\n    file: team.age\n");
         assert_eq!(put(&text, &["ops"], &["anna", "ben"]), expected);
     }
 }

@@ -52,7 +52,7 @@ fn port(path: &str, endpoint: &Endpoint, protocol: Protocol, sources: &mut Sourc
         Protocol::Pop3 => "POP3",
         Protocol::Imap => "IMAP",
         Protocol::Smtp => "SMTP",
-        Protocol::Ews => "Exchange Web Services",
+        Protocol::Ews => "HTTP",
     };
     let words = match endpoint.tls {
         TlsMode::Implicit => format!("default port of {protocol} with implicit TLS"),

@@ -214,6 +214,12 @@ pub struct Exchange {
     pub outgoing: Option<ExchangeOutgoing>,
     /// Move what cannot be recorded to the folder "Undeliverable". Vendor: "Move Failed Emails to Undeliverable Folder". Default `false`.
     pub undeliverable_folder: Option<Spanned<bool>>,
+    /// The category by which people track a message in Outlook: what bears it becomes a record, whatever is accepted. Vendor:
+    /// "Tracked to Dynamics 365". Left out: no category does.
+    #[schemars(length(min = 1, max = 255))]
+    pub tracked_category: Option<Spanned<String>>,
+    /// Record also what people send with Outlook, with the same filter. Vendor: "Auto-track sent folder items". Default `false`.
+    pub track_sent_items: Option<Spanned<bool>>,
     /// Vendor: "Time Out After (Milliseconds)"; up to 100 seconds.
     pub timeout: Option<Spanned<Period>>,
 }
@@ -296,6 +302,12 @@ pub struct ExchangeOnline {
     pub server_to_server: Spanned<ServerToServer>,
     /// Move what cannot be recorded to the folder "Undeliverable". Vendor: "Move Failed Emails to Undeliverable Folder". Default `false`.
     pub undeliverable_folder: Option<Spanned<bool>>,
+    /// The category by which people track a message in Outlook: what bears it becomes a record, whatever is accepted. Vendor:
+    /// "Tracked to Dynamics 365". Left out: no category does.
+    #[schemars(length(min = 1, max = 255))]
+    pub tracked_category: Option<Spanned<String>>,
+    /// Record also what people send with Outlook, with the same filter. Vendor: "Auto-track sent folder items". Default `false`.
+    pub track_sent_items: Option<Spanned<bool>>,
     /// How long an answer may take, up to 100 seconds.
     pub timeout: Option<Spanned<Period>>,
 }

@@ -8,6 +8,7 @@ use crate::manifest::mirror::profile as mirror;
 use crate::manifest::place::Place;
 use crate::manifest::report::Draft;
 use crate::manifest::{attached, codes};
+use crate::model::limits;
 use crate::model::profile::{
     AppProof, Authentication, Cloud, Credentials, Exchange, ExchangeLocation, ExchangeLogin, ExchangeOnline,
     Transport,
@@ -41,8 +42,26 @@ impl Endpoints<'_, '_, '_> {
             incoming: incoming?,
             outgoing: outgoing?,
             undeliverable_folder: written.undeliverable_folder.is_some_and(|folder| folder.value),
+            tracked_category: self.category(written.tracked_category),
+            track_sent_items: written.track_sent_items.is_some_and(|sent| sent.value),
             timeout_seconds: self.timeout(written.timeout),
         })
+    }
+
+    /// Outlook takes no comma and no semicolon in the name of a category, because it separates them so.
+    fn category(&mut self, written: Option<Spanned<String>>) -> Option<String> {
+        let Spanned { value, place } = written?;
+        let name = value.trim();
+        let is_good = !name.is_empty()
+            && name.chars().count() <= limits::CATEGORY_CHARACTERS_MAX
+            && !name.contains([',', ';']);
+        if !is_good {
+            let draft = Draft::error(codes::OUT_OF_RANGE, place, "this is not the name of a category");
+            let most = limits::CATEGORY_CHARACTERS_MAX;
+            self.report
+                .add(draft.label(format!("expected 1 to {most} characters, without comma and semicolon")));
+        }
+        Some(name.to_owned())
     }
 
     fn exchange_login(&mut self, written: Written<'_>) -> Option<ExchangeLogin> {
@@ -154,6 +173,8 @@ impl Endpoints<'_, '_, '_> {
             client_id: application.client_id,
             proof: proof?,
             undeliverable_folder: written.undeliverable_folder.is_some_and(|folder| folder.value),
+            tracked_category: self.category(written.tracked_category),
+            track_sent_items: written.track_sent_items.is_some_and(|sent| sent.value),
             timeout_seconds: self.timeout(written.timeout),
         })
     }

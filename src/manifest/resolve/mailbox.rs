@@ -124,7 +124,7 @@ impl Mailboxes<'_> {
         let profile_value = profile.as_ref().and_then(|(_, profile)| *profile);
         self.folders(&given, profile_value, report);
         if profile_value.is_some_and(|profile| by_graph(&profile.server)) {
-            not_yet::by_graph(&entry, &given, report);
+            not_yet::by_graph(&entry, report);
         }
         let credentials = self.credentials(&entry, &given, profile_value, &methods, report);
         let accept = given.accept.map(|accept| accept.value.into()).or(self.defaults().accept);

@@ -160,6 +160,14 @@ pub fn check_recipient(recipient: &Spanned<String>) -> Option<Draft> {
                 .hint("the code for RSA keys has an open advisory (RUSTSEC-2023-0071), so it is built on demand only: use an age recipient (`mailplumb secrets keygen`), or a build with `--features ssh`"),
         );
     }
+    let is_ssh = ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| text.starts_with(kind));
+    if cfg!(feature = "ssh") && is_ssh && !native {
+        return Some(
+            Draft::error(codes::RECIPIENT, recipient.place, "this is no SSH key that age can encrypt to")
+                .label("expected `ssh-ed25519 …`, `ssh-rsa …` of at least 2048 bits, or `age1…`")
+                .hint("ecdsa and hardware-backed `sk-` keys cannot be used; `mailplumb secrets keygen` makes a key pair that can"),
+        );
+    }
     (!native && !plugin).then(|| {
         Draft::error(codes::RECIPIENT, recipient.place, "this is not an age recipient")
             .label("expected `age1…`")

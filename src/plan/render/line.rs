@@ -1,5 +1,7 @@
 //! The plan as lines, before they are coloured or fenced.
 
+use std::collections::HashMap;
+
 use similar::{ChangeTag, TextDiff};
 
 use crate::model::desired::DesiredNote;
@@ -62,7 +64,7 @@ pub(super) fn lines(plan: &Plan, detail: Detail) -> Vec<Line> {
     if !plan.notes.is_empty() {
         section(&mut lines);
     }
-    lines.extend(plan.notes.iter().map(note_line));
+    lines.extend(note_lines(&plan.notes));
     section(&mut lines);
     lines.extend(end(plan));
     lines
@@ -222,9 +224,25 @@ pub(super) fn blocked_lines(blocked: &Blocked) -> Vec<Line> {
     lines
 }
 
-pub(super) fn note_line(note: &DesiredNote) -> Line {
+/// Notes that say the same of several things are one line, at the place of the first.
+pub(super) fn note_lines(notes: &[DesiredNote]) -> Vec<Line> {
+    let mut groups: Vec<(&DesiredNote, usize)> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for note in notes {
+        match known.get(note.message.as_str()).and_then(|at| groups.get_mut(*at)) {
+            Some((_, count)) => *count += 1,
+            None => {
+                known.insert(&note.message, groups.len());
+                groups.push((note, 1));
+            }
+        }
+    }
+    groups.into_iter().map(|(note, count)| note_line(note, count)).collect()
+}
+
+fn note_line(note: &DesiredNote, count: usize) -> Line {
     let place = note.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
-    let text =
-        format!("note: {}: {}{}", clean(&note.subject), clean(&note.message), place.unwrap_or_default());
-    line(Tone::Plain, text)
+    let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    let (subject, message) = (clean(&note.subject), clean(&note.message));
+    line(Tone::Plain, format!("note: {subject}{others}: {message}{}", place.unwrap_or_default()))
 }

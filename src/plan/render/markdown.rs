@@ -74,8 +74,8 @@ fn cut(plan: &Plan, detail: Detail) -> (Vec<String>, Option<String>) {
         }
     }
     let mut notes_left = 0_usize;
-    for note in &plan.notes {
-        notes_left += usize::from(!put(vec![line::note_line(note).text]));
+    for note in line::note_lines(&plan.notes) {
+        notes_left += usize::from(!put(vec![note.text]));
     }
     let mut said = Vec::new();
     if !missing.is_empty() {

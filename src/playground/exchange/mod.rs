@@ -13,6 +13,7 @@ mod graph;
 mod http;
 mod items;
 mod node;
+mod person;
 mod settings;
 mod shape;
 mod soap;
@@ -220,17 +221,13 @@ impl ExchangeDoor<'_> {
 
     /// Puts a message into a folder below the inbox, which is made where it is missing.
     pub fn deliver_into(&self, address: &str, path: &[&str], raw: &[u8]) {
-        let Ok(account) = self.world().state.lock().resident(address) else { return };
-        let mut inner = self.world().exchange.lock();
-        folders::prepare(&mut inner, account);
-        let mut place = folders::Place { account, key: "inbox".to_owned() };
-        for name in path {
-            place = folders::child(&mut inner, &place, name);
-        }
-        let (caller, request) = (Caller { username: String::new(), account }, node::Node::default());
-        let mut turn =
-            soap::Turn { world: self.world(), inner: &mut inner, caller: &caller, request: &request };
-        changes::put(&mut turn, &place, bytes::Bytes::copy_from_slice(raw));
+        self.turn(address, |turn| {
+            let mut place = folders::Place { account: turn.caller.account, key: "inbox".to_owned() };
+            for name in path {
+                place = folders::child(turn.inner, &place, name);
+            }
+            changes::put(turn, &place, bytes::Bytes::copy_from_slice(raw));
+        });
     }
 
     /// What lies in all further folders of that name, oldest first.

@@ -49,6 +49,8 @@ pub struct Item {
     pub internet_message_id: Option<String>,
     pub is_read: Option<bool>,
     pub categories: Vec<String>,
+    /// By which [`super::CreateItem`] marked it.
+    pub marker: Option<String>,
     /// The number under which its octets left the answer, see [`super::Splitter`].
     pub mime: Option<usize>,
 }
@@ -68,6 +70,7 @@ impl Item {
             internet_message_id: text("InternetMessageId"),
             is_read: element.text_of("IsRead").map(|text| matches!(text, "true" | "1")),
             categories: categories.iter().map(|category| category.text.clone()).collect(),
+            marker: element.children.iter().find_map(marker),
             mime: element.text_of("MimeContent").and_then(|number| number.parse().ok()),
         })
     }
@@ -78,11 +81,18 @@ impl Item {
     }
 }
 
+/// The value of our own property, if the element holds that one.
+fn marker(element: &Element) -> Option<String> {
+    let field = element.child("ExtendedFieldURI")?;
+    let is_ours = element.name == "ExtendedProperty" && field.attribute("PropertyName") == Some(MARKER);
+    element.text_of("Value").filter(|_| is_ours).map(str::to_owned)
+}
+
 pub(super) fn write_ids(xml: &mut Xml, ids: &[ItemId]) {
     xml.element("m:ItemIds", &[], |xml| ids.iter().for_each(|id| id.write(xml, "t:ItemId")));
 }
 
-/// Which properties are answered: the id, and those named.
+/// Which properties are answered: the id, and those named; [`MARKER`] stands for our own.
 pub(super) fn write_shape(xml: &mut Xml, mime: WithMime, fields: &[&str]) {
     xml.element("m:ItemShape", &[], |xml| {
         xml.text("t:BaseShape", "IdOnly");
@@ -93,7 +103,10 @@ pub(super) fn write_shape(xml: &mut Xml, mime: WithMime, fields: &[&str]) {
         if !fields.is_empty() {
             xml.element("t:AdditionalProperties", &[], |xml| {
                 for field in fields {
-                    xml.empty("t:FieldURI", &[("FieldURI", field)]);
+                    match *field == MARKER {
+                        true => super::create_item::write_marker_field(xml),
+                        false => drop(xml.empty("t:FieldURI", &[("FieldURI", field)])),
+                    }
                 }
             });
         }

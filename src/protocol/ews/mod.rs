@@ -54,7 +54,7 @@ pub use streaming::{
     GetStreamingEvents, Notifications, StreamedEnvelopes, Subscribe, Subscription, Unsubscribe,
 };
 pub use sync_folder_hierarchy::{FolderChange, HierarchyChanges, SyncFolderHierarchy};
-pub use sync_folder_items::{ItemChange, ItemChanges, SyncFolderItems};
+pub use sync_folder_items::{Further, ItemChange, ItemChanges, SyncFolderItems};
 pub use update_item::{Change, Conflict, UpdateItem};
 pub use user_configuration::{
     CreateUserConfiguration, GetUserConfiguration, UpdateUserConfiguration, UserConfiguration,

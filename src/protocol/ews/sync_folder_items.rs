@@ -3,7 +3,7 @@
 
 use super::element::Element;
 use super::folder::FolderRef;
-use super::item::{self, Item, ItemId, WithMime};
+use super::item::{self, Item, ItemId, MARKER, WithMime};
 use super::{EwsError, Operation, Xml, missing, only_message};
 
 /// Changes come newest first since Exchange 2010 SP2, in pages of at most 512.
@@ -14,6 +14,15 @@ pub struct SyncFolderItems {
     pub state: Option<String>,
     /// 1 to 512.
     pub changes_max: u32,
+    /// Properties beside class, date and size.
+    pub further: &'static [Further],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Further {
+    Categories,
+    /// By which [`super::CreateItem`] marked it.
+    Marker,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +46,11 @@ impl Operation for SyncFolderItems {
     const NAME: &'static str = "SyncFolderItems";
 
     fn write(&self, xml: &mut Xml) {
-        let fields = ["item:ItemClass", "item:DateTimeReceived", "item:Size"];
+        let mut fields = vec!["item:ItemClass", "item:DateTimeReceived", "item:Size"];
+        fields.extend(self.further.iter().map(|further| match further {
+            Further::Categories => "item:Categories",
+            Further::Marker => MARKER,
+        }));
         item::write_shape(xml, WithMime::No, &fields);
         self.folder.write_in(xml, "m:SyncFolderId");
         if let Some(state) = &self.state {

@@ -24,7 +24,7 @@ fn header() -> Header {
 }
 
 const SYNC: SyncFolderItems =
-    SyncFolderItems { folder: FolderRef::Own(WellKnown::Inbox), state: None, changes_max: 512 };
+    SyncFolderItems { folder: FolderRef::Own(WellKnown::Inbox), state: None, changes_max: 512, further: &[] };
 
 #[test]
 fn changes_of_all_kinds_are_read() {

@@ -16,8 +16,17 @@ pub struct MessagesDelta<'a> {
     pub host: &'a str,
     pub folder: Folder,
     pub position: Position,
+    /// What is told of each message beside its id; a round goes on with what it began with.
+    pub about: About,
     /// How many messages the page may hold.
     pub page: u32,
+}
+
+/// What is told of a message. Nothing but categories changes while a message lies there, so that one that was read is not told again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    Arrival,
+    ArrivalAndCategories,
 }
 
 /// Where a page begins.
@@ -46,7 +55,7 @@ pub enum Next {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// It is in the folder: new, moved there, or changed.
-    Present { id: String, received: Option<Timestamp> },
+    Present { id: String, received: Option<Timestamp>, categories: Vec<String> },
     /// It is in the folder no longer.
     Gone { id: String, removal: Removal },
 }
@@ -73,6 +82,7 @@ struct Entry {
     id: String,
     #[serde(rename = "receivedDateTime")]
     received: Option<String>,
+    categories: Option<Vec<String>>,
     #[serde(rename = "@removed")]
     removed: Option<Removed>,
 }
@@ -87,10 +97,12 @@ impl Operation for MessagesDelta<'_> {
 
     fn call(&self, user: &Address) -> Call {
         let path = match &self.position {
-            // Nothing that changes while a message lies there, so that a message that was read is not told again.
             Position::Start => {
                 let path = path(user, &["mailFolders", self.folder.key(), "messages", "delta"]);
-                format!("{path}?$select=id,receivedDateTime")
+                match self.about {
+                    About::Arrival => format!("{path}?$select=id,receivedDateTime"),
+                    About::ArrivalAndCategories => format!("{path}?$select=id,receivedDateTime,categories"),
+                }
             }
             Position::After(link) => link.path().to_owned(),
         };
@@ -114,12 +126,16 @@ impl Operation for MessagesDelta<'_> {
 
 impl Entry {
     fn into_change(self) -> Result<Change, GraphError> {
-        let Self { id, received, removed } = self;
+        let Self { id, received, categories, removed } = self;
         if id.is_empty() || id.len() > limits::GRAPH_ID_BYTES_MAX {
             return Err(GraphError::limit("the id of a message", limits::GRAPH_ID_BYTES_MAX));
         }
         Ok(match removed {
-            None => Change::Present { id, received: received.and_then(|text| text.parse().ok()) },
+            None => {
+                let (received, categories) =
+                    (received.and_then(|text| text.parse().ok()), categories.unwrap_or_default());
+                Change::Present { id, received, categories }
+            }
             Some(Removed { reason }) => {
                 let is_deleted = reason.as_deref() != Some("changed");
                 Change::Gone { id, removal: if is_deleted { Removal::Deleted } else { Removal::Changed } }

@@ -4,14 +4,18 @@
 //! Requests are strict (they validate against the vendor's metadata); of answers only what is needed is read.
 //! Source: <https://learn.microsoft.com/graph/api/resources/mail-api-overview>
 
+mod apart;
 mod batch;
+mod create_attachment;
 mod create_mail_folder;
 mod create_message;
+mod create_upload_session;
 mod delete_message;
 mod document;
 mod find_messages;
 mod get_mail_folder;
 mod link;
+mod list_attachments;
 mod list_mail_folders;
 mod message_value;
 mod messages_delta;
@@ -20,22 +24,28 @@ mod refusal;
 mod send_mail;
 mod send_message;
 mod update_message;
+mod upload;
 
+pub use apart::{Apart, Display, File, Indivisible, take_apart};
 pub use batch::{Batch, PartAnswer};
+pub use create_attachment::CreateAttachment;
 pub use create_mail_folder::CreateMailFolder;
 pub use create_message::{CreateMessage, Created};
+pub use create_upload_session::{CreateUploadSession, UploadSession};
 pub use delete_message::DeleteMessage;
 pub use find_messages::{FindMessages, FoundMessage};
 pub use get_mail_folder::{GetMailFolder, MailFolder};
 pub use link::Link;
+pub use list_attachments::{Attached, ListAttachments};
 pub use list_mail_folders::{ListMailFolders, MailFolders};
 pub use message_value::MessageValue;
-pub use messages_delta::{Change, MessagesDelta, Next, Page, Position, Removal};
+pub use messages_delta::{About, Change, MessagesDelta, Next, Page, Position, Removal};
 pub use move_message::MoveMessage;
 pub use refusal::{GraphError, Refusal};
 pub use send_mail::SendMail;
 pub use send_message::SendMessage;
 pub use update_message::{ReadState, UpdateMessage};
+pub use upload::{UploadPlace, UploadRange, Uploaded};
 
 use crate::model::name::Address;
 use crate::protocol::http::Method;

@@ -93,6 +93,12 @@ impl Refusal {
         refusal
     }
 
+    /// What the service would say to a link that it does not know.
+    pub fn forgotten() -> Self {
+        let said = "the link is none of this service".to_owned();
+        Self { status: 410, code: "syncStateNotFound".to_owned(), said, retry_after: None }
+    }
+
     /// The words are empty where there are none.
     pub(super) fn new(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
         let (code, said) = match document::read::<Document>("an error", body) {

@@ -12,7 +12,7 @@ fn user() -> Address {
 }
 
 fn delta(position: Position) -> MessagesDelta<'static> {
-    MessagesDelta { host: HOST, folder: Folder::Inbox, position, page: 200 }
+    MessagesDelta { host: HOST, folder: Folder::Inbox, position, about: About::Arrival, page: 200 }
 }
 
 fn prefer(call: &Call) -> String {
@@ -73,8 +73,12 @@ fn a_page_tells_what_is_there_what_is_gone_and_where_to_go_on() {
     assert_eq!(
         page.changes,
         [
-            Change::Present { id: "A".to_owned(), received: Some("2026-11-01T10:00:00Z".parse().unwrap()) },
-            Change::Present { id: "B".to_owned(), received: None },
+            Change::Present {
+                id: "A".to_owned(),
+                received: Some("2026-11-01T10:00:00Z".parse().unwrap()),
+                categories: Vec::new()
+            },
+            Change::Present { id: "B".to_owned(), received: None, categories: Vec::new() },
             Change::Gone { id: "C".to_owned(), removal: Removal::Deleted },
             Change::Gone { id: "D".to_owned(), removal: Removal::Changed },
         ]

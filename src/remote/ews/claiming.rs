@@ -14,10 +14,11 @@ const NAME: &str = "Mailplumb.Claim";
 /// How `sync::exchange` knows it.
 const CODE: &str = "ClaimedByAnother";
 
-/// Where the mark cannot be read or written, mail flows without it.
+/// Where the mark cannot be read or written, mail flows without it; it is never waited for.
 pub(super) async fn claim(session: &mut Session, wish: &Wish) -> Result<Claimed, Cause> {
     match mark(session, wish).await {
         Ok(claimed) => Ok(claimed),
+        Err(failure) if failure.is_busy() => Ok(Claimed::Unknown),
         Err(EwsFailure::Answer(_)) => Ok(Claimed::NoMark),
         Err(EwsFailure::Conversation(cause)) => Err(cause),
     }
@@ -35,8 +36,8 @@ async fn mark(session: &mut Session, wish: &Wish) -> Result<Claimed, EwsFailure>
     }
     let ours = UserConfiguration { entries: written(&wish.claim), ..empty };
     match found {
-        None => session.call(&CreateUserConfiguration(ours)).await?,
-        Some(_) => session.call(&UpdateUserConfiguration(ours)).await?,
+        None => session.call_once(&CreateUserConfiguration(ours)).await?,
+        Some(_) => session.call_once(&UpdateUserConfiguration(ours)).await?,
     }
     Ok(Claimed::Ours)
 }

@@ -30,6 +30,15 @@ impl EwsFailure {
         }
     }
 
+    /// Whether the server has no time just now.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Conversation(cause) => matches!(cause, Cause::TemporarilyRefused { .. }),
+            Self::Answer(EwsError::Refused(refusal)) => refusal.is_server_busy(),
+            Self::Answer(EwsError::Garbage(_) | EwsError::LimitExceeded { .. }) => false,
+        }
+    }
+
     pub fn is(&self, code: &str) -> bool {
         match self {
             Self::Conversation(_) => false,

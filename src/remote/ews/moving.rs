@@ -12,7 +12,7 @@ use super::item_id;
 use super::session::{EwsFailure, Session};
 
 /// What people see. The folder is found again by its id, so that nobody minds when it is renamed.
-const UNDELIVERABLE: &str = "Undeliverable";
+pub(in crate::remote) const UNDELIVERABLE: &str = "Undeliverable";
 
 pub(super) async fn set_aside(
     session: &mut Session,

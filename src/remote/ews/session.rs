@@ -153,7 +153,7 @@ impl Session {
         self.read(operation, &document)
     }
 
-    /// For what can be done without: a server that is busy is not asked again.
+    /// For what can be done without: a server that is busy is not waited for.
     pub async fn call_once<O: Operation + Sync>(&mut self, operation: &O) -> Result<O::Response, EwsFailure> {
         let document = self.exchange_within(1, operation, &mut NoMessages).await?;
         self.read(operation, &document)
@@ -189,6 +189,7 @@ impl Session {
         loop {
             match self.gates.pass(&self.budget, self.clock.elapsed()) {
                 Pass::Now => {}
+                Pass::After(wait) if tries_max == 1 => return Err(gate::not_asked(wait)),
                 Pass::After(wait) => {
                     tokio::time::sleep(wait).await;
                     continue;
@@ -272,6 +273,7 @@ fn path(destination: &Destination) -> Result<String, Cause> {
         WebLocation::Autodiscover { .. } => {
             Err(Cause::Unsupported { setting: "location: { autodiscover }".to_owned() })
         }
+        WebLocation::Graph => Err(Cause::Unsupported { setting: "transport: graph".to_owned() }),
     }
 }
 

@@ -9,17 +9,10 @@ use crate::model::limits;
 use crate::protocol::ews::{FindFolder, Folder, FolderId, Traversal, WellKnown};
 
 use super::session::{EwsFailure, Session};
-
-/// What was looked for.
-#[derive(Debug, Default)]
-pub(super) struct Tracked {
-    pub folders: Vec<FolderId>,
-    /// Paths that lead nowhere.
-    pub missing: Vec<String>,
-}
+use crate::remote::tracked::Tracked;
 
 /// Finds folders by their paths below the inbox, as people see them.
-pub(super) async fn find(session: &mut Session, paths: &[String]) -> Result<Tracked, Cause> {
+pub(super) async fn find(session: &mut Session, paths: &[String]) -> Result<Tracked<FolderId>, Cause> {
     let mut tracked = Tracked::default();
     if paths.is_empty() {
         return Ok(tracked);
@@ -79,23 +72,29 @@ fn by_path(folders: &[Folder]) -> BTreeMap<String, FolderId> {
     folders.iter().filter_map(|folder| Some((path(folder)?, folder.id.clone()))).collect()
 }
 
-/// How far the inbox and each tracked folder were read. As one text it is the state of the mailbox: where nothing but the inbox
-/// was read, the server's own; otherwise JSON, with which no state of a server begins, because those are base64.
+/// How far the inbox, each tracked folder and Sent Items were read. As one text it is the state of the mailbox: where nothing but the inbox
+/// was read, the server's own; otherwise JSON, with which no state of a server begins, because those are base64, or links.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct States {
+pub(in crate::remote) struct States {
     pub inbox: Option<String>,
     /// By the folder's id.
     pub folders: BTreeMap<String, String>,
+    /// Of Sent Items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
+    /// Whether the states are about categories, too, where a server has to be told that in the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<bool>,
 }
 
 impl States {
     pub fn parse(text: &str) -> Self {
         let whole = if text.starts_with('{') { serde_json::from_str(text).ok() } else { None };
-        whole.unwrap_or_else(|| Self { inbox: Some(text.to_owned()), folders: BTreeMap::new() })
+        whole.unwrap_or_else(|| Self { inbox: Some(text.to_owned()), ..Self::default() })
     }
 
     pub fn render(self) -> Result<String, Cause> {
-        if self.folders.is_empty() {
+        if self.folders.is_empty() && self.sent.is_none() && self.categories.is_none() {
             return Ok(self.inbox.unwrap_or_default());
         }
         serde_json::to_string(&self).map_err(|error| Cause::Internal { detail: error.to_string() })
@@ -133,12 +132,14 @@ mod tests {
 
     #[test]
     fn states_of_several_folders_are_one_text_and_that_of_the_inbox_alone_is_the_servers() {
-        let alone = States { inbox: Some("H4sIAA==".to_owned()), folders: BTreeMap::new() };
+        let alone = States { inbox: Some("H4sIAA==".to_owned()), ..States::default() };
         assert_eq!(alone.clone().render(), Ok("H4sIAA==".to_owned()));
         assert_eq!(States::parse("H4sIAA=="), alone);
         let folders = BTreeMap::from([("F".to_owned(), "s".to_owned())]);
         let several = States { folders, ..alone };
         assert_eq!(States::parse(&several.clone().render().unwrap()), several);
+        let sent = States { sent: Some("s".to_owned()), ..States::default() };
+        assert_eq!(States::parse(&sent.clone().render().unwrap()), sent);
         assert_eq!(States::parse("{").inbox.as_deref(), Some("{"));
     }
 }

@@ -10,22 +10,6 @@ use crate::model::limits;
 use crate::protocol::graph::{MessageValue, Operation, Refusal};
 use crate::remote::Arrivals;
 
-/// Keeps what is handed over.
-#[derive(Default)]
-pub(super) struct Kept(pub Vec<Fetched>);
-
-#[async_trait]
-impl Arrivals for Kept {
-    async fn piece(&mut self, _: Bytes) -> Result<(), Cause> {
-        Ok(())
-    }
-
-    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
-        self.0.push(fetched);
-        Ok(())
-    }
-}
-
 /// Fetches messages and hands each over. One answer for each.
 pub(super) async fn fetch(
     session: &mut Session,

@@ -2,18 +2,22 @@
 //!
 //! The service takes a message for all its recipients or for none. Before a draft is made, it is asked whether there is one
 //! already, or a copy in Sent Items: so an attempt that seemed to fail and did not is never repeated. When the answer to the
-//! sending is lost, the copy tells what became of it.
+//! sending is lost, the copy tells what became of it. What is too large for one request is a draft to which its attachments
+//! are added, see `attaching`.
 
 use async_trait::async_trait;
 
+use super::attaching;
 use super::session::{GraphFailure, Session};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::{RecipientResult, Submitted};
-use crate::protocol::graph::{CreateMessage, DeleteMessage, FindMessages, FoundMessage, SendMessage};
-use crate::remote::Submit;
+use crate::protocol::graph::{
+    Apart, CreateMessage, DeleteMessage, FindMessages, FoundMessage, Indivisible, SendMessage, take_apart,
+};
 use crate::remote::ews::{blind_recipients, headers};
+use crate::remote::{Submit, Traced};
 
 pub(super) struct Outgoing {
     session: Session,
@@ -43,18 +47,22 @@ impl Outgoing {
     }
 
     async fn submit(&mut self, recipients: &[Address], raw: &[u8]) -> Result<RecipientResult, Cause> {
-        let raw = addressed(recipients, raw)?;
-        let message_id = message_id(&raw);
+        let whole = addressed(recipients, raw)?;
+        let apart = take_apart(&whole, limits::GRAPH_MESSAGE_BYTES_MAX);
+        let apart = apart.map_err(|why| indivisible(why, whole.len()))?;
+        let message_id = message_id(&whole);
         let draft = match self.look_for(message_id.as_deref()).await? {
             Found::Sent => {
                 let said = "an attempt before this one has sent it: its copy is in Sent Items".to_owned();
                 return Ok(RecipientResult::Accepted { said });
             }
-            Found::Draft(id) => id,
-            Found::Nothing => {
-                let created = self.session.call(&CreateMessage { raw: &raw }).await;
-                created.map_err(GraphFailure::cause)?.id
+            Found::Draft(id) if attaching::has_all(&mut self.session, &id, &apart.files).await? => id,
+            // An attempt before this one came to its end in the middle of the attachments.
+            Found::Draft(id) => {
+                self.session.call(&DeleteMessage { id: &id }).await.map_err(GraphFailure::cause)?;
+                self.draft(&apart).await?
             }
+            Found::Nothing => self.draft(&apart).await?,
         };
         // Without a connection nothing can have been sent.
         self.session.ready().await?;
@@ -72,6 +80,17 @@ impl Outgoing {
                 Ok(self.in_doubt(message_id.as_deref(), failure.cause()).await)
             }
         }
+    }
+
+    /// Makes a draft with everything that belongs to it. Where that fails nothing is left lying around, if that can be had.
+    async fn draft(&mut self, apart: &Apart) -> Result<String, Cause> {
+        let created = self.session.call(&CreateMessage { raw: &apart.draft }).await;
+        let draft = created.map_err(GraphFailure::cause)?.id;
+        if let Err(cause) = attaching::attach(&mut self.session, &draft, &apart.files).await {
+            let _ = self.session.call(&DeleteMessage { id: &draft }).await;
+            return Err(cause);
+        }
+        Ok(draft)
     }
 
     async fn look_for(&mut self, message_id: Option<&str>) -> Result<Found, Cause> {
@@ -117,15 +136,21 @@ fn addressed(recipients: &[Address], raw: &[u8]) -> Result<Vec<u8>, Cause> {
         whole.extend_from_slice(format!("Bcc: {}\r\n", list.join(",\r\n ")).as_bytes());
     }
     whole.extend_from_slice(raw);
-    if whole.len() > limits::GRAPH_MESSAGE_BYTES_MAX {
-        let said = format!(
-            "{} bytes; Microsoft Graph takes messages of up to {} bytes",
-            whole.len(),
-            limits::GRAPH_MESSAGE_BYTES_MAX
-        );
-        return Err(Cause::Graph { status: 413, code: "ErrorMessageSizeExceeded".to_owned(), said });
-    }
     Ok(whole)
+}
+
+/// What cannot be taken apart has to fit into one request.
+fn indivisible(why: Indivisible, size: usize) -> Cause {
+    let limit = limits::GRAPH_MESSAGE_BYTES_MAX;
+    let why = match why {
+        Indivisible::Signed => "it is signed or encrypted as a whole, and cannot be sent in pieces",
+        Indivisible::Text => "its text alone is too large, or its parts cannot be told apart",
+    };
+    too_large(format!("{size} bytes; Microsoft Graph takes {limit} bytes at once; {why}"))
+}
+
+pub(super) fn too_large(said: String) -> Cause {
+    Cause::Graph { status: 413, code: "ErrorMessageSizeExceeded".to_owned(), said }
 }
 
 /// With its angle brackets, as the service keeps it.
@@ -145,6 +170,14 @@ impl Submit for Outgoing {
         let result = self.submit(recipients, raw).await;
         let result = result.map_err(|cause| RemoteError::new(TestStep::Send, cause))?;
         Ok(Submitted { recipients: vec![result; recipients.len()] })
+    }
+
+    async fn trace_sent(&mut self, raw: &[u8]) -> Result<Traced, RemoteError> {
+        let found = self.look_for(message_id(raw).as_deref()).await;
+        match found.map_err(|cause| RemoteError::new(TestStep::Send, cause))? {
+            Found::Sent => Ok(Traced::Sent { said: "its copy is in Sent Items".to_owned() }),
+            Found::Draft(_) | Found::Nothing => Ok(Traced::NoTrace),
+        }
     }
 
     fn is_open(&self) -> bool {
@@ -173,9 +206,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_not_even_tried() {
+    fn what_is_too_large_and_cannot_be_taken_apart_is_not_even_tried() {
         let large = [RAW, &vec![b'x'; limits::GRAPH_MESSAGE_BYTES_MAX]].concat();
-        let cause = addressed(&addresses(&["b@a.example"]), &large).unwrap_err();
+        let why = take_apart(&large, limits::GRAPH_MESSAGE_BYTES_MAX).unwrap_err();
+        let cause = indivisible(why, large.len());
         assert!(matches!(cause, Cause::Graph { status: 413, .. }), "{cause}");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::line::Line;
 use super::waits::{Key, Waits};
 use crate::model::clock::Clock;
 use crate::model::failure::{Cause, RemoteError, TestStep};
@@ -16,7 +17,9 @@ use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login};
 use crate::net::{Connection, Network};
 use crate::protocol::Streaming;
-use crate::protocol::graph::{Call, Folder, GetMailFolder, GraphError, MailFolder, Operation, Refusal};
+use crate::protocol::graph::{
+    Call, Folder, GetMailFolder, GraphError, MailFolder, Operation, Refusal, UploadPlace,
+};
 use crate::protocol::http::{Exchange, Head, Request};
 use crate::remote::Trace;
 use crate::remote::token;
@@ -29,7 +32,7 @@ pub(super) trait Outlet: Send {
 
 /// Holds a document within its limit.
 #[derive(Default)]
-struct Document(Vec<u8>);
+pub(super) struct Document(pub Vec<u8>);
 
 impl Document {
     fn take(&mut self, octets: &[u8]) -> Result<(), Cause> {
@@ -197,6 +200,21 @@ impl Session {
         Ok((head, refusal))
     }
 
+    /// A line to where files are put, which knows no token.
+    pub fn line(&self, place: UploadPlace) -> Line {
+        let mut destination = self.destination.again();
+        destination.endpoint.host = place.host().to_owned();
+        destination.login = Login::Anonymous;
+        Line {
+            place,
+            connection: None,
+            network: self.network.clone(),
+            clock: Arc::clone(&self.clock),
+            destination,
+            timeout: self.timeout,
+        }
+    }
+
     pub fn rest(&mut self) {
         if let Some(connection) = &mut self.connection {
             connection.rest();
@@ -214,12 +232,12 @@ fn bearer(login: &Login) -> Result<Secret<String>, Cause> {
     }
 }
 
-fn is_success(status: u16) -> bool {
+pub(super) fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
 /// Reads the answer. What an answer of success holds is handed over, what a refusal holds is returned.
-async fn read(
+pub(super) async fn read(
     connection: &mut Connection,
     exchange: &mut Exchange,
     wait: Duration,

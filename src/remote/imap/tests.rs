@@ -356,7 +356,7 @@ async fn one_message_that_the_server_cannot_hand_over_does_not_hide_the_others()
 struct Taken(BTreeMap<String, Content>);
 
 #[async_trait::async_trait]
-impl crate::remote::Arrivals for Taken {
+impl Arrivals for Taken {
     async fn piece(&mut self, _octets: Bytes) -> Result<(), Cause> {
         Ok(())
     }

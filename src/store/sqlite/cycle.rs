@@ -1,13 +1,17 @@
 //! The calls of which each cycle makes one.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{SqliteStore, declared, incoming, lease, mailbox, owed};
-use crate::model::cursor::InboxId;
+use super::{SqliteStore, categories, claims, declared, incoming, lease, mailbox, owed};
+use crate::model::claim::Asked;
+use crate::model::cursor::{InboxId, RemoteId};
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
+use crate::model::record::Categorised;
 use crate::store::{CycleStart, Cycles, InboxStanding, MailboxRow, StateChange, Store, StoreError};
 
 #[async_trait]
@@ -50,6 +54,21 @@ impl Cycles for SqliteStore {
         self.read(move |db| standing(db, &name)).await
     }
 
+    async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError> {
+        let (lease, name, asked) = (lease.clone(), mailbox.clone(), *asked);
+        self.write(move |work| claims::note(work.db, &lease, &name, &asked)).await
+    }
+
+    async fn note_categories(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        categorised: &[Categorised],
+    ) -> Result<BTreeSet<RemoteId>, StoreError> {
+        let (lease, name, all) = (lease.clone(), mailbox.clone(), categorised.to_vec());
+        self.write(move |work| categories::note_all(work.db, &lease, &name, &all)).await
+    }
+
     async fn end_cycle(&self, lease: &Lease, change: &StateChange) -> Result<Option<MailboxRow>, StoreError> {
         let (lease, change) = (lease.clone(), change.clone());
         self.write(move |work| {
@@ -66,5 +85,6 @@ fn standing(db: &Connection, mailbox: &Name) -> Result<InboxStanding, StoreError
         cursor: incoming::cursor(db, mailbox)?,
         removals: incoming::deletions(db, mailbox)?,
         owed: owed::owed(db, mailbox)?,
+        asked: claims::find(db, mailbox)?,
     })
 }

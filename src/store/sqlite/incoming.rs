@@ -10,12 +10,12 @@ use super::pieces::Source;
 use super::spool::SpoolFiles;
 use super::sync_states;
 use super::writer::Work;
-use super::{lease, outgoing, owed, set_aside};
+use super::{categories, claims, lease, outgoing, owed, set_aside};
 use crate::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, RemoteId};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::record::{IncomingBatch, NewRecord, Octets, Recorded, Spooled};
+use crate::model::record::{CategoryChange, IncomingBatch, NewRecord, Octets, Recorded, Spooled, TrackedBy};
 use crate::store::StoreError;
 
 /// Whether a message became a record by this batch.
@@ -43,6 +43,7 @@ pub(super) fn enter_inbox(
     forget_deletions(db, id)?;
     set_aside::forget(db, id)?;
     owed::forget(db, id)?;
+    claims::forget(db, id)?;
     db.prepare_cached("DELETE FROM remotes WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("UPDATE mailboxes SET inbox = ?2 WHERE id = ?1")?.execute(params![id, inbox.0])?;
     Ok(())
@@ -128,7 +129,10 @@ fn record_one(
         RemoteId::Item(_) => find_by_remote(work.db, id, &remote)?,
         RemoteId::Uid { .. } | RemoteId::Uidl(_) => None,
     };
-    if by_item.is_some() {
+    if let Some(known) = by_item {
+        if message.facts.tracked == Some(TrackedBy::Category) {
+            categories::note(work.db, known, CategoryChange::Given)?;
+        }
         return Ok(Kept::Known);
     }
     let put = put(work, message, spooled)?;
@@ -234,7 +238,7 @@ fn find_by_octets(db: &Connection, id: i64, blob: i64) -> Result<Option<i64>, St
 }
 
 /// One that could not be fetched, by the id at its server.
-fn find_by_remote(db: &Connection, id: i64, remote: &str) -> Result<Option<i64>, StoreError> {
+pub(super) fn find_by_remote(db: &Connection, id: i64, remote: &str) -> Result<Option<i64>, StoreError> {
     let sql = "SELECT message FROM remotes WHERE mailbox = ?1 AND remote = ?2";
     Ok(db.prepare_cached(sql)?.query_row(params![id, remote], |row| row.get(0)).optional()?)
 }

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, slot, timestamp_opt, to_json};
 use super::commit::{Put, PutOperation};
-use super::{alerts, discovered, footings, incoming, lease, outgoing, owed, set_aside, versions};
+use super::{alerts, claims, discovered, footings, incoming, lease, outgoing, owed, set_aside, versions};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
@@ -234,6 +234,7 @@ pub(super) fn delete(db: &Connection, id: i64, name: &Name, at: Timestamp) -> Re
     db.prepare_cached("DELETE FROM deletions WHERE mailbox = ?1")?.execute([id])?;
     set_aside::forget(db, id)?;
     owed::forget(db, id)?;
+    claims::forget(db, id)?;
     footings::forget(db, id)?;
     incoming::forget_cursor(db, id)?;
     discovered::forget(db, id)?;

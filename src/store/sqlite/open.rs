@@ -47,6 +47,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0017_discovered.sql"),
     include_str!("../../../schema/sql/sqlite/0019_exchange_folders.sql"),
     include_str!("../../../schema/sql/sqlite/0020_blob_numbers.sql"),
+    include_str!("../../../schema/sql/sqlite/0021_claims_asked.sql"),
     include_str!("../../../schema/sql/sqlite/0023_owed.sql"),
 ];
 

@@ -76,7 +76,12 @@ pub(super) const BY_CODE: &[(&str, &[&str])] = &[
         ],
     ),
     ("secret-unavailable", &["a secret that is encrypted to other recipients", "a damaged ciphertext"]),
+    ("secret-absent", &["a variable that this process was not given", "a file that this user may not read"]),
     ("no-identity", &["a key file that this user may not read", "a unit without its credential"]),
+    (
+        "identity-unusable",
+        &["a token that is not plugged in", "a plugin that asks, and nobody at a terminal who answers"],
+    ),
     ("trust-unavailable", &["a file that was moved", "a file that this user may not read"]),
     ("garbage", &["a proxy in between", "a host or port of something else"]),
     ("limit-exceeded", &["an unusually large mailbox or answer", "something that is no mail server"]),

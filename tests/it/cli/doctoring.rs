@@ -34,7 +34,7 @@ fn what_works_is_told_with_its_steps_certificates_and_logins() {
     let office = Office::at_work(PASSWORD);
     let person = &office.person;
     let document = found(person, &person.types("doctor --output json").ends(0));
-    assert_eq!((&document["formatVersion"], &document["works"]), (&json!(1), &json!(true)));
+    assert_eq!((&document["formatVersion"], &document["works"]), (&json!("1.0"), &json!(true)));
     assert!(document["installation"].as_array().unwrap().len() >= 5);
 
     let support = of(&document, "support", "incoming");

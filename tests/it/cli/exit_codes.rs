@@ -51,6 +51,48 @@ fn a_manifest_that_is_not_there_or_empty_is_an_error_with_a_next_step() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_hides_no_problem_of_the_others() {
+    let office = Office::opens(PASSWORD);
+    std::os::unix::fs::symlink("nowhere.yaml", office.person.at("mail/link.yaml")).unwrap();
+    std::fs::write(office.person.at("mail/e\n::error::x.yaml"), "kind: Mailbox\n").unwrap();
+    office.person.write("mail/more.yaml", "apiVersion: mailplumb/v1\nkind: Mailboxx\n");
+    let found = office.person.types("validate --output json").ends(1).json();
+    let codes: Vec<_> = found["problems"].as_array().unwrap().iter().map(|it| it["code"].clone()).collect();
+    assert_eq!(codes, ["MP0011", "MP0011", "MP0022"], "{found}");
+    let told = office
+        .person
+        .types("plan")
+        .ends(1)
+        .says("a link that leads to no file")
+        .says("did you mean `Mailbox`?");
+    assert!(!told.stderr.lines().any(|line| line.starts_with("::")), "{told}");
+    office.person.types("fmt --check").ends(1).says("cannot be read");
+    for format in ["github", "sarif"] {
+        office.person.types(&format!("validate --output {format}")).ends(1).says("MP0011");
+    }
+}
+
+#[test]
+fn a_failure_is_a_document_for_whoever_reads_json() {
+    let office = Office::applied(PASSWORD);
+    office.person.write("mail/more.yaml", "apiVersion: mailplumb/v1\nkind: Mailboxx\n");
+    for line in ["plan -o json", "apply --auto-approve -o json", "describe mailbox/nobody --output json"] {
+        let document = office.person.types(line).ends(1).json();
+        assert_eq!(document["exit"], serde_json::json!({ "code": 1, "name": "error" }), "{document}");
+        assert!(!document["error"]["message"].as_str().unwrap().is_empty(), "{document}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_empty_is_as_one_that_is_not_set() {
+    let mut office = Office::opens(PASSWORD);
+    for variable in ["MAILPLUMB_STATE", "MAILPLUMB_HOST_CONFIG", "MAILPLUMB_CHDIR", "MAILPLUMB_IDENTITY"] {
+        office.person.export(variable, "");
+    }
+    office.person.types("validate").ends(0);
+}
+
+#[test]
 fn a_guard_refuses_what_would_delete_too_much() {
     let office = Office::applied(PASSWORD);
     let manifest = office.person.read("mail/mailplumb.yaml");
@@ -143,11 +185,11 @@ fn a_value_that_cannot_be_set_has_its_own_code() {
 }
 
 #[test]
-fn without_a_key_mailboxes_wait_and_that_is_no_failure() {
+fn without_a_key_mailboxes_wait_and_that_is_work_half_done() {
     let office = Office::opens(PASSWORD);
     office.sets(PASSWORD);
     std::fs::remove_dir_all(office.person.at("home/.config")).unwrap();
-    office.person.types("apply --auto-approve").ends(0).says("4 skipped");
+    office.person.types("apply --auto-approve").ends(15).says("4 skipped");
     office.person.types("status").ends(0).says("awaiting-test (no identity)");
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::office::Office;
 use super::person::{Heard, Person};
@@ -100,7 +100,7 @@ fn what_is_printed_as_json_is_what_its_schema_says() {
     ] {
         let heard = person.types(&format!("{line} --output json")).ends(0);
         let document = fits(person, &heard, name);
-        assert_eq!(document["formatVersion"], 1, "{line}");
+        assert_eq!(document["formatVersion"], "1.0", "{line}");
         let first = document.as_object().unwrap().keys().next().unwrap();
         assert_eq!(first, "formatVersion", "{line}");
     }
@@ -108,7 +108,7 @@ fn what_is_printed_as_json_is_what_its_schema_says() {
 }
 
 #[test]
-fn a_listing_that_fails_leaves_standard_output_empty() {
+fn a_listing_that_fails_says_so_as_json_too() {
     let office = Office::applied(PASSWORD);
     for line in [
         "status --mailbox nobody",
@@ -122,7 +122,9 @@ fn a_listing_that_fails_leaves_standard_output_empty() {
         "outbox list --mailbox nobody",
     ] {
         let heard = office.person.types(&format!("{line} --output json")).ends(1);
-        assert_eq!(heard.stdout, "", "{heard}");
+        let document = heard.json();
+        assert_eq!(document["exit"], json!({ "code": 1, "name": "error" }), "{heard}");
+        assert!(heard.stderr.contains(document["error"]["message"].as_str().unwrap()), "{heard}");
         assert!(heard.stderr.starts_with("error: ") && heard.stderr.contains("hint: "), "{heard}");
     }
     office.person.types("get --output xml").ends(64);
@@ -243,7 +245,7 @@ fn whoever_is_kept_away_is_told_by_whom_why_and_until_when() {
     person.types("sync").ends(0);
     person.gives(&["state", "lock", "--reason", "mine"], "").ends(12).says("anna for maintenance");
     let shown = person.types("state unlock").ends(12).says("anna for maintenance");
-    let nonce = shown.stderr.split("--force ").nth(1).unwrap().trim_end().trim_end_matches('`').to_owned();
+    let nonce = shown.stderr.split("--force ").nth(1).unwrap().split('`').next().unwrap().to_owned();
     person.types("state unlock --force 1234").ends(12).says("another nonce");
     person.types(&format!("state unlock --force {nonce}")).ends(0).says("anna");
     person.types("apply --auto-approve --tests defer").ends(0);

@@ -3,8 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::office::Office;
-use super::person::{KEY, Person};
+use super::person::{KEY, Person, signal};
 use crate::support::need::{Need, require};
+use crate::support::scratch;
 
 const PASSWORD: &str = "correct horse battery staple";
 const BUNDLE: &str = "---
@@ -79,7 +80,7 @@ fn mailboxes_log_in_with_the_values_of_a_bundle() {
     office.person.types("sync").ends(0).says("40 recorded");
     // A value is put into the bundle, and `age` reads it.
     office.person.pipes("secrets set team/other", "new").ends(0).says("encrypted team/other to ops");
-    assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [\"password\",\"other\"]"));
+    assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [password, other]"));
     let plain = office.person.shell(&format!("age -d -i {KEY} mail/team.age")).ends(0).stdout;
     assert_eq!(plain, format!("password: \"{PASSWORD}\"\nother: \"new\"\n"));
     office.person.types("validate").ends(0);
@@ -157,7 +158,7 @@ fn a_new_recipient_makes_values_stale_until_they_are_encrypted_again() {
     let check = person.types("secrets check").ends(1).says("stale: not for server");
     check.says("mailplumb secrets rekey");
     let json = person.types("secrets check --output json").ends(1).json();
-    assert_eq!((&json["formatVersion"], &json["opened"]), (&1.into(), &true.into()));
+    assert_eq!((&json["formatVersion"], &json["opened"]), (&"1.0".into(), &true.into()));
     assert_eq!(json["recipients"], serde_json::json!(["ops", "server"]));
     assert_eq!(json["secrets"][0]["problems"][0]["code"], "stale");
     person.types("secrets rekey").ends(0).says("encrypted 1 ciphertext to ops, server; 0 failed");
@@ -231,6 +232,51 @@ fn an_edit_that_fails_changes_nothing_and_leaves_nothing() {
 }
 
 #[test]
+fn values_that_are_set_at_the_same_time_are_all_there() {
+    let office = Office::opens(PASSWORD);
+    let person = &office.person;
+    let at_once = "for n in 1 2 3 4 5 6 7 8; do printf v$n | mailplumb secrets set other/k$n & pids=\"$pids $!\"; done; \
+                   for pid in $pids; do wait $pid || exit 9; done";
+    person.shell(at_once).ends(0);
+    person.types("validate").ends(0);
+    let written = person.read("mail/secrets.yaml");
+    assert_eq!(
+        (1..=8).filter(|number| written.contains(&format!("    k{number}:\n"))).count(),
+        8,
+        "{written}"
+    );
+    let names: Vec<_> = std::fs::read_dir(person.at("mail")).unwrap().collect();
+    assert!(!names.iter().any(|name| format!("{name:?}").contains(".new")), "{names:?}");
+}
+
+#[test]
+fn an_edit_writes_nothing_over_what_was_set_meanwhile() {
+    let mut office = Office::applied(PASSWORD);
+    office.person.pipes("secrets set mail/second", "two").ends(0);
+    // The editor sets a value while it is open.
+    edits_with(&mut office, "s/two/TWO/");
+    let editor = office.person.read("editor");
+    office
+        .person
+        .write("editor", &format!("{editor}printf hers | mailplumb --file mail secrets set mail/$KEY\n"));
+    office.person.export("KEY", "second");
+    let refused = office.person.types("secrets edit mail").ends(1);
+    refused.says("the Secret `mail` was changed meanwhile; nothing was written");
+    office.person.export("KEY", "third");
+    office.person.export("EDITOR", "sed -i s/hers/mine/");
+    office.person.types("secrets edit mail/second").ends(0);
+    edits_with(&mut office, "s/mine/MINE/");
+    let editor = office.person.read("editor");
+    office
+        .person
+        .write("editor", &format!("{editor}printf hers | mailplumb --file mail secrets set mail/$KEY\n"));
+    office.person.types("secrets edit mail").ends(0).says("encrypted mail/second");
+    office.person.export("EDITOR", "cat");
+    let shown = office.person.types("secrets edit mail").ends(0);
+    shown.says("MINE").says("hers");
+}
+
+#[test]
 fn a_bundle_is_edited_as_it_is_written_and_keeps_its_form() {
     let Some(()) = require(Need::Age) else { return };
     let mut office = with_bundle(PASSWORD);
@@ -241,7 +287,7 @@ fn a_bundle_is_edited_as_it_is_written_and_keeps_its_form() {
     assert!(
         std::fs::read(office.person.at("mail/team.age")).unwrap().starts_with(b"age-encryption.org/v1\n")
     );
-    assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [\"password\",\"extra\"]"));
+    assert!(office.person.read("mail/mailplumb.yaml").contains("keys: [password, extra]"));
     office.person.types("secrets check").ends(0).says("bundle of 2");
     // What was typed where a key belongs is hardly meant for the manifest, and is not repeated.
     edits_with(&mut office, "$ a \"p4ss word!\": anna");
@@ -294,6 +340,63 @@ fn an_identity_that_age_locked_opens_with_its_passphrase_on_a_terminal() {
     office.person.types("--identity locked.key test").ends(0).says("4 passed");
 }
 
+#[test]
+fn what_has_to_open_nothing_goes_on_with_a_locked_identity() {
+    let Some(()) = require(Need::Servers) else { return };
+    let office = Office::opens(PASSWORD);
+    let person = &office.person;
+    let asks = [("Enter passphrase", "open sesame\n"), ("Confirm passphrase", "open sesame\n")];
+    person.on_a_terminal(&format!("age -p -o locked.key {KEY}"), &asks).ends(0);
+    let deferred = person.types("--identity locked.key apply --auto-approve --tests defer").ends(0);
+    deferred.says("locked.key` was left out: it is locked").says("Applied");
+    person.types("--identity locked.key plan --detailed-exitcode").ends(0);
+    person.types("--identity locked.key test").ends(14);
+    let checked = person.types("--identity locked.key secrets check").ends(0);
+    checked.says("was left out").says("whether the values open was not tried");
+    let asked = [("Passphrase", "open sesame\n")];
+    let checked = person.on_a_terminal("mailplumb --identity locked.key secrets check", &asked).ends(0);
+    checked.does_not_say("not tried").does_not_say("left out");
+}
+
+#[test]
+fn a_new_identity_goes_to_stdout_or_into_folders_that_are_made_for_its_owner() {
+    let person = Person::new();
+    let made = person.types("secrets keygen --out keys/new/age.key").ends(0).says("made the folder keys/new");
+    let mode = std::fs::metadata(person.at("keys")).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode, made.stdout.starts_with("age1")), (0o700, true));
+    let printed = person.types("secrets keygen --out -").ends(0).says("its recipient is age1");
+    assert!(
+        printed.stdout.starts_with("# public key: age1") && printed.stdout.contains("\nAGE-SECRET-KEY-1")
+    );
+    assert!(!person.at("-").exists());
+}
+
+#[test]
+fn an_identity_that_was_named_to_check_must_be_one() {
+    let office = Office::applied(PASSWORD);
+    let person = &office.person;
+    person.types("--identity absent.key secrets check").ends(14).says("absent.key");
+    person.write("empty.key", "# nothing\n");
+    person.types("--identity empty.key secrets check").ends(14).says("it holds no identity");
+    person.shell("MAILPLUMB_AGE_KEY=garbage mailplumb secrets check").ends(14).says("`MAILPLUMB_AGE_KEY`");
+    person
+        .shell("MAILPLUMB_AGE_KEY_FILE=absent mailplumb secrets check")
+        .ends(14)
+        .says("identity file `absent`");
+    person
+        .shell("SOPS_AGE_KEY=garbage mailplumb secrets check")
+        .ends(0)
+        .says("`SOPS_AGE_KEY` was passed over");
+    std::fs::set_permissions(person.at(KEY), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let warns = "can be read by other users (mode 0644)";
+    person.types(&format!("--identity {KEY} secrets check")).ends(0).says(warns);
+    person.types("secrets check").ends(0).says(warns);
+    office.sets("another one");
+    person.types("plan").ends(0).says(warns);
+    let applied = person.types("apply --auto-approve --tests defer").ends(0);
+    assert_eq!(applied.stderr.matches(warns).count(), 1, "{applied}");
+}
+
 /// Bech32 of `age1plain` with two octets that mean nothing.
 const PLUGIN_RECIPIENT: &str = "age1plain1qqqqlpvgsk";
 
@@ -317,6 +420,12 @@ def write(words, body=b""):
         lines.append("")
     sys.stdout.write("-> " + " ".join(words) + "\n" + "\n".join(lines) + "\n")
     sys.stdout.flush()
+if os.environ.get("FAILS") == "hangs":
+    import time
+    open(os.environ["HOME"] + "/pid", "w").write(str(os.getpid()))
+    time.sleep(600)
+if os.environ.get("FAILS") == "dies":
+    sys.exit(3)
 phase, keys, stanzas = sys.argv[1].split("=")[1], [], []
 while True:
     words, body = read()
@@ -332,15 +441,18 @@ if phase == "recipient-v1":
         read()
 else:
     open(os.environ["HOME"] + "/used", "w").close()
+    if os.environ.get("FAILS") == "has no token":
+        write(["error", "identity", "0"], b"token is not there")
+        read()
+        stanzas = []
     for number, body in stanzas[:1]:
         write(["file-key", number], body)
         read()
 write(["done"])
 "#;
 
-#[test]
-fn a_plugin_wraps_and_opens_values_and_a_plan_does_not_touch_it() {
-    let Some(()) = require(Need::Servers) else { return };
+/// An office whose only identity is in `plugin.key`.
+fn with_plugin() -> Office {
     let mut office = Office::opens(PASSWORD);
     office.person.write("bin/age-plugin-plain", PLUGIN);
     let path = office.person.at("bin/age-plugin-plain");
@@ -354,6 +466,51 @@ fn a_plugin_wraps_and_opens_values_and_a_plan_does_not_touch_it() {
     std::fs::remove_file(office.person.at(KEY)).unwrap();
     office.sets(PASSWORD);
     office.person.types("--identity plugin.key apply --auto-approve").ends(0).says("4 passed, 0 failed");
+    office
+}
+
+#[test]
+fn a_plugin_that_fails_is_not_the_ciphertexts_fault_and_disables_nothing() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = with_plugin();
+    for (fails, words) in [("has no token", "token is not there"), ("dies", "unexpectedly died")] {
+        office.person.export("FAILS", fails);
+        let tested = office.person.types("--identity plugin.key test").ends(0);
+        let tested = tested.says(words).says("`age-plugin-plain`").says("0 failed, 4 skipped");
+        let tested = tested.does_not_say("another process");
+        tested.does_not_say("damaged").does_not_say("secrets set").does_not_say("\u{2068}");
+        office.person.types("--identity plugin.key sync").says(words);
+        let status = office.person.types("status").ends(0);
+        status.says("enabled").does_not_say("disabled").does_not_say("secret-unavailable");
+        let set = office.person.pipes("secrets set mail/other", "x");
+        if fails == "dies" {
+            set.ends(14).says(words).does_not_say("AGEDEBUG").does_not_say("\u{2068}");
+        }
+    }
+}
+
+#[test]
+fn a_plugin_that_hangs_ends_with_the_command() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = with_plugin();
+    office.person.export("FAILS", "hangs");
+    let mut child = office.person.begins(&["--identity", "plugin.key", "test"]);
+    let pid = || std::fs::read_to_string(office.person.at("home/pid")).unwrap_or_default();
+    scratch::wait_until("the plugin", || !pid().is_empty(), String::new);
+    let stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    signal(&child, "TERM");
+    let mut lines = std::io::BufRead::lines(stderr);
+    assert!(lines.any(|line| line.unwrap().contains("once more to stop at once")));
+    signal(&child, "INT");
+    office.person.hears("test, interrupted", child).ends(130);
+    let plugin = format!("/proc/{}", pid());
+    scratch::wait_until("the plugin's end", || !std::path::Path::new(&plugin).exists(), String::new);
+}
+
+#[test]
+fn a_plugin_wraps_and_opens_values_and_a_plan_does_not_touch_it() {
+    let Some(()) = require(Need::Servers) else { return };
+    let mut office = with_plugin();
     assert!(office.person.at("home/used").exists());
     std::fs::remove_file(office.person.at("home/used")).unwrap();
     office.sets(PASSWORD);

@@ -12,7 +12,7 @@ use mailplumb::model::failure::{Cause, RemoteError, TestStep};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::ServerKind;
-use mailplumb::model::server::{Destination, WebAddress, WebLocation, WebService};
+use mailplumb::model::server::{Destination, SentItems, WebAddress, WebLocation, WebService};
 use mailplumb::net::Network;
 use mailplumb::playground::{Certificate, Lead, Options, Playground};
 use mailplumb::protocol::autodiscover::{Answer, Dialect};
@@ -68,7 +68,13 @@ impl World {
         let mut there = destination(&SELF);
         there.endpoint.host = DOMAIN.to_owned();
         let location = WebLocation::Autodiscover { allowed_hosts: self.allowed.clone() };
-        there.service = Some(WebService { location, access: None, tracked: Vec::new() });
+        there.service = Some(WebService {
+            location,
+            access: None,
+            tracked: Vec::new(),
+            category: None,
+            sent_items: SentItems::Ignored,
+        });
         there
     }
 

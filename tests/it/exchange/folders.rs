@@ -1,6 +1,7 @@
 //! Folders of a mailbox that only Exchange has: those that are tracked, and the one for what could not be recorded.
 
 use mailplumb::model::cursor::{Content, Cursor, Listing, Shown};
+use mailplumb::model::record::TrackedBy;
 use mailplumb::remote::SetAside;
 
 use super::story::Office;
@@ -44,7 +45,8 @@ async fn tracked_folders_are_read_with_the_inbox_and_others_are_not() {
     exchange.deliver_into(ANNA, &["Contoso"], &raw("of the same name"));
     let mut session = world.receive(&TRACKING).await.unwrap();
     let listing = session.list(&Cursor::Start).await.unwrap();
-    let tracked: Vec<bool> = ids(&listing).iter().map(|id| session.is_tracked(id)).collect();
+    let tracked: Vec<bool> =
+        ids(&listing).iter().map(|id| session.standing(id).tracked == Some(TrackedBy::Folder)).collect();
     assert_eq!(tracked.iter().filter(|it| **it).count(), 1);
     assert_eq!(subjects(whole(&mut session, &listing).await), ["inbox", "tracked"]);
 

@@ -3,6 +3,7 @@
 
 mod autodiscover;
 mod claims;
+mod deaths;
 mod folders;
 mod independent;
 mod listening;
@@ -11,5 +12,6 @@ mod mailbox;
 mod schema;
 mod scripted;
 mod story;
+mod tracking;
 mod traps;
 mod world;

@@ -81,6 +81,7 @@ fn folder_requests() -> Vec<(String, String)> {
             folder: shared.clone(),
             state: Some("H4s=".to_owned()),
             changes_max: 512,
+            further: &[Further::Categories, Further::Marker],
         }),
     ]
 }
@@ -236,7 +237,7 @@ fn understood(name: &str, document: &[u8]) -> Option<Result<(), EwsError>> {
         "CreateFolderResponse" => read(&CreateFolder { parent: inbox(), name: String::new() }, document),
         "SyncFolderHierarchyResponse" => read(&SyncFolderHierarchy { below: None, state: None }, document),
         "SyncFolderItemsResponse" => {
-            read(&SyncFolderItems { folder: inbox(), state: None, changes_max: 1 }, document)
+            read(&SyncFolderItems { folder: inbox(), state: None, changes_max: 1, further: &[] }, document)
         }
         "FindItemResponse" => {
             read(&FindItem { folder: inbox(), restriction: None, offset: 0, count_max: 1 }, document)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use mailplumb::model::claim::{Claim, Claimed, Wish};
 use mailplumb::model::cursor::{Content, Cursor, Listing, RemoteId, SyncState};
 use mailplumb::model::failure::{Cause, RemoteError, TestStep};
 use mailplumb::model::limits;
@@ -310,6 +312,24 @@ async fn nobody_asks_for_a_mailbox_before_its_server_wants_to_be_asked() {
         assert!(patience::demanded(&error).is_some(), "{error}");
         assert_eq!(server.asked().len(), before, "no call falls inside the window");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_has_no_time_for_the_mark_is_asked_once_and_not_waited_for() {
+    let claim = Claim { holder: "a".repeat(32), host: "h".to_owned(), since: Timestamp::UNIX_EPOCH };
+    let wish = Wish { claim, take_over_from: None };
+    let retry = http("503 Service Unavailable", &["Retry-After: 1"], b"");
+    for busy in [fault("ErrorServerBusy", Some(1)), retry] {
+        let server = always(busy).await;
+        let mut session = server.receive().await.unwrap();
+        assert_eq!(session.claim(&wish).await, Ok(Claimed::Unknown));
+        assert_eq!(server.count("GetUserConfiguration"), 1);
+        assert_eq!(session.claim(&wish).await, Ok(Claimed::Unknown));
+        assert_eq!(server.count("GetUserConfiguration"), 1, "no call falls inside the window");
+    }
+    let server = always(fault("ErrorAccessDenied", None)).await;
+    let mut session = server.receive().await.unwrap();
+    assert_eq!(session.claim(&wish).await, Ok(Claimed::NoMark));
 }
 
 #[tokio::test]

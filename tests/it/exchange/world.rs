@@ -11,7 +11,7 @@ use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::{Access, Authentication, Credentials, Endpoint, ServerKind, TlsMode};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server::{Destination, Login, WebLocation, WebService};
+use mailplumb::model::server::{Destination, Login, SentItems, WebLocation, WebService};
 use mailplumb::net::Network;
 use mailplumb::playground::{Impersonation, Options, Playground, User};
 use mailplumb::remote::connectors::Connectors;
@@ -41,6 +41,8 @@ pub struct Who {
     pub authentication: Authentication,
     pub path: &'static str,
     pub tracked: &'static [&'static str],
+    pub category: Option<&'static str>,
+    pub sent_items: SentItems,
 }
 
 pub const SELF: Who = Who {
@@ -51,6 +53,8 @@ pub const SELF: Who = Who {
     authentication: Authentication::Auto,
     path: "/EWS/Exchange.asmx",
     tracked: &[],
+    category: None,
+    sent_items: SentItems::Ignored,
 };
 
 pub fn options() -> Options {
@@ -121,6 +125,8 @@ pub fn destination(who: &Who) -> Destination {
             location: WebLocation::Path(who.path.to_owned()),
             access: who.access,
             tracked: who.tracked.iter().map(|&path| path.to_owned()).collect(),
+            category: who.category.map(str::to_owned),
+            sent_items: who.sent_items,
         }),
     }
 }

@@ -50,7 +50,7 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/ews/status.rs"] },
     Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs"] },
     Decoder { name: "autodiscover-answer", feed: autodiscover_answer, reads: &["src/protocol/autodiscover/mod.rs", "src/protocol/autodiscover/pox.rs", "src/protocol/autodiscover/soap.rs", "src/protocol/autodiscover/search.rs"] },
-    Decoder { name: "graph-answer", feed: graph_answer, reads: &["src/protocol/graph/mod.rs", "src/protocol/graph/document.rs", "src/protocol/graph/refusal.rs", "src/protocol/graph/messages_delta.rs", "src/protocol/graph/batch.rs", "src/protocol/graph/find_messages.rs", "src/protocol/graph/create_message.rs", "src/protocol/graph/get_mail_folder.rs", "src/protocol/graph/list_mail_folders.rs", "src/protocol/graph/create_mail_folder.rs", "src/protocol/graph/move_message.rs"] },
+    Decoder { name: "graph-answer", feed: graph_answer, reads: &["src/protocol/graph/mod.rs", "src/protocol/graph/document.rs", "src/protocol/graph/refusal.rs", "src/protocol/graph/messages_delta.rs", "src/protocol/graph/batch.rs", "src/protocol/graph/find_messages.rs", "src/protocol/graph/create_message.rs", "src/protocol/graph/get_mail_folder.rs", "src/protocol/graph/list_mail_folders.rs", "src/protocol/graph/create_mail_folder.rs", "src/protocol/graph/move_message.rs", "src/protocol/graph/apart.rs", "src/protocol/graph/create_upload_session.rs", "src/protocol/graph/list_attachments.rs", "src/protocol/graph/upload.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/report.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/mod.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
     Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/certificate.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
@@ -76,6 +76,8 @@ pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
     ("src/protocol/ews/write.rs", "writes"),
     ("src/remote/discovery.rs", "hands questions and answers on"),
     ("src/protocol/assertion.rs", "writes"),
+    ("src/protocol/graph/create_attachment.rs", "reads nothing of the answer"),
+    ("src/remote/graph/line.rs", "hands the answer to `Uploaded` and `Refusal`, which are"),
     ("src/protocol/graph/delete_message.rs", "reads nothing of the answer"),
     ("src/protocol/graph/message_value.rs", "reads nothing of the answer"),
     ("src/protocol/graph/send_mail.rs", "reads nothing of the answer"),
@@ -416,7 +418,10 @@ fn ews_answer(said: &[u8]) {
     let items =
         ews::GetItem { ids: vec![ews::ItemId::new("A")], mime: ews::item::WithMime::Yes, fields: &[] };
     let _ = ews::read(&items, &document);
-    let _ = ews::read(&ews::SyncFolderItems { folder: inbox(), state: None, changes_max: 1 }, &document);
+    let _ = ews::read(
+        &ews::SyncFolderItems { folder: inbox(), state: None, changes_max: 1, further: &[] },
+        &document,
+    );
     let _ = ews::read(&ews::GetFolder { folder: inbox() }, &document);
     let mailbox = Address::parse("a@b.example").unwrap();
     let _ = ews::read(&ews::GetInboxRules { mailbox }, &document);
@@ -428,8 +433,13 @@ fn graph_answer(said: &[u8]) {
     use graph::Operation;
     const HOST: &str = "graph.microsoft.com";
     let user = Address::parse("a@b.example").unwrap();
-    let delta =
-        |position| graph::MessagesDelta { host: HOST, folder: graph::Folder::Inbox, position, page: 1 };
+    let delta = |position| graph::MessagesDelta {
+        host: HOST,
+        folder: graph::Folder::Inbox,
+        position,
+        about: graph::About::Arrival,
+        page: 1,
+    };
     if let Ok(page) = delta(graph::Position::Start).read(said) {
         let (graph::Next::Page(link) | graph::Next::Round(link)) = page.next;
         let call = delta(graph::Position::After(link)).call(&user);
@@ -441,6 +451,22 @@ fn graph_answer(said: &[u8]) {
     let _ = graph::ListMailFolders { host: HOST, below: None, after: None }.read(said);
     let _ = graph::CreateMailFolder { below: None, name: String::new() }.read(said);
     let _ = graph::MoveMessage { id: "A", to: graph::Folder::Inbox }.read(said);
+    let _ = graph::ListAttachments { message: "A" }.read(said);
+    let _ = graph::Uploaded::read(200, said);
+    let file = graph::File {
+        name: String::new(),
+        media_type: String::new(),
+        content_id: None,
+        display: graph::Display::Attached,
+        content: Vec::new(),
+    };
+    if let Ok(opened) = (graph::CreateUploadSession { message: "A", file: &file, hosts: &[HOST] }).read(said)
+    {
+        assert_eq!(opened.place.host(), HOST);
+    }
+    if let Ok(apart) = graph::take_apart(said, 64) {
+        assert!(apart.draft.len() <= 64);
+    }
     let parts = vec![graph::DeleteMessage { id: "A" }.call(&user); 3];
     if let Ok(answers) = (graph::Batch { parts }).read(said) {
         assert_eq!(answers.len(), 3);

@@ -24,6 +24,12 @@ async fn the_vendors_sdk_and_we_see_the_same_mailbox() {
     let own = Address::parse(ANNA).unwrap();
     outgoing.send(&own, std::slice::from_ref(&own), ours.as_bytes()).await.unwrap();
 
+    // To the SDK it is another host, which gets no token.
+    world
+        .playground
+        .graph()
+        .lead_uploads_to(&format!("127.0.0.1:{}", world.playground.graph().address().port()));
+
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("authority.pem");
     std::fs::write(&authority, world.playground.ca_pem()).unwrap();
@@ -50,6 +56,9 @@ async fn the_vendors_sdk_and_we_see_the_same_mailbox() {
     assert_eq!(seen["batch"], serde_json::json!([200, 404]), "{seen}");
     assert_eq!(seen["refused"], serde_json::json!([404, "ErrorInvalidUser"]), "{seen}");
 
+    assert_eq!(seen["uploaded"], true, "{seen}");
+    assert_eq!(seen["files"], serde_json::json!([["large.bin", 7 * 1024 * 1024 + 5]]), "{seen}");
+
     let mut session = world.receive(ANNA).await.unwrap();
     let listing = session.list(&Cursor::Start).await.unwrap();
     let contents = whole(&mut session, &listing).await;
@@ -62,4 +71,11 @@ async fn the_vendors_sdk_and_we_see_the_same_mailbox() {
     assert!(world.playground.exchange().folders(ANNA).contains("Undeliverable"));
     let at_boris = world.playground.state().inbox(BORIS).unwrap();
     assert!(at_boris.iter().any(|held| String::from_utf8_lossy(&held.raw).contains("sent by the SDK")));
+    let large = at_boris
+        .iter()
+        .find(|held| String::from_utf8_lossy(&held.raw).contains("uploaded by the SDK"))
+        .unwrap();
+    let message = mail_parser::MessageParser::new().parse(&large.raw[..]).unwrap();
+    let content: Vec<u8> = b"abcdefg".iter().copied().cycle().take(7 * 1024 * 1024 + 5).collect();
+    assert_eq!(message.attachments().next().unwrap().contents(), content);
 }

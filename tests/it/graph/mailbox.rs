@@ -26,6 +26,25 @@ async fn messages_come_oldest_first_and_as_they_are() {
 }
 
 #[tokio::test]
+async fn an_idle_mailbox_costs_one_call_and_a_new_session_one_more() {
+    let world = World::new();
+    world.deliver(0..30);
+    let mut session = world.receive(ANNA).await.unwrap();
+    let cursor = behind(&session.list(&Cursor::Start).await.unwrap());
+    let octets = |from: usize| -> usize {
+        world.calls()[from..].iter().map(|call| call.path.len() + call.response.len()).sum()
+    };
+    let before = world.calls().len();
+    session.list(&cursor).await.unwrap();
+    assert_eq!(world.calls().len() - before, 1);
+    assert!(octets(before) < 1024, "{}", octets(before));
+    let before = world.calls().len();
+    world.receive(ANNA).await.unwrap().list(&cursor).await.unwrap();
+    assert_eq!(world.calls().len() - before, 2);
+    assert!(octets(before) < 1536, "{}", octets(before));
+}
+
+#[tokio::test]
 async fn many_messages_come_page_by_page_and_each_once() {
     let world = World::new();
     world.deliver(0..450);

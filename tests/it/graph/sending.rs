@@ -11,7 +11,7 @@ use super::world::{ANNA, BORIS, World, error};
 const MAIL: &[u8] = b"From: anna@contoso.example\r\nTo: Boris <boris@contoso.example>\r\nMessage-ID: <m1@contoso.example>\r\n\
     Subject: hello\r\n\r\nhello\r\n";
 
-fn addresses(texts: &[&str]) -> Vec<Address> {
+pub fn addresses(texts: &[&str]) -> Vec<Address> {
     texts.iter().map(|text| Address::parse(text).unwrap()).collect()
 }
 
@@ -22,12 +22,12 @@ async fn send(
     session.send(&Address::parse(ANNA).unwrap(), &addresses(to), MAIL).await
 }
 
-fn is_accepted(submitted: &Submitted) -> bool {
+pub fn is_accepted(submitted: &Submitted) -> bool {
     submitted.recipients.iter().all(|it| matches!(it, RecipientResult::Accepted { .. }))
 }
 
 impl World {
-    fn arrived(&self) -> usize {
+    pub fn arrived(&self) -> usize {
         self.playground.state().inbox(BORIS).unwrap().len()
     }
 }

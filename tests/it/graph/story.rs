@@ -9,7 +9,7 @@ use mailplumb::playground::{GraphFault, Impersonation, Options, Playground};
 use super::world::{ANNA, BORIS, CLIENT, SECRET, TENANT, options};
 use crate::cli::person::{Person, host_file};
 
-fn manifest(transport: &str) -> String {
+pub fn manifest(transport: &str) -> String {
     format!(
         "apiVersion: mailplumb/v1
 kind: EmailServerProfile
@@ -43,6 +43,11 @@ pub struct Office {
 
 impl Office {
     pub fn opens(transport: &str, options: Options) -> Self {
+        Self::opens_with(&manifest(transport), options)
+    }
+
+    /// With another manifest of the profile and the mailbox.
+    pub fn opens_with(manifest: &str, options: Options) -> Self {
         let playground =
             Playground::start(Options { clock: Arc::new(SystemClock::new()), ..options }).unwrap();
         let mut person = Person::new();
@@ -63,7 +68,6 @@ impl Office {
             .split("\n---\n")
             .filter(|part| !part.contains("kind: EmailServerProfile") && !part.contains("kind: Mailbox"))
             .collect();
-        let manifest = manifest(transport);
         person.write("mail/mailplumb.yaml", &format!("{}\n---\n{manifest}", kept.join("\n---\n")));
         person.pipes("secrets set mail/password", SECRET).ends(0);
         Self { person, playground }
@@ -144,4 +148,10 @@ fn a_throttled_mailbox_waits_as_long_as_it_is_told_to() {
     playground.graph().misbehave("messages/delta", 1, GraphFault::throttled(900));
     person.types("sync").says("THROTTLED").says("retry after 900 seconds");
     person.types("status").says("retrying (1");
+    // Whoever comes after that, another process and for another purpose, leaves it alone as well.
+    let before = playground.graph().calls().len();
+    person.types("outbox add --mailbox anna --to boris@contoso.example --subject Later --text x").ends(0);
+    person.types("sync").says("left alone until");
+    person.types("outbox list").says("pending");
+    assert_eq!(playground.graph().calls().len(), before, "no call falls into the wait");
 }

@@ -11,7 +11,9 @@ use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::{Authentication, Cloud, Credentials, Endpoint, ServerKind, TlsMode};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server::{Destination, Login, TokenClient, TokenProof};
+use mailplumb::model::server::{
+    Destination, Login, SentItems, TokenClient, TokenProof, WebLocation, WebService,
+};
 use mailplumb::net::Network;
 use mailplumb::playground::{self, GraphCall, Impersonation, Options, Playground, User};
 use mailplumb::remote::connectors::Connectors;
@@ -24,6 +26,9 @@ pub const APPLICATION: &str = "application";
 pub const CLIENT: &str = "9a1d3c44-8e5f-4a57-bb1e-2d7c6f0a9b10";
 pub const SECRET: &str = "client secret: with a colon";
 pub const TENANT: &str = "1f0c7a52-5b0e-4b6e-9c0f-3f5a1c2d4e6b";
+
+/// Where the service leads whoever attaches a large file.
+pub const OUTLOOK: &str = "outlook.office.com";
 
 pub struct World {
     pub playground: Playground,
@@ -58,7 +63,9 @@ pub fn options() -> Options {
         [ANNA, BORIS].map(|address| User::new(address, address, "unused password")).into();
     users.push(User::new("application@contoso.example", APPLICATION, "unused password"));
     Options {
-        host_names: [hosts.graph, hosts.authority, hosts.exchange, "localhost"].map(str::to_owned).into(),
+        host_names: [hosts.graph, hosts.authority, hosts.exchange, OUTLOOK, "localhost", "127.0.0.1"]
+            .map(str::to_owned)
+            .into(),
         users,
         impersonation: Impersonation::By(APPLICATION.to_owned()),
         token_clients: vec![playground::TokenClient::new(CLIENT, SECRET, APPLICATION)],
@@ -80,6 +87,7 @@ impl World {
             trust: BTreeMap::from([(Name::parse("ca").unwrap(), ca.path().to_owned())]),
             connect: BTreeMap::from([
                 ((hosts.graph.to_owned(), 443), playground.graph().address()),
+                ((OUTLOOK.to_owned(), 443), playground.graph().address()),
                 ((hosts.authority.to_owned(), 443), playground.token_endpoint()),
             ]),
             ..HostSettings::default()
@@ -95,6 +103,47 @@ impl World {
     pub async fn receive(&self, address: &str) -> Result<Box<dyn Receive>, RemoteError> {
         let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(&self.clock);
         self.connector().receive(&destination(address), &mut Trace::new(clock)).await
+    }
+
+    /// With folders below the inbox.
+    pub async fn receive_tracking(&self, paths: &[&str]) -> Result<Box<dyn Receive>, RemoteError> {
+        let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(&self.clock);
+        let mut there = destination(ANNA);
+        if let Some(service) = &mut there.service {
+            service.tracked = paths.iter().map(|path| (*path).to_owned()).collect();
+        }
+        self.connector().receive(&there, &mut Trace::new(clock)).await
+    }
+
+    /// With the category by which people track.
+    pub async fn receive_categorised(&self, category: &str) -> Result<Box<dyn Receive>, RemoteError> {
+        let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(&self.clock);
+        let mut there = destination(ANNA);
+        if let Some(service) = &mut there.service {
+            service.category = Some(category.to_owned());
+        }
+        self.connector().receive(&there, &mut Trace::new(clock)).await
+    }
+
+    /// A person gives a message these categories, as JSON.
+    pub fn categorised_by_person(&self, id: &RemoteId, categories: &str) {
+        let RemoteId::Item(id) = id else { panic!("{id:?}") };
+        let fields = vec![("Content-Type", "application/json".to_owned())];
+        let body = format!("{{\"categories\":{categories}}}").into_bytes();
+        let line = format!("PATCH /v1.0/users/{ANNA}/messages/{id}");
+        self.playground.graph().asks(APPLICATION, &line, fields, body);
+    }
+
+    /// A person moves a message of the mailbox; its id stays.
+    pub fn moved_by_person(&self, id: &RemoteId, to: &str) {
+        let RemoteId::Item(id) = id else { panic!("{id:?}") };
+        let line = format!("POST /v1.0/users/{ANNA}/messages/{id}/move");
+        let fields = vec![
+            ("Prefer", "IdType=\"ImmutableId\"".to_owned()),
+            ("Content-Type", "application/json".to_owned()),
+        ];
+        let body = format!("{{\"destinationId\":\"{to}\"}}");
+        self.playground.graph().asks(APPLICATION, &line, fields, body.into_bytes());
     }
 
     pub async fn submit(&self, address: &str) -> Result<Box<dyn Submit>, RemoteError> {
@@ -149,7 +198,13 @@ pub fn destination(address: &str) -> Destination {
                 scope: format!("https://{}/.default", hosts.graph),
             },
         },
-        service: None,
+        service: Some(WebService {
+            location: WebLocation::Graph,
+            access: None,
+            tracked: Vec::new(),
+            category: None,
+            sent_items: SentItems::Ignored,
+        }),
     }
 }
 

@@ -247,14 +247,19 @@ fn exchange() -> impl Strategy<Value = Exchange> {
         credentials()
             .prop_map(|credentials| ExchangeLogin { authentication: Authentication::Negotiate, credentials })
     };
-    (select(vec![fixed, anywhere, some]), login(), login(), any::<bool>()).prop_map(
-        |(location, incoming, outgoing, undeliverable_folder)| Exchange {
-            trust: None,
-            location,
-            incoming,
-            outgoing,
-            undeliverable_folder,
-            timeout_seconds: None,
+    let tracking = (any::<bool>(), select(vec![None, Some("Tracked".to_owned())]), any::<bool>());
+    (select(vec![fixed, anywhere, some]), login(), login(), tracking).prop_map(
+        |(location, incoming, outgoing, (undeliverable_folder, tracked_category, track_sent_items))| {
+            Exchange {
+                trust: None,
+                location,
+                incoming,
+                outgoing,
+                undeliverable_folder,
+                tracked_category,
+                track_sent_items,
+                timeout_seconds: None,
+            }
         },
     )
 }
@@ -277,6 +282,8 @@ fn exchange_online() -> impl Strategy<Value = ExchangeOnline> {
             client_id: "client".to_owned(),
             proof,
             undeliverable_folder: true,
+            tracked_category: None,
+            track_sent_items: true,
             timeout_seconds: None,
         }
     })

@@ -10,7 +10,7 @@ use mailplumb::model::name::Name;
 use mailplumb::model::operation::{Awaiting, OperationState, Readiness};
 use mailplumb::model::organization::Retry;
 use mailplumb::model::pending::Standing;
-use mailplumb::model::plan::{Action, Effect, Plan, Policy, PutMailbox, Step, Target};
+use mailplumb::model::plan::{Action, Effect, Plan, Policy, PutMailbox, Target};
 use mailplumb::model::profile::{MailServers, Server};
 use mailplumb::model::retirement::Retirement;
 use mailplumb::model::secret::SecretRef;

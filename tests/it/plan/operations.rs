@@ -185,6 +185,8 @@ fn appointments_contacts_and_tasks_wait_for_a_connector() {
         client_id: "c".to_owned(),
         proof: mailplumb::model::profile::AppProof::ClientSecret(secret("shared")),
         undeliverable_folder: false,
+        tracked_category: None,
+        track_sent_items: false,
         timeout_seconds: None,
     };
     let server = Server::ExchangeOnline(exchange_online);

@@ -7,10 +7,12 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{Answer, CALLS_KEPT_MAX, Caller, GraphCall, GraphFault, Payload, Request, World, route};
+use super::{Answer, CALLS_KEPT_MAX, Caller, GraphCall, GraphFault, Payload, Request, World, route, uploads};
 use crate::model::limits::PLAYGROUND_MESSAGE_BYTES_MAX;
 
 const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// 4 MB, and what is around them.
+const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024 + 4096;
 
 /// It ends with the runtime.
 pub async fn serve(listener: TcpListener, world: Arc<World>) {
@@ -88,6 +90,12 @@ fn fault(world: &World, request: &Request) -> Option<GraphFault> {
 }
 
 fn judged(world: &World, request: &Request) -> Answer {
+    if request.body.len() > REQUEST_BYTES_MAX {
+        return Answer::error(413, "RequestEntityTooLarge", "The maximum request length supported is 4MB.");
+    }
+    if let Some(answer) = uploads::answer(world, request) {
+        return answer;
+    }
     let token = request.field("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let credentials = token.and_then(|token| world.tokens.credentials_of(&world.options, token.trim()));
     let caller = credentials.and_then(|credentials| {
@@ -106,6 +114,8 @@ fn judged(world: &World, request: &Request) -> Answer {
 }
 
 fn note(world: &World, request: &Request, answer: &Answer) {
+    let kind = request.field("content-type");
+    let is_piece = kind == Some("application/octet-stream");
     let mut inner = world.exchange.lock();
     if inner.graph.calls.len() >= CALLS_KEPT_MAX {
         return;
@@ -114,8 +124,8 @@ fn note(world: &World, request: &Request, answer: &Answer) {
         method: request.method.clone(),
         path: request.target.clone(),
         prefer: request.field("prefer").map(str::to_owned),
-        content_type: request.field("content-type").map(str::to_owned),
-        request: String::from_utf8_lossy(&request.body).into_owned(),
+        content_type: kind.map(str::to_owned),
+        request: if is_piece { String::new() } else { String::from_utf8_lossy(&request.body).into_owned() },
         status: answer.status,
         response: match &answer.body {
             Payload::Json(value) => value.to_string(),
@@ -157,6 +167,8 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         410 => "Gone",
+        413 => "Content Too Large",
+        416 => "Range Not Satisfiable",
         429 => "Too Many Requests",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",

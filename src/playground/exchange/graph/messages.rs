@@ -8,10 +8,12 @@ use super::super::super::state::Held;
 use super::super::changes;
 use super::super::folders::{self, Place};
 use super::super::items;
+use super::attachments;
 use super::compose;
 use super::names;
 use super::route::Errand;
 use super::sending;
+use super::uploads;
 use super::{Answer, Payload};
 
 const PAGE: usize = 10;
@@ -120,6 +122,11 @@ pub(super) fn one(errand: &mut Errand<'_, '_>, (place, held): (&Place, &Held), r
         ("DELETE", []) => {
             changes::take(errand.turn, place, held);
             Answer::nothing(204)
+        }
+        ("GET", ["attachments"]) => attachments::list(errand, held),
+        ("POST", ["attachments"]) => attachments::create(errand, (place, held)),
+        ("POST", ["attachments", "createUploadSession" | "microsoft.graph.createUploadSession"]) => {
+            uploads::open(errand, (place, held))
         }
         ("POST", ["move" | "microsoft.graph.move"]) => relocate(errand, (place, held)),
         ("POST", ["send" | "microsoft.graph.send"]) => sending::draft(errand, (place, held)),

@@ -3,6 +3,7 @@
 //! Ids are immutable where the client asks for that, and change with each move where it does not; delta links are kept here,
 //! and can be forgotten. It shares no reader or writer with the client side.
 
+mod attachments;
 mod batch;
 mod compose;
 mod delta;
@@ -13,6 +14,7 @@ mod names;
 mod query;
 mod route;
 mod sending;
+mod uploads;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -39,6 +41,7 @@ pub(super) struct Kept {
     origins: BTreeMap<String, String>,
     calls: Vec<GraphCall>,
     faults: Vec<(String, u32, GraphFault)>,
+    uploads: uploads::Uploads,
 }
 
 /// A request and its answer.
@@ -49,6 +52,7 @@ pub struct GraphCall {
     pub path: String,
     pub prefer: Option<String>,
     pub content_type: Option<String>,
+    /// Empty, where it is a piece of a file.
     pub request: String,
     pub status: u16,
     /// Empty, where it is no JSON.
@@ -123,6 +127,11 @@ impl GraphDoor<'_> {
         fields.push(("Host".to_owned(), "graph.microsoft.com".to_owned()));
         let request = Request { method: method.to_owned(), target: target.to_owned(), fields, body };
         let _ = http::answer(self.world(), &request);
+    }
+
+    /// Large files are put to this host from now on, instead of to the one that was asked.
+    pub fn lead_uploads_to(&self, host: &str) {
+        self.world().exchange.lock().graph.uploads.host = Some(host.to_owned());
     }
 
     /// What was asked and answered so far.

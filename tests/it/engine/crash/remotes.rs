@@ -10,6 +10,7 @@ use mailplumb::model::failure::{Cause, RemoteError};
 use mailplumb::model::name::Address;
 use mailplumb::model::outbox::Submitted;
 use mailplumb::model::profile::ServerKind;
+use mailplumb::model::record::{Categorised, Standing};
 use mailplumb::model::server::Destination;
 use mailplumb::remote::{Arrivals, Connector, Receive, Remotes, SetAside, Submit, Trace};
 
@@ -66,6 +67,10 @@ impl Receive for CrashingReceive {
         self.real.wants_from(from);
     }
 
+    fn can_claim(&self) -> bool {
+        self.real.can_claim()
+    }
+
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         self.real.claim(wish).await
     }
@@ -75,8 +80,16 @@ impl Receive for CrashingReceive {
         self.real.list(cursor).await
     }
 
-    fn is_tracked(&self, message: &RemoteId) -> bool {
-        self.real.is_tracked(message)
+    fn standing(&self, message: &RemoteId) -> Standing {
+        self.real.standing(message)
+    }
+
+    fn categorised(&self) -> Vec<Categorised> {
+        self.real.categorised()
+    }
+
+    fn holds(&self) -> u64 {
+        self.real.holds()
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {

@@ -1,12 +1,13 @@
 //! A store whose every call is a moment to die at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mailplumb::model::alert::Alert;
 use mailplumb::model::approval::Decision;
+use mailplumb::model::claim::Asked;
 use mailplumb::model::cursor::{Cursor, InboxId, RemoteId};
 use mailplumb::model::desired::ManifestDigest;
 use mailplumb::model::discovered::Discovered;
@@ -14,7 +15,7 @@ use mailplumb::model::lease::{Holder, Lease, LeaseScope};
 use mailplumb::model::name::Name;
 use mailplumb::model::organization::Organization;
 use mailplumb::model::outbox::{Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, Turn};
-use mailplumb::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
+use mailplumb::model::record::{Categorised, ContentHash, IncomingBatch, MessageRecord, Recorded};
 use mailplumb::model::revision::{Revision, RevisionEntry, StoreId};
 use mailplumb::model::secret::{
     BundleDigest, SealedBundle, SealedDigestKey, SealedValue, SecretDigest, SecretRef, ValueDigest,
@@ -299,6 +300,21 @@ impl Cycles for CrashingStore {
     ) -> Result<InboxStanding, StoreError> {
         self.points.reach("Store::inbox_standing");
         self.real.inbox_standing(lease, mailbox, inbox).await
+    }
+
+    async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError> {
+        self.points.reach("Store::note_claim");
+        self.real.note_claim(lease, mailbox, asked).await
+    }
+
+    async fn note_categories(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        categorised: &[Categorised],
+    ) -> Result<BTreeSet<RemoteId>, StoreError> {
+        self.points.reach("Store::note_categories");
+        self.real.note_categories(lease, mailbox, categorised).await
     }
 
     async fn end_cycle(&self, lease: &Lease, change: &StateChange) -> Result<Option<MailboxRow>, StoreError> {

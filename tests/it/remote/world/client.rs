@@ -16,7 +16,7 @@ use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
 use mailplumb::model::profile::{Authentication, Credentials, Endpoint, Protocol, ServerKind, TlsMode};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server::{Destination, Login, WebLocation, WebService};
+use mailplumb::model::server::{Destination, Login, SentItems, WebLocation, WebService};
 use mailplumb::net::Network;
 use mailplumb::remote::connectors::Connectors;
 use mailplumb::remote::{Arrivals, Receive, Remotes, Submit, Trace};
@@ -105,6 +105,8 @@ impl How {
                 location: WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
                 access: None,
                 tracked: Vec::new(),
+                category: None,
+                sent_items: SentItems::Ignored,
             }),
             mailbox: Name::parse("anna").unwrap(),
             address: Address::parse(ANNA).unwrap(),

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 
 const { MODULES, ROOT, TOKEN, ADDRESS, OTHER } = process.env;
-const { Client, BatchRequestContent, BatchResponseContent, PageIterator } =
+const { Client, BatchRequestContent, BatchResponseContent, FileUpload, LargeFileUploadTask, PageIterator } =
   createRequire(`${MODULES}/x.js`)('@microsoft/microsoft-graph-client');
 const graph = Client.init({
   baseUrl: `${ROOT}/`,
@@ -71,4 +71,23 @@ try {
 } catch (error) {
   seen.refused = [error.statusCode, error.code];
 }
+
+const large = await graph.api(`${user}/messages`).header(...immutable).post({
+  subject: 'uploaded by the SDK',
+  body: { contentType: 'text', content: 'see attachment' },
+  toRecipients: [{ emailAddress: { address: OTHER } }],
+});
+const content = Buffer.alloc(7 * 1024 * 1024 + 5, 'abcdefg');
+const opened = await LargeFileUploadTask.createUploadSession(
+  graph,
+  `${user}/messages/${large.id}/attachments/createUploadSession`,
+  { AttachmentItem: { attachmentType: 'file', name: 'large.bin', size: content.length } },
+);
+const file = new FileUpload(content, 'large.bin', content.length);
+const task = new LargeFileUploadTask(graph, file, opened, { rangeSize: 10 * 320 * 1024 });
+const uploaded = await task.upload();
+seen.uploaded = uploaded.location !== undefined;
+const files = await graph.api(`${user}/messages/${large.id}/attachments`).select('name,size').get();
+seen.files = files.value.map((one) => [one.name, one.size]);
+await graph.api(`${user}/messages/${large.id}/send`).post({});
 console.log(JSON.stringify(seen));
