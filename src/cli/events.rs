@@ -57,8 +57,15 @@ impl Listener for Printer {
                     self.line(&format!("mailbox/{mailbox} {operation}: {}", cycle_words(operation, &cycle)));
                 }
             }
-            Event::CycleFailed { mailbox, operation, failure, state } => {
-                self.line(&format!("mailbox/{mailbox} {operation}: {}", failure_words(&failure, &state)));
+            Event::CycleFailed { mailbox, operation, failure, state, cycle } => {
+                let before = match cycle_words(operation, &cycle) {
+                    _ if cycle == Cycle::default() => String::new(),
+                    words => format!("{words}; then "),
+                };
+                self.line(&format!(
+                    "mailbox/{mailbox} {operation}: {before}{}",
+                    failure_words(&failure, &state)
+                ));
             }
             Event::Skipped { mailbox, reason } => {
                 self.line(&format!("mailbox/{mailbox}: {DOUBTFUL}skipped{DOUBTFUL:#}, {reason}"));
@@ -135,7 +142,9 @@ pub fn cycle_words(operation: Operation, cycle: &Cycle) -> String {
             (cycle.known, "already recorded"),
             (cycle.before_from, "older than the start date"),
             (cycle.quarantined, "of them quarantined"),
+            (cycle.deferred, "not handed over yet"),
             (cycle.deleted, "removed from the server"),
+            (cycle.flagged, "flagged as deleted (the server has no UIDPLUS, so they stay in the mailbox)"),
         ],
         Operation::Outgoing => vec![
             (cycle.sent, "sent"),

@@ -46,13 +46,13 @@ impl JsonList {
                 .map_err(|error| Failure::new("the output cannot be written as JSON").cause(error))?;
             text.push_str(&entry);
         }
-        output::bytes(text.as_bytes())
+        output::part(&text)
     }
 
     /// Ends the list and the document.
     pub fn end(mut self) -> Result<(), Failure> {
         self.extend::<()>(&[])?;
-        output::bytes(if self.written == Written::Entries { b"\n  ]\n}\n" } else { b"]\n}\n" })
+        output::part(if self.written == Written::Entries { "\n  ]\n}\n" } else { "]\n}\n" })
     }
 }
 

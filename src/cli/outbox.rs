@@ -1,5 +1,7 @@
 //! `mailplumb outbox`
 
+mod retry;
+
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -58,7 +60,7 @@ enum Command {
     ///
     /// Only the recipients that have not got it are tried. For an unsure message, look first whether it arrived.
     #[command(after_help = "Example:\n  mailplumb outbox retry 12")]
-    Retry(Retry),
+    Retry(retry::Retry),
 }
 
 #[derive(Debug, Args)]
@@ -69,16 +71,6 @@ struct Show {
     /// Print the message's octets
     #[arg(long)]
     raw: bool,
-    /// Print the message in this form
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Format,
-}
-
-#[derive(Debug, Args)]
-struct Retry {
-    /// The message
-    #[arg(value_name = "ID")]
-    id: u64,
     /// Print the message in this form
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
@@ -170,13 +162,7 @@ impl Outbox {
             }
             Command::List(list) => run(stopping, list.run(&global.store_to_list()?)),
             Command::Show(show) => run(stopping, show.run(&global.store_to_list()?)),
-            Command::Retry(Retry { id, output: format }) => {
-                let store = global.existing_store(Open::Existing)?;
-                run(stopping, async {
-                    store.requeue(id, SystemClock::new().now()).await?;
-                    told(&store, id, format, format!("Message {id} is pending again.")).await
-                })
-            }
+            Command::Retry(retry) => retry.run(&global.existing_store(Open::Existing)?),
         }
     }
 }
@@ -233,8 +219,8 @@ fn details(message: &OutgoingMessage) -> String {
         format!("changed     {}", output::moment(message.changed_at)),
         format!("attempts    {}", message.attempts),
     ];
-    if message.state == OutgoingState::Pending {
-        lines.push(format!("next        {}", output::moment(message.next_attempt_at)));
+    if let (OutgoingState::Pending, Some(next)) = (message.state, message.next_attempt_at) {
+        lines.push(format!("next        {}", output::moment(next)));
     }
     if let Some(key) = &message.idempotency_key {
         lines.push(format!("key         {key}"));

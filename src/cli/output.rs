@@ -28,8 +28,8 @@ pub fn set_colour(colour: Colour) {
 
 /// Data: to stdout, with a line end.
 pub fn data(text: &str) -> Result<(), Failure> {
-    bytes(text.as_bytes())?;
-    if text.ends_with('\n') || text.is_empty() { Ok(()) } else { bytes(b"\n") }
+    part(text)?;
+    if text.ends_with('\n') || text.is_empty() { Ok(()) } else { part("\n") }
 }
 
 /// Set once whoever read stdout has gone away.
@@ -40,10 +40,18 @@ pub fn is_closed() -> bool {
     CLOSED.load(Ordering::Relaxed)
 }
 
-/// Raw octets to stdout.
+/// A part of the data, to stdout as it stands. Colour goes only where it belongs.
+pub fn part(text: &str) -> Result<(), Failure> {
+    write(&mut anstream::stdout().lock(), text.as_bytes())
+}
+
+/// Raw octets to stdout, every one of them: what takes colour out of a text would also take something out of these.
 pub fn bytes(octets: &[u8]) -> Result<(), Failure> {
+    write(&mut io::stdout().lock(), octets)
+}
+
+fn write(stdout: &mut impl Write, octets: &[u8]) -> Result<(), Failure> {
     SAID.fetch_or(!octets.is_empty(), Ordering::Relaxed);
-    let mut stdout = anstream::stdout().lock();
     match stdout.write_all(octets).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
         // `mailplumb plan | head` is done when head is.

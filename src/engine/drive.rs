@@ -24,7 +24,8 @@ use super::{Engine, Settings, WorkError, incoming, outgoing};
 #[derive(Debug)]
 pub enum Driven {
     Done(Cycle),
-    Failed(Box<Failure>),
+    /// What was done before it failed stands.
+    Failed(Box<Failure>, Cycle),
     /// Nothing was tried, and why.
     Skipped(String),
 }
@@ -46,7 +47,7 @@ pub async fn noted_cycle(engine: &Engine, mailbox: &Name, operation: Operation) 
         return Ok(skipped(engine, mailbox, "it has no profile".to_owned()));
     };
     drop(row);
-    let _permit = engine.permits.acquire(&profile).await;
+    let _permit = engine.permits.acquire(&profile, operation).await;
     // Whoever waited for a place while the process was asked to stop begins nothing any more.
     if engine.stopping.is_cancelled() {
         return Ok((Driven::Skipped("the process is stopping".to_owned()), None));
@@ -101,22 +102,21 @@ async fn under_lease(
         let reason = format!("the server wants this mailbox left alone until {until:.0}");
         return Ok(skipped(engine, mailbox, reason));
     }
-    let result = match operation {
+    let (cycle, result) = match operation {
         Operation::Incoming => {
-            let attempts = settings.retry.attempts_per_message;
-            incoming::cycle(engine, &held.lease, &row.stored, &route, attempts).await
+            incoming::cycle(engine, &held.lease, &row.stored, &route, settings.retry).await
         }
         Operation::Outgoing => outgoing::cycle(engine, &held.lease, &route, &settings).await,
-        Operation::Act => Ok(Cycle::default()),
+        Operation::Act => (Cycle::default(), Ok(())),
     };
     let ended = Ended { engine, held, route, settings, operation, state };
     match result {
-        Ok(cycle) => ended.succeeded(cycle).await,
+        Ok(()) => ended.succeeded(cycle).await,
         Err(WorkError::Store(error)) => Err(error),
         Err(WorkError::Remote(error)) => {
             ended.put_pressure(&error);
             let failure = classify::classify(error, ended.route.setting());
-            ended.failed(failure).await
+            ended.failed(failure, cycle).await
         }
     }
 }
@@ -170,18 +170,18 @@ impl Ended<'_> {
     fn put_pressure(&self, error: &RemoteError) {
         let Self { engine, route, .. } = self;
         let Some(patience) = patience::demanded(error) else { return };
-        let concerns_profile = match (patience.breadth, limit_counts_for(route.profile)) {
+        let concerns_profile = match (patience.breadth, limit_counts_for(route.profile, self.operation)) {
             (Breadth::Server, _) | (Breadth::Mailbox, LimitCounts::Profile) => true,
             (Breadth::Mailbox, LimitCounts::Mailbox) => false,
         };
         if concerns_profile {
             let wait = patience::wait(patience, 0, &engine.permits.throttling);
-            engine.permits.throttled(route.profile, wait, engine.clock.elapsed());
+            engine.permits.throttled(route.profile, self.operation, (wait, engine.clock.elapsed()));
         }
     }
 
     async fn succeeded(self, cycle: Cycle) -> Result<Noted, StoreError> {
-        self.engine.permits.went_well(self.route.profile);
+        self.engine.permits.went_well(self.route.profile, self.operation);
         let (_, row) = self.note(StateEvent::CycleSucceeded, &self.settings.retry).await?;
         self.engine.tell(Event::CycleEnded {
             mailbox: self.route.mailbox.name.clone(),
@@ -191,7 +191,7 @@ impl Ended<'_> {
         Ok((Driven::Done(cycle), row))
     }
 
-    async fn failed(self, failure: Failure) -> Result<Noted, StoreError> {
+    async fn failed(self, failure: Failure, cycle: Cycle) -> Result<Noted, StoreError> {
         let mailbox = self.route.mailbox.name.clone();
         // Without a key nothing was tried: not a failed attempt.
         let (state, row) = if failure.error.cause.is_lack_of_identity() {
@@ -207,8 +207,9 @@ impl Ended<'_> {
             operation: self.operation,
             failure: failure.clone(),
             state,
+            cycle,
         });
-        Ok((Driven::Failed(Box::new(failure)), row))
+        Ok((Driven::Failed(Box::new(failure), cycle), row))
     }
 
     /// Together with the end of the lease. Returns the mailbox as it is then.

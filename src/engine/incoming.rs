@@ -1,7 +1,10 @@
 //! One incoming cycle: list, decide, fetch, record. A message's record and the cursor behind it are one transaction, and
 //! nothing is removed from a server before its record is durable.
 
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::claim::{Asked, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
@@ -10,13 +13,15 @@ use crate::model::failure::{RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
-use crate::model::record::{Categorised, Standing};
+use crate::model::organization::Retry;
+use crate::model::record::{Categorised, IncomingBatch, Standing};
 use crate::model::stored::StoredMailbox;
-use crate::remote::{Receive, SetAside};
+use crate::remote::{Receive, Removal, SetAside};
 use crate::store::InboxStanding;
 use crate::sync::dealt::Dealt;
 use crate::sync::incoming::{self, Deletion, Headers, Rules, Undeliverable};
 use crate::sync::message;
+use crate::sync::owed::Arrears;
 
 use super::destination::Route;
 use super::intake::{Ended, Intake};
@@ -34,18 +39,18 @@ struct Incoming<'a> {
     mailbox: &'a Name,
     rules: Rules,
     failures_before: u16,
-    attempts_per_message: u16,
+    retry: Retry,
     cycle: Cycle,
 }
 
-/// Runs one cycle.
+/// Runs one cycle. What it has done stands, also when it failed then.
 pub async fn cycle(
     engine: &Engine,
     lease: &Lease,
     stored: &StoredMailbox,
     route: &Route<'_>,
-    attempts_per_message: u16,
-) -> Result<Cycle, WorkError> {
+    retry: Retry,
+) -> (Cycle, Result<(), WorkError>) {
     let mut incoming = Incoming {
         engine,
         lease,
@@ -53,11 +58,11 @@ pub async fn cycle(
         mailbox: &stored.declared.name,
         rules: rules(stored, route),
         failures_before: failures_before(stored),
-        attempts_per_message,
+        retry,
         cycle: Cycle::default(),
     };
-    incoming.run().await?;
-    Ok(incoming.cycle)
+    let ended = incoming.run().await;
+    (incoming.cycle, ended)
 }
 
 /// Those of the messages that stand out.
@@ -100,7 +105,7 @@ impl Incoming<'_> {
 
     async fn run(&mut self) -> Result<(), WorkError> {
         let Entered { mut session, standing, listing, ticket } = self.entrance().enter().await?;
-        let InboxStanding { cursor, removals, asked } = standing;
+        let InboxStanding { cursor, removals, asked, owed } = standing;
         let were_due = !removals.is_empty();
         if let Some(reason) = self.begins_again(&listing, &cursor) {
             let message =
@@ -111,16 +116,23 @@ impl Incoming<'_> {
         let headers = incoming::headers_first(&listing, &cursor, self.rules.from);
         let dealt = Dealt::nothing(&listing, incoming::gone(&listing, &cursor)).since(&cursor);
         let fresh = incoming::fresh(listing, &cursor);
-        self.cycle.found = fresh.len() as u64;
         let dealt = dealt.expect(&fresh);
-        let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt))
+        let arrears = Arrears::new(owed, &fresh, self.retry);
+        let asked_again = arrears.listed();
+        self.cycle.found = (fresh.len() + asked_again.len()) as u64;
+        let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt, arrears))
             .knowing(standings(session.as_ref(), &fresh));
         let fresh = self.categorised(session.categorised(), &mut intake, fresh).await?;
-        let wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
+        let mut wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
+        wanted.extend(asked_again);
         let fetched = self.fetch(session, &mut intake, &cursor, wanted).await;
         // Also after an error: what has arrived before it stands.
         let recorded = intake.finish().await;
         self.cycle += intake.cycle;
+        self.cycle.quarantined += intake.quarantined.count;
+        if let (Some(reason), Ok(())) = (intake.quarantined.because.take(), &recorded) {
+            self.tell_quarantined(&reason).await?;
+        }
         let session = fetched?;
         recorded?;
         let session = match session {
@@ -248,7 +260,7 @@ impl Incoming<'_> {
     }
 
     fn is_given_up(&self, error: &RemoteError) -> bool {
-        incoming::is_given_up(&error.cause, self.failures_before, self.attempts_per_message)
+        incoming::is_given_up(&error.cause, self.failures_before, self.retry.attempts_per_message)
     }
 
     /// The fresh messages that have to be fetched whole. When the listing has no dates and the mailbox is read for the
@@ -298,7 +310,11 @@ impl Incoming<'_> {
             Content::Bytes(raw) => message::parse_headers(raw).is_ok_and(|facts| {
                 incoming::is_before(incoming::received_at(fetched.received, &facts), self.rules.from)
             }),
-            Content::Streamed(_) | Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => false,
+            Content::Streamed(_)
+            | Content::Vanished
+            | Content::Refused(_)
+            | Content::Deferred(_)
+            | Content::TooLarge(_) => false,
         };
         Ok(headers.into_iter().filter(is_old).map(|fetched| fetched.id).collect())
     }
@@ -321,6 +337,26 @@ impl Incoming<'_> {
         Ok(())
     }
 
+    /// What the server refused to remove goes on to be known by its id.
+    async fn keep(&self, asked: Vec<RemoteId>, removed: &[RemoteId]) -> Result<(), WorkError> {
+        let removed: BTreeSet<&RemoteId> = removed.iter().collect();
+        let kept = asked.into_iter().filter(|id| !removed.contains(id)).collect();
+        if let Some(advance) = incoming::known_still(kept) {
+            let batch = IncomingBatch {
+                mailbox: self.mailbox.clone(),
+                records: Arc::default(),
+                remove: Vec::new(),
+                set_aside: Vec::new(),
+                owed: Vec::new(),
+                answered: Vec::new(),
+                advance,
+                at: self.engine.clock.now(),
+            };
+            self.engine.store.record(self.lease, &batch).await?;
+        }
+        Ok(())
+    }
+
     /// Removes at the server what is durable here and declared to be removed, and lets the session rest.
     async fn finish(
         &mut self,
@@ -332,8 +368,25 @@ impl Incoming<'_> {
         let mut present = self.engine.store.deletions(self.mailbox).await?;
         // Both are sorted.
         present.retain(|id| absent.binary_search(id).is_err());
-        let mut confirmed = self.entrance().leave(session, ticket, &present).await?;
-        self.cycle.deleted += confirmed.len() as u64;
+        let reusable = incoming::reusable(&present);
+        if !reusable.is_empty() {
+            self.engine.store.begin_deletions(self.lease, self.mailbox, &reusable).await?;
+        }
+        let removal = session.removal();
+        let left = self.entrance().leave(session, ticket, &present).await;
+        let mut confirmed = match left {
+            // What may not be removed can be read all the same.
+            Err(error) if incoming::refuses_removal(&error) => {
+                self.tell_not_removed(&error).await?;
+                Vec::new()
+            }
+            left => left?,
+        };
+        self.keep(reusable, &confirmed).await?;
+        match removal {
+            Removal::Real => self.cycle.deleted += confirmed.len() as u64,
+            Removal::Flag => self.cycle.flagged += confirmed.len() as u64,
+        }
         // What the server no longer lists needs no removal any more.
         confirmed.extend(absent);
         if !confirmed.is_empty() {

@@ -1,6 +1,5 @@
 //! Messages on their way from a session into the store: one task reads the server, this one parses and decides, and the
 //! store's writer makes a group of records durable while the next one gathers.
-//!
 //! What has arrived and is not yet durable is bounded: when it is too much, the server is not read until some of it is.
 //! Groups are written one after the other, so that a cursor never goes past a group that was refused.
 
@@ -21,11 +20,12 @@ use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::record::{Direction, IncomingBatch, NewRecord, Recorded, Standing};
+use crate::model::record::{Direction, IncomingBatch, NewRecord, Quarantined, Recorded, Standing};
 use crate::remote::{Arrivals, Receive};
 use crate::store::{Spool, Store, StoreError};
 use crate::sync::dealt::Dealt;
 use crate::sync::incoming::{self, Decision, Deletion, Large, Rules, Undeliverable};
+use crate::sync::owed::{Arrears, Changes, Settled};
 
 use super::{Engine, WorkError, returned};
 
@@ -52,11 +52,15 @@ pub(super) struct Intake<'a> {
     dealt: Dealt,
     /// What the listing told of messages that stand out.
     standings: BTreeMap<RemoteId, Standing>,
+    arrears: Arrears,
+    /// Messages of the present fetch without an answer.
+    unanswered: usize,
     group: Group,
     writing: Writing,
     spool: Option<Box<dyn Spool>>,
     /// What was done so far.
     pub cycle: Cycle,
+    pub quarantined: Quarantined,
 }
 
 /// The group before the present one.
@@ -137,11 +141,7 @@ impl Arrivals for Inlet {
     }
 
     async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
-        let bytes = match &fetched.content {
-            Content::Bytes(octets) => octets.len(),
-            Content::Streamed(_) | Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => 0,
-        };
-        let room = self.room_for(bytes).await?;
+        let room = self.room_for(fetched.content.held_bytes()).await?;
         self.put(Arrival::Message(Box::new(fetched), room)).await
     }
 }
@@ -153,7 +153,7 @@ impl<'a> Intake<'a> {
         engine: &'a Engine,
         lease: &'a Lease,
         mailbox: &'a Name,
-        (rules, dealt): (Rules, Dealt),
+        (rules, dealt, arrears): (Rules, Dealt, Arrears),
     ) -> Self {
         Self {
             engine,
@@ -162,10 +162,13 @@ impl<'a> Intake<'a> {
             rules,
             dealt,
             standings: BTreeMap::new(),
+            arrears,
+            unanswered: 0,
             group: Group::default(),
             writing: Writing::Nothing,
             spool: None,
             cycle: Cycle::default(),
+            quarantined: Quarantined::default(),
         }
     }
 
@@ -200,7 +203,7 @@ impl<'a> Intake<'a> {
         session: Box<dyn Receive>,
         messages: Vec<Listed>,
     ) -> Result<Ended, WorkError> {
-        let expected = self.dealt.left() - messages.len().min(self.dealt.left());
+        self.unanswered = messages.len();
         let (reader, arrivals) = read(session, messages);
         if let Some(ended) = self.take_all(arrivals).await? {
             return Ok(ended);
@@ -210,8 +213,8 @@ impl<'a> Intake<'a> {
         let (session, read) = reader.await.map_err(|_panic| interrupted())?;
         match read {
             Err(error) => Ok(Ended::Failed(error)),
-            Ok(()) if self.dealt.left() > expected => {
-                let detail = format!("no answer about {} messages", self.dealt.left() - expected);
+            Ok(()) if self.unanswered > 0 => {
+                let detail = format!("no answer about {} messages", self.unanswered);
                 Ok(Ended::Failed(RemoteError::new(TestStep::Read, Cause::Garbage { detail })))
             }
             Ok(()) => Ok(Ended::AllAnswered(session)),
@@ -257,7 +260,24 @@ impl<'a> Intake<'a> {
 
     /// Decides about one message. Its record becomes durable with its group.
     pub async fn take(&mut self, fetched: Fetched) -> Result<(), WorkError> {
-        self.dealt.note(&fetched.id);
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.arrears.bear(&fetched).map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
+        if !self.arrears.is_past(&fetched.id) {
+            self.dealt.note(&fetched.id);
+        }
+        match self.arrears.settle(fetched, self.engine.clock.now()) {
+            Settled::Answered(fetched) => self.decide(fetched).await?,
+            Settled::Owed(_) => self.cycle.deferred += 1,
+        }
+        self.group.messages += 1;
+        self.group.due.get_or_insert_with(|| Box::pin(sleep(limits::RECORD_GROUP_WAIT)));
+        if self.group.is_full() {
+            self.write().await?;
+        }
+        Ok(())
+    }
+
+    async fn decide(&mut self, fetched: Fetched) -> Result<(), WorkError> {
         let decision = match (fetched.content, self.spool.take()) {
             (Content::Streamed(bytes), Some(spool)) if spool.bytes() == bytes => {
                 self.decide_spooled(fetched.id, fetched.received, spool).await?
@@ -279,11 +299,6 @@ impl<'a> Intake<'a> {
                 self.group.set_aside.push(record.remote.clone());
             }
             self.group.records.push(record);
-        }
-        self.group.messages += 1;
-        self.group.due.get_or_insert_with(|| Box::pin(sleep(limits::RECORD_GROUP_WAIT)));
-        if self.group.is_full() {
-            self.write().await?;
         }
         Ok(())
     }
@@ -328,16 +343,18 @@ impl<'a> Intake<'a> {
     async fn write(&mut self) -> Result<(), WorkError> {
         self.settle().await?;
         let mut group = std::mem::take(&mut self.group);
+        let Changes { owed, answered } = self.arrears.changes();
         let batch = IncomingBatch {
             mailbox: self.mailbox.clone(),
             records: Arc::new(std::mem::take(&mut group.records)),
             remove: std::mem::take(&mut group.remove),
             set_aside: std::mem::take(&mut group.set_aside),
+            owed,
+            answered,
             advance: self.dealt.advance(),
             at: self.engine.clock.now(),
         };
-        self.cycle.quarantined +=
-            batch.records.iter().filter(|record| record.quarantine.is_some()).count() as u64;
+        self.quarantined.add(&batch);
         let (store, lease): (Arc<dyn Store>, Lease) = (Arc::clone(&self.engine.store), self.lease.clone());
         // On a task of its own, so that the next group gathers meanwhile. It ends even when nobody waits for it.
         self.writing = Writing::Group(tokio::spawn(async move {

@@ -36,8 +36,10 @@ pub(super) async fn work(engine: &Engine, name: &Name, job: Job) -> JobResult {
         Job::Cycle(operation) => {
             let (driven, row) = drive::noted_cycle(engine, name, operation).await?;
             Ok(match driven {
-                Driven::Failed(failure) if failure.error.cause.is_lack_of_identity() => (Ended::Undone, None),
-                Driven::Done(_) | Driven::Failed(_) => (Ended::Noted, row),
+                Driven::Failed(failure, _) if failure.error.cause.is_lack_of_identity() => {
+                    (Ended::Undone, None)
+                }
+                Driven::Done(_) | Driven::Failed(..) => (Ended::Noted, row),
                 Driven::Skipped(_) => (Ended::Undone, None),
             })
         }

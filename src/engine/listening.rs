@@ -1,7 +1,8 @@
 //! Mailboxes whose server tells of new mail by itself: a kept session waits for it while nobody else needs the session.
 //!
 //! This only makes mail come sooner. Every mailbox is polled as it is declared to be, so that a server that accepts to tell
-//! and never does delays nothing. Where a server refuses, or the session ends, polling goes on alone.
+//! and never does delays nothing. Where a server refuses, polling goes on alone; where the session breaks, the mailbox is read
+//! soon, and listened to again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,8 +49,8 @@ pub enum End {
     Stopped,
     /// The server does not tell after all.
     Refused,
-    /// The session broke.
-    Lost,
+    /// The session broke; another one is to be opened, not before this moment.
+    Lost(Timestamp),
 }
 
 impl Listening {
@@ -109,7 +110,7 @@ async fn wait(engine: &Engine, mut lent: Lent, (begun, limit): (Timestamp, Durat
         Err(error) if matches!(error.cause, Cause::Refused { .. }) => End::Refused,
         Err(_) => {
             engine.sessions.forget(lent);
-            return End::Lost;
+            return End::Lost(later(begun, limits::PUSH_LOST_GAP_MIN));
         }
     };
     engine.sessions.give_back(lent, engine.clock.elapsed());

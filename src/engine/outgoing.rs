@@ -7,6 +7,7 @@ mod session;
 use crate::model::event::Cycle;
 use crate::model::lease::Lease;
 use crate::model::limits;
+use crate::model::operation::Operation;
 use crate::model::outbox::{AttemptOutcome, OutgoingMessage, OutgoingState, Turn};
 use crate::remote::{Submit, Traced};
 use crate::store::{OutboxQuery, StoreError};
@@ -17,23 +18,28 @@ use super::permits::Permit;
 use super::{Engine, Settings, WorkError};
 use desk::{Attempt, Desk, Ended};
 
-/// Runs one cycle. A connection is made only when a message is due.
+/// Runs one cycle. A connection is made only when a message is due. What it has done stands, also when it failed then.
 pub async fn cycle(
     engine: &Engine,
     lease: &Lease,
     route: &Route<'_>,
     settings: &Settings,
-) -> Result<Cycle, WorkError> {
+) -> (Cycle, Result<(), WorkError>) {
     let desk = Desk::new(engine, lease, route, settings);
-    recover(&desk).await?;
+    let ended = work(&desk).await;
+    (desk.close(), ended)
+}
+
+async fn work(desk: &Desk<'_>) -> Result<(), WorkError> {
+    recover(desk).await?;
     let waiting = desk.look().await?;
-    if waiting > 0 && !engine.stopping.is_cancelled() {
-        let further = further_places(engine, route, waiting);
-        let mut sessions = vec![session::first(&desk)];
-        sessions.extend(further.iter().map(|_| session::further(&desk)));
-        side_by_side(sessions).await.into_iter().collect::<Result<(), WorkError>>()?;
+    if waiting == 0 || desk.engine.stopping.is_cancelled() {
+        return Ok(());
     }
-    desk.close()
+    let further = further_places(desk.engine, desk.route, waiting);
+    let mut sessions = vec![session::first(desk)];
+    sessions.extend(further.iter().map(|_| session::further(desk)));
+    side_by_side(sessions).await.into_iter().collect()
 }
 
 /// Attempts that died with their process: we hold the lease, so nobody is working on them. A server that can be asked says
@@ -94,7 +100,7 @@ fn further_places(engine: &Engine, route: &Route<'_>, waiting: usize) -> Vec<Per
     let declared = usize::from(route.profile.processing.max_concurrent_connections.get());
     let worth = waiting.div_ceil(limits::OUTGOING_MESSAGES_PER_SESSION);
     let further = worth.min(declared).saturating_sub(1);
-    std::iter::repeat_with(|| engine.permits.try_acquire(route.profile))
+    std::iter::repeat_with(|| engine.permits.try_acquire(route.profile, Operation::Outgoing))
         .take(further)
         .map_while(|it| it)
         .collect()

@@ -142,6 +142,39 @@ pub struct Listed {
     pub received: Option<Timestamp>,
 }
 
+impl Content {
+    /// The octets that it holds.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Bytes(octets) => octets.len(),
+            Self::Streamed(_) | Self::Vanished | Self::Refused(_) | Self::Deferred(_) | Self::TooLarge(_) => {
+                0
+            }
+        }
+    }
+}
+
+/// A message that its server did not hand over when it was asked for: it is asked for again with each reading. The cursor does
+/// not wait for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    pub id: RemoteId,
+    pub received: Option<Timestamp>,
+    /// Attempts that count: those between which enough time has passed.
+    pub attempts: u16,
+    /// When the last of them was made.
+    pub counted_at: Timestamp,
+    /// The server's words.
+    pub said: String,
+}
+
+impl Owed {
+    /// As it is asked for again.
+    pub fn listed(&self) -> Listed {
+        Listed { id: self.id.clone(), size: None, received: self.received }
+    }
+}
+
 /// Which part of a message is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -159,7 +192,7 @@ pub struct Fetched {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// The octets as the server holds them, CRLF line ends, POP3 dots unstuffed.
+    /// The octets as the server holds them, POP3 dots unstuffed.
     Bytes(bytes::Bytes),
     /// So many octets, which were handed over in pieces before.
     Streamed(u64),
@@ -167,6 +200,8 @@ pub enum Content {
     Vanished,
     /// The server will not hand it over; in its words.
     Refused(String),
+    /// The server did not hand it over this time; in its words. It may the next time.
+    Deferred(String),
     /// Larger than [`super::limits::RECEIVED_BYTES_MAX`], or than the way it was asked for can take.
     TooLarge(u64),
 }

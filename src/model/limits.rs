@@ -318,6 +318,10 @@ pub const PUSH_RENEWAL_MAX: Duration = Duration::from_secs(28 * 60);
 pub const PUSH_GAP_MIN: Duration = Duration::from_millis(500);
 /// A server that refused to tell of new mail is only polled for so long.
 pub const PUSH_REFUSED_WAIT: Duration = Duration::from_secs(3600);
+/// After a session broke on which the server was to tell of new mail, another one is opened after this to twice this.
+pub const PUSH_LOST_WAIT: Duration = Duration::from_secs(5);
+/// Between two such sessions, where they break at once.
+pub const PUSH_LOST_GAP_MIN: Duration = Duration::from_secs(15);
 /// A mailbox whose profile sets no floor is polled this often while its server tells of new mail.
 pub const PUSH_POLL_INTERVAL_MINUTES: u16 = 5;
 /// Files and sockets of a process beside its connections to servers.
@@ -335,6 +339,10 @@ pub const REMOTE_CALL_TIMEOUT: Duration = Duration::from_secs(1800);
 pub const RETRY_ATTEMPTS_DEFAULT: u16 = 10;
 pub const RETRY_WAIT_DEFAULT: Duration = Duration::from_secs(300);
 pub const ATTEMPTS_PER_MESSAGE_DEFAULT: u16 = 5;
+/// New messages in a row that a server does not hand over are its trouble and not theirs: the reading ends, and is retried.
+pub const DEFERRED_IN_A_ROW_MAX: usize = 16;
+/// Messages of one mailbox that are asked for again with each reading.
+pub const OWED_MESSAGES_MAX: usize = 1000;
 
 // --- throttling ---
 pub const THROTTLED_WAIT_DEFAULT: Duration = Duration::from_secs(60);
@@ -368,6 +376,8 @@ pub const PIECE_STORED_BYTES_MIN: u64 = 64 * 1024;
 pub const BLOB_SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 /// Rows of a list when the caller names no limit.
 pub const LISTED_ROWS_DEFAULT: u64 = 1000;
+/// Newest alerts among which is looked for one that would only be repeated.
+pub const ALERTS_LOOKED_AT: u64 = 200;
 /// Older alerts make room for newer ones.
 pub const ALERTS_MAX: u64 = 100_000;
 /// How long to wait for another process that writes to the same store.

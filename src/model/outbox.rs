@@ -67,10 +67,11 @@ pub struct OutgoingMessage {
     pub bytes: u64,
     pub state: OutgoingState,
     pub recipients: Vec<Recipient>,
-    /// Failed attempts so far.
+    /// Attempts so far whose outcome is known; `outbox retry` begins anew.
     pub attempts: u16,
     pub queued_at: Timestamp,
-    pub next_attempt_at: Timestamp,
+    /// `None`: nothing is left to try.
+    pub next_attempt_at: Option<Timestamp>,
     pub changed_at: Timestamp,
     pub failure: Option<FailureSummary>,
     pub idempotency_key: Option<String>,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cursor::{CursorAdvance, RemoteId};
+use super::cursor::{CursorAdvance, Owed, RemoteId};
 use super::name::Name;
 use super::report::{DeliveryReport, Settled};
 
@@ -217,8 +217,29 @@ pub struct IncomingBatch {
     pub remove: Vec<RemoteId>,
     /// Messages to move, at their server, into the folder for what could not be recorded.
     pub set_aside: Vec<RemoteId>,
+    /// Messages that their server did not hand over; they are asked for again.
+    pub owed: Vec<Owed>,
+    /// Messages that were owed, and are no longer.
+    pub answered: Vec<RemoteId>,
     pub advance: CursorAdvance,
     pub at: Timestamp,
+}
+
+/// Records that were put aside unread.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Quarantined {
+    pub count: u64,
+    /// Of the first one.
+    pub because: Option<String>,
+}
+
+impl Quarantined {
+    pub fn add(&mut self, batch: &IncomingBatch) {
+        for reason in batch.records.iter().filter_map(|record| record.quarantine.as_ref()) {
+            self.count += 1;
+            self.because.get_or_insert_with(|| reason.clone());
+        }
+    }
 }
 
 /// What the store did with a batch.

@@ -14,7 +14,7 @@ pub(super) async fn hand_over<M, C>(
     conversation: &mut C,
     wait: Duration,
     arrivals: &mut dyn Arrivals,
-    named: impl Fn(M) -> Option<Fetched> + Send,
+    mut named: impl FnMut(M) -> Option<Fetched> + Send,
 ) -> Result<C::Output, Cause>
 where
     M: Send,

@@ -22,7 +22,8 @@ use crate::protocol::imap::{
 };
 use crate::protocol::sasl::{Attempts, Channel};
 
-use super::{Arrivals, Receive, Rested, Trace, Wake, login};
+use super::{Arrivals, Receive, Removal, Rested, Trace, Wake, login};
+use fetching::refused_alone;
 use wanting::Wanted;
 
 /// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
@@ -202,9 +203,13 @@ impl Session {
             Missing::Vanished => {
                 answers.extend(missing.into_iter().map(|uid| (uid, (None, Content::Vanished))));
             }
+            // A server that cannot at present says nothing about the message.
+            Missing::Unknown(cause @ Cause::TemporarilyRefused { .. }) if wanted.len() == 1 => {
+                return Err(cause);
+            }
             Missing::Unknown(cause) if missing.is_empty() || wanted.len() == 1 => {
                 for uid in missing {
-                    answers.insert(uid, (None, refused_alone(cause.clone())?));
+                    answers.insert(uid, (None, refused_alone(&cause)));
                 }
             }
             Missing::Unknown(_) => {
@@ -231,15 +236,6 @@ impl Session {
 }
 
 type Answers = BTreeMap<u32, (Option<Timestamp>, Content)>;
-
-/// What a refusal means for the only message asked for: a server that cannot at present says nothing about it.
-#[expect(clippy::wildcard_enum_match_arm, reason = "every other cause is about this one message")]
-fn refused_alone(cause: Cause) -> Result<Content, Cause> {
-    match cause {
-        Cause::TemporarilyRefused { .. } => Err(cause),
-        other => Ok(Content::Refused(other.to_string())),
-    }
-}
 
 /// An inbox that was opened.
 struct ImapInbox {
@@ -353,6 +349,10 @@ impl Receive for ImapInbox {
         arrivals: &mut dyn Arrivals,
     ) -> Result<(), RemoteError> {
         self.fetch_all_each(messages, arrivals).await.map_err(while_reading)
+    }
+
+    fn removal(&self) -> Removal {
+        if self.capabilities.uidplus() { Removal::Real } else { Removal::Flag }
     }
 
     /// Only messages of the inbox's present UIDVALIDITY are removed. Without UIDPLUS they are flagged as deleted and

@@ -319,7 +319,15 @@ fn content(retrieved: Retrieved) -> Content {
         Retrieved::Streamed(size) => Content::Streamed(size),
         Retrieved::TooLarge(size) => Content::TooLarge(size),
         Retrieved::Refused(refusal) if says_gone(&refusal) => Content::Vanished,
-        Retrieved::Refused(refusal) => Content::Refused(refusal.said),
+        Retrieved::Refused(refusal) => match refusal.code {
+            ResponseCode::SystemPermanent => Content::Refused(refusal.said),
+            ResponseCode::None
+            | ResponseCode::Unknown
+            | ResponseCode::InUse
+            | ResponseCode::LoginDelay
+            | ResponseCode::SystemTemporary
+            | ResponseCode::Authentication => Content::Deferred(refusal.said),
+        },
     }
 }
 

@@ -82,7 +82,7 @@ impl Password {
 
     fn mask_answer(&self, fetched: &mut Fetched) {
         match &mut fetched.content {
-            Content::Refused(said) => self.mask(said),
+            Content::Refused(said) | Content::Deferred(said) => self.mask(said),
             Content::Bytes(_) | Content::Streamed(_) | Content::Vanished | Content::TooLarge(_) => {}
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{MailboxRow, StateChange, StoreError};
 use crate::model::claim::Asked;
-use crate::model::cursor::{Cursor, InboxId, RemoteId};
+use crate::model::cursor::{Cursor, InboxId, Owed, RemoteId};
 use crate::model::lease::{Holder, Lease};
 use crate::model::name::Name;
 use crate::model::organization::Organization;
@@ -30,6 +30,8 @@ pub struct InboxStanding {
     pub cursor: Cursor,
     /// Messages to remove at the server: their records are durable.
     pub removals: Vec<RemoteId>,
+    /// Messages that the server did not hand over when they were asked for.
+    pub owed: Vec<Owed>,
     /// When its server was last asked for the mark of this installation. `None`: not since it is read from this inbox.
     pub asked: Option<Asked>,
 }

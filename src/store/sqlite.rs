@@ -25,6 +25,7 @@ mod messages;
 mod open;
 mod outbox;
 mod outgoing;
+mod owed;
 mod pieces;
 mod readers;
 mod report;

@@ -14,6 +14,7 @@ pub mod message;
 pub mod mime;
 pub mod outcome;
 pub mod outgoing;
+pub mod owed;
 pub mod patience;
 pub mod report;
 pub mod schedule;

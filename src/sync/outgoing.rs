@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::transition::later;
-use crate::model::failure::{Cause, Failure, FailureSummary, Nature, Scope, TestStep};
+use crate::model::failure::{Cause, Failure, FailureSummary, Nature, RemoteError, Scope, TestStep};
 use crate::model::organization::Retry;
 use crate::model::outbox::{
     AttemptOutcome, OutgoingMessage, OutgoingState, Recipient, RecipientResult, Submitted,
@@ -48,11 +48,11 @@ pub fn settle(
         nature: if state == OutgoingState::Pending { Nature::Transient } else { Nature::Permanent },
         scope: Scope::Message,
         cause: said,
-        remedy: remedy(state).to_owned(),
+        remedy: remedy(message.id, state),
     });
     AttemptOutcome {
         id: message.id,
-        attempts: if state == OutgoingState::Sent { message.attempts } else { attempts },
+        attempts,
         next_attempt_at: later(now, backoff(retry, attempts)),
         state,
         recipients,
@@ -62,15 +62,15 @@ pub fn settle(
 }
 
 /// The outcome of an attempt that certainly reached nobody. What went wrong before this message was begun does not count
-/// against it; a conversation that broke while it was being handed over does, so that one message which breaks its server
-/// does not hold up the others for ever.
+/// against it; a conversation that broke while it was being handed over does, also when the server took its leave (421), so that
+/// one message which breaks its server does not hold up the others for ever: what has been tried less often goes before it.
 pub fn not_sent(
     message: &OutgoingMessage,
     failure: &Failure,
     now: Timestamp,
     retry: &Retry,
 ) -> AttemptOutcome {
-    let counts = failure.scope == Scope::Message || may_be_its_fault(&failure.error.cause);
+    let counts = failure.scope == Scope::Message || may_be_its_fault(&failure.error);
     let attempts = message.attempts.saturating_add(u16::from(counts));
     let is_refused = failure.scope == Scope::Message && failure.nature == Nature::Permanent;
     let is_final = counts && (is_refused || attempts >= retry.attempts_per_message);
@@ -82,20 +82,22 @@ pub fn not_sent(
         state: overall(&recipients),
         recipients,
         attempts,
-        next_attempt_at: later(now, retry.wait),
+        next_attempt_at: later(now, if counts { backoff(retry, attempts) } else { retry.wait }),
         failure: Some(failure.summary()),
         at: now,
     }
 }
 
-fn may_be_its_fault(cause: &Cause) -> bool {
+fn may_be_its_fault(error: &RemoteError) -> bool {
+    let RemoteError { step, cause } = error;
     matches!(
         cause,
         Cause::ConnectionLost { .. }
             | Cause::TimedOut { .. }
             | Cause::Garbage { .. }
             | Cause::LimitExceeded { .. }
-    )
+    ) || (*step == TestStep::Send
+        && matches!(cause, Cause::TemporarilyRefused { .. } | Cause::ServerBye { .. }))
 }
 
 /// The outcome of an attempt that was noted and then not made: everything is as before.
@@ -105,7 +107,7 @@ pub fn untouched(message: &OutgoingMessage, now: Timestamp) -> AttemptOutcome {
         state: OutgoingState::Pending,
         recipients: message.recipients.clone(),
         attempts: message.attempts,
-        next_attempt_at: message.next_attempt_at,
+        next_attempt_at: message.next_attempt_at.unwrap_or(now),
         failure: message.failure.clone(),
         at: now,
     }
@@ -131,7 +133,7 @@ pub fn traced(message: &OutgoingMessage, said: &str, now: Timestamp) -> AttemptO
         state: overall(&recipients),
         failure: None,
         recipients,
-        attempts: message.attempts,
+        attempts: message.attempts.saturating_add(1),
         next_attempt_at: now,
         at: now,
     }
@@ -159,7 +161,7 @@ fn without_retry(
             nature: Nature::Permanent,
             scope: Scope::Message,
             cause: cause.to_owned(),
-            remedy: remedy(state).to_owned(),
+            remedy: remedy(message.id, state),
         }),
         at: now,
     }
@@ -220,14 +222,16 @@ fn worst(recipients: &[Recipient]) -> Option<(&'static str, String)> {
         .or_else(|| find(OutgoingState::Pending, "recipient-deferred"))
 }
 
-fn remedy(state: OutgoingState) -> &'static str {
+fn remedy(id: u64, state: OutgoingState) -> String {
     match state {
-        OutgoingState::Unsure => {
-            "look in the recipient's mailbox or the server's log; then `mailplumb outbox retry ID` sends it again"
+        OutgoingState::Unsure => format!(
+            "look in the recipient's mailbox or the server's log; then `mailplumb outbox retry {id}` sends it again"
+        ),
+        OutgoingState::Pending | OutgoingState::Sending => {
+            "nothing to do: it is tried again by itself".to_owned()
         }
-        OutgoingState::Pending | OutgoingState::Sending => "nothing to do: it is tried again by itself",
         OutgoingState::Failed | OutgoingState::Sent => {
-            "check the recipient's address; `mailplumb outbox retry ID` tries again"
+            format!("check the recipient's address; `mailplumb outbox retry {id}` tries again")
         }
     }
 }
@@ -264,7 +268,7 @@ mod tests {
             recipients,
             attempts: 0,
             queued_at: Timestamp::UNIX_EPOCH,
-            next_attempt_at: Timestamp::UNIX_EPOCH,
+            next_attempt_at: Some(Timestamp::UNIX_EPOCH),
             changed_at: Timestamp::UNIX_EPOCH,
             failure: None,
             idempotency_key: None,
@@ -297,7 +301,7 @@ mod tests {
         let found = traced(&dead, "its copy is in Sent Items", Timestamp::UNIX_EPOCH);
         let states: Vec<OutgoingState> = found.recipients.iter().map(|it| it.state).collect();
         assert_eq!(states, [OutgoingState::Sent, OutgoingState::Failed], "what was settled before stays");
-        assert_eq!((found.attempts, found.failure), (dead.attempts, None));
+        assert_eq!((found.attempts, found.failure), (dead.attempts + 1, None));
         assert_eq!(lost(&dead, Timestamp::UNIX_EPOCH).state, OutgoingState::Unsure);
     }
 
@@ -351,7 +355,7 @@ mod tests {
     }
 
     fn broken(message: &OutgoingMessage, cause: Cause) -> AttemptOutcome {
-        let error = crate::model::failure::RemoteError::new(TestStep::Send, cause);
+        let error = RemoteError::new(TestStep::Send, cause);
         let failure = Failure {
             error,
             code: "x".into(),
@@ -373,6 +377,16 @@ mod tests {
             poison.attempts = outcome.attempts;
         }
         assert_eq!(broken(&poison, lost()).state, OutgoingState::Failed);
+    }
+
+    /// 421 in answer to a recipient ends the session as often as it is met.
+    #[test]
+    fn a_message_at_which_the_server_takes_its_leave_goes_behind_the_others() {
+        let busy = || Cause::TemporarilyRefused { said: "421 4.3.2 closing".to_owned() };
+        let outcome = broken(&message(&[OutgoingState::Pending]), busy());
+        assert_eq!((outcome.state, outcome.attempts), (OutgoingState::Pending, 1));
+        let before_it = RemoteError::new(TestStep::Greet, busy());
+        assert!(!may_be_its_fault(&before_it), "no message was begun");
     }
 
     #[test]

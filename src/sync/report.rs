@@ -133,7 +133,7 @@ pub fn settle(message: &OutgoingMessage, report: &DeliveryReport, now: Timestamp
         state,
         recipients,
         attempts: message.attempts,
-        next_attempt_at: message.next_attempt_at,
+        next_attempt_at: now,
         failure,
         at: now,
     })
@@ -222,7 +222,7 @@ mod tests {
             recipients,
             attempts: 0,
             queued_at: Timestamp::UNIX_EPOCH,
-            next_attempt_at: Timestamp::UNIX_EPOCH,
+            next_attempt_at: None,
             changed_at: Timestamp::UNIX_EPOCH,
             failure: None,
             idempotency_key: None,

@@ -204,6 +204,13 @@ fn cycle_failed(
     }
     let failures_before = match state {
         OperationState::Enabled => 0,
+        // Whoever tries again before it is time learns how it stands, and uses up none of the attempts: otherwise a few impatient
+        // minutes would disable what the wait between the attempts is there to keep.
+        OperationState::Retrying { attempts, until, .. }
+            if failure.nature == Nature::Transient && is_early(*until, now, retry) =>
+        {
+            return OperationState::Retrying { attempts: *attempts, until: *until, failure: failure.clone() };
+        }
         OperationState::Retrying { attempts, .. } => *attempts,
         OperationState::Off(_)
         | OperationState::AwaitingTest(_)
@@ -217,11 +224,16 @@ fn cycle_failed(
             OperationState::Disabled(FailureSummary { nature: Nature::Permanent, ..failure.clone() })
         }
         Nature::Transient => OperationState::Retrying {
-            attempts: failures_before + 1,
+            attempts: failures_before.saturating_add(1),
             until: later(now, retry.wait),
             failure: failure.clone(),
         },
     }
+}
+
+/// A time that lies further ahead than the wait itself comes from a clock that was ahead, and counts for nothing.
+fn is_early(until: Timestamp, now: Timestamp, retry: &Retry) -> bool {
+    now < until && until <= later(now, retry.wait)
 }
 
 /// `now` plus a wait, at the end of time at the latest.
@@ -379,12 +391,12 @@ mod tests {
             let given_way = after(&standing, &permanent, 5);
             assert!(matches!(given_way.state, OperationState::AwaitingTest(_)), "{given_way}");
             let mut patient = standing;
-            for _ in 0..10 {
-                patient = after(&patient, &transient, 5);
+            for attempt in 0..10 {
+                patient = after(&patient, &transient, 5 + attempt * 300);
                 assert!(matches!(patient.state, OperationState::Retrying { .. }));
                 assert_eq!(patient.pending.as_ref(), Some(&pending));
             }
-            assert_eq!(after(&patient, &transient, 5), given_way);
+            assert_eq!(after(&patient, &transient, 5 + 10 * 300), given_way);
         }
     }
 
@@ -418,12 +430,29 @@ mod tests {
         let transient = failure(Nature::Transient, Scope::Profile);
         let mut state = OperationState::Enabled;
         for attempt in 1..=10 {
-            state = next(&state, StateEvent::CycleFailed(transient.clone()));
+            let failed = StateEvent::CycleFailed(transient.clone());
+            state = after(&state.into(), &failed, i64::from(attempt) * 300).state;
             assert!(matches!(state, OperationState::Retrying { attempts, .. } if attempts == attempt));
         }
-        state = next(&state, StateEvent::CycleFailed(transient.clone()));
+        state = after(&state.into(), &StateEvent::CycleFailed(transient.clone()), 11 * 300).state;
         let OperationState::Disabled(last) = state else { panic!("still {state}") };
         assert_eq!((last.code, last.nature), (transient.code, Nature::Permanent));
+    }
+
+    #[test]
+    fn a_failure_before_it_is_time_uses_up_no_attempt() {
+        let failed = |nature| StateEvent::CycleFailed(failure(nature, Scope::Profile));
+        let first = after(&OperationState::Enabled.into(), &failed(Nature::Transient), 0);
+        let mut state = first.clone();
+        for second in 1..300 {
+            state = after(&state, &failed(Nature::Transient), second);
+            assert_eq!(state, first);
+        }
+        let disabled = after(&state, &failed(Nature::Permanent), 299);
+        assert!(matches!(disabled.state, OperationState::Disabled(_)), "what is permanent needs no patience");
+        state = after(&state, &failed(Nature::Transient), 300);
+        let OperationState::Retrying { attempts: 2, until, .. } = state.state else { panic!("{state}") };
+        assert_eq!(until, at(600));
     }
 
     #[test]

@@ -139,8 +139,9 @@ impl<'a> Desk<'a> {
         (outcomes, self.engine.raise(raised, &self.settings.alerts))
     }
 
-    pub fn close(self) -> Result<Cycle, WorkError> {
-        Ok(self.cycle.into_inner().unwrap_or_else(PoisonError::into_inner))
+    /// What was done.
+    pub fn close(self) -> Cycle {
+        self.cycle.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, change: impl FnOnce(&mut Cycle)) {

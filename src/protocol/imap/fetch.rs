@@ -96,8 +96,8 @@ impl Found {
             Some(Body::Bytes(bytes)) => Content::Bytes(bytes),
             Some(Body::Streamed(size)) => Content::Streamed(size),
             Some(Body::TooLarge(size)) => Content::TooLarge(size),
-            Some(Body::Nil) => Content::Refused("the server answered NIL instead of the message".to_owned()),
-            None => Content::Refused("the server left the message out of its answer".to_owned()),
+            Some(Body::Nil) => Content::Deferred("the server answered NIL instead of the message".to_owned()),
+            None => Content::Deferred("the server left the message out of its answer".to_owned()),
         }
     }
 }
@@ -262,7 +262,7 @@ mod tests {
             Content::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Content::Vanished => "vanished".to_owned(),
             Content::Streamed(size) => format!("streamed: {size}"),
-            Content::Refused(said) => format!("refused: {said}"),
+            Content::Refused(said) | Content::Deferred(said) => format!("refused: {said}"),
             Content::TooLarge(size) => format!("too large: {size}"),
         };
         outcome.answered.iter().map(|(uid, (_, content))| (*uid, text(content))).collect()

@@ -249,7 +249,7 @@ mod tests {
             S: M1 OK done"#;
         let (items, unclear) = ask(1..=3, script).unwrap();
         assert_eq!(items[..2], ["1 a", "3 c"]);
-        assert!(items[2].starts_with("2 Refused"), "{items:?}");
+        assert!(items[2].starts_with("2 Deferred"), "{items:?}");
         assert_eq!((items.len(), unclear.len()), (3, 0));
     }
 

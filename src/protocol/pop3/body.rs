@@ -1,10 +1,14 @@
-//! A message on its way in: dots unstuffed, line ends made CRLF, as the bytes arrive (RFC 1939 section 3).
+//! A message on its way in: dots unstuffed as the bytes arrive (RFC 1939 section 3).
+//!
+//! Where the server ends its own lines with CRLF, only CRLF ends a line of a message, and a lone LF in it stays what it is: were it
+//! taken for a line end, whoever writes `LF . CRLF` into a message would end it there, and what follows would be read as the server's
+//! next answers. Where the server sends bare LF itself, line ends are made CRLF.
 
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::reply::find_line_feed;
+use super::reply::{LineEnd, find_line_feed};
 use crate::model::failure::Cause;
 use crate::model::limits;
 
@@ -32,6 +36,7 @@ pub(super) struct Body {
     limit: u64,
     excess: Excess,
     place: Place,
+    ends: LineEnd,
     /// What was handed on of a message beyond the limit.
     pieces: VecDeque<Bytes>,
 }
@@ -55,7 +60,12 @@ pub(super) enum Arrived {
 impl Body {
     pub fn new(limit: u64, excess: Excess) -> Self {
         let (octets, pieces) = (Vec::new(), VecDeque::new());
-        Self { octets, count: 0, limit, excess, place: Place::LineStart, pieces }
+        Self { octets, count: 0, limit, excess, place: Place::LineStart, ends: LineEnd::CrLf, pieces }
+    }
+
+    /// How the server ends its lines, before the first octet of a message.
+    pub fn expect(&mut self, ends: LineEnd) {
+        self.ends = ends;
     }
 
     /// Ready for the next message, with the memory of this one.
@@ -74,7 +84,7 @@ impl Body {
     pub fn take(&mut self, input: &mut BytesMut) -> Result<Option<Arrived>, Cause> {
         loop {
             match self.place {
-                Place::LineStart => match begin_line(input) {
+                Place::LineStart => match begin_line(input, self.ends) {
                     LineBegin::Unclear => return Ok(None),
                     LineBegin::Terminator(length) => {
                         input.advance(length);
@@ -88,27 +98,62 @@ impl Body {
                     }
                     LineBegin::Text => self.place = Place::InLine,
                 },
-                Place::InLine => match (proper_lines(input), find_line_feed(input)) {
-                    (Some(end), _) => {
-                        self.keep(&input[..end])?;
-                        input.advance(end);
-                        self.place = Place::LineStart;
+                Place::InLine => {
+                    let is_line_start = match self.ends {
+                        LineEnd::CrLf => self.take_lines(input)?,
+                        LineEnd::Lf => self.mend_lines(input)?,
+                    };
+                    match is_line_start {
+                        Some(()) => self.place = Place::LineStart,
+                        None => return Ok(None),
                     }
-                    (None, Some(end)) => {
-                        let line = &input[..end];
-                        self.keep(line.strip_suffix(b"\r").unwrap_or(line))?;
-                        self.keep(b"\r\n")?;
-                        input.advance(end + 1);
-                        self.place = Place::LineStart;
-                    }
-                    (None, None) => {
-                        // A CR at the end may belong to a line end whose LF is still on its way.
-                        let piece = input.len() - usize::from(input.ends_with(b"\r"));
-                        self.keep(&input[..piece])?;
-                        input.advance(piece);
-                        return Ok(None);
-                    }
-                },
+                }
+            }
+        }
+    }
+
+    /// Takes lines that end with CRLF, up to one that begins with a dot. `None`: the last one is not complete.
+    fn take_lines(&mut self, input: &mut BytesMut) -> Result<Option<()>, Cause> {
+        loop {
+            let block = &input[..input.len().min(BLOCK_BYTES)];
+            let is_last = block.len() == input.len();
+            let (end, is_line_start) = match memchr::memmem::find(block, b"\r\n.") {
+                Some(before_dot) => (before_dot + 2, Some(())),
+                None if is_last && block.ends_with(b"\r\n") => (block.len(), Some(())),
+                // A CR at the end may belong to a line end whose LF is still on its way.
+                None if is_last => (block.len() - usize::from(block.ends_with(b"\r")), None),
+                // What is looked for may stand across the border.
+                None => (block.len() - 2, None),
+            };
+            self.keep(&input[..end])?;
+            input.advance(end);
+            if is_last || is_line_start.is_some() {
+                return Ok(is_line_start);
+            }
+        }
+    }
+
+    /// Takes one line or several, each of which then ends with CRLF. `None`: the last one is not complete.
+    fn mend_lines(&mut self, input: &mut BytesMut) -> Result<Option<()>, Cause> {
+        match (proper_lines(input), find_line_feed(input)) {
+            (Some(end), _) => {
+                self.keep(&input[..end])?;
+                input.advance(end);
+                Ok(Some(()))
+            }
+            (None, Some(end)) => {
+                let line = &input[..end];
+                self.keep(line.strip_suffix(b"\r").unwrap_or(line))?;
+                self.keep(b"\r\n")?;
+                input.advance(end + 1);
+                Ok(Some(()))
+            }
+            (None, None) => {
+                // A CR at the end may belong to a line end whose LF is still on its way.
+                let piece = input.len() - usize::from(input.ends_with(b"\r"));
+                self.keep(&input[..piece])?;
+                input.advance(piece);
+                Ok(None)
             }
         }
     }
@@ -198,13 +243,13 @@ enum LineBegin {
     Text,
 }
 
-fn begin_line(input: &[u8]) -> LineBegin {
-    match input {
-        [] | [b'.'] | [b'.', b'\r'] => LineBegin::Unclear,
-        [b'.', b'\n', ..] => LineBegin::Terminator(2),
-        [b'.', b'\r', b'\n', ..] => LineBegin::Terminator(3),
-        [b'.', ..] => LineBegin::Stuffed,
-        _ => LineBegin::Text,
+fn begin_line(input: &[u8], ends: LineEnd) -> LineBegin {
+    match (input, ends) {
+        ([] | [b'.'] | [b'.', b'\r'], _) => LineBegin::Unclear,
+        ([b'.', b'\n', ..], LineEnd::Lf) => LineBegin::Terminator(2),
+        ([b'.', b'\r', b'\n', ..], _) => LineBegin::Terminator(3),
+        ([b'.', ..], _) => LineBegin::Stuffed,
+        (_, _) => LineBegin::Text,
     }
 }
 
@@ -236,24 +281,59 @@ mod tests {
         Body::new(limits::HELD_BYTES_MAX, Excess::Reject)
     }
 
+    fn of_lf_server() -> Body {
+        let mut body = unlimited();
+        body.expect(LineEnd::Lf);
+        body
+    }
+
+    /// Wherever a read ends.
+    fn comes_out(wire: &[u8], message: &'static [u8], body: impl Fn() -> Body) {
+        for piece in 1..=wire.len() {
+            let with_next = [wire, b"+OK next"].concat();
+            let (arrived, left) = read(&with_next, piece, body());
+            assert_eq!(arrived, whole(message), "{}", wire.escape_ascii());
+            assert_eq!(left, b"+OK next");
+        }
+    }
+
     #[test]
     fn dots_are_unstuffed_wherever_a_read_ends() {
-        let cases: [(&[u8], &'static [u8]); 7] = [
+        let cases: [(&[u8], &'static [u8]); 5] = [
             (b".\r\n", b""),
             (b"..\r\n.\r\n", b".\r\n"),
             (b"..a\r\nb.\r\n...\r\n.\r\n", b".a\r\nb.\r\n..\r\n"),
-            (b"a\n.\n", b"a\r\n"),
             (b"a\rb\r\r\n.\r\n", b"a\rb\r\r\n"),
-            (b"\r\n\n.\r\n", b"\r\n\r\n"),
             (b".\rx\r\n.\r\n", b"\rx\r\n"),
         ];
         for (wire, message) in cases {
-            for piece in 1..=wire.len() {
-                let with_next = [wire, b"+OK next"].concat();
-                let (arrived, left) = read(&with_next, piece, unlimited());
-                assert_eq!(arrived, whole(message), "{}", wire.escape_ascii());
-                assert_eq!(left, b"+OK next");
-            }
+            comes_out(wire, message, unlimited);
+            comes_out(wire, message, of_lf_server);
+        }
+    }
+
+    #[test]
+    fn a_server_that_sends_bare_lf_has_its_lines_mended() {
+        comes_out(b"a\n.\n", b"a\r\n", of_lf_server);
+        comes_out(b"\r\n\n.\r\n", b"\r\n\r\n", of_lf_server);
+    }
+
+    /// Whoever writes a message cannot end it for us, and what it holds is recorded as it is.
+    #[test]
+    fn a_lone_lf_ends_no_line_of_a_server_that_sends_crlf() {
+        comes_out(b"a\n.\r\n.\r\n", b"a\n.\r\n", unlimited);
+        comes_out(b"a\n.\n+OK\nforged\n\r\n..\n\r\n.\r\n", b"a\n.\n+OK\nforged\n\r\n.\n\r\n", unlimited);
+        comes_out(b"\n.\r\n.\r\n", b"\n.\r\n", unlimited);
+    }
+
+    #[test]
+    fn a_line_end_is_found_across_the_border_of_what_is_looked_at_in_one_go() {
+        for length in BLOCK_BYTES - 4..BLOCK_BYTES + 2 {
+            let message = [&b"x".repeat(length)[..], b"\r\n.\r\nend\n"].concat();
+            let wire = [&b"x".repeat(length)[..], b"\r\n..\r\nend\n\r\n.\r\n"].concat();
+            let (arrived, left) = read(&wire, wire.len(), unlimited());
+            let expected = [&message[..], b"\r\n"].concat();
+            assert_eq!((arrived, left.len()), (Some(Arrived::Whole(expected.into())), 0), "{length}");
         }
     }
 
@@ -319,7 +399,10 @@ mod tests {
         }
 
         #[test]
-        fn what_a_server_stuffs_comes_out_as_it_was(lines in prop::collection::vec("[.a\r]{0,4}", 0..6), piece in 1..9_usize) {
+        fn what_a_server_stuffs_comes_out_as_it_was(lines in prop::collection::vec("[.a\r\n]{0,4}", 0..6), piece in 1..9_usize) {
+            // A CR before a LF would make another line of it.
+            let without_cr = |line: &String| if line.contains('\n') { line.replace('\r', "") } else { line.clone() };
+            let lines: Vec<String> = lines.iter().map(without_cr).collect();
             let message: Vec<u8> = lines.iter().flat_map(|line| [line.as_bytes(), b"\r\n"].concat()).collect();
             let stuffed = |line: &String| format!("{}{line}\r\n", if line.starts_with('.') { "." } else { "" });
             let wire: String = lines.iter().map(stuffed).chain([".\r\n".to_owned()]).collect();

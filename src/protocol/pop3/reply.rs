@@ -10,6 +10,17 @@ use crate::model::limits;
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     looked: usize,
+    ended: LineEnd,
+}
+
+/// What this server ends its lines with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum LineEnd {
+    /// As RFC 1939 section 3 demands: a lone LF is an octet like any other.
+    #[default]
+    CrLf,
+    /// It sends bare LF, also where nobody but itself has written the line.
+    Lf,
 }
 
 impl Lines {
@@ -30,10 +41,20 @@ impl Lines {
             return Err(line_too_long());
         }
         let line = &input[..end];
-        let value = read(line.strip_suffix(b"\r").unwrap_or(line));
+        let (line, ended) = match line.strip_suffix(b"\r") {
+            Some(line) => (line, LineEnd::CrLf),
+            None => (line, LineEnd::Lf),
+        };
+        let value = read(line);
         input.advance(end + 1);
         self.looked = 0;
+        self.ended = ended;
         Ok(Some(value))
+    }
+
+    /// How the last line ended.
+    pub fn ended(&self) -> LineEnd {
+        self.ended
     }
 }
 
@@ -142,6 +163,11 @@ impl ResponseCode {
             ("IN-USE", Self::InUse),
             ("LOGIN-DELAY", Self::LoginDelay),
             ("SYS/TEMP", Self::SystemTemporary),
+            // Of IMAP (RFC 5530, RFC 9051), said by servers that speak both.
+            ("INUSE", Self::InUse),
+            ("UNAVAILABLE", Self::SystemTemporary),
+            ("LIMIT", Self::SystemTemporary),
+            ("THROTTLED", Self::SystemTemporary),
             ("SYS/PERM", Self::SystemPermanent),
             ("AUTH", Self::Authentication),
         ];
@@ -188,7 +214,9 @@ mod tests {
         assert_eq!(lines.next(&mut input, <[u8]>::to_vec), Ok(None));
         input.extend_from_slice(b"\nrest\n");
         assert_eq!(lines.next(&mut input, <[u8]>::to_vec), Ok(Some(b"+OK hello".to_vec())));
+        assert_eq!(lines.ended(), LineEnd::CrLf);
         assert_eq!(lines.next(&mut input, <[u8]>::to_vec), Ok(Some(b"rest".to_vec())));
+        assert_eq!(lines.ended(), LineEnd::Lf);
         assert!(input.is_empty());
     }
 
@@ -203,7 +231,14 @@ mod tests {
     #[test]
     fn codes_say_whether_waiting_helps() {
         let login = |words| Refusal::parse(words).login_cause();
-        for words in ["[IN-USE] locked", "[LOGIN-DELAY] wait", "[SYS/TEMP] later", "[sys/temp/disk] full"] {
+        for words in [
+            "[IN-USE] locked",
+            "[LOGIN-DELAY] wait",
+            "[SYS/TEMP] later",
+            "[sys/temp/disk] full",
+            "[UNAVAILABLE] try later",
+            "[THROTTLED] slow down",
+        ] {
             assert_eq!(login(words), Cause::TemporarilyRefused { said: words.to_owned() });
         }
         for words in ["[AUTH] wrong", "wrong", "[AUTHENTIC] what"] {

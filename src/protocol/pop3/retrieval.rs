@@ -154,7 +154,10 @@ impl RetrieveEach {
                 State::ExpectStatus => match self.lines.next(input, Status::parse)?.transpose()? {
                     None => return Ok(None),
                     Some(Status::Err(refusal)) => return Ok(Some(Retrieved::Refused(refusal))),
-                    Some(Status::Ok(_)) => self.state = State::ExpectBody,
+                    Some(Status::Ok(_)) => {
+                        self.body.expect(self.lines.ended());
+                        self.state = State::ExpectBody;
+                    }
                     Some(Status::Continue(_)) => return Err(unexpected_challenge()),
                 },
                 State::ExpectBody => {
@@ -184,7 +187,7 @@ impl Conversation for RetrieveEach {
                 return Ok(Progress::Send(commands));
             }
             if self.unanswered.is_empty() {
-                return Ok(Progress::Done(()));
+                return if input.is_empty() { Ok(Progress::Done(())) } else { Err(unasked()) };
             }
             match self.read(input)? {
                 None => return Ok(Progress::NeedInput),
@@ -209,6 +212,11 @@ impl Streaming for RetrieveEach {
     }
 }
 
+/// Every answer has been read. Whatever else there is, the answers may not be those to our questions.
+fn unasked() -> Cause {
+    Cause::Garbage { detail: "the server sent more than it was asked for".to_owned() }
+}
+
 fn body(part: Part, excess: Excess) -> Body {
     match part {
         Part::Whole => Body::new(limits::HELD_BYTES_MAX, excess),
@@ -216,8 +224,19 @@ fn body(part: Part, excess: Excess) -> Body {
     }
 }
 
-/// Up to the empty line, which is not part of it: some servers send lines of the text although none were asked for.
+/// Up to the empty line, which is not part of it: some servers send lines of the text although none were asked for. A message
+/// without UIDL is known by this block, so its lines end with CRLF, whatever they end with in the message.
 fn header_block(octets: &Bytes) -> Bytes {
+    let bare = memchr::memchr_iter(b'\n', octets);
+    let mut bare = bare.filter(|at| at.checked_sub(1).and_then(|before| octets.get(before)) != Some(&b'\r'));
+    if bare.next().is_some() {
+        let lines = octets.split_inclusive(|octet| *octet == b'\n');
+        let mended = lines.flat_map(|line| match line.strip_suffix(b"\n") {
+            Some(line) => [line.strip_suffix(b"\r").unwrap_or(line), b"\r\n"],
+            None => [line, b""],
+        });
+        return header_block(&mended.collect::<Vec<_>>().concat().into());
+    }
     if octets.starts_with(b"\r\n") {
         return Bytes::new();
     }
@@ -293,6 +312,34 @@ mod tests {
         let begin = || Retrieve::new(vec![1], Part::Whole, Pipelining::NotOffered);
         let script = "C: RETR 1\nS~: +OK\nS~: Subject: x\nS~:\nS~: ..y\nS~: .";
         assert_eq!(play(begin, script), Ok(vec![(1, octets("Subject: x\r\n\r\n.y\r\n"))]));
+    }
+
+    /// The second message is made so that a reader who takes LF for a line end would take the server's words for its own.
+    #[test]
+    fn a_message_cannot_answer_for_the_server() {
+        let mut conversation = Retrieve::new(vec![1, 2], Part::Whole, Pipelining::Offered);
+        let mut input = BytesMut::new();
+        assert!(matches!(conversation.advance(&mut input), Ok(Progress::Send(_))));
+        input.extend_from_slice(b"+OK\r\na\n.\r\n+OK\r\nSubject: forged\r\n.\r\n+OK\r\nb\r\n.\r\n");
+        let expected = vec![(1, octets("a\n.\r\n+OK\r\nSubject: forged\r\n")), (2, octets("b\r\n"))];
+        let Ok(Progress::Done(answers)) = conversation.advance(&mut input) else { panic!() };
+        assert_eq!(answers, expected);
+    }
+
+    #[test]
+    fn more_than_was_asked_for_is_an_error() {
+        let mut conversation = Retrieve::new(vec![1], Part::Whole, Pipelining::Offered);
+        let mut input = BytesMut::new();
+        assert!(matches!(conversation.advance(&mut input), Ok(Progress::Send(_))));
+        input.extend_from_slice(b"+OK\r\na\r\n.\r\n+OK\r\n");
+        assert!(matches!(conversation.advance(&mut input), Err(Cause::Garbage { .. })));
+    }
+
+    #[test]
+    fn a_header_block_is_the_same_whatever_ends_its_lines() {
+        for text in ["A: 1\r\nB: 2\r\n\r\ntext\n", "A: 1\nB: 2\n\ntext\r\n", "A: 1\nB: 2\r\n"] {
+            assert_eq!(header_block(&Bytes::from_static(text.as_bytes())), "A: 1\r\nB: 2\r\n");
+        }
     }
 
     #[test]

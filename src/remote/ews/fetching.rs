@@ -73,8 +73,11 @@ async fn fetch_batch(
         match content(session, answer, &mut held.messages)? {
             // It was larger than it had said: alone it can be handed over in pieces.
             Content::TooLarge(_) => fetch_alone(session, listed, part, arrivals).await?,
-            content
-            @ (Content::Bytes(_) | Content::Streamed(_) | Content::Vanished | Content::Refused(_)) => {
+            content @ (Content::Bytes(_)
+            | Content::Streamed(_)
+            | Content::Vanished
+            | Content::Refused(_)
+            | Content::Deferred(_)) => {
                 arrivals.message(fetched(listed, content)).await?;
             }
         }

@@ -346,10 +346,57 @@ async fn one_message_that_the_server_cannot_hand_over_does_not_hide_the_others()
     let contents: BTreeMap<String, Content> =
         fetched.into_iter().map(|fetched| (fetched.id.to_string(), fetched.content)).collect();
     assert_eq!(contents["7:1"], Content::Bytes(Bytes::from_static(b"a")));
-    assert!(matches!(&contents["7:2"], Content::Refused(said) if said.contains("cannot read a message")));
+    assert!(matches!(&contents["7:2"], Content::Deferred(said) if said.contains("cannot read a message")));
     assert_eq!(contents["7:3"], Content::Vanished);
     assert_eq!(contents["7:4"], Content::TooLarge(too_large));
     assert_eq!(contents["6:9"], Content::Vanished);
+}
+
+#[derive(Default)]
+struct Taken(BTreeMap<String, Content>);
+
+#[async_trait::async_trait]
+impl Arrivals for Taken {
+    async fn piece(&mut self, _octets: Bytes) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
+        assert_eq!(self.0.insert(fetched.id.to_string(), fetched.content), None, "one answer for each");
+        Ok(())
+    }
+}
+
+/// The server says OK, and has not answered for messages 2, 3 and 4. It still lists 2 and 3.
+#[tokio::test]
+async fn what_is_left_out_of_an_answer_has_vanished_only_if_it_is_not_listed_any_more() {
+    let script = r#"
+        C: M3 UID FETCH 1:4 (UID BODY.PEEK[])
+        S: * 1 FETCH (UID 1 BODY[] "a")
+        S: M3 OK done
+        C: M4 UID FETCH 2:* (UID INTERNALDATE RFC822.SIZE)
+        S: * 2 FETCH (UID 2 RFC822.SIZE 1)
+        S: * 3 FETCH (UID 3 RFC822.SIZE 1)
+        S: M4 OK done
+        C: M5 UID FETCH 2 (UID BODY.PEEK[])
+        S: * 2 FETCH (UID 2 BODY[] "b")
+        S: M5 OK done
+        C: M6 UID FETCH 3 (UID BODY.PEEK[])
+        S: M6 OK done
+        C: M7 UID FETCH 3:* (UID INTERNALDATE RFC822.SIZE)
+        S: * 3 FETCH (UID 3 RFC822.SIZE 1)
+        S: M7 OK done"#;
+    let (taken, _) = session(script, async |mut inbox| {
+        let mut taken = Taken::default();
+        let messages = [1, 2, 3, 4].map(|uid| listed(uid, 1));
+        inbox.fetch_each(&messages, &mut taken).await.unwrap();
+        taken.0
+    })
+    .await;
+    let octets = |text: &'static [u8]| Content::Bytes(Bytes::from_static(text));
+    assert_eq!((&taken["7:1"], &taken["7:2"]), (&octets(b"a"), &octets(b"b")));
+    assert!(matches!(&taken["7:3"], Content::Deferred(said) if said.contains("leaves it out")));
+    assert_eq!(taken["7:4"], Content::Vanished);
 }
 
 #[tokio::test]

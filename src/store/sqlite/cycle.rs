@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{SqliteStore, categories, claims, declared, incoming, lease, mailbox};
+use super::{SqliteStore, categories, claims, declared, incoming, lease, mailbox, owed};
 use crate::model::claim::Asked;
 use crate::model::cursor::{InboxId, RemoteId};
 use crate::model::lease::{Holder, Lease, LeaseScope};
@@ -84,6 +84,7 @@ fn standing(db: &Connection, mailbox: &Name) -> Result<InboxStanding, StoreError
     Ok(InboxStanding {
         cursor: incoming::cursor(db, mailbox)?,
         removals: incoming::deletions(db, mailbox)?,
+        owed: owed::owed(db, mailbox)?,
         asked: claims::find(db, mailbox)?,
     })
 }

@@ -7,11 +7,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::blobs::Put;
 use super::columns::{count, damaged, mailbox_id, micros, parse_remote, remote_text, to_json, whole};
 use super::pieces::Source;
-use super::set_aside;
 use super::spool::SpoolFiles;
 use super::sync_states;
 use super::writer::Work;
-use super::{categories, claims, lease, outgoing};
+use super::{categories, claims, lease, outgoing, owed, set_aside};
 use crate::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, RemoteId};
 use crate::model::lease::Lease;
 use crate::model::limits;
@@ -43,6 +42,7 @@ pub(super) fn enter_inbox(
     forget_cursor(db, id)?;
     forget_deletions(db, id)?;
     set_aside::forget(db, id)?;
+    owed::forget(db, id)?;
     claims::forget(db, id)?;
     db.prepare_cached("DELETE FROM remotes WHERE mailbox = ?1")?.execute([id])?;
     db.prepare_cached("UPDATE mailboxes SET inbox = ?2 WHERE id = ?1")?.execute(params![id, inbox.0])?;
@@ -114,6 +114,7 @@ pub(super) fn record(
         work.db.prepare_cached(sql)?.execute(params![id, remote_text(remote)])?;
     }
     set_aside::add(work.db, id, &batch.set_aside)?;
+    owed::note(work.db, id, (&batch.owed, &batch.answered))?;
     Ok(recorded)
 }
 
@@ -146,9 +147,9 @@ fn record_one(
         distrust_size(work.db, id, &message.remote)?;
         return Ok(Kept::Known);
     }
-    let duplicate_of = match &message.facts.message_id {
-        Some(message_id) => original(work.db, id, message_id)?,
-        None => None,
+    let duplicate_of = match (&message.facts.message_id, put) {
+        (Some(message_id), put) => original(work.db, id, (message_id, put))?,
+        (None, _) => None,
     };
     let sql =
         "INSERT INTO messages (mailbox, remote, content, blob, bytes, received_at, recorded_at, message_id,
@@ -210,8 +211,20 @@ fn put(work: &mut Work<'_>, message: &NewRecord, spooled: &SpoolFiles) -> Result
     Ok(Some(put))
 }
 
-/// The record that this Message-ID was first seen in, when that is one of another mailbox.
-fn original(db: &Connection, id: i64, message_id: &str) -> Result<Option<i64>, StoreError> {
+/// The record of another mailbox with the same octets, and otherwise the one that this Message-ID was first seen in: the same
+/// message has other octets in each mailbox when its server notes there how it came, and several may share an id.
+fn original(
+    db: &Connection,
+    id: i64,
+    (message_id, put): (&str, Option<Put>),
+) -> Result<Option<i64>, StoreError> {
+    if let Some(Put::Known(blob)) = put {
+        let sql = "SELECT id FROM messages WHERE message_id = ?1 AND blob = ?2 AND mailbox <> ?3 ORDER BY id LIMIT 1";
+        let same = db.prepare_cached(sql)?.query_row(params![message_id, blob, id], |row| row.get(0));
+        if let Some(same) = same.optional()? {
+            return Ok(Some(same));
+        }
+    }
     let sql = "SELECT id, mailbox FROM messages WHERE message_id = ?1 ORDER BY id LIMIT 1";
     let first: Option<(i64, i64)> =
         db.prepare_cached(sql)?.query_row([message_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -303,6 +316,27 @@ pub(super) fn deletions(db: &Connection, mailbox: &Name) -> Result<Vec<RemoteId>
     }
     remotes.sort();
     Ok(remotes)
+}
+
+pub(super) fn begin_deletions(
+    db: &Connection,
+    lease: &Lease,
+    mailbox: &Name,
+    ids: &[RemoteId],
+) -> Result<(), StoreError> {
+    lease::check_mailbox(db, lease, mailbox)?;
+    let id = mailbox_id(db, mailbox)?;
+    for remote in ids {
+        match remote {
+            // Without a size: the same octets came again under this id, see `distrust_size`.
+            RemoteId::Uidl(uidl) => {
+                let sql = "DELETE FROM seen WHERE mailbox = ?1 AND uidl = ?2 AND bytes IS NOT NULL";
+                db.prepare_cached(sql)?.execute(params![id, uidl])?;
+            }
+            RemoteId::Uid { .. } | RemoteId::Item(_) => {}
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn confirm_deletions(

@@ -127,6 +127,11 @@ fn list(db: &Connection, sql: &str, values: Vec<Value>) -> Result<Vec<OutgoingMe
 
 fn message(row: &Row<'_>) -> Result<OutgoingMessage, StoreError> {
     let failure: Option<String> = row.get(12)?;
+    let state = parse_state(&row.get::<_, String>(6)?)?;
+    let next_attempt_at = match state {
+        OutgoingState::Pending | OutgoingState::Sending => Some(timestamp(row.get(10)?)?),
+        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => None,
+    };
     Ok(OutgoingMessage {
         id: count(row.get(0)?)?,
         mailbox: parse_name(&row.get::<_, String>(1)?)?,
@@ -134,11 +139,11 @@ fn message(row: &Row<'_>) -> Result<OutgoingMessage, StoreError> {
         subject: row.get(3)?,
         content: ContentHash(row.get(4)?),
         bytes: count(row.get(5)?)?,
-        state: parse_state(&row.get::<_, String>(6)?)?,
+        state,
         recipients: from_json("the recipients of a message", &row.get::<_, String>(7)?)?,
         attempts: row.get(8)?,
         queued_at: timestamp(row.get(9)?)?,
-        next_attempt_at: timestamp(row.get(10)?)?,
+        next_attempt_at,
         changed_at: timestamp(row.get(11)?)?,
         failure: failure.map(|text| from_json("a failure", &text)).transpose()?,
         idempotency_key: row.get(13)?,

@@ -260,7 +260,7 @@ pub(super) fn requeue(db: &Connection, id: u64, now: Timestamp) -> Result<(), St
     message.state = OutgoingState::Pending;
     message.attempts = 0;
     message.failure = None;
-    message.next_attempt_at = now;
+    message.next_attempt_at = Some(now);
     message.changed_at = now;
     write(db, &message)?;
     note_fence(db, id, None)
@@ -320,7 +320,7 @@ fn write(db: &Connection, message: &OutgoingMessage) -> Result<(), StoreError> {
         message.state.key(),
         to_json(&message.recipients)?,
         message.attempts,
-        micros(message.next_attempt_at),
+        micros(message.next_attempt_at.unwrap_or(message.changed_at)),
         micros(message.changed_at),
         message.failure.as_ref().map(to_json).transpose()?,
     ])?;

@@ -75,6 +75,23 @@ fn attachments_are_printed_and_saved_with_safe_names_and_never_over_a_file() {
     person.types("messages show 999").ends(1).says("no message 999");
 }
 
+/// What takes colour out of a text that goes into a file would take these octets with it.
+#[test]
+fn octets_that_look_like_colour_reach_a_file_as_they_are() {
+    let office = Office::at_work(PASSWORD);
+    let letter = "From: j@writer.example\r\nSubject: escapes\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+        Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$BF|K\\8l\x1b(B \x1b[31m \x07\r\n--b\r\n\
+        Content-Type: application/pdf; name=x.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nABtbMzFtBwF/Gw==\r\n--b--\r\n";
+    office.playground.state().deliver(SUPPORT, letter.as_bytes()).unwrap();
+    office.person.types("sync").ends(0);
+    let list = office.person.types("messages --mailbox support -o json").ends(0).json();
+    let is_it = |one: &&serde_json::Value| one["facts"]["subject"] == "escapes";
+    let id = list["messages"].as_array().unwrap().iter().find(is_it).expect("recorded")["id"].clone();
+    assert_eq!(office.person.types(&format!("messages show {id} --raw")).ends(0).stdout, letter);
+    let attachment = office.person.types(&format!("messages show {id} --attachment 1")).ends(0).stdout;
+    assert_eq!(attachment, "\0\x1b[31m\x07\x01\x7f\x1b");
+}
+
 #[test]
 fn what_the_organization_does_not_allow_is_listed_and_not_handed_out() {
     let (office, id) = with_letter();

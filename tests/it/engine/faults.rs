@@ -168,7 +168,7 @@ async fn every_answer_and_fault(case: &Case, servers: &Servers<'_>) {
             match driven {
                 // The goodbye may get lost, and a slow server is no broken one.
                 Driven::Done(_) => {}
-                Driven::Failed(failure) => {
+                Driven::Failed(failure, _) => {
                     failures += 1;
                     assert_ne!(instead, Instead::Drip, "{label}: {}", failure.error);
                     assert!(FITTING.contains(&failure.code.as_str()), "{label}: {failure:?}");

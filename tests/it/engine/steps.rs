@@ -186,7 +186,7 @@ async fn check(step: TestStep) {
             world.deliver("support", &letter("one"));
             spoil(&world);
             let driven = desk.incoming("support").await;
-            let Driven::Failed(failure) = driven else { panic!("{step}: {driven:?}") };
+            let Driven::Failed(failure, _) = driven else { panic!("{step}: {driven:?}") };
             assert_eq!((failure.error.step, failure.code.as_str()), (step, code));
         }
         Case::FailsNothing(spoil) => {

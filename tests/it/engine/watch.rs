@@ -299,6 +299,20 @@ fn where_the_server_refuses_to_tell_of_mail_it_is_polled() {
     assert_eq!(watching.terminate().and_then(|status| status.code()), Some(0));
 }
 
+/// Read once a day otherwise.
+#[test]
+fn a_session_that_breaks_while_it_is_listened_to_is_replaced_soon() {
+    let world = rarely_polled();
+    world.playground.inject(Protocol::Imap, Fault::CloseAfter { at: "IDLE".to_owned() });
+    let watching = Watching::start(&world.site);
+    wait_until("both to be listened to", || idling(&world) >= 2, || watching.said());
+    world.playground.heal(Protocol::Imap);
+    world.deliver("anna", &letter("one"));
+    wait_until("anna to be read", || subjects(&world.site) == ["letter one"], || watching.said());
+    wait_until("both to be listened to again", || idling(&world) >= 4, || watching.said());
+    assert_eq!(watching.terminate().and_then(|status| status.code()), Some(0));
+}
+
 #[test]
 fn a_session_that_breaks_while_it_is_listened_to_is_replaced_when_the_mailbox_is_polled() {
     let world = World::start();

@@ -22,7 +22,11 @@ fn subjects(contents: Vec<Content>) -> Vec<String> {
             let text = String::from_utf8(octets.to_vec()).unwrap();
             text.lines().find_map(|line| line.strip_prefix("Subject: ").map(str::to_owned)).unwrap()
         }
-        Content::Streamed(_) | Content::Vanished | Content::Refused(_) | Content::TooLarge(_) => {
+        Content::Streamed(_)
+        | Content::Vanished
+        | Content::Refused(_)
+        | Content::Deferred(_)
+        | Content::TooLarge(_) => {
             panic!("{content:?}")
         }
     };

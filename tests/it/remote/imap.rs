@@ -101,7 +101,10 @@ fn texts(fetched: Vec<Fetched>) -> BTreeMap<RemoteId, String> {
     let text = |content| match content {
         Content::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
         Content::Vanished => "vanished".to_owned(),
-        other @ (Content::Refused(_) | Content::Streamed(_) | Content::TooLarge(_)) => panic!("{other:?}"),
+        other
+        @ (Content::Refused(_) | Content::Deferred(_) | Content::Streamed(_) | Content::TooLarge(_)) => {
+            panic!("{other:?}")
+        }
     };
     fetched.into_iter().map(|fetched| (fetched.id, text(fetched.content))).collect()
 }

@@ -263,6 +263,8 @@ pub fn batch(mailbox: &str, uid_last: u32, records: Vec<NewRecord>) -> IncomingB
         records: records.into(),
         remove: Vec::new(),
         set_aside: Vec::new(),
+        owed: Vec::new(),
+        answered: Vec::new(),
         advance,
         at: at(5),
     }

@@ -5,9 +5,12 @@ use mailplumb::engine::test_and_enable::{self, Which};
 use mailplumb::model::operation::Operation;
 use mailplumb::playground::{Fault, Protocol, Times};
 
-use super::super::site::name;
+use super::super::site::{Desk, name};
 use super::super::world::{World, address, letter};
 use super::{done, failed, subjects};
+
+/// More than what the world's manifest says, in seconds.
+const RETRY_WAIT: i64 = 61;
 
 #[tokio::test]
 async fn a_failing_mailbox_does_not_stop_the_others() {
@@ -51,11 +54,129 @@ async fn a_transient_failure_is_retried_and_recovers() {
         assert_eq!(failed(desk.incoming("anna").await), "connection-refused");
         let state = desk.state("anna", Operation::Incoming).await;
         assert!(state.starts_with(&format!("retrying ({attempt}, ")), "{state}");
+        desk.clock.forward(RETRY_WAIT);
     }
     world.playground.heal(Protocol::Imap);
     done(desk.incoming("anna").await);
     assert_eq!(desk.state("anna", Operation::Incoming).await, "enabled");
     assert_eq!(subjects(&desk).await, ["letter one"]);
+}
+
+#[tokio::test]
+async fn a_test_that_fails_again_for_the_same_reason_is_told_once() {
+    let world = World::start();
+    world.playground.inject(Protocol::Imap, Fault::RefuseConnections);
+    let desk = world.site.desk();
+    desk.apply().await;
+    let told = async || desk.engine.store.alerts(100).await.unwrap().len();
+    let once = told().await;
+    for _ in 0..5 {
+        desk.clock.forward(RETRY_WAIT);
+        let tested = test_and_enable::mailbox(&desk.engine, &name("anna"), Which::Due).await.unwrap();
+        assert_eq!((tested.passed, tested.failed), (0, 1));
+    }
+    assert_eq!(told().await, once);
+    world.playground.heal(Protocol::Imap);
+    desk.clock.forward(RETRY_WAIT);
+    test_and_enable::mailbox(&desk.engine, &name("anna"), Which::Due).await.unwrap();
+    assert_eq!(told().await, once + 1, "that it works now is news");
+}
+
+/// `retry: { attempts: 3, wait: 1m }`
+#[tokio::test]
+async fn impatience_uses_up_no_attempt() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    world.playground.inject(Protocol::Imap, Fault::RefuseConnections);
+    for _ in 0..20 {
+        assert_eq!(failed(desk.incoming("anna").await), "connection-refused");
+        desk.clock.forward(1);
+    }
+    let state = desk.state("anna", Operation::Incoming).await;
+    assert!(state.starts_with("retrying (1, "), "{state}");
+    for _ in 0..3 {
+        desk.clock.forward(RETRY_WAIT);
+        failed(desk.incoming("anna").await);
+    }
+    assert_eq!(desk.state("anna", Operation::Incoming).await, "disabled (connection-refused)");
+}
+
+/// One message that the server does not hand over; these commands ask for it.
+async fn withheld(user: &str, protocol: Protocol, commands: &[&str], line: &str) -> (World, Desk) {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    for number in 2..=5 {
+        world.deliver(user, &letter(&number.to_string()));
+    }
+    for command in commands {
+        let (at, line) = ((*command).to_owned(), line.to_owned());
+        world.playground.inject(protocol, Fault::Answer { at, line, times: Times::Always });
+    }
+    let cycle = done(desk.incoming(user).await);
+    assert_eq!((cycle.recorded, cycle.deferred, cycle.quarantined), (3, 1, 0), "{line}");
+    assert_eq!(subjects(&desk).await, ["letter 2", "letter 4", "letter 5"]);
+    (world, desk)
+}
+
+const ASKING: [(&str, Protocol, &[&str]); 2] = [
+    ("anna", Protocol::Imap, &["UID FETCH 1:5 ", "UID FETCH 2:5 ", "UID FETCH 3:5 ", "UID FETCH 3 "]),
+    ("ben", Protocol::Pop3, &["RETR 3"]),
+];
+
+fn words_of(protocol: Protocol) -> &'static [&'static str] {
+    match protocol {
+        Protocol::Pop3 => &["-ERR [SYS/TEMP] try later", "-ERR cannot open file"],
+        Protocol::Imap | Protocol::Smtp => {
+            &["NO [SERVERBUG] disk hiccup", "NO Internal error occurred", "NO [UNAVAILABLE] later"]
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_once_is_recorded_when_the_server_hands_it_over() {
+    for (user, protocol, commands) in ASKING {
+        for line in words_of(protocol) {
+            let (world, desk) = withheld(user, protocol, commands, line).await;
+            // However often it is looked at in a hurry.
+            for _ in 0..5 {
+                assert_eq!(done(desk.incoming(user).await).deferred, 1);
+            }
+            world.playground.heal(protocol);
+            let cycle = done(desk.incoming(user).await);
+            assert_eq!((cycle.recorded, cycle.deferred), (1, 0));
+            assert_eq!(subjects(&desk).await, ["letter 2", "letter 4", "letter 5", "letter 3"]);
+            assert_eq!(done(desk.incoming(user).await).found, 0, "it is owed no longer");
+        }
+    }
+}
+
+/// `attemptsPerMessage: 2`
+#[tokio::test]
+async fn a_message_that_is_refused_each_time_is_quarantined_after_its_attempts() {
+    for (user, protocol, commands) in ASKING {
+        let (_world, desk) = withheld(user, protocol, commands, words_of(protocol)[0]).await;
+        desk.clock.forward(RETRY_WAIT);
+        let cycle = done(desk.incoming(user).await);
+        assert_eq!((cycle.recorded, cycle.deferred, cycle.quarantined), (1, 0, 1));
+        assert_eq!(subjects(&desk).await, ["letter 2", "letter 4", "letter 5", "(quarantined)"]);
+        assert_eq!(done(desk.incoming(user).await).found, 0);
+        assert_eq!(desk.state(user, Operation::Incoming).await, "enabled");
+    }
+}
+
+#[tokio::test]
+async fn what_a_failed_cycle_has_recorded_is_counted() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    (2..=4).for_each(|number| world.deliver("ben", &letter(&number.to_string())));
+    world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "RETR 4".to_owned() });
+    let driven = desk.incoming("ben").await;
+    let Driven::Failed(_, cycle) = driven else { panic!("{driven:?}") };
+    assert_eq!(cycle.recorded as usize, subjects(&desk).await.len());
+    assert_eq!(cycle.recorded, 2);
 }
 
 #[tokio::test]
@@ -88,8 +209,9 @@ async fn poisoned(user: &str, protocol: Protocol, commands: &[&str]) {
         world.playground.inject(protocol, Fault::CloseBefore { at: (*command).to_owned() });
     }
     let mut failures = 0;
-    while let Driven::Failed(_) = desk.incoming(user).await {
+    while let Driven::Failed(..) = desk.incoming(user).await {
         failures += 1;
+        desk.clock.forward(RETRY_WAIT);
         assert!(failures < 5, "it is never given up");
     }
     assert_eq!(failures, 2, "attemptsPerMessage");
@@ -98,6 +220,10 @@ async fn poisoned(user: &str, protocol: Protocol, commands: &[&str]) {
     let expected = ["letter 2", "(quarantined)", "letter 4", "letter 5", "letter 6"];
     assert_eq!(subjects(&desk).await, expected);
     assert_eq!(desk.state(user, Operation::Incoming).await, "enabled");
+    let alerts = desk.engine.store.alerts(100).await.unwrap();
+    let told: Vec<_> = alerts.iter().filter(|alert| alert.code == "quarantined").collect();
+    assert_eq!(told.len(), 1, "{alerts:?}");
+    assert!(told[0].cause.contains("every attempt to fetch it failed"), "{}", told[0].cause);
     assert_eq!(
         world.inbox(user).iter().filter(|raw| raw.ends_with(b"letter 3.\r\n")).count(),
         1,
@@ -128,7 +254,9 @@ async fn a_failure_that_no_message_caused_quarantines_nothing() {
     // Away as often as a message may fail, and then one fetch that is cut off.
     world.playground.inject(Protocol::Pop3, Fault::RefuseConnections);
     failed(desk.incoming("ben").await);
+    desk.clock.forward(RETRY_WAIT);
     failed(desk.incoming("ben").await);
+    desk.clock.forward(RETRY_WAIT);
     world.playground.heal(Protocol::Pop3);
     world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "RETR".to_owned() });
     failed(desk.incoming("ben").await);

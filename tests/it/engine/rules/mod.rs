@@ -21,7 +21,7 @@ use super::site::Desk;
 pub fn done(driven: Driven) -> Cycle {
     match driven {
         Driven::Done(cycle) => cycle,
-        Driven::Failed(failure) => panic!("{}: {}", failure.code, failure.error),
+        Driven::Failed(failure, _) => panic!("{}: {}", failure.code, failure.error),
         Driven::Skipped(reason) => panic!("skipped: {reason}"),
     }
 }
@@ -30,7 +30,7 @@ pub fn done(driven: Driven) -> Cycle {
 #[track_caller]
 fn failed(driven: Driven) -> String {
     match driven {
-        Driven::Failed(failure) => failure.code,
+        Driven::Failed(failure, _) => failure.code,
         Driven::Done(_) | Driven::Skipped(_) => panic!("{driven:?}"),
     }
 }

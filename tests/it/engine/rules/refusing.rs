@@ -61,7 +61,7 @@ async fn check(at: &str, line: &str, fate: Fate) {
     assert_eq!(states(&desk).await, [message], "{what}");
     assert!(state.starts_with(mailbox), "{what}");
     assert_eq!(
-        matches!(driven, Driven::Failed(_)),
+        matches!(driven, Driven::Failed(..)),
         matches!(fate, MailboxRetries | MailboxDisabled),
         "{what}"
     );

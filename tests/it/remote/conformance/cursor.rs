@@ -114,8 +114,11 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
                         assert!([1, 3].contains(&number), "{protocol:?}: {number} is still there");
                     }
                     // POP3 has no word for it: Courier refuses, and says why in a sentence.
-                    Content::Refused(_) if protocol == Protocol::Pop3 && [1, 3].contains(&number) => {}
-                    Content::Refused(_) | Content::Streamed(_) | Content::TooLarge(_) => {
+                    Content::Deferred(_) if protocol == Protocol::Pop3 && [1, 3].contains(&number) => {}
+                    Content::Refused(_)
+                    | Content::Deferred(_)
+                    | Content::Streamed(_)
+                    | Content::TooLarge(_) => {
                         panic!("{protocol:?}, {number}: {content:?}")
                     }
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mailplumb::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, RemoteId};
+use mailplumb::model::cursor::{Cursor, CursorAdvance, InboxId, Mark, Owed, RemoteId};
 use mailplumb::model::limits;
 use mailplumb::model::record::{ContentHash, IncomingBatch, NewRecord, Octets, OtherRecord, Recorded};
 use mailplumb::store::{MessageQuery, Store, StoreError};
@@ -152,12 +152,46 @@ pub async fn a_message_of_another_mailbox_is_a_duplicate_by_its_message_id(world
     let first = vec![with_id(1, "one", "1@x"), with_id(2, "one with a footer", "1@x"), record(3, "no id")];
     store.record(&lease, &batch("anna", 3, first)).await.unwrap();
     let lease = lease_mailbox(store, "ben").await;
-    let second = vec![with_id(1, "one", "1@x"), with_id(2, "two", "2@x"), record(3, "no id")];
-    assert_eq!(store.record(&lease, &batch("ben", 3, second)).await.unwrap(), Recorded { new: 3, known: 0 });
+    let second = vec![
+        with_id(1, "one", "1@x"),
+        with_id(2, "two", "2@x"),
+        record(3, "no id"),
+        with_id(4, "one with a footer", "1@x"),
+    ];
+    assert_eq!(store.record(&lease, &batch("ben", 4, second)).await.unwrap(), Recorded { new: 4, known: 0 });
     let records = all(store).await;
     let said: Vec<_> = records.iter().rev().map(|record| record.duplicate_of.clone()).collect();
-    let original = OtherRecord { id: records.last().unwrap().id, mailbox: name("anna") };
-    assert_eq!(said, [None, None, None, Some(original), None, None]);
+    let of_anna =
+        |place: usize| Some(OtherRecord { id: records[records.len() - 1 - place].id, mailbox: name("anna") });
+    assert_eq!(said, [None, None, None, of_anna(0), None, None, of_anna(1)], "equal octets say it best");
+}
+
+/// Together with the cursor that is past them.
+pub async fn what_a_server_owes_is_remembered_until_it_is_answered(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let (anna, inbox) = (name("anna"), InboxId::of(&["one"]));
+    let lease = lease_mailbox(store, "anna").await;
+    store.enter_inbox(&lease, &anna, &inbox).await.unwrap();
+    let owed = |uid, attempts| Owed {
+        id: RemoteId::Uid { validity: 1, uid },
+        received: Some(at(-3)),
+        attempts,
+        counted_at: at(7),
+        said: "later".to_owned(),
+    };
+    let standing = async || store.inbox_standing(&lease, &anna, &inbox).await.unwrap().owed;
+    let first = IncomingBatch { owed: vec![owed(2, 1), owed(3, 1)], ..batch("anna", 3, Vec::new()) };
+    store.record(&lease, &first).await.unwrap();
+    assert_eq!(standing().await, [owed(2, 1), owed(3, 1)]);
+    let answered = vec![owed(2, 1).id];
+    let second =
+        IncomingBatch { owed: vec![owed(3, 2)], answered, ..batch("anna", 3, vec![record(2, "two")]) };
+    store.record(&lease, &second).await.unwrap();
+    assert_eq!(standing().await, [owed(3, 2)]);
+    store.enter_inbox(&lease, &anna, &InboxId::of(&["another"])).await.unwrap();
+    store.enter_inbox(&lease, &anna, &inbox).await.unwrap();
+    assert_eq!(standing().await, [], "ids of another inbox name nothing here");
 }
 
 pub async fn a_cursor_does_not_go_back_within_one_validity(world: &World) {
@@ -304,6 +338,27 @@ pub async fn a_deletion_waits_until_it_is_confirmed(world: &World) {
     let gone = IncomingBatch { advance: pop3(&[], &["y"]), records: Vec::new().into(), ..batch };
     store.record(&lease, &gone).await.unwrap();
     assert_eq!(store.deletions(&name("anna")).await.unwrap(), ids[2..], "what is gone needs no deletion");
+}
+
+/// Of a message that is about to be removed, its id says nothing any more; the deletion itself still waits.
+pub async fn what_is_about_to_be_removed_leaves_the_cursor(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let lease = lease_mailbox(store, "anna").await;
+    let ids: Vec<_> = ["x", "y"].map(|uidl| RemoteId::Uidl(uidl.to_owned())).to_vec();
+    let records = ids.iter().enumerate().map(|(index, id)| NewRecord {
+        remote: id.clone(),
+        delete_after: true,
+        ..record(1, &format!("message {index}"))
+    });
+    let seen = vec![("x".to_owned(), Some(7)), ("y".to_owned(), None)];
+    let advance = CursorAdvance::Pop3 { seen, gone: Vec::new() };
+    store.record(&lease, &IncomingBatch { advance, ..batch("anna", 0, records.collect()) }).await.unwrap();
+    store.begin_deletions(&lease, &name("anna"), &ids).await.unwrap();
+    // The size of the other one was not to be relied upon, because it came back once.
+    let left = Cursor::Pop3 { seen: BTreeMap::from([("y".to_owned(), None)]) };
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), left);
+    assert_eq!(store.deletions(&name("anna")).await.unwrap(), ids);
 }
 
 pub async fn lists_are_newest_first_and_bounded(world: &World) {

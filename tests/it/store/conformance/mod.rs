@@ -65,6 +65,7 @@ macro_rules! conformance_suite {
         conformance_suite!(@ $factory, approvals:
             the_last_decision_about_a_mailbox_counts,
             decisions_are_all_noted_or_none,
+            a_rejected_mailbox_is_off_at_once_also_for_whoever_works_on_it,
             an_approval_follows_a_rename_and_goes_with_the_mailbox,
         );
         conformance_suite!(@ $factory, secrets:
@@ -99,6 +100,7 @@ macro_rules! conformance_suite {
             a_message_without_octets_is_known_by_its_remote_id,
             a_message_that_arrives_in_pieces_is_stored_whole,
             a_message_of_another_mailbox_is_a_duplicate_by_its_message_id,
+            what_a_server_owes_is_remembered_until_it_is_answered,
             a_cursor_does_not_go_back_within_one_validity,
             another_validity_replaces_the_cursor_and_its_deletions,
             a_pop3_cursor_is_what_was_seen_and_is_not_gone,
@@ -107,6 +109,7 @@ macro_rules! conformance_suite {
             an_attachment_that_many_messages_carry_is_stored_once,
             a_message_id_says_nothing_about_the_content,
             a_deletion_waits_until_it_is_confirmed,
+            what_is_about_to_be_removed_leaves_the_cursor,
             lists_are_newest_first_and_bounded,
             many_writers_lose_nothing,
             twenty_thousand_records_are_written_and_listed,

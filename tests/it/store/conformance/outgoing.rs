@@ -25,7 +25,7 @@ pub async fn a_queued_message_is_read_back_with_its_octets(world: &World) {
     let message = find(&*(world.again)(), queued.id).await;
     assert_eq!((message.mailbox, message.state), (name("anna"), OutgoingState::Pending));
     assert_eq!((message.message_id, message.subject), (new.message_id, new.subject));
-    assert_eq!((message.queued_at, message.next_attempt_at), (at(10), at(10)));
+    assert_eq!((message.queued_at, message.next_attempt_at), (at(10), Some(at(10))));
     assert_eq!((message.bytes, message.attempts, message.failure), (new.raw.len() as u64, 0, None));
     assert_eq!(message.idempotency_key.as_deref(), Some("key"));
     let addresses: Vec<_> = message.recipients.into_iter().map(|recipient| recipient.address).collect();
@@ -105,7 +105,7 @@ pub async fn an_outcome_is_read_back(world: &World) {
     store.finish_sending(&lease, &anna, &deferred, &[]).await.unwrap();
     let message = find(store, id).await;
     assert_eq!((message.state, message.recipients), (OutgoingState::Pending, deferred.recipients));
-    assert_eq!((message.attempts, message.next_attempt_at), (1, at(300)));
+    assert_eq!((message.attempts, message.next_attempt_at), (1, Some(at(300))));
     assert_eq!((message.changed_at, message.failure), (at(20), Some(failure())));
     assert!(store.due(&anna, at(299), 10).await.unwrap().is_empty());
     assert_eq!(store.due(&anna, at(300), 10).await.unwrap().len(), 1);
@@ -160,11 +160,12 @@ pub async fn only_recipients_who_did_not_get_it_are_tried_again(world: &World) {
     store.begin_sending(&lease, &anna, id, at(11)).await.unwrap();
     let failed = outcome(id, OutgoingState::Failed, OutgoingState::Sent, OutgoingState::Failed);
     store.finish_sending(&lease, &anna, &failed, &[]).await.unwrap();
+    assert_eq!(find(store, id).await.next_attempt_at, None);
     store.requeue(id, at(500)).await.unwrap();
     let message = find(store, id).await;
     assert_eq!(states(&message), [OutgoingState::Sent, OutgoingState::Pending]);
     assert_eq!((message.state, message.attempts, message.failure), (OutgoingState::Pending, 0, None));
-    assert_eq!(message.next_attempt_at, at(500));
+    assert_eq!(message.next_attempt_at, Some(at(500)));
 }
 
 pub async fn only_failed_and_unsure_messages_are_queued_again(world: &World) {
