@@ -79,8 +79,8 @@ enum Described {
 impl Described {
     fn schema(self) -> Value {
         match self {
-            Self::Manifest => manifest::schema(),
-            Self::Overlay => manifest::overlay_schema(),
+            Self::Manifest => manifest::for_editors(manifest::schema()),
+            Self::Overlay => manifest::for_editors(manifest::overlay_schema()),
             Self::Plan => crate::plan::render::schema().to_value(),
             Self::Apply => of::<report::ApplyDocument>(),
             Self::Test => of::<report::TestDocument>(),

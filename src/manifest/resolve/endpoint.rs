@@ -202,7 +202,7 @@ impl Endpoints<'_, '_, '_> {
             let what = "this uses a protocol of Active Directory";
             let allowed = self.host.allow_ad_authentication;
             let code = codes::AD_AUTHENTICATION;
-            let draft = needs_host(self.host, allowed, place, code, what, "allowAdAuthentication");
+            let draft = needs_host(self.host, allowed, place, code, what, super::ON_BY_DEFAULT);
             draft.into_iter().for_each(|draft| self.report.add(draft));
         }
     }
