@@ -380,9 +380,12 @@ impl Incoming<'_> {
                 self.tell_not_removed(&error).await?;
                 Vec::new()
             }
-            left => left?,
+            left => {
+                let confirmed = left?;
+                self.keep(reusable, &confirmed).await?;
+                confirmed
+            }
         };
-        self.keep(reusable, &confirmed).await?;
         match removal {
             Removal::Real => self.cycle.deleted += confirmed.len() as u64,
             Removal::Flag => self.cycle.flagged += confirmed.len() as u64,
