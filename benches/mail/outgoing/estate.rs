@@ -90,7 +90,7 @@ impl Estate {
         let took = begun.elapsed();
         match driven {
             Driven::Done(cycle) if cycle.sent == load.messages as u64 => Ok(took),
-            other @ (Driven::Done(_) | Driven::Failed(_) | Driven::Skipped(_)) => {
+            other @ (Driven::Done(_) | Driven::Failed(..) | Driven::Skipped(_)) => {
                 Err(format!("not everything was sent: {other:?}").into())
             }
         }
