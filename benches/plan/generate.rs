@@ -139,7 +139,9 @@ fn behind_mailboxes(mailboxes: usize) -> String {
         let credentials = if number < personal_profiles(mailboxes) {
             "{ mailbox: {} }".to_owned()
         } else {
-            format!("{{ profile: {{ username: {name}, password: {{ secret: services, key: {name} }} }} }}")
+            format!(
+                "{{ oauth2: {{ tokenUrl: \"https://login.example/token\", clientId: {name}, clientSecret: {{ secret: services, key: {name} }}, scope: mail }} }}"
+            )
         };
         let _ = write!(
             text,

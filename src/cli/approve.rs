@@ -11,8 +11,11 @@ use crate::engine::lease::Held;
 use crate::model::approval::{Decision, Verdict};
 use crate::model::lease::LeaseScope;
 use crate::model::limits;
+use crate::model::mailbox::Mailbox;
+use crate::model::name::Name;
 use crate::model::operation::{OffReason, OperationState};
-use crate::model::organization::ApprovalSource;
+use crate::model::organization::{Approval, ApprovalSource};
+use crate::model::stored::StoredMailbox;
 use crate::store::sqlite::Open;
 use crate::store::{MailboxRow, Store};
 
@@ -32,7 +35,8 @@ pub struct Approve {
 
 /// Take the approval of mailboxes away, where the organization approves by command
 ///
-/// The next `mailplumb apply`, or a running `mailplumb watch`, switches them off.
+/// They are switched off at once: nothing is read or sent for them any more, and work that is under way on one of them ends. Queued
+/// messages wait.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb reject support --reason 'left the company'")]
 pub struct Reject {
@@ -90,10 +94,10 @@ impl Deciding {
         };
         let engine = global.engine(purpose, Open::Existing)?;
         run(engine.stopping.clone(), async {
-            must_approve_by_command(engine.store.as_ref()).await?;
-            let decisions = self.decisions(&engine, verdict).await?;
+            let approval = must_approve_by_command(engine.store.as_ref()).await?;
+            let (decisions, off) = self.decisions(&engine, verdict, &approval).await?;
             let held = Held::acquire(&engine, &LeaseScope::State).await?;
-            let noted = engine.store.decide(&held.lease, &decisions).await;
+            let noted = engine.store.decide(&held.lease, &decisions, &off).await;
             held.release(&engine).await;
             noted?;
             for decision in &decisions {
@@ -104,18 +108,39 @@ impl Deciding {
                     decision.mailbox
                 ))?;
             }
-            if !decisions.is_empty() {
-                output::hint("`mailplumb apply` acts on it, and so does a running `mailplumb watch`");
+            match verdict {
+                Verdict::Approved if !decisions.is_empty() => {
+                    output::hint("`mailplumb apply` acts on it, and so does a running `mailplumb watch`");
+                }
+                Verdict::Rejected if !off.is_empty() => {
+                    let count = output::counted(off.len(), "mailbox is", "mailboxes are");
+                    output::talk(&format!("{count} switched off: nothing is read or sent any more"));
+                }
+                Verdict::Approved | Verdict::Rejected => {}
             }
             Ok(DONE)
         })
     }
 
-    async fn decisions(&self, engine: &Engine, verdict: Verdict) -> Result<Vec<Decision>, Failure> {
+    /// What is decided, and which mailboxes may not be worked on any more.
+    async fn decisions(
+        &self,
+        engine: &Engine,
+        verdict: Verdict,
+        approval: &Approval,
+    ) -> Result<(Vec<Decision>, Vec<Name>), Failure> {
         let chosen = self.selection.choose(engine.store.as_ref()).await?.into_iter().collect();
         let stored = engine.store.stored_among(chosen).await?;
         let at = engine.clock.now();
-        let decision = |mailbox: crate::model::stored::StoredMailbox| Decision {
+        let given = |mailbox: &Mailbox| match verdict {
+            Verdict::Approved => Some(mailbox.address.clone()),
+            Verdict::Rejected => None,
+        };
+        let is_held_back = |stored: &&StoredMailbox| {
+            !crate::plan::approves(approval, &stored.declared, given(&stored.declared).as_ref())
+        };
+        let off = stored.values().filter(is_held_back).map(|stored| stored.declared.name.clone()).collect();
+        let decision = |mailbox: StoredMailbox| Decision {
             mailbox: mailbox.declared.name,
             address: mailbox.declared.address,
             verdict,
@@ -123,14 +148,14 @@ impl Deciding {
             by: self.by.clone(),
             reason: self.reason.clone(),
         };
-        Ok(stored.into_values().map(decision).collect())
+        Ok((stored.into_values().map(decision).collect(), off))
     }
 }
 
-async fn must_approve_by_command(store: &dyn Store) -> Result<(), Failure> {
-    match store.organization().await?.map(|organization| organization.approval.source) {
-        Some(ApprovalSource::Command) => Ok(()),
-        Some(ApprovalSource::Manifest) => Err(Failure::new("this organization approves in its manifest")
+async fn must_approve_by_command(store: &dyn Store) -> Result<Approval, Failure> {
+    match store.organization().await?.map(|organization| organization.approval) {
+        Some(approval @ Approval { source: ApprovalSource::Command, .. }) => Ok(approval),
+        Some(Approval { source: ApprovalSource::Manifest, .. }) => Err(Failure::new("this organization approves in its manifest")
             .hint("write `approved: ADDRESS` at the mailbox, or `approval: { source: command }` in the organization")),
         None => Err(Failure::new("nothing was applied yet").hint("`mailplumb apply` stores the mailboxes first")),
     }

@@ -144,6 +144,7 @@ pub fn cycle_words(operation: Operation, cycle: &Cycle) -> String {
             (cycle.quarantined, "of them quarantined"),
             (cycle.deferred, "not handed over yet"),
             (cycle.deleted, "removed from the server"),
+            (cycle.flagged, "flagged as deleted (the server has no UIDPLUS, so they stay in the mailbox)"),
         ],
         Operation::Outgoing => vec![
             (cycle.sent, "sent"),

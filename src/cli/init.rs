@@ -85,7 +85,10 @@ impl Init {
         let recipient = recipient(&key_file)?;
         write(&secrets_file, &canonical(&secrets_file, placeholder(&recipient)?))?;
         write(&manifest_file, &canonical(&manifest_file, self.manifest(&recipient)))?;
-        write(&directory.join("mailplumb.schema.json"), &pretty(&manifest::schema())?)?;
+        write(
+            &directory.join("mailplumb.schema.json"),
+            &pretty(&manifest::for_editors(manifest::schema()))?,
+        )?;
         ignore_state(directory)?;
         output::data(&format!(
             "Wrote {}, {} and mailplumb.schema.json.\nThe private key is in {}; whoever applies needs it, git does not.",

@@ -50,7 +50,7 @@ struct List {
     /// Only those of this mailbox
     #[arg(long, value_name = "NAME", conflicts_with = "id", value_parser = parse_name)]
     mailbox: Option<Name>,
-    /// Only those that were not understood
+    /// Only those that were not understood, or could not be fetched
     #[arg(long, conflicts_with = "id")]
     quarantined: bool,
     /// Print at most this many

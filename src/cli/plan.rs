@@ -21,7 +21,8 @@ use crate::store::Store;
 /// Show what would change in the stored state
 ///
 /// Compares the manifest with what earlier applies stored and prints the steps, each with its reason and its consequence.
-/// Changes nothing, contacts nobody, and needs no key. Where an identity is at hand that opens without asking, secrets whose
+/// Changes nothing that is declared or stored (a store of an older version gets this version's schema), contacts nobody, and needs no
+/// key. Where an identity is at hand that opens without asking, secrets whose
 /// ciphertext changed are opened to tell whether their values did.
 #[derive(Debug, Args)]
 #[command(

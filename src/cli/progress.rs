@@ -1,6 +1,7 @@
 //! What is said while many mailboxes are tested. On a terminal one line that counts, with failures above it; elsewhere
 //! a line for each event; and a sign of life when nothing was said for a while.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +10,27 @@ use super::events::Printer;
 use super::output;
 use crate::model::clock::Clock;
 use crate::model::event::{Event, Listener, TestResult};
+use crate::model::failure::StepTaken;
 use crate::model::limits;
+use crate::model::name::Name;
+use crate::model::operation::Operation;
 
 /// On a terminal, up to so many mailboxes are told one by one.
 const TOLD_MAX: usize = 20;
 
+/// What was heard of tests that ended.
+pub type Heard = BTreeMap<(Name, Operation), Tested>;
+
+#[derive(Debug, Default)]
+pub struct Tested {
+    pub steps: Vec<StepTaken>,
+    pub warning: Option<String>,
+}
+
 /// Tells events, and counts them while a run goes on.
 pub struct Progress {
+    /// `None`: nobody wants to know it in the end.
+    heard: Mutex<Option<Heard>>,
     printer: Printer,
     clock: Arc<dyn Clock>,
     is_terminal: bool,
@@ -37,7 +52,33 @@ struct Run {
 impl Progress {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let printer = Printer::new(Arc::clone(&clock));
-        Self { printer, clock, is_terminal: std::io::stderr().is_terminal(), run: Mutex::default() }
+        let is_terminal = std::io::stderr().is_terminal();
+        Self { heard: Mutex::default(), printer, clock, is_terminal, run: Mutex::default() }
+    }
+
+    /// From now on, keeps what is heard of each test.
+    pub fn keep_heard(&self) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+    }
+
+    /// What was kept.
+    pub fn take_heard(&self) -> Heard {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+    }
+
+    fn keep(&self, event: &Event) {
+        let mut kept = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(heard), Event::TestEnded { mailbox, operation, steps, result, .. }) =
+            (kept.as_mut(), event)
+        else {
+            return;
+        };
+        let warning = match result {
+            TestResult::Passed { warning } => warning.clone(),
+            TestResult::Failed(_) | TestResult::Deferred { .. } => None,
+        };
+        let tested = Tested { steps: steps.clone(), warning };
+        heard.insert((mailbox.clone(), *operation), tested);
     }
 
     /// So many mailboxes are about to be tested.
@@ -100,6 +141,7 @@ fn clear(run: &mut Run) {
 
 impl Listener for Progress {
     fn tell(&self, event: Event) {
+        self.keep(&event);
         let mut run = self.lock();
         let is_counted = self.is_terminal && run.mailboxes > TOLD_MAX;
         if let Event::TestEnded { result, .. } = &event {

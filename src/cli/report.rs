@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::exit::{self, DONE, Failure, PARTIAL, TEST_FAILED};
 use super::listing::FORMAT_VERSION;
 use super::output;
+use super::progress::Heard;
 use crate::engine::run::Report;
+use crate::model::failure::StepTaken;
 use crate::model::ledger::{HaltReason, LedgerEntry, Outcome, SkipReason, Tally};
 use crate::model::plan::Plan;
 use crate::model::revision::Revision;
@@ -32,6 +34,38 @@ pub struct ApplyDocument {
     tests: Tally,
     ledger: Vec<Entry>,
     exit: exit::Told,
+}
+
+/// `test --output json`: one document, at the end.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TestDocument {
+    /// `major.minor`
+    format_version: &'static str,
+    tests: Tally,
+    results: Vec<TestEntry>,
+    exit: exit::Told,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct TestEntry {
+    #[serde(flatten)]
+    entry: Entry,
+    /// Those that were taken, in their order. One that failed is named by `message`.
+    steps: Vec<Step>,
+    /// It passed all the same. Null: there is none.
+    warning: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Step {
+    /// `connect`, `authenticate`, …
+    step: String,
+    milliseconds: f64,
+    /// For people.
+    detail: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -88,6 +122,24 @@ impl Applied<'_> {
             tests: self.report.tally,
             ledger: self.report.entries.iter().map(entry).collect(),
             exit: exit::Told::of(code),
+        })
+    }
+
+    /// `told`: what was heard of each test.
+    pub fn test_json(&self, mut told: Heard) -> Result<(), Failure> {
+        let result = |one: &LedgerEntry| {
+            let heard = told.remove(&(one.mailbox.clone(), one.operation)).unwrap_or_default();
+            TestEntry {
+                entry: entry(one),
+                steps: heard.steps.iter().map(step).collect(),
+                warning: heard.warning,
+            }
+        };
+        output::json(&TestDocument {
+            format_version: FORMAT_VERSION,
+            tests: self.report.tally,
+            results: self.report.entries.iter().map(result).collect(),
+            exit: exit::Told::of(self.code()),
         })
     }
 
@@ -163,6 +215,15 @@ fn entry(entry: &LedgerEntry) -> Entry {
         reason,
         message,
         remedy,
+    }
+}
+
+fn step(taken: &StepTaken) -> Step {
+    Step {
+        step: taken.step.to_string(),
+        // Microseconds are enough, and a program that adds them up gets no long tails.
+        milliseconds: taken.took.as_micros() as f64 / 1000.0,
+        detail: taken.detail.clone(),
     }
 }
 

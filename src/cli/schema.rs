@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::exit::{self, DONE, Outcome};
 use super::{
     alerts, describe, doctor, explain, get, history, messages, outbox, output, report, secrets, state,
-    status, validate,
+    status, sync, validate,
 };
 use crate::manifest;
 
@@ -38,6 +38,10 @@ enum Described {
     Plan,
     /// `apply --output json`
     Apply,
+    /// `test --output json`
+    Test,
+    /// `sync --output json`
+    Sync,
     /// `status --output json`
     Status,
     /// `get --output json`
@@ -75,10 +79,12 @@ enum Described {
 impl Described {
     fn schema(self) -> Value {
         match self {
-            Self::Manifest => manifest::schema(),
-            Self::Overlay => manifest::overlay_schema(),
+            Self::Manifest => manifest::for_editors(manifest::schema()),
+            Self::Overlay => manifest::for_editors(manifest::overlay_schema()),
             Self::Plan => crate::plan::render::schema().to_value(),
             Self::Apply => of::<report::ApplyDocument>(),
+            Self::Test => of::<report::TestDocument>(),
+            Self::Sync => of::<sync::Document>(),
             Self::Status => of::<status::Document>(),
             Self::Get => of::<get::Document>(),
             Self::Describe => of::<describe::Document>(),

@@ -170,8 +170,8 @@ fn summary_words(report: &Document) -> String {
     if summary.quarantined > 0 {
         let quarantined = output::counted(
             usize::try_from(summary.quarantined).unwrap_or(usize::MAX),
-            "message was not understood",
-            "messages were not understood",
+            "message is quarantined",
+            "messages are quarantined",
         );
         words.push_str(&format!("\nrecords:  {quarantined}; `mailplumb messages --quarantined` lists them"));
     }

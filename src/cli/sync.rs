@@ -1,5 +1,7 @@
 //! `mailplumb sync`
 
+mod document;
+
 use std::sync::Arc;
 
 use clap::Args;
@@ -8,7 +10,7 @@ use super::context::run;
 use super::events::cycle_words;
 use super::exit::{DONE, ERROR, Failure, Outcome, PARTIAL};
 use super::mailboxes::{Selection, side_by_side};
-use super::{Global, exit, output};
+use super::{Format, Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::drive::{self, Driven};
 use crate::model::event::Cycle;
@@ -16,15 +18,22 @@ use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::store::StoreError;
 use crate::store::sqlite::Open;
+pub use document::Document;
+use document::{Entry, IncomingCounts, OutgoingCounts, Summary};
 
 /// Move mail once, for some or all mailboxes
 ///
 /// Runs one incoming and one outgoing cycle for every enabled mailbox: new messages become records, queued messages are sent.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mailplumb sync\n  mailplumb sync support")]
+#[command(
+    after_help = "Examples:\n  mailplumb sync\n  mailplumb sync support\n  mailplumb sync --output json"
+)]
 pub struct Sync {
     #[command(flatten)]
     selection: Selection,
+    /// Print what was done as text, or as one JSON document at the end
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
 }
 
 /// What the cycles of all mailboxes came to.
@@ -37,6 +46,7 @@ struct Total {
     done: usize,
     /// Not begun, although it is declared: disabled, waiting for a test, or somebody else works on it.
     waiting: usize,
+    entries: Vec<Entry>,
 }
 
 impl Sync {
@@ -45,22 +55,17 @@ impl Sync {
         run(engine.stopping.clone(), async {
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
             let total = sync_all(&engine, mailboxes).await;
-            output::data(&format!(
-                "Synchronised {}: incoming {}; outgoing {}{}.",
-                output::counted(total.mailboxes, "mailbox", "mailboxes"),
-                cycle_words(Operation::Incoming, &total.incoming),
-                cycle_words(Operation::Outgoing, &total.outgoing),
-                match total.failed {
-                    0 => String::new(),
-                    failed => format!("; {} failed", output::counted(failed, "cycle", "cycles")),
-                },
-            ))?;
-            Ok(match (total.failed, total.done) {
+            let code = match (total.failed, total.done) {
                 (0, _) if engine.stopping.is_cancelled() || total.waiting > 0 => PARTIAL,
                 (0, _) => DONE,
                 (_, 0) => ERROR,
                 (_, _) => PARTIAL,
-            })
+            };
+            match self.output {
+                Format::Text => output::data(&total.words())?,
+                Format::Json => output::json(&total.into_document(code))?,
+            }
+            Ok(code)
         })
     }
 }
@@ -87,6 +92,7 @@ struct Worked {
     /// Declared operations that a failure or a missing test keeps from being driven.
     waiting: usize,
     failed: usize,
+    entries: Vec<Entry>,
 }
 
 /// Both cycles of one mailbox, one after the other: they share its lease.
@@ -95,17 +101,21 @@ async fn one(engine: &Engine, name: &Name) -> Worked {
     let row = match engine.store.mailbox(name).await {
         Ok(Some(row)) => row,
         Ok(None) => return worked,
-        Err(error) => return worked.failed(name, error),
+        Err(error) => return worked.failed(name, Operation::Incoming, error),
     };
     for operation in [Operation::Incoming, Operation::Outgoing] {
         let state = drive::state_of(&row.stored.operations, operation);
         if state.is_driven() && !engine.stopping.is_cancelled() {
             match drive::cycle(engine, name, operation).await {
-                Ok(driven) => worked.driven.push((operation, driven)),
-                Err(error) => return worked.failed(name, error),
+                Ok(driven) => {
+                    worked.entries.push(Entry::of(name, operation, &driven));
+                    worked.driven.push((operation, driven));
+                }
+                Err(error) => return worked.failed(name, operation, error),
             }
         } else if row.stored.declared.wants(operation) {
             worked.waiting += usize::from(state.needs_test());
+            worked.entries.push(Entry::not_driven(name, operation, &state));
             output::talk(&format!("mailbox/{name} {operation}: not driven, it is {state}"));
         }
     }
@@ -113,7 +123,8 @@ async fn one(engine: &Engine, name: &Name) -> Worked {
 }
 
 impl Worked {
-    fn failed(mut self, name: &Name, error: StoreError) -> Self {
+    fn failed(mut self, name: &Name, operation: Operation, error: StoreError) -> Self {
+        self.entries.push(Entry::store_failed(name, operation, error.to_string()));
         exit::explain(&Failure::from(error).cause(format!("while synchronising mailbox/{name}")));
         self.failed += 1;
         self
@@ -125,6 +136,7 @@ impl Total {
         self.mailboxes += usize::from(!worked.driven.is_empty());
         self.failed += worked.failed;
         self.waiting += worked.waiting;
+        self.entries.extend(worked.entries);
         for (operation, driven) in worked.driven {
             let cycle = match driven {
                 Driven::Done(cycle) => {
@@ -146,5 +158,30 @@ impl Total {
                 Operation::Act => {}
             }
         }
+    }
+
+    fn words(&self) -> String {
+        format!(
+            "Synchronised {}: incoming {}; outgoing {}{}.",
+            output::counted(self.mailboxes, "mailbox", "mailboxes"),
+            cycle_words(Operation::Incoming, &self.incoming),
+            cycle_words(Operation::Outgoing, &self.outgoing),
+            match self.failed {
+                0 => String::new(),
+                failed => format!("; {} failed", output::counted(failed, "cycle", "cycles")),
+            },
+        )
+    }
+
+    fn into_document(self, code: u8) -> Document {
+        let summary = Summary {
+            mailboxes: self.mailboxes,
+            done: self.done,
+            failed: self.failed,
+            waiting: self.waiting,
+            incoming: IncomingCounts::of(&self.incoming),
+            outgoing: OutgoingCounts::of(&self.outgoing),
+        };
+        Document::new(summary, self.entries, code)
     }
 }

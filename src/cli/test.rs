@@ -11,12 +11,13 @@ use super::exit::{Failure, Outcome};
 use super::mailboxes::Selection;
 use super::progress::{Progress, ticking};
 use super::report::Applied;
-use super::{Global, output};
+use super::{Format, Global, output};
 use crate::engine::Engine;
 use crate::engine::run::{Order, Report};
 use crate::engine::test_and_enable::Which;
 use crate::model::ledger::RunKind;
 use crate::model::name::Name;
+use crate::model::operation::OperationState;
 use crate::store::sqlite::Open;
 
 /// Test and enable mailboxes again
@@ -26,24 +27,47 @@ use crate::store::sqlite::Open;
 /// connection switches to it when it passes; until then the former one works on.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb test\n  mailplumb test support sales@contoso.example\n  \
-                        mailplumb test profile/provider-pop")]
+                        mailplumb test profile/provider-pop\n  mailplumb test --output json")]
 pub struct Test {
     #[command(flatten)]
     selection: Selection,
+    /// Print the results as text, or as one JSON document with steps and timings at the end
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
 }
 
 impl Test {
     pub fn run(self, global: &Global) -> Outcome {
         let (engine, progress) = watched(global.engine("test", Open::Existing)?);
         run(engine.stopping.clone(), async {
+            match self.output {
+                Format::Text => {}
+                Format::Json => progress.keep_heard(),
+            }
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
-            let mailboxes = mailboxes.into_iter().collect();
+            let mailboxes: BTreeSet<Name> = mailboxes.into_iter().collect();
+            name_those_off(&engine, &mailboxes).await?;
             let report = tests(&engine, &progress, RunKind::Test, mailboxes).await?;
             let applied = Applied { report, ..Applied::default() };
-            applied.text()?;
+            match self.output {
+                Format::Text => applied.text()?,
+                Format::Json => applied.test_json(progress.take_heard())?,
+            }
             Ok(applied.code())
         })
     }
+}
+
+/// Operations that are asked for and off: a test of them would enable nothing.
+async fn name_those_off(engine: &Engine, chosen: &BTreeSet<Name>) -> Result<(), Failure> {
+    for (name, stored) in engine.store.stored_among(chosen.clone()).await? {
+        for (operation, known) in &stored.operations {
+            if let (OperationState::Off(reason), true) = (&known.state, stored.declared.wants(*operation)) {
+                output::talk(&format!("mailbox/{name} {operation}: skipped, {}", reason.words()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Tests mailboxes side by side, a few of each large profile first, and says how it goes on.

@@ -8,7 +8,7 @@ use crate::model::desired::Desired;
 use crate::model::event::Event;
 use crate::model::lease::LeaseScope;
 use crate::model::name::Name;
-use crate::model::operation::{Awaiting, Operation, OperationState};
+use crate::model::operation::{Awaiting, OffReason, Operation, OperationState};
 use crate::model::pending::Standing;
 use crate::model::plan::{Action, Blocked, Effect, Plan, PutMailbox, Step, Target};
 use crate::model::profile::Profile;
@@ -17,6 +17,7 @@ use crate::model::secret::{SealedValue, SecretRef};
 use crate::model::stored::{StoredMailbox, StoredOperation};
 use crate::plan::connection;
 use crate::store::{Kept, RevisionCommit, StoreError};
+use crate::sync::alerts;
 use crate::sync::transition::{StateEvent, transition};
 
 use super::lease::Held;
@@ -100,11 +101,15 @@ async fn commit(
     };
     let settings = engine.settings().await?;
     let (mut states, mut kept, mut shared) = (Vec::new(), Vec::new(), Shared::default());
+    let mut unapproved = Vec::new();
     for step in plan.steps.iter() {
         if let Effect::PutMailbox(put) = &step.effect {
             let after =
                 states_after(put, &before, |state, event| transition(state, &event, at, &settings.retry));
             kept.extend(kept_by(put, &before, &after));
+            let off = OperationState::Off(OffReason::NotApproved);
+            unapproved
+                .extend(after.iter().any(|(_, standing)| standing.state == off).then_some(&put.mailbox));
             if !after.is_empty() {
                 let after = after.into_iter().map(|(operation, state)| (operation, shared.of(state)));
                 states.push((put.mailbox.name.clone(), after.collect()));
@@ -113,7 +118,12 @@ async fn commit(
     }
     let openings = opening::openings(engine.store.as_ref(), &engine.secrets, desired, &secrets).await?;
     let commit = RevisionCommit { plan, fingerprint, secrets, openings, states, kept, at };
-    engine.store.commit_revision(&held.lease, commit).await
+    let revision = engine.store.commit_revision(&held.lease, commit).await?;
+    if let Some(alert) = alerts::on_unapproved(&unapproved, at) {
+        let settings = engine.settings().await?;
+        engine.store.raise(&engine.raise([alert], &settings.alerts)).await?;
+    }
+    Ok(revision)
 }
 
 /// The states that were met last, each once: the operations of new mailboxes nearly all begin with the same ones.

@@ -47,6 +47,7 @@ pub async fn mailbox(engine: &Engine, row: &MailboxRow, request: Request) -> Vec
     let mut examined = Vec::new();
     for operation in [Operation::Incoming, Operation::Outgoing] {
         if row.stored.declared.wants(operation) && !engine.stopping.is_cancelled() {
+            let _permit = engine.permits.acquire(&reach.profile, operation).await;
             let examining = Examining { engine, reach: &reach, request };
             examined.push(examining.operation(operation).await);
         }

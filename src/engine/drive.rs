@@ -47,7 +47,7 @@ pub async fn noted_cycle(engine: &Engine, mailbox: &Name, operation: Operation) 
         return Ok(skipped(engine, mailbox, "it has no profile".to_owned()));
     };
     drop(row);
-    let _permit = engine.permits.acquire(&profile).await;
+    let _permit = engine.permits.acquire(&profile, operation).await;
     // Whoever waited for a place while the process was asked to stop begins nothing any more.
     if engine.stopping.is_cancelled() {
         return Ok((Driven::Skipped("the process is stopping".to_owned()), None));
@@ -170,18 +170,18 @@ impl Ended<'_> {
     fn put_pressure(&self, error: &RemoteError) {
         let Self { engine, route, .. } = self;
         let Some(patience) = patience::demanded(error) else { return };
-        let concerns_profile = match (patience.breadth, limit_counts_for(route.profile)) {
+        let concerns_profile = match (patience.breadth, limit_counts_for(route.profile, self.operation)) {
             (Breadth::Server, _) | (Breadth::Mailbox, LimitCounts::Profile) => true,
             (Breadth::Mailbox, LimitCounts::Mailbox) => false,
         };
         if concerns_profile {
             let wait = patience::wait(patience, 0, &engine.permits.throttling);
-            engine.permits.throttled(route.profile, wait, engine.clock.elapsed());
+            engine.permits.throttled(route.profile, self.operation, (wait, engine.clock.elapsed()));
         }
     }
 
     async fn succeeded(self, cycle: Cycle) -> Result<Noted, StoreError> {
-        self.engine.permits.went_well(self.route.profile);
+        self.engine.permits.went_well(self.route.profile, self.operation);
         let (_, row) = self.note(StateEvent::CycleSucceeded, &self.settings.retry).await?;
         self.engine.tell(Event::CycleEnded {
             mailbox: self.route.mailbox.name.clone(),

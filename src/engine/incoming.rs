@@ -1,7 +1,10 @@
 //! One incoming cycle: list, decide, fetch, record. A message's record and the cursor behind it are one transaction, and
 //! nothing is removed from a server before its record is durable.
 
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::claim::{Asked, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
@@ -11,9 +14,9 @@ use crate::model::lease::Lease;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
-use crate::model::record::{Categorised, Standing};
+use crate::model::record::{Categorised, IncomingBatch, Standing};
 use crate::model::stored::StoredMailbox;
-use crate::remote::{Receive, SetAside};
+use crate::remote::{Receive, Removal, SetAside};
 use crate::store::InboxStanding;
 use crate::sync::dealt::Dealt;
 use crate::sync::incoming::{self, Deletion, Headers, Rules, Undeliverable};
@@ -126,6 +129,10 @@ impl Incoming<'_> {
         // Also after an error: what has arrived before it stands.
         let recorded = intake.finish().await;
         self.cycle += intake.cycle;
+        self.cycle.quarantined += intake.quarantined.count;
+        if let (Some(reason), Ok(())) = (intake.quarantined.because.take(), &recorded) {
+            self.tell_quarantined(&reason).await?;
+        }
         let session = fetched?;
         recorded?;
         let session = match session {
@@ -330,6 +337,26 @@ impl Incoming<'_> {
         Ok(())
     }
 
+    /// What the server refused to remove goes on to be known by its id.
+    async fn keep(&self, asked: Vec<RemoteId>, removed: &[RemoteId]) -> Result<(), WorkError> {
+        let removed: BTreeSet<&RemoteId> = removed.iter().collect();
+        let kept = asked.into_iter().filter(|id| !removed.contains(id)).collect();
+        if let Some(advance) = incoming::known_still(kept) {
+            let batch = IncomingBatch {
+                mailbox: self.mailbox.clone(),
+                records: Arc::default(),
+                remove: Vec::new(),
+                set_aside: Vec::new(),
+                owed: Vec::new(),
+                answered: Vec::new(),
+                advance,
+                at: self.engine.clock.now(),
+            };
+            self.engine.store.record(self.lease, &batch).await?;
+        }
+        Ok(())
+    }
+
     /// Removes at the server what is durable here and declared to be removed, and lets the session rest.
     async fn finish(
         &mut self,
@@ -341,8 +368,25 @@ impl Incoming<'_> {
         let mut present = self.engine.store.deletions(self.mailbox).await?;
         // Both are sorted.
         present.retain(|id| absent.binary_search(id).is_err());
-        let mut confirmed = self.entrance().leave(session, ticket, &present).await?;
-        self.cycle.deleted += confirmed.len() as u64;
+        let reusable = incoming::reusable(&present);
+        if !reusable.is_empty() {
+            self.engine.store.begin_deletions(self.lease, self.mailbox, &reusable).await?;
+        }
+        let removal = session.removal();
+        let left = self.entrance().leave(session, ticket, &present).await;
+        let mut confirmed = match left {
+            // What may not be removed can be read all the same.
+            Err(error) if incoming::refuses_removal(&error) => {
+                self.tell_not_removed(&error).await?;
+                Vec::new()
+            }
+            left => left?,
+        };
+        self.keep(reusable, &confirmed).await?;
+        match removal {
+            Removal::Real => self.cycle.deleted += confirmed.len() as u64,
+            Removal::Flag => self.cycle.flagged += confirmed.len() as u64,
+        }
         // What the server no longer lists needs no removal any more.
         confirmed.extend(absent);
         if !confirmed.is_empty() {

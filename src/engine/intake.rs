@@ -1,6 +1,5 @@
 //! Messages on their way from a session into the store: one task reads the server, this one parses and decides, and the
 //! store's writer makes a group of records durable while the next one gathers.
-//!
 //! What has arrived and is not yet durable is bounded: when it is too much, the server is not read until some of it is.
 //! Groups are written one after the other, so that a cursor never goes past a group that was refused.
 
@@ -21,7 +20,7 @@ use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::record::{Direction, IncomingBatch, NewRecord, Recorded, Standing};
+use crate::model::record::{Direction, IncomingBatch, NewRecord, Quarantined, Recorded, Standing};
 use crate::remote::Receive;
 use crate::store::{Spool, Store, StoreError};
 use crate::sync::dealt::Dealt;
@@ -56,6 +55,7 @@ pub(super) struct Intake<'a> {
     spool: Option<Box<dyn Spool>>,
     /// What was done so far.
     pub cycle: Cycle,
+    pub quarantined: Quarantined,
 }
 
 /// The group before the present one.
@@ -118,6 +118,7 @@ impl<'a> Intake<'a> {
             writing: Writing::Nothing,
             spool: None,
             cycle: Cycle::default(),
+            quarantined: Quarantined::default(),
         }
     }
 
@@ -303,8 +304,7 @@ impl<'a> Intake<'a> {
             advance: self.dealt.advance(),
             at: self.engine.clock.now(),
         };
-        self.cycle.quarantined +=
-            batch.records.iter().filter(|record| record.quarantine.is_some()).count() as u64;
+        self.quarantined.add(&batch);
         let (store, lease): (Arc<dyn Store>, Lease) = (Arc::clone(&self.engine.store), self.lease.clone());
         // On a task of its own, so that the next group gathers meanwhile. It ends even when nobody waits for it.
         self.writing = Writing::Group(tokio::spawn(async move {

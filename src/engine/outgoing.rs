@@ -7,6 +7,7 @@ mod session;
 use crate::model::event::Cycle;
 use crate::model::lease::Lease;
 use crate::model::limits;
+use crate::model::operation::Operation;
 use crate::model::outbox::{AttemptOutcome, OutgoingMessage, OutgoingState, Turn};
 use crate::remote::{Submit, Traced};
 use crate::store::{OutboxQuery, StoreError};
@@ -99,7 +100,7 @@ fn further_places(engine: &Engine, route: &Route<'_>, waiting: usize) -> Vec<Per
     let declared = usize::from(route.profile.processing.max_concurrent_connections.get());
     let worth = waiting.div_ceil(limits::OUTGOING_MESSAGES_PER_SESSION);
     let further = worth.min(declared).saturating_sub(1);
-    std::iter::repeat_with(|| engine.permits.try_acquire(route.profile))
+    std::iter::repeat_with(|| engine.permits.try_acquire(route.profile, Operation::Outgoing))
         .take(further)
         .map_while(|it| it)
         .collect()

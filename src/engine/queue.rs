@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::permits::{Lane, Permits};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
+use crate::model::profile::Profile;
 
 /// What is done for one mailbox at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,12 +19,27 @@ pub enum Job {
 /// Which places a mailbox's jobs take up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    pub profile: Name,
-    /// How many mailboxes of the profile may be worked on at once.
-    pub limit: usize,
+    /// Of each lane, how many mailboxes may be worked on at once.
+    pub common: (Lane, usize),
+    pub sending: (Lane, usize),
 }
 
-/// Jobs that wait and jobs that run. A mailbox has at most one running job, a profile at most its places, so that one slow
+impl Places {
+    pub fn of(profile: &Profile, permits: &Permits) -> Self {
+        let places = |operation| (Lane::of(profile, operation), permits.places(profile, operation));
+        Self { common: places(Operation::Incoming), sending: places(Operation::Outgoing) }
+    }
+
+    /// A test begins with reading.
+    fn for_job(&self, job: Job) -> &(Lane, usize) {
+        match job {
+            Job::Cycle(Operation::Outgoing) => &self.sending,
+            Job::Test | Job::Cycle(Operation::Incoming | Operation::Act) => &self.common,
+        }
+    }
+}
+
+/// Jobs that wait and jobs that run. A mailbox has at most one running job, a lane at most its places, so that one slow
 /// server cannot take the places of all others.
 #[derive(Debug)]
 pub struct Queue {
@@ -30,15 +47,15 @@ pub struct Queue {
     due: BTreeSet<(Timestamp, Name, Job)>,
     /// When each waiting job is due, so that it waits once.
     waiting: BTreeMap<(Name, Job), Timestamp>,
-    running: BTreeMap<Name, (Job, Name)>,
-    /// Running jobs of each profile.
-    taken: BTreeMap<Name, usize>,
+    running: BTreeMap<Name, (Job, Lane)>,
+    /// Running jobs of each lane.
+    taken: BTreeMap<Lane, usize>,
     places: BTreeMap<Name, Places>,
-    /// Profiles whose server asked for patience: fewer places, and none before a moment.
-    restricted: BTreeMap<Name, Restriction>,
+    /// Lanes whose server asked for patience: fewer places, and none before a moment.
+    restricted: BTreeMap<Lane, Restriction>,
 }
 
-/// What is left of a profile's places for a while.
+/// What is left of a lane's places for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restriction {
     pub places: usize,
@@ -59,10 +76,10 @@ impl Queue {
     }
 
     /// `None` lifts a restriction.
-    pub fn restrict(&mut self, profile: &Name, restriction: Option<Restriction>) {
+    pub fn restrict(&mut self, lane: &Lane, restriction: Option<Restriction>) {
         match restriction {
-            Some(restriction) => drop(self.restricted.insert(profile.clone(), restriction)),
-            None => drop(self.restricted.remove(profile)),
+            Some(restriction) => drop(self.restricted.insert(lane.clone(), restriction)),
+            None => drop(self.restricted.remove(lane)),
         }
     }
 
@@ -101,18 +118,20 @@ impl Queue {
             if self.running.len() >= self.at_once_max {
                 break;
             }
-            let Some(Places { profile, limit }) = self.places.get(mailbox) else { continue };
-            let limit = match self.restricted.get(profile) {
+            let Some((lane, limit)) = self.places.get(mailbox).map(|places| places.for_job(*job)) else {
+                continue;
+            };
+            let limit = match self.restricted.get(lane) {
                 Some(restriction) if now < restriction.from => 0,
                 Some(restriction) => restriction.places.min(*limit),
                 None => *limit,
             };
-            let taken = self.taken.entry(profile.clone()).or_default();
+            let taken = self.taken.entry(lane.clone()).or_default();
             if self.running.contains_key(mailbox) || *taken >= limit {
                 continue;
             }
             *taken += 1;
-            self.running.insert(mailbox.clone(), (*job, profile.clone()));
+            self.running.insert(mailbox.clone(), (*job, lane.clone()));
             begun.push((*at, mailbox.clone(), *job));
         }
         for (at, mailbox, job) in &begun {
@@ -133,8 +152,8 @@ impl Queue {
 
     /// Gives back the place of a mailbox's job, and says which one that was.
     pub fn ended(&mut self, mailbox: &Name) -> Option<Job> {
-        let (job, profile) = self.running.remove(mailbox)?;
-        if let Some(taken) = self.taken.get_mut(&profile) {
+        let (job, lane) = self.running.remove(mailbox)?;
+        if let Some(taken) = self.taken.get_mut(&lane) {
             *taken = taken.saturating_sub(1);
         }
         Some(job)
@@ -143,6 +162,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::permits::Course;
     use super::*;
 
     const READ: Job = Job::Cycle(Operation::Incoming);
@@ -155,12 +175,39 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn lane(profile: &str, course: Course) -> Lane {
+        Lane { profile: name(profile), course }
+    }
+
+    fn places(profile: &str, limit: usize) -> Places {
+        let both = (lane(profile, Course::Common), limit);
+        Places { common: both.clone(), sending: both }
+    }
+
     fn queue(mailboxes: &[(&str, &str, usize)]) -> Queue {
         let mut queue = Queue::new(64);
         for (mailbox, profile, limit) in mailboxes {
-            queue.set_places(name(mailbox), Places { profile: name(profile), limit: *limit });
+            queue.set_places(name(mailbox), places(profile, *limit));
         }
         queue
+    }
+
+    #[test]
+    fn whoever_waits_for_a_place_to_send_keeps_nobody_from_reading() {
+        const SEND: Job = Job::Cycle(Operation::Outgoing);
+        let mut queue = Queue::new(64);
+        let shared_relay =
+            Places { common: (lane("p", Course::Common), 9), sending: (lane("p", Course::Outgoing), 1) };
+        for mailbox in ["a", "b", "c"] {
+            queue.set_places(name(mailbox), shared_relay.clone());
+        }
+        for (mailbox, job) in [("a", SEND), ("b", SEND), ("b", READ), ("c", READ)] {
+            queue.push(at(0), name(mailbox), job);
+        }
+        assert_eq!(queue.take_due(at(1)), [(name("a"), SEND), (name("b"), READ), (name("c"), READ)]);
+        queue.ended(&name("a"));
+        queue.ended(&name("b"));
+        assert_eq!(queue.take_due(at(1)), [(name("b"), SEND)]);
     }
 
     #[test]
@@ -196,10 +243,10 @@ mod tests {
         for mailbox in ["s1", "s2", "s3", "f1"] {
             queue.push(at(0), name(mailbox), READ);
         }
-        queue.restrict(&name("slow"), Some(Restriction { places: 2, from: at(5) }));
+        queue.restrict(&lane("slow", Course::Common), Some(Restriction { places: 2, from: at(5) }));
         assert_eq!(queue.take_due(at(4)), [(name("f1"), READ)]);
         assert_eq!(queue.take_due(at(5)), [(name("s1"), READ), (name("s2"), READ)]);
-        queue.restrict(&name("slow"), None);
+        queue.restrict(&lane("slow", Course::Common), None);
         assert_eq!(queue.take_due(at(5)), [(name("s3"), READ)]);
     }
 
@@ -208,7 +255,7 @@ mod tests {
         let mut queue = Queue::new(64);
         for index in 0..200 {
             let mailbox = name(&format!("m{index}"));
-            queue.set_places(mailbox.clone(), Places { profile: name(&format!("p{index}")), limit: 300 });
+            queue.set_places(mailbox.clone(), places(&format!("p{index}"), 300));
             queue.push(at(0), mailbox, READ);
         }
         assert_eq!(queue.take_due(at(1)).len(), 64);

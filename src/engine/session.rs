@@ -12,6 +12,7 @@ use crate::model::claim::{Claim, Wish};
 use crate::model::cursor::{Listing, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::lease::Lease;
+use crate::model::operation::Operation;
 use crate::remote::{Kept, Owner};
 use crate::remote::{Receive, Trace};
 use crate::store::{InboxStanding, StoreError};
@@ -63,10 +64,10 @@ impl Entrance<'_> {
     /// A session of its own, connected and logged in just now.
     pub async fn open(&self) -> Result<Box<dyn Receive>, WorkError> {
         let Self { engine, lease: _, route, from: _ } = self;
-        match limit_counts_for(route.profile) {
+        match limit_counts_for(route.profile, Operation::Incoming) {
             // Whoever works has a place; what is kept has to do with those that are free.
             LimitCounts::Profile => {
-                let free = engine.permits.free_places(route.profile);
+                let free = engine.permits.free_places(route.profile, Operation::Incoming);
                 engine.sessions.make_room(&route.profile.name, free);
             }
             LimitCounts::Mailbox => {}

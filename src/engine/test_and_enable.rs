@@ -1,5 +1,7 @@
 //! Test and enable: named steps with their times, a real message from the mailbox to itself, and the state that follows.
 
+mod choosing;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -13,30 +15,21 @@ use crate::model::name::Name;
 use crate::model::operation::{Awaiting, Operation, OperationState};
 use crate::model::outbox::RecipientResult;
 use crate::model::pending::Standing;
-use crate::model::stored::StoredOperation;
 use crate::plan::connection;
 use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::transition::{StateEvent, transition};
-use crate::sync::{classify, incoming, schedule, self_message};
+use crate::sync::{classify, incoming, self_message};
 
 use super::destination::{Reach, Route};
 use super::drive::standing_of;
 use super::lease::Held;
+use super::permits::Permit;
 use super::receive_back::{Arrivals, nonce};
 use super::{Engine, Settings, WorkError, bounded, session};
-
-/// Which operations of a mailbox are tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// All that are declared, working ones too: the command `test`.
-    All,
-    /// Those whose state, or whose pending change, asks for it: after an apply.
-    Needed,
-    /// Those whose schedule says so: in `watch`. A failure of one operation does not hurry the test of another.
-    Due,
-}
+pub use choosing::Which;
+use choosing::chosen;
 
 /// What the tests of one mailbox came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +56,7 @@ pub async fn mailbox(engine: &Engine, name: &Name, which: Which) -> Result<Teste
     let Some(MailboxRow { profile: Some(profile), .. }) = engine.store.mailbox(name).await? else {
         return Ok(Tested::default());
     };
-    let _permit = engine.permits.acquire(&profile).await;
+    let permit = engine.permits.acquire(&profile, Operation::Incoming).await;
     if engine.stopping.is_cancelled() {
         return Ok(Tested { deferred: 1, ..Tested::default() });
     }
@@ -78,43 +71,37 @@ pub async fn mailbox(engine: &Engine, name: &Name, which: Which) -> Result<Teste
         }
         Err(error) => return Err(error),
     };
-    let tested = under_lease(engine, &held, name, which).await;
+    let tested = under_lease(engine, &held, (name, permit), which).await;
     held.release(engine).await;
     tested
 }
 
-async fn under_lease(engine: &Engine, held: &Held, name: &Name, which: Which) -> Result<Tested, StoreError> {
+async fn under_lease(
+    engine: &Engine,
+    held: &Held,
+    (name, mut permit): (&Name, Permit),
+    which: Which,
+) -> Result<Tested, StoreError> {
     let settings = engine.settings().await?;
     let mut tested = Tested::default();
-    let mut current = engine.store.mailbox(name).await?;
     // Incoming first: outgoing waits for its own message to come back through it.
     for operation in Operation::ALL {
-        let Some((row, declared)) = current.as_ref().and_then(|row| Some((row, Reach::declared(row)?)))
-        else {
+        let Some(profile) = chosen(engine, name, (operation, which), &settings).await? else { continue };
+        permit = engine.permits.exchange(permit, &profile, operation).await;
+        // It may have changed while we waited.
+        let row = engine.store.mailbox(name).await?;
+        let Some((row, declared)) = row.as_ref().and_then(|row| Some((row, Reach::declared(row)?))) else {
             break;
         };
-        let known = row.stored.operations.get(&operation);
-        let is_chosen = match which {
-            Which::All => known.is_none_or(|known| !matches!(known.state, OperationState::Off(_))),
-            Which::Needed => known.is_none_or(StoredOperation::needs_test),
-            Which::Due => known.is_some_and(|known| is_due(engine, known, &settings)),
-        };
-        if !is_chosen || engine.stopping.is_cancelled() {
-            continue;
+        if engine.stopping.is_cancelled() {
+            break;
         }
         let before = standing_of(&row.stored.operations, operation);
         let mut test = Test { engine, held, row, declared: &declared, settings: &settings, tested };
         test.operation(operation, before).await?;
         tested = test.tested;
-        // A passed test may have switched what the next one reads its message back with.
-        current = engine.store.mailbox(name).await?;
     }
     Ok(tested)
-}
-
-fn is_due(engine: &Engine, known: &StoredOperation, settings: &Settings) -> bool {
-    let now = engine.clock.now();
-    schedule::next_test(known, now, &settings.retry).is_some_and(|due| due <= now)
 }
 
 /// One mailbox under test, always in its declared version.
@@ -129,7 +116,6 @@ struct Test<'a> {
 
 /// A passed test.
 struct Passed {
-    steps: Vec<StepTaken>,
     warning: Option<String>,
     /// The inbox that a change leads to, entered when it takes effect.
     enters: Option<InboxId>,
@@ -158,30 +144,35 @@ impl Test<'_> {
         engine.tell(Event::TestBegun { mailbox: mailbox.name.clone(), operation });
         let begun =
             self.note(operation, &before, Noted::of(StateEvent::TestBegun, Occasion::TestBegun)).await?;
+        let mut trace = Trace::new(engine.clock.clone());
         let result = match operation {
-            Operation::Incoming => self.incoming(&route, &before).await,
-            Operation::Outgoing => self.outgoing(&route, &before).await,
+            Operation::Incoming => self.incoming(&route, &before, &mut trace).await,
+            Operation::Outgoing => self.outgoing(&route, &before, &mut trace).await,
             Operation::Act => return Ok(()),
         };
+        let steps = trace.into_steps();
         match result {
-            Ok(passed) => self.passed(operation, &begun, passed).await,
+            Ok(passed) => self.passed(operation, &begun, passed, steps).await,
             Err(WorkError::Store(error)) => Err(error),
             Err(WorkError::Remote(RemoteError { cause, .. })) if cause.is_lack_of_identity() => {
                 self.deferred(operation, &begun, Awaiting::NoIdentity, cause.to_string()).await
             }
             Err(WorkError::Remote(error)) => {
                 let failure = classify::classify(error, route.setting());
-                self.failed(operation, &begun, failure).await
+                self.failed(operation, &begun, failure, steps).await
             }
         }
     }
 
     /// Connect, log in, open the inbox, read the newest message's headers.
-    async fn incoming(&self, route: &Route<'_>, before: &Standing) -> Result<Passed, WorkError> {
-        let mut trace = Trace::new(self.engine.clock.clone());
+    async fn incoming(
+        &self,
+        route: &Route<'_>,
+        before: &Standing,
+        trace: &mut Trace,
+    ) -> Result<Passed, WorkError> {
         let destination = route.destination(self.engine).await?;
-        let mut session =
-            bounded(TestStep::Connect, route.connector.receive(&destination, &mut trace)).await?;
+        let mut session = bounded(TestStep::Connect, route.connector.receive(&destination, trace)).await?;
         let answer = match session.can_claim() {
             true => {
                 let wish = session::wish(self.engine, route).await?;
@@ -207,7 +198,7 @@ impl Test<'_> {
         let listing = listing.await?;
         trace.detail(words(listing, &cursor));
         let _ = session.delete_and_close(&[]).await;
-        Ok(Passed { steps: trace.into_steps(), warning: None, enters })
+        Ok(Passed { warning: None, enters })
     }
 
     /// From where to read, and the inbox to enter when the test has passed. While a former version works, its cursor is not
@@ -232,13 +223,17 @@ impl Test<'_> {
 
     /// Connect and log in; unless this very connection has proved itself before, send a message from the mailbox to
     /// itself, and wait for it to come back if incoming mail can be read.
-    async fn outgoing(&self, route: &Route<'_>, before: &Standing) -> Result<Passed, WorkError> {
-        let mut trace = Trace::new(self.engine.clock.clone());
+    async fn outgoing(
+        &self,
+        route: &Route<'_>,
+        before: &Standing,
+        trace: &mut Trace,
+    ) -> Result<Passed, WorkError> {
         let destination = route.destination(self.engine).await?;
-        let mut session = route.connector.submit(&destination, &mut trace).await?;
+        let mut session = route.connector.submit(&destination, trace).await?;
         if self.has_sent(before) {
             session.close().await;
-            return Ok(Passed { steps: trace.into_steps(), warning: None, enters: None });
+            return Ok(Passed { warning: None, enters: None });
         }
         let mailbox = &self.declared.mailbox;
         let nonce = nonce()?;
@@ -262,7 +257,7 @@ impl Test<'_> {
             },
             None => None,
         };
-        Ok(Passed { steps: trace.into_steps(), warning, enters: None })
+        Ok(Passed { warning, enters: None })
     }
 
     /// Whether a message was sent before by the same sender through the same server: then its owner is not sent another one.
@@ -286,6 +281,7 @@ impl Test<'_> {
         operation: Operation,
         begun: &Standing,
         passed: Passed,
+        steps: Vec<StepTaken>,
     ) -> Result<(), StoreError> {
         let process_from = match operation {
             Operation::Incoming => Some(self.process_from()),
@@ -298,7 +294,7 @@ impl Test<'_> {
         };
         let state = self.note(operation, begun, noted).await?;
         self.tested.passed += 1;
-        self.tell(operation, passed.steps, state, TestResult::Passed { warning: passed.warning });
+        self.tell(operation, steps, state, TestResult::Passed { warning: passed.warning });
         if begun.pending.is_some() {
             let mailbox = self.declared.mailbox.name.clone();
             self.engine.tell(Event::Switched { mailbox, operation });
@@ -326,12 +322,13 @@ impl Test<'_> {
         operation: Operation,
         begun: &Standing,
         failure: Failure,
+        steps: Vec<StepTaken>,
     ) -> Result<(), StoreError> {
         let event = StateEvent::TestFailed(failure.summary());
         let noted = Noted::of(event, Occasion::TestEnded { process_from: None });
         let state = self.note(operation, begun, noted).await?;
         self.tested.failed += 1;
-        self.tell(operation, Vec::new(), state, TestResult::Failed(failure));
+        self.tell(operation, steps, state, TestResult::Failed(failure));
         Ok(())
     }
 

@@ -26,6 +26,7 @@ use super::Engine;
 use super::first_tests::FirstTests;
 use super::job::{Ended, JobResult, jitter, work};
 use super::listening::{End, Heard, Listening};
+use super::permits::Lane;
 use super::queue::{Job, Places, Queue, Restriction};
 use super::reconcile::{self, Reconciled};
 
@@ -211,8 +212,7 @@ impl Round {
         // Of the profile that is worked with, and of that one as it is declared now, if it still is the mailbox's.
         let worked_with = row.effective.get(&Operation::Incoming).map(|version| &version.profile);
         let worked_with = worked_with.filter(|former| former.name != profile.name).unwrap_or(profile);
-        let limit = self.watch.engine.permits.places(worked_with);
-        let places = Places { profile: worked_with.name.clone(), limit };
+        let places = Places::of(worked_with, &self.watch.engine.permits);
         self.queue.set_places(name.clone(), places);
         let now = self.watch.engine.clock.now();
         for (operation, stored) in &row.stored.operations {
@@ -250,12 +250,14 @@ impl Round {
     /// What a server that asked for patience leaves of the places of its profile.
     fn restrict(&mut self, profile: &Profile) {
         let engine = &self.watch.engine;
-        let allowance = engine.permits.allowance(profile);
-        let restriction = (allowance.places < engine.permits.places(profile)).then(|| {
-            let wait = allowance.from.saturating_sub(engine.clock.elapsed());
-            Restriction { places: allowance.places, from: later(engine.clock.now(), wait) }
-        });
-        self.queue.restrict(&profile.name, restriction);
+        for operation in [Operation::Incoming, Operation::Outgoing] {
+            let allowance = engine.permits.allowance(profile, operation);
+            let restriction = (allowance.places < engine.permits.places(profile, operation)).then(|| {
+                let wait = allowance.from.saturating_sub(engine.clock.elapsed());
+                Restriction { places: allowance.places, from: later(engine.clock.now(), wait) }
+            });
+            self.queue.restrict(&Lane::of(profile, operation), restriction);
+        }
     }
 
     /// Closes the sessions of mailboxes that are not read any more, and those that are too old.

@@ -73,6 +73,7 @@ codes! {
     OUT_OF_RANGE = "MP0069" "P-13, P-14: a number outside its range";
     AD_AUTHENTICATION = "MP0070" "P-15: Negotiate, NTLM and Kerberos, and the host forbids them";
     AUTHENTICATION = "MP0071" "an authentication protocol that does not fit the credentials";
+    SHARED_INBOX = "MP0073" "a profile's own login for reading POP3 or IMAP: every mailbox would read the same inbox";
     HOST_DEPENDENT = "MP0072" "P-04, P-05, P-15: whether this is allowed depends on the host file";
     // mailboxes
     ACT_IMPOSSIBLE = "MP0080" "P-11, P-16: appointments, contacts and tasks need an Exchange type";

@@ -50,12 +50,17 @@ pub const REMEDIES: &[(&str, &str)] = &[
         "Use an age recipient (`mailplumb secrets keygen`), or a build with the feature that reads SSH keys.",
     ),
     ("MP0060", "Write a host name for POP3, IMAP and SMTP, and the URL of the web service for Exchange."),
-    ("MP0065", "Use `profile`, `mailbox` or `oauth2` credentials here."),
+    ("MP0065", "Use `mailbox` or `oauth2` credentials here; for sending also `profile`."),
     ("MP0066", "Name credentials; only SMTP servers take mail from everybody."),
     ("MP0067", "Write exactly one of `clientSecret` and `certificate`."),
     ("MP0068", "Write `access: impersonation` (or `delegation` where no calendars are synchronised)."),
     ("MP0069", "Write a number of the range that the message names."),
     ("MP0071", "Choose an authentication that fits the credentials, or `auto`."),
+    (
+        "MP0073",
+        "Write `credentials: { mailbox: {} }` under `incoming`, and `credentials:` at each mailbox; sending may keep the \
+         profile's login under `outgoing`.",
+    ),
     ("MP0080", "Write `none`, or give the mailbox an Exchange profile."),
     ("MP0081", "Remove the folders, or give the mailbox an Exchange profile."),
     (

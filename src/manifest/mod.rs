@@ -43,7 +43,7 @@ use self::place::Files;
 pub use self::place::LineIndex;
 use self::recall::Recall;
 use self::report::Report;
-pub use self::schema::{overlay_schema, schema};
+pub use self::schema::{for_editors, overlay_schema, schema};
 use self::sieve::{Sieve, Whole};
 use crate::model::desired::{Desired, ManifestDigest};
 use crate::model::host::HostSettings;

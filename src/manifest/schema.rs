@@ -1,10 +1,13 @@
 //! The JSON Schema of a document (draft 7, what editors read), made from the mirror types.
 
+mod editors;
+
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
+pub use self::editors::for_editors;
 use super::mirror::mailbox::{AssignmentSpec, MailboxListSpec, MailboxSpec};
 use super::mirror::organization::{ApprovalListSpec, OrganizationSpec};
 use super::mirror::profile::ProfileSpec;

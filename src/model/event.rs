@@ -90,6 +90,8 @@ pub struct Cycle {
     pub before_from: u64,
     pub quarantined: u64,
     pub deleted: u64,
+    /// Only flagged as deleted, by a server that cannot remove single messages.
+    pub flagged: u64,
     pub sent: u64,
     pub deferred: u64,
     pub failed: u64,
@@ -104,6 +106,7 @@ impl std::ops::AddAssign for Cycle {
         self.before_from += other.before_from;
         self.quarantined += other.quarantined;
         self.deleted += other.deleted;
+        self.flagged += other.flagged;
         self.sent += other.sent;
         self.deferred += other.deferred;
         self.failed += other.failed;

@@ -376,6 +376,8 @@ pub const PIECE_STORED_BYTES_MIN: u64 = 64 * 1024;
 pub const BLOB_SEGMENT_BYTES: u64 = 256 * 1024 * 1024;
 /// Rows of a list when the caller names no limit.
 pub const LISTED_ROWS_DEFAULT: u64 = 1000;
+/// Newest alerts among which is looked for one that would only be repeated.
+pub const ALERTS_LOOKED_AT: u64 = 200;
 /// Older alerts make room for newer ones.
 pub const ALERTS_MAX: u64 = 100_000;
 /// How long to wait for another process that writes to the same store.

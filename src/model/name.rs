@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::limits;
@@ -100,9 +101,18 @@ impl Address {
         &self.0
     }
 
-    /// The address as it is compared: in lower case.
+    /// The address as it is compared: in lower case; letters outside of ASCII composed, and the domain as people write it,
+    /// whether it is spelt with such letters or in its `xn--` form (RFC 5891).
     pub fn key(&self) -> String {
-        self.0.to_lowercase()
+        let lower = self.0.to_lowercase();
+        if lower.is_ascii() && !lower.contains("xn--") {
+            return lower;
+        }
+        let (local, domain) = lower.rsplit_once('@').unwrap_or((&lower, ""));
+        // A domain that is none in Unicode either stays as it is written.
+        let (unicode, result) = idna::domain_to_unicode(domain);
+        let domain = if result.is_ok() { unicode } else { domain.to_owned() };
+        format!("{}@{domain}", ComposingNormalizerBorrowed::new_nfc().normalize(local))
     }
 
     pub fn domain(&self) -> &str {
@@ -147,6 +157,21 @@ pub type Labels = BTreeMap<String, String>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_address_has_one_key_however_it_is_spelt() {
+        let key = |text: &str| Address::parse(text).unwrap().key();
+        for (one, other) in [
+            ("Anna@X.example", "anna@x.EXAMPLE"),
+            ("a@\u{fc}.example", "a@xn--tda.example"),
+            ("\u{fc}@x.example", "u\u{308}@x.example"),
+            ("a@\u{dc}.example", "a@\u{fc}.example"),
+        ] {
+            assert_eq!(key(one), key(other), "{one} {other}");
+        }
+        assert_ne!(key("a@x.example"), key("\u{430}@x.example"));
+        assert_eq!(key("a@xn--.example"), "a@xn--.example");
+    }
 
     #[test]
     fn a_name_is_a_slug() {

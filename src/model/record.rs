@@ -225,6 +225,23 @@ pub struct IncomingBatch {
     pub at: Timestamp,
 }
 
+/// Records that were put aside unread.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Quarantined {
+    pub count: u64,
+    /// Of the first one.
+    pub because: Option<String>,
+}
+
+impl Quarantined {
+    pub fn add(&mut self, batch: &IncomingBatch) {
+        for reason in batch.records.iter().filter_map(|record| record.quarantine.as_ref()) {
+            self.count += 1;
+            self.because.get_or_insert_with(|| reason.clone());
+        }
+    }
+}
+
 /// What the store did with a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recorded {

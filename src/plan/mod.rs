@@ -49,6 +49,7 @@ use mailboxes::Mailboxes;
 use scope::Scope;
 use secrets::Digests;
 
+pub use readiness::approves;
 pub use saved::fingerprint;
 
 /// The steps that turn the stored state into the desired one, in the order of execution.

@@ -141,7 +141,7 @@ pub(super) fn is_spoken(policy: &Policy, kind: ServerKind, operation: Operation)
 }
 
 /// Whether the organization lets this address be processed. `given`: the address that was approved by command.
-pub(super) fn approves(approval: &Approval, mailbox: &Mailbox, given: Option<&Address>) -> bool {
+pub fn approves(approval: &Approval, mailbox: &Mailbox, given: Option<&Address>) -> bool {
     let requirement = match mailbox.kind {
         MailboxKind::User => approval.users,
         MailboxKind::Queue => approval.queues,

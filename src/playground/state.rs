@@ -197,15 +197,14 @@ impl State {
         Ok(inbox.validity)
     }
 
-    /// Takes a message out of an inbox, if it is there, and gives its UIDL to another one, as a server does that counts anew.
-    pub fn hand_on_uidl(&self, address: &str, uid: u32, raw: &[u8]) -> Result<bool, Undeliverable> {
-        let received = self.clock.now();
+    /// Delivers a message under a UIDL of somebody's choosing.
+    pub fn deliver_as(&self, address: &str, uidl: &str, raw: &[u8]) -> Result<(), Undeliverable> {
         let mut inner = self.lock();
         let account = inner.resident(address)?;
-        let former = inner.expunge(account, FolderName::Inbox, uid);
-        inner.append(account, FolderName::Inbox, Arrival::new(with_crlf(raw), received))?;
+        inner.append(account, FolderName::Inbox, Arrival::new(with_crlf(raw), self.clock.now()))?;
         let held = inner.folder_mut(account, FolderName::Inbox).held.last_mut();
-        Ok(held.zip(former).map(|(held, former)| held.uidl = former.uidl).is_some())
+        held.into_iter().for_each(|held| uidl.clone_into(&mut held.uidl));
+        Ok(())
     }
 
     /// Gives every message of an inbox another UIDL, as a move to another server does.

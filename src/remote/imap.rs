@@ -22,7 +22,7 @@ use crate::protocol::imap::{
 };
 use crate::protocol::sasl::{Attempts, Channel};
 
-use super::{Arrivals, Receive, Rested, Trace, Wake, login};
+use super::{Arrivals, Receive, Removal, Rested, Trace, Wake, login};
 use fetching::refused_alone;
 use wanting::Wanted;
 
@@ -349,6 +349,10 @@ impl Receive for ImapInbox {
         arrivals: &mut dyn Arrivals,
     ) -> Result<(), RemoteError> {
         self.fetch_all_each(messages, arrivals).await.map_err(while_reading)
+    }
+
+    fn removal(&self) -> Removal {
+        if self.capabilities.uidplus() { Removal::Real } else { Removal::Flag }
     }
 
     /// Only messages of the inbox's present UIDVALIDITY are removed. Without UIDPLUS they are flagged as deleted and

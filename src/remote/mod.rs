@@ -69,6 +69,14 @@ pub trait Connector: Send + Sync {
 }
 
 /// A session that reads the inbox.
+/// How a server removes a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    Real,
+    /// It is flagged as deleted and stays until somebody empties the folder: an IMAP server without UIDPLUS.
+    Flag,
+}
+
 #[async_trait]
 pub trait Receive: Send {
     /// Told before the first listing: what its server received before this moment is not wanted. A server that can tell which
@@ -138,6 +146,11 @@ pub trait Receive: Send {
     ) -> Result<Option<SetAside>, RemoteError> {
         let _ = (messages, known);
         Ok(None)
+    }
+
+    /// What becomes of a message that is to be removed.
+    fn removal(&self) -> Removal {
+        Removal::Real
     }
 
     /// Ends the session after removing these messages; returns those whose removal the server confirmed. For

@@ -255,8 +255,9 @@ pub trait Store: Ledger + Cycles + Send + Sync {
         lease: &Lease,
         commit: RevisionCommit<'_>,
     ) -> Result<Revision, StoreError>;
-    /// Notes what was decided about addresses, all of it or nothing. Under the lease on the state.
-    async fn decide(&self, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError>;
+    /// Notes what was decided about addresses, and switches `off` the mailboxes that may not be worked on any more: all of it or
+    /// nothing. Under the lease on the state; whoever works on one of those loses its lease.
+    async fn decide(&self, lease: &Lease, decisions: &[Decision], off: &[Name]) -> Result<(), StoreError>;
     /// Newest first.
     async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError>;
     async fn manifest_digest(&self) -> Result<Option<ManifestDigest>, StoreError>;
@@ -312,6 +313,9 @@ pub trait Store: Ledger + Cycles + Send + Sync {
     async fn record(&self, lease: &Lease, batch: &IncomingBatch) -> Result<Recorded, StoreError>;
     /// Messages to remove at the server: their records are durable.
     async fn deletions(&self, mailbox: &Name) -> Result<Vec<RemoteId>, StoreError>;
+    /// These are about to be removed. UIDLs leave the cursor, because a server may give them to other messages then; one without a
+    /// size, which was listed again after a removal, stays.
+    async fn begin_deletions(&self, lease: &Lease, name: &Name, ids: &[RemoteId]) -> Result<(), StoreError>;
     async fn confirm_deletions(
         &self,
         lease: &Lease,

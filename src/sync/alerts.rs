@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::report;
 use crate::model::alert::{Alert, AlertLevel};
-use crate::model::failure::{FailureSummary, Scope};
+use crate::model::failure::{FailureSummary, RemoteError, Scope};
 use crate::model::mailbox::{Mailbox, MailboxKind};
 use crate::model::name::{Address, Name};
 use crate::model::operation::{Operation, OperationState};
@@ -190,6 +190,66 @@ pub fn on_outgoing(subject: Subject<'_>, message: &OutgoingMessage, now: Timesta
     ))
 }
 
+/// The alert for the messages of one cycle that were put aside unread. `reason`: of the first one.
+pub fn on_quarantined(subject: Subject<'_>, (count, reason): (u64, &str), now: Timestamp) -> Alert {
+    let mailbox = subject.mailbox;
+    let cause = match count {
+        1 => format!("a message is quarantined, because {reason}"),
+        _several => format!("{count} messages are quarantined, the first one because {reason}"),
+    };
+    let remedy = format!(
+        "look at it with `mailplumb messages --quarantined --mailbox {mailbox}`; whatever was received of it is kept"
+    );
+    subject.alert(now, (AlertLevel::Warning, Scope::Mailbox), ("quarantined", cause, remedy))
+}
+
+/// The alert for a server that lets us read and not remove.
+pub fn on_not_removed(subject: Subject<'_>, error: &RemoteError, now: Timestamp) -> Alert {
+    let mailbox = subject.mailbox;
+    let cause = format!("what was recorded is not removed from the server: {}", error.cause);
+    let remedy = format!(
+        "give the login the right to delete in mailbox `{mailbox}` at the server, or switch `deleteAfterProcessing` off; \
+         it is read all the same"
+    );
+    subject.alert(now, (AlertLevel::Warning, Scope::Mailbox), ("not-removed", cause, remedy))
+}
+
+/// Mailboxes of one alert that are named before the rest is counted.
+const NAMED_MAX: usize = 10;
+
+/// The one alert for all mailboxes that an apply leaves off because nobody approved their addresses. `None`: there are none.
+pub fn on_unapproved(unapproved: &[&Mailbox], now: Timestamp) -> Option<Alert> {
+    let named: Vec<&str> = unapproved.iter().take(NAMED_MAX).map(|mailbox| mailbox.name.as_str()).collect();
+    let more = match unapproved.len() {
+        0 => return None,
+        count if count > NAMED_MAX => format!(" and {} more", count - NAMED_MAX),
+        _all_named => String::new(),
+    };
+    let mut owners: Vec<Address> =
+        unapproved.iter().take(NAMED_MAX).filter_map(|mailbox| mailbox.owner.clone()).collect();
+    owners.sort();
+    owners.dedup();
+    Some(Alert {
+        at: now,
+        level: AlertLevel::Warning,
+        code: "not-approved".to_owned(),
+        mailbox: match unapproved {
+            [only] => Some(only.name.clone()),
+            _several => None,
+        },
+        profile: None,
+        operation: None,
+        owners,
+        cause: format!(
+            "nobody approved the address of {}{more}, so nothing is read or sent there",
+            named.join(", ")
+        ),
+        remedy: "write `approved: ADDRESS` at each mailbox, or use `mailplumb approve` where the organization approves by \
+                 command; `mailplumb status` shows all that are off"
+            .to_owned(),
+    })
+}
+
 /// Whether the organization wants alerts of that level.
 pub fn is_wanted(level: AlertLevel, settings: &AlertSettings) -> bool {
     match level {
@@ -203,6 +263,7 @@ pub fn is_wanted(level: AlertLevel, settings: &AlertSettings) -> bool {
 mod tests {
     use super::*;
     use crate::model::failure::{Nature, TestStep};
+    use crate::model::mailbox::{Accept, ActMethod, IncomingMethod, OutgoingMethod};
     use crate::model::operation::Awaiting;
 
     fn failure(code: &str) -> FailureSummary {
@@ -230,6 +291,38 @@ mod tests {
         };
         let (before, after) = (before.clone().into(), after.clone().into());
         on_change(subject, &before, &after, Timestamp::UNIX_EPOCH).map(|alert| alert.code)
+    }
+
+    #[test]
+    fn one_alert_names_the_mailboxes_that_nobody_approved() {
+        let address = |text: &str| Address::parse(text).unwrap();
+        let mailbox = |number: usize| Mailbox {
+            name: Name::parse(&format!("m{number}")).unwrap(),
+            labels: Default::default(),
+            kind: MailboxKind::User,
+            address: address(&format!("m{number}@a.example")),
+            display_name: None,
+            owner: Some(address("o@a.example")),
+            active: true,
+            approved: None,
+            profile: None,
+            incoming: IncomingMethod::ServerSideSync,
+            outgoing: OutgoingMethod::None,
+            appointments_contacts_tasks: ActMethod::None,
+            accept: Accept::All,
+            delete_after_processing: false,
+            process_from: None,
+            credentials: None,
+            tracked_folders: Vec::new(),
+            claim_take_over_from: None,
+            lifecycle: Default::default(),
+        };
+        assert_eq!(on_unapproved(&[], Timestamp::UNIX_EPOCH), None);
+        let all: Vec<Mailbox> = (0..NAMED_MAX + 2).map(mailbox).collect();
+        let one = on_unapproved(&[&all[0]], Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((one.mailbox.as_ref(), one.owners.len()), (Some(&all[0].name), 1));
+        let several = on_unapproved(&all.iter().collect::<Vec<_>>(), Timestamp::UNIX_EPOCH).unwrap();
+        assert!(several.mailbox.is_none() && several.cause.contains("m9 and 2 more"), "{}", several.cause);
     }
 
     #[test]

@@ -65,6 +65,9 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::WrongProtocol { .. } => ("wrong-protocol", Permanent, Profile),
         Cause::PlaintextLogin => ("plaintext-login", Permanent, Profile),
         Cause::NoMechanism { .. } => ("no-mechanism", Permanent, Profile),
+        Cause::LoginRefused { .. } | Cause::Refused { .. } if patience::demanded(error).is_some() => {
+            asked_for_patience(error, "temporarily-refused", concerned(error.step))
+        }
         Cause::LoginRefused { .. } => ("login-refused", Permanent, login_scope),
         Cause::TemporarilyRefused { .. } => {
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
@@ -413,6 +416,17 @@ mod tests {
             assert_eq!((failure.scope, failure.nature), (Scope::Mailbox, Nature::Transient), "{step}");
         }
         assert_eq!(failure(TestStep::Send, said()).scope, Scope::Message);
+    }
+
+    #[test]
+    fn a_maildrop_that_somebody_else_has_open_is_waited_for() {
+        let locked =
+            failure(TestStep::Authenticate, Cause::LoginRefused { said: "maildrop already locked".into() });
+        assert_eq!((locked.code.as_str(), locked.nature), ("mailbox-in-use", Nature::Transient));
+        assert!(locked.meaning.contains("somebody else has the mailbox open"), "{}", locked.meaning);
+        let damaged = failure(TestStep::Authenticate, Cause::Refused { said: "[SYS/PERM] no".into() });
+        assert_eq!(damaged.nature, Nature::Permanent);
+        assert!(!damaged.remedy.contains("tried again"), "{}", damaged.remedy);
     }
 
     #[test]

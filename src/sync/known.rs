@@ -6,6 +6,7 @@
 
 mod by_code;
 
+use super::patience::{self, Demand};
 use crate::model::failure::{Cause, RemoteError};
 use by_code::BY_CODE;
 
@@ -28,7 +29,11 @@ pub struct Known {
 /// The row for a failure, if there is one.
 pub fn find(error: &RemoteError) -> Option<&'static Known> {
     let said = said(&error.cause)?.to_ascii_uppercase();
-    ALL.iter().find(|known| known.marks.iter().any(|mark| holds(&said, mark)))
+    let known = ALL.iter().find(|known| known.marks.iter().any(|mark| holds(&said, mark)));
+    known.or_else(|| {
+        let in_use = patience::demanded(error)?.demand == Demand::InUse;
+        ALL.iter().find(|known| in_use && known.key == Demand::InUse.code())
+    })
 }
 
 /// Whether a mark is part of what was said: `5.7.1` is none of `5.7.139`.
@@ -309,15 +314,16 @@ pub const ALL: &[Known] = &[
         source: "RFC 5530 PRIVACYREQUIRED, RFC 4954",
     },
     Known {
+        key: "server-broken",
+        marks: &["[SYS/PERM]"],
+        meaning: "something is wrong within the server that does not pass by itself, as it says",
+        remedy: "have its administrator mend it (the server's log at this time says what), then `mailplumb test`",
+        likely: &["a mailbox that is damaged or was moved away", "an account that is set up wrongly"],
+        source: "RFC 3206 section 4 SYS/PERM",
+    },
+    Known {
         key: "server-trouble",
-        marks: &[
-            "[SERVERBUG]",
-            "[CORRUPTION]",
-            "[SYS/PERM]",
-            "[SYS/TEMP]",
-            "[UNAVAILABLE]",
-            "INTERNAL ERROR",
-        ],
+        marks: &["[SERVERBUG]", "[CORRUPTION]", "[SYS/TEMP]", "[UNAVAILABLE]", "INTERNAL ERROR"],
         meaning: "something is wrong within the server",
         remedy: "look at the server's log at this time; it is tried again by itself",
         likely: &["a back end or a disk that is away", "a damaged index of the mailbox"],
@@ -346,6 +352,8 @@ mod tests {
             ("550 5.7.606 Access denied, banned sending IP", "blocked-as-spam"),
             ("[UNAVAILABLE] Maximum number of connections from user+IP exceeded", "connections-exhausted"),
             ("[IN-USE] maildrop locked", "mailbox-in-use"),
+            ("unable to lock maildrop", "mailbox-in-use"),
+            ("[SYS/PERM] mailbox is damaged", "server-broken"),
             ("554 5.7.1 <a@b>: Relay access denied", "relay-denied"),
             ("553 5.7.1 <a@b>: Sender address rejected: not owned by user c", "sender-not-allowed"),
             ("530 5.7.57 Client not authenticated to send mail", "login-needed-to-send"),

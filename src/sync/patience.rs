@@ -63,18 +63,60 @@ impl Demand {
 
 /// What a failure asks for; `None`: nothing of the kind.
 pub fn demanded(error: &RemoteError) -> Option<Patience> {
-    let said = said(&error.cause)?;
-    let demand = demand(&said)?;
+    let (demand, said) = match said(error)? {
+        Said::AskingForPatience(said) => (demand(&said)?, said),
+        Said::Refusing(said) => (tells_of_a_lock(&said).then_some(Demand::InUse)?, said),
+    };
     Some(Patience { demand, breadth: breadth(error.step), asked: asked(&said) })
 }
 
-/// In upper case.
+/// What a server said, in upper case.
+enum Said {
+    AskingForPatience(String),
+    /// For good, as far as its codes tell. The lock of a mailbox passes all the same.
+    Refusing(String),
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other failure is a server that asks for patience")]
-fn said(cause: &Cause) -> Option<String> {
-    match cause {
-        Cause::TemporarilyRefused { said } | Cause::ServerBye { said } => Some(said.to_ascii_uppercase()),
+fn said(error: &RemoteError) -> Option<Said> {
+    match &error.cause {
+        Cause::TemporarilyRefused { said } | Cause::ServerBye { said } => {
+            Some(Said::AskingForPatience(said.to_ascii_uppercase()))
+        }
+        Cause::LoginRefused { said } | Cause::Refused { said } if opens_mailbox(error.step) => {
+            Some(Said::Refusing(said.to_ascii_uppercase()))
+        }
         _ => None,
     }
+}
+
+/// Whether our own mailbox is opened at this step, and not a recipient's.
+fn opens_mailbox(step: TestStep) -> bool {
+    match step {
+        TestStep::Authenticate | TestStep::Open => true,
+        TestStep::Secret
+        | TestStep::Token
+        | TestStep::Autodiscover
+        | TestStep::Resolve
+        | TestStep::Connect
+        | TestStep::Tls
+        | TestStep::Greet
+        | TestStep::Read
+        | TestStep::Send
+        | TestStep::ReceiveBack
+        | TestStep::Delete
+        | TestStep::Close => false,
+    }
+}
+
+/// Whether a server says, in upper case and without a code, that somebody else has the mailbox open. RFC 1939 section 4 has no
+/// codes yet: `-ERR maildrop already locked`, `-ERR unable to lock maildrop`. A locked *account* is another matter.
+pub(super) fn tells_of_a_lock(said: &str) -> bool {
+    const OF_WHAT: [&str; 4] = ["MAILDROP", "MAIL DROP", "MAILBOX", "SESSION"];
+    const HELD: [&str; 6] = [" LOCK", "LOCKED", "LOCK ", "IN USE", "BUSY", "ALREADY OPEN"];
+    let holds = |marks: &[&str]| marks.iter().any(|mark| said.contains(mark));
+    let is_other = said.starts_with("[AUTH") || said.contains("ACCOUNT") || said.contains("BLOCK");
+    holds(&OF_WHAT) && holds(&HELD) && !is_other
 }
 
 fn demand(said: &str) -> Option<Demand> {
@@ -102,7 +144,9 @@ fn demand(said: &str) -> Option<Demand> {
         begins.strip_prefix(code).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
     };
     let known = CODES.iter().find(|(code, _)| is_code(code)).map(|(_, demand)| *demand);
-    known.or_else(|| WORDS.iter().any(|words| said.contains(words)).then_some(Demand::SlowDown))
+    known
+        .or_else(|| WORDS.iter().any(|words| said.contains(words)).then_some(Demand::SlowDown))
+        .or_else(|| tells_of_a_lock(said).then_some(Demand::InUse))
 }
 
 /// Before the login nobody in particular can be meant.
@@ -246,6 +290,37 @@ mod tests {
         assert!(demanded(&RemoteError::new(TestStep::Send, bye)).is_some());
         let wrong = Cause::LoginRefused { said: "[LIMIT] no".to_owned() };
         assert_eq!(demanded(&RemoteError::new(TestStep::Authenticate, wrong)), None);
+    }
+
+    #[test]
+    fn a_locked_mailbox_is_waited_for_whatever_words_tell_of_it() {
+        let refused = |step, said: &str| {
+            let said = said.to_owned();
+            [Cause::LoginRefused { said: said.clone() }, Cause::Refused { said }]
+                .map(|cause| demanded(&RemoteError::new(step, cause)).map(|patience| patience.demand))
+        };
+        for said in [
+            "maildrop already locked",
+            "unable to lock maildrop",
+            "Unable to lock mailbox",
+            "Mailbox is locked by another session",
+            "/var/mail/.anna.pop lock busy! Is another session active? (11)",
+            "Can't open mailbox: in use",
+            "your mailbox is in use by another POP3 client",
+            "mail drop is busy",
+        ] {
+            assert_eq!(refused(TestStep::Authenticate, said), [Some(Demand::InUse); 2], "{said}");
+            assert_eq!(refused(TestStep::Send, said), [None; 2], "a recipient's: {said}");
+        }
+        for said in [
+            "account locked",
+            "the account of this mailbox is locked",
+            "invalid password",
+            "mailbox blocked",
+            "[AUTH] mailbox locked",
+        ] {
+            assert_eq!(refused(TestStep::Authenticate, said), [None; 2], "{said}");
+        }
     }
 
     #[test]

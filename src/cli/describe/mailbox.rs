@@ -201,7 +201,7 @@ fn figures(told: &MailboxTold) -> Vec<(&'static str, String)> {
         "records",
         match told.quarantined {
             0 => told.records.to_string(),
-            count => format!("{}, {count} of them not understood", told.records),
+            count => format!("{}, {count} of them quarantined", told.records),
         },
     )];
     let oldest = told.outbox.oldest_pending_at;

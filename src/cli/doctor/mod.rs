@@ -146,10 +146,6 @@ async fn one(
     request: Request,
 ) -> Result<Vec<Examination>, StoreError> {
     let Some(row) = engine.store.mailbox(name).await? else { return Ok(Vec::new()) };
-    let _permit = match &row.profile {
-        Some(profile) => Some(engine.permits.acquire(profile).await),
-        None => None,
-    };
     Ok(doctor::mailbox(engine, &row, request).await)
 }
 

@@ -8,6 +8,8 @@ use crate::model::host::Connections;
 use crate::model::profile::{Authentication, Endpoint, MailServers, Processing, TlsMode};
 
 const SECOND: Duration = Duration::from_secs(1);
+const READ: Operation = Operation::Incoming;
+const SEND: Operation = Operation::Outgoing;
 
 fn permits(at_once_max: usize) -> Permits {
     let connections = Connections { at_once_max, ..Connections::default() };
@@ -53,8 +55,13 @@ struct Crowd<'a> {
 
 impl<'a> Crowd<'a> {
     fn new(permits: &'a Permits, profile: &'a Profile, count: usize) -> Self {
-        let waiting = (0..count)
-            .map(|_| Box::pin(permits.acquire(profile)) as std::pin::Pin<Box<dyn Future<Output = Permit>>>);
+        Self::with(permits, (profile, READ), count)
+    }
+
+    fn with(permits: &'a Permits, (profile, operation): (&'a Profile, Operation), count: usize) -> Self {
+        let waiting = (0..count).map(|_| {
+            Box::pin(permits.acquire(profile, operation)) as std::pin::Pin<Box<dyn Future<Output = Permit>>>
+        });
         let mut crowd = Self { waiting: waiting.collect(), working: Vec::new() };
         crowd.look();
         crowd
@@ -82,9 +89,62 @@ impl<'a> Crowd<'a> {
 #[test]
 fn the_declared_number_counts_for_a_profile_with_one_login_and_for_each_mailbox_otherwise() {
     let permits = permits(400);
-    assert_eq!(permits.places(&shared("s", 300)), 300, "the largest that can be declared");
-    assert_eq!(permits.places(&shared("s", 2)), 2);
-    assert_eq!(permits.places(&own("m")), 300, "a mailbox has one connection at a time");
+    assert_eq!(permits.places(&shared("s", 300), READ), 300, "the largest that can be declared");
+    assert_eq!(permits.places(&shared("s", 2), READ), 2);
+    assert_eq!(permits.places(&own("m"), READ), 300, "a mailbox has one connection at a time");
+}
+
+/// Each mailbox reads with its own login, all send with one.
+fn with_relay(declared: u16) -> Profile {
+    let mut profile = profile("relay", declared, Credentials::Mailbox);
+    if let Server::ImapSmtp(servers) = &mut profile.server {
+        let outgoing = Endpoint { credentials: Credentials::Anonymous, ..servers.incoming.clone() };
+        servers.outgoing = Some(outgoing);
+    }
+    profile
+}
+
+#[test]
+fn a_shared_login_for_sending_limits_sending_and_nothing_else() {
+    let permits = permits(64);
+    let profile = with_relay(3);
+    let mut senders = Crowd::with(&permits, (&profile, SEND), 20);
+    assert_eq!(senders.look(), 3, "the relay allows three connections");
+    let mut readers = Crowd::with(&permits, (&profile, READ), 100);
+    assert_eq!(readers.look(), 45, "both together leave a quarter of all places to the others");
+    senders.end_one();
+    assert_eq!(senders.look() + readers.look(), 48);
+    assert!(senders.working.len() <= 3);
+    permits.throttled(&profile, SEND, (SECOND, SECOND));
+    assert_eq!(permits.allowance(&profile, READ).from, Duration::ZERO, "another server");
+}
+
+#[test]
+fn one_login_for_both_directions_has_its_places_together() {
+    let permits = permits(64);
+    let mut profile = shared("p", 3);
+    if let Server::ImapSmtp(servers) = &mut profile.server {
+        servers.outgoing = Some(servers.incoming.clone());
+    }
+    let mut readers = Crowd::with(&permits, (&profile, READ), 2);
+    let mut senders = Crowd::with(&permits, (&profile, SEND), 9);
+    assert_eq!((readers.look(), senders.look()), (2, 1));
+}
+
+#[test]
+fn a_permit_is_given_back_before_one_of_another_kind_is_waited_for() {
+    let permits = permits(64);
+    let profile = with_relay(1);
+    let mut senders = Crowd::with(&permits, (&profile, SEND), 1);
+    let mut readers = Crowd::with(&permits, (&profile, READ), 1);
+    assert_eq!((senders.look(), readers.look()), (1, 1));
+    let Some(permit) = readers.working.pop() else { panic!() };
+    let mut exchange = Box::pin(permits.exchange(permit, &profile, SEND));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(exchange.as_mut().poll(&mut context).is_pending());
+    assert_eq!(permits.free_places(&profile, READ), 48);
+    senders.end_one();
+    assert!(exchange.as_mut().poll(&mut context).is_ready());
 }
 
 #[test]
@@ -134,7 +194,7 @@ fn whoever_goes_away_while_waiting_takes_nothing_along() {
     assert_eq!(crowd.look(), 1);
     crowd.waiting.truncate(0);
     crowd.end_one();
-    assert_eq!(permits.free_places(&profile), 1);
+    assert_eq!(permits.free_places(&profile, READ), 1);
     assert_eq!(Crowd::new(&permits, &profile, 1).look(), 1);
 }
 
@@ -144,26 +204,26 @@ fn a_server_that_refuses_connections_gets_half_of_them_once_for_each_wait() {
     let profile = shared("p", 300);
     let mut crowd = Crowd::new(&permits, &profile, 300);
     assert_eq!(crowd.look(), 300);
-    let places = || permits.allowance(&profile).places;
+    let places = || permits.allowance(&profile, READ).places;
     for _ in 0..280 {
-        permits.throttled(&profile, 60 * SECOND, SECOND);
+        permits.throttled(&profile, READ, (60 * SECOND, SECOND));
     }
-    assert_eq!(permits.allowance(&profile), Allowance { places: 150, from: 61 * SECOND });
+    assert_eq!(permits.allowance(&profile, READ), Allowance { places: 150, from: 61 * SECOND });
     for _ in 0..150 {
         crowd.end_one();
     }
     for _ in 0..130 {
-        permits.throttled(&profile, 60 * SECOND, 62 * SECOND);
+        permits.throttled(&profile, READ, (60 * SECOND, 62 * SECOND));
     }
     assert_eq!(places(), 75);
     for _ in 0..limits::PLACE_REGAINED_AFTER * 2 {
-        permits.went_well(&profile);
+        permits.went_well(&profile, READ);
     }
     assert_eq!(places(), 77);
     for _ in 0..limits::PLACE_REGAINED_AFTER * 300 {
-        permits.went_well(&profile);
+        permits.went_well(&profile, READ);
     }
-    assert_eq!(permits.allowance(&profile), Allowance { places: 300, from: Duration::ZERO });
+    assert_eq!(permits.allowance(&profile, READ), Allowance { places: 300, from: Duration::ZERO });
 }
 
 #[test]
@@ -171,8 +231,8 @@ fn one_throttled_profile_leaves_the_others_alone() {
     let permits = permits(8);
     let (throttled, other) = (shared("throttled", 4), shared("other", 4));
     let mut crowd = Crowd::new(&permits, &throttled, 4);
-    permits.throttled(&throttled, SECOND, SECOND);
-    assert_eq!(permits.allowance(&other).places, 4);
+    permits.throttled(&throttled, READ, (SECOND, SECOND));
+    assert_eq!(permits.allowance(&other, READ).places, 4);
     assert_eq!(Crowd::new(&permits, &other, 9).look(), 4);
     while !crowd.working.is_empty() {
         crowd.end_one();

@@ -202,7 +202,7 @@ impl Endpoints<'_, '_, '_> {
             let what = "this uses a protocol of Active Directory";
             let allowed = self.host.allow_ad_authentication;
             let code = codes::AD_AUTHENTICATION;
-            let draft = needs_host(self.host, allowed, place, code, what, "allowAdAuthentication");
+            let draft = needs_host(self.host, allowed, place, code, what, super::ON_BY_DEFAULT);
             draft.into_iter().for_each(|draft| self.report.add(draft));
         }
     }
@@ -219,6 +219,13 @@ impl Endpoints<'_, '_, '_> {
             Credentials::Mailbox | Credentials::Anonymous | Credentials::Oauth2 { .. } => None,
         };
         let draft = match (&credentials, protocol) {
+            // It opens one inbox only, its own: other people's mail would be recorded for each mailbox of the profile.
+            (Credentials::Profile { .. }, Protocol::Pop3 | Protocol::Imap) => Draft::error(
+                codes::SHARED_INBOX,
+                written.place,
+                "with one login for the whole profile every mailbox would read the same inbox",
+            )
+            .hint("write `credentials: { mailbox: {} }` here; a login of the profile is for `outgoing` only"),
             (_, Protocol::Pop3 | Protocol::Imap | Protocol::Smtp) if access.is_some() => Draft::error(
                 codes::ACCESS,
                 access_place(&written.value).unwrap_or(written.place),

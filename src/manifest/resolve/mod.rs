@@ -206,6 +206,9 @@ fn out_of_range(place: Place, expected: String) -> Draft {
     Draft::error(codes::OUT_OF_RANGE, place, format!("out of range: expected {expected}"))
 }
 
+/// The switch of the host file that is on where it says nothing.
+const ON_BY_DEFAULT: &str = "allowAdAuthentication";
+
 /// A thing that the host must allow: an error where it does not, a warning where its file was not given.
 fn needs_host(
     host: &HostSettings,
@@ -218,10 +221,19 @@ fn needs_host(
     if host.given && allowed {
         return None;
     }
-    let message = format!("{what}; the host must allow it with `{switch}: true`");
+    // Of a switch that is on by default, a host file has said the opposite.
+    let is_usual = allowed || switch == ON_BY_DEFAULT;
+    let message = match is_usual {
+        true => format!("{what}, which the host may switch off with `{switch}: false`"),
+        false => format!("{what}; the host must allow it with `{switch}: true`"),
+    };
     Some(if host.given {
-        let hint =
-            format!("the host file does not say `{switch}: true`; whoever owns the host decides about it");
+        let hint = match is_usual {
+            true => "the host file does; whoever owns the host decides about it".to_owned(),
+            false => {
+                format!("the host file does not say `{switch}: true`; whoever owns the host decides about it")
+            }
+        };
         Draft::error(code, place, message).hint(hint)
     } else {
         Draft::warning(codes::HOST_DEPENDENT, place, message)

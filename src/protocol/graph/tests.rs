@@ -131,8 +131,7 @@ fn refusal(status: u16, body: &str) -> Refusal {
 fn a_refusal_keeps_the_code_and_the_words() {
     let denied = r#"{"error":{"code":"ErrorAccessDenied","message":"Access is denied. Check credentials and try again."}}"#;
     let cause = refusal(403, denied).cause();
-    let words =
-        "the server refused: HTTP 403 ErrorAccessDenied: Access is denied. Check credentials and try again.";
+    let words = "Microsoft Graph refused: HTTP 403 ErrorAccessDenied: Access is denied. Check credentials and try again.";
     assert_eq!(cause.to_string(), words);
     let vague =
         r#"{"error":{"code":"generalException","message":"x","innerError":{"code":"ErrorQuotaExceeded"}}}"#;

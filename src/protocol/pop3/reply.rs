@@ -163,6 +163,11 @@ impl ResponseCode {
             ("IN-USE", Self::InUse),
             ("LOGIN-DELAY", Self::LoginDelay),
             ("SYS/TEMP", Self::SystemTemporary),
+            // Of IMAP (RFC 5530, RFC 9051), said by servers that speak both.
+            ("INUSE", Self::InUse),
+            ("UNAVAILABLE", Self::SystemTemporary),
+            ("LIMIT", Self::SystemTemporary),
+            ("THROTTLED", Self::SystemTemporary),
             ("SYS/PERM", Self::SystemPermanent),
             ("AUTH", Self::Authentication),
         ];
@@ -226,7 +231,14 @@ mod tests {
     #[test]
     fn codes_say_whether_waiting_helps() {
         let login = |words| Refusal::parse(words).login_cause();
-        for words in ["[IN-USE] locked", "[LOGIN-DELAY] wait", "[SYS/TEMP] later", "[sys/temp/disk] full"] {
+        for words in [
+            "[IN-USE] locked",
+            "[LOGIN-DELAY] wait",
+            "[SYS/TEMP] later",
+            "[sys/temp/disk] full",
+            "[UNAVAILABLE] try later",
+            "[THROTTLED] slow down",
+        ] {
             assert_eq!(login(words), Cause::TemporarilyRefused { said: words.to_owned() });
         }
         for words in ["[AUTH] wrong", "wrong", "[AUTHENTIC] what"] {

@@ -5,13 +5,19 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::columns::{damaged, mailbox_id, micros, parse_name, timestamp};
-use super::lease;
+use super::{lease, mailbox};
 use crate::model::approval::{Decision, Verdict};
 use crate::model::lease::Lease;
 use crate::model::name::{Address, Name};
+use crate::model::operation::OffReason;
 use crate::store::StoreError;
 
-pub(super) fn decide(db: &Connection, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError> {
+pub(super) fn decide(
+    db: &Connection,
+    lease: &Lease,
+    decisions: &[Decision],
+    off: &[Name],
+) -> Result<(), StoreError> {
     lease::check(db, lease)?;
     let sql = "INSERT INTO approvals (mailbox, address, verdict, decided_at, decided_by, reason)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -24,6 +30,9 @@ pub(super) fn decide(db: &Connection, lease: &Lease, decisions: &[Decision]) -> 
             decision.by,
             decision.reason,
         ])?;
+        if off.contains(&decision.mailbox) {
+            mailbox::switch_off(db, &decision.mailbox, OffReason::NotApproved, decision.at)?;
+        }
     }
     Ok(())
 }
@@ -38,10 +47,10 @@ pub(super) fn decisions(db: &Connection) -> Result<BTreeMap<Name, Decision>, Sto
     let mut rows = statement.query([])?;
     let mut decisions = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let mailbox = parse_name(&row.get::<_, String>(0)?)?;
+        let name = parse_name(&row.get::<_, String>(0)?)?;
         let (address, verdict): (String, String) = (row.get(1)?, row.get(2)?);
         let decision = Decision {
-            mailbox: mailbox.clone(),
+            mailbox: name.clone(),
             address: Address::parse(&address).map_err(|error| damaged("an approved address", &error))?,
             verdict: Verdict::ALL
                 .into_iter()
@@ -51,7 +60,7 @@ pub(super) fn decisions(db: &Connection) -> Result<BTreeMap<Name, Decision>, Sto
             by: row.get(4)?,
             reason: row.get(5)?,
         };
-        decisions.insert(mailbox, decision);
+        decisions.insert(name, decision);
     }
     Ok(decisions)
 }

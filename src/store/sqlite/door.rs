@@ -80,9 +80,9 @@ impl Store for SqliteStore {
         self.write(move |work| revision::commit(work.db, &lease, &commit)).await
     }
 
-    async fn decide(&self, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError> {
-        let (lease, decisions) = (lease.clone(), decisions.to_vec());
-        self.write(move |work| approvals::decide(work.db, &lease, &decisions)).await
+    async fn decide(&self, lease: &Lease, decisions: &[Decision], off: &[Name]) -> Result<(), StoreError> {
+        let (lease, decisions, off) = (lease.clone(), decisions.to_vec(), off.to_vec());
+        self.write(move |work| approvals::decide(work.db, &lease, &decisions, &off)).await
     }
 
     async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {
@@ -216,6 +216,16 @@ impl Store for SqliteStore {
     async fn deletions(&self, mailbox: &Name) -> Result<Vec<RemoteId>, StoreError> {
         let name = mailbox.clone();
         self.read(move |db| incoming::deletions(db, &name)).await
+    }
+
+    async fn begin_deletions(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        ids: &[RemoteId],
+    ) -> Result<(), StoreError> {
+        let (lease, name, ids) = (lease.clone(), mailbox.clone(), ids.to_vec());
+        self.write(move |work| incoming::begin_deletions(work.db, &lease, &name, &ids)).await
     }
 
     async fn confirm_deletions(

@@ -10,7 +10,7 @@ use super::commit::{Put, PutOperation};
 use super::{alerts, claims, discovered, footings, incoming, lease, outgoing, owed, set_aside, versions};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
-use crate::model::operation::{Operation, OperationState};
+use crate::model::operation::{OffReason, Operation, OperationState};
 use crate::model::pending::{Pending, Standing};
 use crate::store::{MailboxFigures, Occasion, StateChange, StoreError};
 
@@ -220,6 +220,27 @@ fn settle_version(
             operation.1
         ))),
     }
+}
+
+/// As an apply would that holds the mailbox back: whatever is driven or waits for a test stops, and whoever works on it notes
+/// nothing any more.
+pub(super) fn switch_off(
+    db: &Connection,
+    name: &Name,
+    reason: OffReason,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let id = mailbox_id(db, name)?;
+    let off = Standing::from(OperationState::Off(reason));
+    for operation in Operation::ALL {
+        let before = find_operation(db, id, operation)?;
+        if before.as_ref().is_some_and(|before| !matches!(before.standing.state, OperationState::Off(_))) {
+            let put = PutOperation { operation, connection: None, state: Some(&off) };
+            put_operation(db, (at, name), &put, (id, before))?;
+        }
+    }
+    lease::revoke(db, name)?;
+    footings::refresh(db, id)
 }
 
 /// Leaves a tombstone with the name, for the records; all that could still be done for the mailbox goes away.

@@ -65,6 +65,33 @@ fn busy() -> Office {
 }
 
 #[test]
+fn what_a_sync_and_a_test_did_is_told_to_programs() {
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    let synced = fits(person, &person.types("sync --output json").ends(0), "sync");
+    let cycles = synced["cycles"].as_array().unwrap();
+    assert_eq!(synced["summary"]["done"], cycles.len());
+    assert!(cycles.iter().all(|cycle| cycle["outcome"] == "done" && cycle["reason"].is_null()), "{synced}");
+    let tested = fits(person, &person.types("test --output json").ends(0), "test");
+    let of_sales = |found: &Value| found["mailbox"] == "sales" && found["operation"] == "incoming";
+    let sales = tested["results"].as_array().unwrap().iter().find(|found| of_sales(found)).unwrap();
+    let steps: Vec<&str> =
+        sales["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert!(steps.starts_with(&["resolve", "connect"]) && steps.contains(&"authenticate"), "{steps:?}");
+    office
+        .playground
+        .inject(mailplumb::playground::Protocol::Imap, mailplumb::playground::Fault::RefuseConnections);
+    let synced = fits(person, &person.types("sync support --output json").ends(15), "sync");
+    let failed = &synced["cycles"][0];
+    assert_eq!((&failed["mailbox"], &failed["outcome"]), (&"support".into(), &"failed".into()));
+    assert!(failed["reason"].is_string() && failed["remedy"].is_string(), "{failed}");
+    assert_eq!((&synced["exit"]["code"], &synced["summary"]["failed"]), (&15.into(), &1.into()));
+    let tested = fits(person, &person.types("test support --output json").ends(16), "test");
+    assert_eq!(tested["results"][0]["outcome"], "failed", "{tested}");
+    assert!(!tested["results"][0]["steps"].as_array().unwrap().is_empty(), "{tested}");
+}
+
+#[test]
 fn what_is_printed_as_json_is_what_its_schema_says() {
     let office = busy();
     let person = &office.person;

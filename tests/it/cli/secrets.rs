@@ -475,7 +475,7 @@ fn a_plugin_that_fails_is_not_the_ciphertexts_fault_and_disables_nothing() {
     let mut office = with_plugin();
     for (fails, words) in [("has no token", "token is not there"), ("dies", "unexpectedly died")] {
         office.person.export("FAILS", fails);
-        let tested = office.person.types("--identity plugin.key test").ends(0);
+        let tested = office.person.types("--identity plugin.key test").ends(15);
         let tested = tested.says(words).says("`age-plugin-plain`").says("0 failed, 4 skipped");
         let tested = tested.does_not_say("another process");
         tested.does_not_say("damaged").does_not_say("secrets set").does_not_say("\u{2068}");

@@ -33,7 +33,7 @@ metadata: { name: imap }
 spec:
   owner: mail-team@contoso.example
   imapSmtp:
-    incoming: { host: imap.provider.example, port: 10993, credentials: { profile: { username: all, password: { secret: provider, key: imap } } } }
+    incoming: { host: imap.provider.example, port: 10993, credentials: { oauth2: { tokenUrl: "https://login.example/token", clientId: all, clientSecret: { secret: provider, key: imap }, scope: mail } } }
 ---
 apiVersion: mailplumb/v1
 kind: Mailbox

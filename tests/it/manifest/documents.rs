@@ -135,7 +135,9 @@ fn each_dated_rule_concerns_a_profile_and_no_other() {
     let login = "credentials: { profile: { username: a, password: { secret: s, key: k } } }";
     let proof = "serverToServer: { clientId: c, clientSecret: { secret: s, key: k } }";
     let mail = |incoming: &str, outgoing: &str| {
-        format!("imapSmtp: {{ incoming: {{ host: {incoming}, {login} }}, outgoing: {{ host: {outgoing} }} }}")
+        format!(
+            "imapSmtp: {{ incoming: {{ host: {incoming}, credentials: {{ mailbox: {{}} }} }}, outgoing: {{ host: {outgoing} }} }}"
+        )
     };
     let as_somebody = login.replace("key: k }", "key: k }, access: impersonation");
     let exchange = |host: &str, credentials: &str| {

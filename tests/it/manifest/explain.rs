@@ -156,7 +156,7 @@ spec: {{ defaults: {{ {of_defaults} }} }}
 apiVersion: mailplumb/v1
 kind: EmailServerProfile
 metadata: {{ name: p }}
-spec: {{ owner: o@x.example, imapSmtp: {{ incoming: {{ host: a.example, credentials: {{ profile: {{ username: u, password: {{ secret: s, key: k }} }} }} }}, outgoing: {{ host: b.example }} }} }}
+spec: {{ owner: o@x.example, imapSmtp: {{ incoming: {{ host: a.example, credentials: {{ oauth2: {{ tokenUrl: \"https://login.example/token\", clientId: u, clientSecret: {{ secret: s, key: k }}, scope: mail }} }} }}, outgoing: {{ host: b.example }} }} }}
 ---
 apiVersion: mailplumb/v1
 kind: Secret

@@ -97,7 +97,7 @@ fn profile(number: u8, variant: u8) -> String {
             format!("imapSmtp: {{ incoming: {{ host: {host}.example, credentials: {{ mailbox: {{}} }} }} }}")
         }
         _ => format!(
-            "imapSmtp: {{ incoming: {{ host: {host}.example, credentials: {{ profile: {{ username: x, password: {{ secret: s, key: k }} }} }} }} }}"
+            "imapSmtp: {{ incoming: {{ host: {host}.example, credentials: {{ oauth2: {{ tokenUrl: \"https://login.example/token\", clientId: x, clientSecret: {{ secret: s, key: k }}, scope: mail }} }} }} }}"
         ),
     };
     document("EmailServerProfile", &format!("p{number}"), &format!("{{ owner: o@a.example, {server} }}"))

@@ -56,9 +56,9 @@ impl Store for CrashingStore {
         self.real.commit_revision(lease, commit).await
     }
 
-    async fn decide(&self, lease: &Lease, decisions: &[Decision]) -> Result<(), StoreError> {
+    async fn decide(&self, lease: &Lease, decisions: &[Decision], off: &[Name]) -> Result<(), StoreError> {
         self.points.reach("Store::decide");
-        self.real.decide(lease, decisions).await
+        self.real.decide(lease, decisions, off).await
     }
 
     async fn revisions(&self, limit: u64) -> Result<Vec<RevisionEntry>, StoreError> {
@@ -189,6 +189,16 @@ impl Store for CrashingStore {
     async fn deletions(&self, mailbox: &Name) -> Result<Vec<RemoteId>, StoreError> {
         self.points.reach("Store::deletions");
         self.real.deletions(mailbox).await
+    }
+
+    async fn begin_deletions(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        ids: &[RemoteId],
+    ) -> Result<(), StoreError> {
+        self.points.reach("Store::begin_deletions");
+        self.real.begin_deletions(lease, mailbox, ids).await
     }
 
     async fn confirm_deletions(

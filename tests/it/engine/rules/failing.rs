@@ -220,6 +220,10 @@ async fn poisoned(user: &str, protocol: Protocol, commands: &[&str]) {
     let expected = ["letter 2", "(quarantined)", "letter 4", "letter 5", "letter 6"];
     assert_eq!(subjects(&desk).await, expected);
     assert_eq!(desk.state(user, Operation::Incoming).await, "enabled");
+    let alerts = desk.engine.store.alerts(100).await.unwrap();
+    let told: Vec<_> = alerts.iter().filter(|alert| alert.code == "quarantined").collect();
+    assert_eq!(told.len(), 1, "{alerts:?}");
+    assert!(told[0].cause.contains("every attempt to fetch it failed"), "{}", told[0].cause);
     assert_eq!(
         world.inbox(user).iter().filter(|raw| raw.ends_with(b"letter 3.\r\n")).count(),
         1,

@@ -112,10 +112,68 @@ async fn a_uidl_that_is_given_to_another_message_hides_nothing() {
     assert_eq!(done(desk.incoming("ben").await).recorded, 1);
     let state = world.playground.state();
     let uid = state.inbox(&address("ben")).unwrap().last().unwrap().uid;
-    assert!(state.hand_on_uidl(&address("ben"), uid, &letter("another one")).unwrap());
+    let former = state.remove(&address("ben"), uid).unwrap().unwrap();
+    state.deliver_as(&address("ben"), &former.uidl, &letter("another one")).unwrap();
     assert_eq!(done(desk.incoming("ben").await).recorded, 1);
     assert_eq!(subjects(&desk).await, ["letter first", "letter another one"]);
     assert_eq!(done(desk.incoming("ben").await).found, 0);
+}
+
+/// RFC 1939 section 7: an id is unique as long as its message exists, and no longer.
+#[tokio::test]
+async fn the_uidl_of_a_message_that_we_removed_may_name_another_one_of_the_same_size() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    assert_eq!(done(desk.incoming("support").await).recorded, 0, "our own test message");
+    let state = world.playground.state();
+    for number in 1..=3 {
+        state.deliver_as(&address("support"), "1", &letter(&number.to_string())).unwrap();
+        let cycle = done(desk.incoming("support").await);
+        assert_eq!((cycle.recorded, cycle.deleted), (1, 1), "{number}");
+    }
+    assert_eq!(subjects(&desk).await, ["letter 1", "letter 2", "letter 3"]);
+}
+
+#[tokio::test]
+async fn nobody_knows_what_a_uidl_names_after_a_removal_without_an_answer() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    done(desk.incoming("support").await);
+    let (state, support) = (world.playground.state(), address("support"));
+    state.deliver_as(&support, "1", &letter("1")).unwrap();
+    world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "QUIT".to_owned() });
+    failed(desk.incoming("support").await);
+    world.playground.heal(Protocol::Pop3);
+    let uid = state.inbox(&support).unwrap().last().unwrap().uid;
+    state.remove(&support, uid).unwrap();
+    state.deliver_as(&support, "1", &letter("2")).unwrap();
+    desk.clock.forward(3600);
+    assert_eq!(done(desk.incoming("support").await).recorded, 1);
+    assert_eq!(subjects(&desk).await, ["letter 1", "letter 2"]);
+    assert!(world.inbox("support").is_empty());
+}
+
+/// A server that says that it removed something, and goes on listing it, is not read again and again.
+#[tokio::test]
+async fn what_comes_back_after_its_removal_is_looked_at_once_more() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    done(desk.incoming("support").await);
+    let retrieved = || {
+        let commands = world.playground.log().commands(Protocol::Pop3);
+        commands.iter().filter(|command| command.starts_with("RETR")).count()
+    };
+    world.playground.log().clear();
+    for deleted in [1, 1, 0, 0] {
+        if deleted == 1 {
+            world.playground.state().deliver_as(&address("support"), "1", &letter("again")).unwrap();
+        }
+        assert_eq!(done(desk.incoming("support").await).deleted, deleted);
+    }
+    assert_eq!((retrieved(), subjects(&desk).await.len()), (2, 1));
 }
 
 /// Some change with what a server counts, and mean nothing then.
@@ -173,6 +231,26 @@ async fn what_was_not_recorded_is_not_removed() {
     assert_eq!(subjects(&desk).await.len(), 6);
 }
 
+/// A mailbox of others that may be read and not changed (RFC 4314).
+#[tokio::test]
+async fn what_may_not_be_removed_is_read_all_the_same_and_told_once() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    let (line, times) = ("NO [NOPERM] read only".to_owned(), Times::Always);
+    world.playground.inject(Protocol::Imap, Fault::Answer { at: "UID STORE".to_owned(), line, times });
+    for number in 1..=3 {
+        world.deliver("sales", &letter(&number.to_string()));
+        let cycle = done(desk.incoming("sales").await);
+        assert_eq!((cycle.recorded, cycle.deleted), (1, 0), "{number}");
+    }
+    let told = || async { desk.engine.store.alerts(100).await.unwrap() };
+    let not_removed = told().await.into_iter().filter(|alert| alert.code == "not-removed").count();
+    assert_eq!(not_removed, 1);
+    world.playground.heal(Protocol::Imap);
+    assert_eq!(done(desk.incoming("sales").await).deleted, 4, "three letters and our own test message");
+}
+
 #[tokio::test]
 async fn a_pop3_server_that_suddenly_lists_nothing_makes_us_forget_nothing() {
     let world = World::start();
@@ -181,8 +259,9 @@ async fn a_pop3_server_that_suddenly_lists_nothing_makes_us_forget_nothing() {
     (1..=3).for_each(|number| world.deliver("support", &letter(&number.to_string())));
     let inbox = world.inbox("support").len();
     // Recorded, and not removed yet.
-    world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "DELE".to_owned() });
-    failed(desk.incoming("support").await);
+    let (line, times) = ("-ERR not now".to_owned(), Times::Always);
+    world.playground.inject(Protocol::Pop3, Fault::Answer { at: "DELE".to_owned(), line, times });
+    assert_eq!(done(desk.incoming("support").await).deleted, 0);
     world.playground.heal(Protocol::Pop3);
     assert_eq!((world.inbox("support").len(), subjects(&desk).await.len()), (inbox, 3));
     // In trouble: the maildrop seems to be empty.

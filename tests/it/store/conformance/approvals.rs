@@ -1,6 +1,7 @@
 //! Approvals by command: which one counts, and what becomes of it.
 
 use mailplumb::model::approval::{Decision, Verdict};
+use mailplumb::model::operation::OperationState;
 use mailplumb::model::plan::Effect;
 use mailplumb::store::{Store, StoreError};
 
@@ -29,11 +30,36 @@ pub async fn the_last_decision_about_a_mailbox_counts(world: &World) {
     set_up(store, &["anna", "ben"]).await;
     let lease = lease_state(store).await;
     let both = [decision("anna", Verdict::Approved, 1), decision("ben", Verdict::Rejected, 1)];
-    store.decide(&lease, &both).await.unwrap();
+    store.decide(&lease, &both, &[]).await.unwrap();
     assert_eq!(approved(&*(world.again)()).await, ["anna: anna@contoso.example"]);
     let again = [decision("anna", Verdict::Rejected, 2), decision("ben", Verdict::Approved, 2)];
-    store.decide(&lease, &again).await.unwrap();
+    store.decide(&lease, &again, &[]).await.unwrap();
     assert_eq!(approved(store).await, ["ben: ben@contoso.example"]);
+}
+
+pub async fn a_rejected_mailbox_is_off_at_once_also_for_whoever_works_on_it(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna", "ben"]).await;
+    let working = lease_mailbox(store, "anna").await;
+    let lease = lease_state(store).await;
+    let both = [decision("anna", Verdict::Rejected, 1), decision("ben", Verdict::Rejected, 1)];
+    store.decide(&lease, &both, &[name("anna")]).await.unwrap();
+    let states = |row: mailplumb::store::MailboxRow| {
+        let operations = row.stored.operations.into_values();
+        operations.map(|known| (known.state, known.connection, known.pending)).collect::<Vec<_>>()
+    };
+    let anna = states(store.mailbox(&name("anna")).await.unwrap().unwrap());
+    assert!(!anna.is_empty());
+    for (state, connection, pending) in anna {
+        assert!(matches!(state, OperationState::Off(_)) && connection.is_none() && pending.is_none());
+    }
+    let ben = states(store.mailbox(&name("ben")).await.unwrap().unwrap());
+    assert!(
+        ben.iter().any(|(state, ..)| !matches!(state, OperationState::Off(_))),
+        "nothing needs an approval"
+    );
+    let late = store.record(&working, &batch("anna", 1, vec![record(1, "late")])).await;
+    assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
 }
 
 pub async fn decisions_are_all_noted_or_none(world: &World) {
@@ -41,9 +67,9 @@ pub async fn decisions_are_all_noted_or_none(world: &World) {
     set_up(store, &["anna"]).await;
     let lease = lease_state(store).await;
     let half = [decision("anna", Verdict::Approved, 1), decision("nobody", Verdict::Approved, 1)];
-    assert!(matches!(store.decide(&lease, &half).await, Err(StoreError::NotFound(_))));
+    assert!(matches!(store.decide(&lease, &half, &[]).await, Err(StoreError::NotFound(_))));
     store.release(&lease).await.unwrap();
-    let late = store.decide(&lease, &[decision("anna", Verdict::Approved, 2)]).await;
+    let late = store.decide(&lease, &[decision("anna", Verdict::Approved, 2)], &[]).await;
     assert!(matches!(late, Err(StoreError::Fenced(_))));
     assert!(approved(store).await.is_empty());
 }
@@ -52,7 +78,7 @@ pub async fn an_approval_follows_a_rename_and_goes_with_the_mailbox(world: &Worl
     let store = &*world.store;
     set_up(store, &["anna"]).await;
     let lease = lease_state(store).await;
-    store.decide(&lease, &[decision("anna", Verdict::Approved, 1)]).await.unwrap();
+    store.decide(&lease, &[decision("anna", Verdict::Approved, 1)], &[]).await.unwrap();
     apply(store, vec![renamed("anna", "berta")]).await.unwrap();
     assert_eq!(approved(store).await, ["berta: anna@contoso.example"]);
     apply(store, vec![Effect::DeleteMailbox(name("berta"))]).await.unwrap();

@@ -65,6 +65,7 @@ macro_rules! conformance_suite {
         conformance_suite!(@ $factory, approvals:
             the_last_decision_about_a_mailbox_counts,
             decisions_are_all_noted_or_none,
+            a_rejected_mailbox_is_off_at_once_also_for_whoever_works_on_it,
             an_approval_follows_a_rename_and_goes_with_the_mailbox,
         );
         conformance_suite!(@ $factory, secrets:
@@ -108,6 +109,7 @@ macro_rules! conformance_suite {
             an_attachment_that_many_messages_carry_is_stored_once,
             a_message_id_says_nothing_about_the_content,
             a_deletion_waits_until_it_is_confirmed,
+            what_is_about_to_be_removed_leaves_the_cursor,
             lists_are_newest_first_and_bounded,
             many_writers_lose_nothing,
             twenty_thousand_records_are_written_and_listed,
