@@ -3,16 +3,16 @@
 //! What has arrived and is not yet durable is bounded: when it is too much, the server is not read until some of it is.
 //! Groups are written one after the other, so that a cursor never goes past a group that was refused.
 
+mod inlet;
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep, timeout};
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::model::cursor::{Content, Fetched, Listed, RemoteId};
 use crate::model::event::Cycle;
@@ -21,19 +21,14 @@ use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::record::{Direction, IncomingBatch, NewRecord, Quarantined, Recorded, Standing};
-use crate::remote::{Arrivals, Receive};
+use crate::remote::Receive;
 use crate::store::{Spool, Store, StoreError};
 use crate::sync::dealt::Dealt;
 use crate::sync::incoming::{self, Decision, Deletion, Large, Rules, Undeliverable};
 use crate::sync::owed::{Arrears, Changes, Settled};
 
 use super::{Engine, WorkError, returned};
-
-/// The unit in which room is counted.
-const ROOM_UNIT_BYTES: u64 = 1024;
-const ROOM_UNITS: u64 = limits::FETCH_WINDOW_BYTES / ROOM_UNIT_BYTES;
-/// Arrivals on their way from the task that reads the server, however small they are.
-const ARRIVALS_WAITING_MAX: usize = 256;
+use inlet::{Arrival, read};
 
 /// How a fetch ended.
 pub(super) enum Ended {
@@ -102,51 +97,6 @@ impl Group {
         self.messages >= limits::RECORD_GROUP_MESSAGES || self.bytes >= limits::RECORD_GROUP_BYTES
     }
 }
-
-enum Arrival {
-    Piece(Bytes, OwnedSemaphorePermit),
-    Message(Box<Fetched>, OwnedSemaphorePermit),
-}
-
-/// Where the task that reads the server puts what it reads.
-struct Inlet {
-    arrivals: mpsc::Sender<Arrival>,
-    room: Arc<Semaphore>,
-    /// All of the room.
-    units: u32,
-}
-
-impl Inlet {
-    async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Cause> {
-        let units = (bytes as u64).div_ceil(ROOM_UNIT_BYTES);
-        let units = u32::try_from(units).unwrap_or(u32::MAX).clamp(1, self.units);
-        Arc::clone(&self.room).acquire_many_owned(units).await.map_err(|_closed| not_taken())
-    }
-
-    async fn put(&self, arrival: Arrival) -> Result<(), Cause> {
-        self.arrivals.send(arrival).await.map_err(|_closed| not_taken())
-    }
-}
-
-/// Nobody sees it: who stopped taking knows why.
-fn not_taken() -> Cause {
-    Cause::Internal { detail: "what arrives is not taken any more".to_owned() }
-}
-
-#[async_trait]
-impl Arrivals for Inlet {
-    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause> {
-        let room = self.room_for(octets.len()).await?;
-        self.put(Arrival::Piece(octets, room)).await
-    }
-
-    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
-        let room = self.room_for(fetched.content.held_bytes()).await?;
-        self.put(Arrival::Message(Box::new(fetched), room)).await
-    }
-}
-
-type Reader = AbortOnDropHandle<(Box<dyn Receive>, Result<(), RemoteError>)>;
 
 impl<'a> Intake<'a> {
     pub fn new(
@@ -397,19 +347,4 @@ impl<'a> Intake<'a> {
 fn interrupted() -> WorkError {
     StoreError::Failed("internal error while messages were taken in; nothing more was written".to_owned())
         .into()
-}
-
-/// Begins to read the server. Whoever lets go of the handle ends it.
-fn read(mut session: Box<dyn Receive>, messages: Vec<Listed>) -> (Reader, mpsc::Receiver<Arrival>) {
-    let (arrivals, taken) = mpsc::channel(ARRIVALS_WAITING_MAX);
-    // What the session holds by itself counts, too.
-    let units = ROOM_UNITS.saturating_sub(session.holds() / ROOM_UNIT_BYTES).max(1);
-    let units = u32::try_from(units).unwrap_or(u32::MAX);
-    let room = Arc::new(Semaphore::new(units as usize));
-    let reader = tokio::spawn(async move {
-        let mut inlet = Inlet { arrivals, room, units };
-        let read = session.fetch_each(&messages, &mut inlet).await;
-        (session, read)
-    });
-    (AbortOnDropHandle::new(reader), taken)
 }

@@ -18,7 +18,7 @@ use crate::model::pending::Standing;
 use crate::plan::connection;
 use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
-use crate::sync::alerts::{self, Owners, Subject};
+use crate::sync::alerts::{self, Subject};
 use crate::sync::transition::{StateEvent, transition};
 use crate::sync::{classify, incoming, self_message};
 
@@ -361,12 +361,7 @@ impl Test<'_> {
         let Noted { event, occasion, enters } = noted;
         let state = transition(before, &event, now, &self.settings.retry);
         let Reach { mailbox, profile, .. } = self.declared;
-        let subject = Subject {
-            mailbox: &mailbox.name,
-            profile: Some(&profile.name),
-            owners: Owners::of(mailbox, Some(profile)),
-            operation,
-        };
+        let subject = Subject::of(mailbox, profile, operation);
         // What holds while it is tested is nothing that anybody was told of.
         let known = standing_of(&self.row.stored.operations, operation);
         let told = if before.state == OperationState::Testing { &known } else { before };

@@ -56,6 +56,13 @@ impl<'a> Owners<'a> {
     }
 }
 
+impl<'a> Subject<'a> {
+    pub fn of(mailbox: &'a Mailbox, profile: &'a Profile, operation: Operation) -> Self {
+        let owners = Owners::of(mailbox, Some(profile));
+        Self { mailbox: &mailbox.name, profile: Some(&profile.name), owners, operation }
+    }
+}
+
 impl Subject<'_> {
     fn alert(
         &self,
