@@ -169,7 +169,7 @@ fn row(field: &str, value: Option<String>, source: Option<&Provenance>) -> Row {
         source.cloned().unwrap_or(Provenance { why: Why::Default(None), place: None, hides: Vec::new() });
     Row {
         field: field.to_owned(),
-        value,
+        value: value.map(without_user),
         reason: reason(&source.why),
         at: source.place.as_ref().map(at),
         note: None,
@@ -177,9 +177,19 @@ fn row(field: &str, value: Option<String>, source: Option<&Provenance>) -> Row {
     }
 }
 
+/// A URL with a user and a password in it is a mistake, and is shown without them.
+fn without_user(value: String) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else { return value };
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.rfind('@') {
+        Some(at) => format!("{scheme}://********{}", &rest[at..]),
+        None => value,
+    }
+}
+
 fn loser(hidden: &Hidden) -> Loser {
     Loser {
-        value: hidden.value.clone(),
+        value: without_user(hidden.value.clone()),
         reason: reason(&hidden.why),
         at: at(&hidden.place),
         removed_at: hidden.removed_at.as_ref().map(at),

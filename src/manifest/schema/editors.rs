@@ -52,7 +52,12 @@ fn describe_references(schema: &mut Value, said: &BTreeMap<String, Value>) {
     match schema {
         Value::Array(parts) => parts.iter_mut().for_each(|part| describe_references(part, said)),
         Value::Object(map) => {
-            map.values_mut().for_each(|part| describe_references(part, said));
+            // A reference inside of `allOf` is described by whoever holds the `allOf`.
+            let parts = map.iter_mut().filter(|(key, _)| *key != "allOf");
+            parts.for_each(|(_, part)| describe_references(part, said));
+            if map.get("$schema").is_some() {
+                map.get_mut("allOf").into_iter().for_each(|cases| describe_references(cases, said));
+            }
             let alone = map.get("$ref").cloned().filter(|_| map.len() == 1);
             let inside = map.get("allOf").and_then(|parts| parts.get(0)?.get("$ref")).cloned();
             let Some(reference) = alone.clone().or(inside) else { return };
@@ -78,6 +83,7 @@ mod tests {
         let schema = for_editors(schema());
         let owner = &schema["definitions"]["ProfileSpec"]["properties"]["owner"];
         assert!(owner["description"].as_str().unwrap().contains("receives alerts"), "{owner}");
+        assert!(owner["allOf"][0].get("description").is_none(), "{owner}");
         let definitions = schema["definitions"].as_object().unwrap();
         assert!(definitions.values().all(|it| it.get("description").is_none()));
         let method = &definitions["IncomingMethod"];
