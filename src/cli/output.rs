@@ -133,9 +133,14 @@ fn arrangement(columns: Option<u16>) -> ContentArrangement {
     }
 }
 
-/// A text of somebody else's making on one line, without anything that moves a terminal's cursor.
+/// A text of somebody else's making on one line, without anything that moves a terminal's cursor or turns the order of what follows.
 pub fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || turns_text(c) { ' ' } else { c }).collect()
+}
+
+/// Line separators, and the marks that change the direction of text (UAX #9): with them a name shows as another one.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Data as YAML.

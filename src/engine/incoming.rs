@@ -22,6 +22,7 @@ use crate::sync::dealt::Dealt;
 use crate::sync::incoming::{self, Deletion, Headers, Rules, Undeliverable};
 use crate::sync::message;
 use crate::sync::owed::Arrears;
+use crate::sync::removal;
 
 use super::destination::Route;
 use super::intake::{Ended, Intake};
@@ -341,7 +342,7 @@ impl Incoming<'_> {
     async fn keep(&self, asked: Vec<RemoteId>, removed: &[RemoteId]) -> Result<(), WorkError> {
         let removed: BTreeSet<&RemoteId> = removed.iter().collect();
         let kept = asked.into_iter().filter(|id| !removed.contains(id)).collect();
-        if let Some(advance) = incoming::known_still(kept) {
+        if let Some(advance) = removal::known_still(kept) {
             let batch = IncomingBatch {
                 mailbox: self.mailbox.clone(),
                 records: Arc::default(),
@@ -368,22 +369,24 @@ impl Incoming<'_> {
         let mut present = self.engine.store.deletions(self.mailbox).await?;
         // Both are sorted.
         present.retain(|id| absent.binary_search(id).is_err());
-        let reusable = incoming::reusable(&present);
+        let reusable = removal::reusable(&present);
         if !reusable.is_empty() {
             self.engine.store.begin_deletions(self.lease, self.mailbox, &reusable).await?;
         }
-        let removal = session.removal();
+        let manner = session.removal();
         let left = self.entrance().leave(session, ticket, &present).await;
         let mut confirmed = match left {
-            // What may not be removed can be read all the same.
-            Err(error) if incoming::refuses_removal(&error) => {
+            Err(error) if removal::refuses_removal(&error) => {
                 self.tell_not_removed(&error).await?;
                 Vec::new()
             }
-            left => left?,
+            left => {
+                let confirmed = left?;
+                self.keep(reusable, &confirmed).await?;
+                confirmed
+            }
         };
-        self.keep(reusable, &confirmed).await?;
-        match removal {
+        match manner {
             Removal::Real => self.cycle.deleted += confirmed.len() as u64,
             Removal::Flag => self.cycle.flagged += confirmed.len() as u64,
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::message;
-use crate::model::cursor::{Content, Cursor, CursorAdvance, Fetched, Listed, Listing, RemoteId, Shown};
-use crate::model::failure::{Cause, RemoteError, TestStep, server_words};
+use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, RemoteId, Shown};
+use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
 use crate::model::mailbox::Accept;
 use crate::model::record::{
@@ -72,31 +72,6 @@ pub fn absent(due: Vec<RemoteId>, listing: &Listing) -> Vec<RemoteId> {
             absent.into_iter().collect()
         }
     }
-}
-
-/// Whether a server says that nothing may be removed here: a mailbox of others without that right (RFC 4314 `t`, `e`), a folder that
-/// is read-only. Trouble on the way is another matter.
-pub fn refuses_removal(error: &RemoteError) -> bool {
-    error.step == TestStep::Delete && matches!(error.cause, Cause::Refused { .. })
-}
-
-/// Those ids that a server may give to another message as soon as theirs is gone (RFC 1939 section 7).
-pub fn reusable(ids: &[RemoteId]) -> Vec<RemoteId> {
-    let is_reusable = |id: &&RemoteId| match id {
-        RemoteId::Uidl(_) => true,
-        RemoteId::Uid { .. } | RemoteId::Item(_) => false,
-    };
-    ids.iter().filter(is_reusable).cloned().collect()
-}
-
-/// The cursor with these ids put back, which name what they named before. Without their sizes, which are not at hand any more.
-pub fn known_still(ids: Vec<RemoteId>) -> Option<CursorAdvance> {
-    let name = |id: RemoteId| match id {
-        RemoteId::Uidl(uidl) => Some((uidl, None)),
-        RemoteId::Uid { .. } | RemoteId::Item(_) => None,
-    };
-    let seen: Vec<(String, Option<u64>)> = ids.into_iter().filter_map(name).collect();
-    (!seen.is_empty()).then(|| CursorAdvance::Pop3 { seen, gone: Vec::new() })
 }
 
 fn uid(message: &Listed) -> u32 {

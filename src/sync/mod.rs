@@ -16,6 +16,7 @@ pub mod outcome;
 pub mod outgoing;
 pub mod owed;
 pub mod patience;
+pub mod removal;
 pub mod report;
 pub mod schedule;
 pub mod self_message;

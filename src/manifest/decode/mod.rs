@@ -83,7 +83,9 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
     let secret = error.secret && !matches!(error.cause, Cause::Plaintext);
     let draft = match error.cause {
         Cause::Reported => return None,
-        Cause::UnknownKey { .. } if is_rest_of_a_text(tree, node) => rest_of_a_text(place),
+        Cause::UnknownKey { expected, .. } if holds_secrets(expected) && is_empty(tree, node + 1) => {
+            rest_of_a_text(place)
+        }
         Cause::UnknownKey { key, expected } => unknown_key(&key, expected, place),
         Cause::UnknownValue { value, expected } => {
             Draft::error(codes::UNKNOWN_VALUE, place, format!("`{}` is not possible here", shorten(&value)))
@@ -137,22 +139,25 @@ fn unknown_key(key: &str, expected: &'static [&'static str], place: super::place
         format!("expected {}", alternatives(expected))
     };
     let meant = did_you_mean(key, expected.iter().copied());
-    let near_secret = ["password", "secret"].into_iter().any(|word| expected.contains(&word));
+    let near_secret = holds_secrets(expected);
     let hint = meant.or_else(|| elsewhere(key).map(str::to_owned));
     let code = if hint.is_some() && !near_secret { codes::UNKNOWN_KEY } else { codes::UNKNOWN_KEY_HIDDEN };
     Draft::error(code, place, format!("unknown key `{}`", shorten(key))).label(label).hint_if(hint)
 }
 
-/// Whether a key has neither `:` nor value: between commas of a flow map, usually the end of a text that needs quotes.
-fn is_rest_of_a_text(tree: &Tree<'_>, key: u32) -> bool {
-    let Some(written) = tree.node(key) else { return false };
-    let value = tree.node(key + 1);
-    value.is_some_and(|value| value.is_null() && value.text.is_empty() && value.start <= written.end)
+/// Whether a map with these keys is where secrets stand.
+fn holds_secrets(keys: &[&str]) -> bool {
+    ["password", "secret"].into_iter().any(|word| keys.contains(&word))
 }
 
-/// What may be half a password is neither repeated nor shown.
+fn is_empty(tree: &Tree<'_>, value: u32) -> bool {
+    tree.node(value).is_some_and(|value| value.is_null() && value.text.is_empty())
+}
+
+/// A key without a value, where secrets stand: in a flow map usually the end of a text with a comma in it. What may be half a
+/// password is neither repeated nor shown.
 fn rest_of_a_text(place: super::place::Place) -> Draft {
-    Draft::error(codes::SHAPE, place, "a key without `:` and without a value")
+    Draft::error(codes::SHAPE, place, "an unknown key without a value")
         .label("this may be the rest of what stands before the comma")
         .hint("a text with a comma in it needs quotes inside `{ }`; a key needs `: ` and a value")
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use crate::manifest::blessing;
 
-const SOURCE: &str = include_str!("../../../src/model/limits.rs");
+const SOURCE: &str = concat!(
+    include_str!("../../../src/model/limits.rs"),
+    include_str!("../../../src/model/limits/exchange.rs")
+);
 
 /// The numbers that a manifest or a command sets, and by what.
 const SET_BY: &[(&str, &str)] = &[
