@@ -28,7 +28,7 @@ pub fn parse(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
     }
     // The parser is given strangers' mail; a panic in it must cost one message, not the process.
     let facts = catch_unwind(AssertUnwindSafe(|| {
-        let facts = match MessageParser::new().parse_headers(headers_of(raw)) {
+        let facts = match MessageParser::new().parse_headers(&*mime::mended(headers_of(raw))) {
             Some(message) => header_facts(&message),
             // A body without a header.
             None if raw.starts_with(b"\r\n") || raw.starts_with(b"\n") => MessageFacts::default(),
@@ -47,7 +47,8 @@ pub fn parse(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
 /// Parses the headers only: what a `TOP` or `BODY[HEADER]` returned.
 pub fn parse_headers(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
     let facts = catch_unwind(AssertUnwindSafe(|| {
-        MessageParser::new().parse_headers(headers_of(raw)).map(|message| header_facts(&message))
+        let header = mime::mended(headers_of(raw));
+        MessageParser::new().parse_headers(&*header).map(|message| header_facts(&message))
     }));
     facts.map_err(|_| Unparsable::Parser)?.ok_or(Unparsable::Empty)
 }
@@ -187,6 +188,16 @@ mod tests {
         let raw = self_message::compose(&address, "n0nce", Timestamp::UNIX_EPOCH);
         assert_eq!(parse(&raw).unwrap().self_test_nonce.as_deref(), Some("n0nce"));
         assert_eq!(parse_headers(&raw).unwrap().self_test_nonce.as_deref(), Some("n0nce"));
+    }
+
+    #[test]
+    fn subjects_and_names_as_they_are_written_in_reality() {
+        let raw =
+            b"From: M\xfcller <m@x.example>\r\nSubject: =?utf-8?B?4pyT4pw=?= =?utf-8?B?kyBvaw==?=\r\n\r\nx";
+        let facts = parse(raw).unwrap();
+        assert_eq!(facts.subject.as_deref(), Some("\u{2713}\u{2713} ok"));
+        assert_eq!(facts.from[0].name.as_deref(), Some("M\u{fc}ller"));
+        assert_eq!(parse_headers(raw).unwrap().subject, facts.subject);
     }
 
     #[test]

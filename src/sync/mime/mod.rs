@@ -9,10 +9,12 @@ mod decode;
 mod fields;
 mod file_name;
 mod flowed;
+mod header;
 mod split;
 mod words;
 
 pub use content::{Allowed, beginning, content, octets};
+pub use header::mended;
 pub use split::{Attached, attached};
 
 /// The position behind the next such octet, or the end.

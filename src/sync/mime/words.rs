@@ -39,9 +39,9 @@ pub(super) fn decoded(text: &str) -> String {
     out
 }
 
-struct Word {
-    charset: String,
-    octets: Vec<u8>,
+pub(super) struct Word {
+    pub charset: String,
+    pub octets: Vec<u8>,
 }
 
 fn flush(pending: &mut Option<Word>, out: &mut String) {
@@ -51,7 +51,7 @@ fn flush(pending: &mut Option<Word>, out: &mut String) {
 }
 
 /// The word that a text begins with, and what follows it.
-fn word(text: &str) -> Option<(Word, &str)> {
+pub(super) fn word(text: &str) -> Option<(Word, &str)> {
     let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
     let (encoding, rest) = rest.split_once('?')?;
     let end = rest.find("?=")?;
