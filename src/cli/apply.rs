@@ -116,7 +116,7 @@ impl Apply {
         let host = global.acting_host()?;
         if let Some(path) = &self.plan {
             let desired = global.behind(&host, &self.making.policy()?)?;
-            let plan = saved::read_fitting(path, &desired, &global.source())?;
+            let plan = saved::read_fitting(path, &desired, &global.source(), &global.state_path())?;
             return self.carry_out(global, desired, plan);
         }
         for _ in 0..PLANS_MAX {

@@ -24,7 +24,7 @@ pub struct Choice {
     /// Not this, in the same forms; may be given several times
     #[arg(long = "exclude", value_name = "ADDRESS", value_parser = Selector::parse)]
     excludes: Vec<Selector>,
-    /// Only what this file names, one per line; `#` begins a comment
+    /// Only what this file names, one per line; `#` begins a comment, `-` is stdin
     #[arg(long = "target-file", value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -51,7 +51,10 @@ impl Choice {
 fn listed(path: &PathBuf) -> Result<Vec<Selector>, Failure> {
     let unreadable = |error| Failure::new(format!("`{}` cannot be read", shown(path))).cause(error);
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(std::fs::File::open(path).map_err(unreadable)?),
+    };
     file.take(limits::TARGET_FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > limits::TARGET_FILE_BYTES_MAX {
         let max = limits::TARGET_FILE_BYTES_MAX;

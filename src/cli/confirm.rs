@@ -19,9 +19,6 @@ pub enum Input {
 /// Destructive steps that are repeated before the question.
 const STEPS_REPEATED: usize = 10;
 
-/// DECTCEM.
-const SHOW_CURSOR: &str = "\u{1b}[?25h";
-
 /// Asks; nothing is changed without a yes. The sum and whatever destroys or stops something are said again, because the
 /// plan itself may have scrolled away.
 pub fn confirm(plan: &Plan, input: Input) -> Result<(), Failure> {
@@ -48,7 +45,7 @@ pub fn confirm(plan: &Plan, input: Input) -> Result<(), Failure> {
         Ok(false) => Err(Failure::new("not confirmed; nothing was changed")),
         Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
             // The question hides it.
-            output::fragment(SHOW_CURSOR);
+            output::show_cursor();
             Err(Failure::new("interrupted; nothing was changed").code(INTERRUPTED))
         }
         Err(error) => Err(Failure::new("the answer cannot be read; nothing was changed").cause(error)),

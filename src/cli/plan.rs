@@ -168,7 +168,9 @@ impl PlanCommand {
         };
         self.print(&plan)?;
         if let Some(path) = &self.out {
-            saved::save(&plan, &crate::source::Source::load(&global.source())?, path)?;
+            let state = global.state_path();
+            let new_store = (self.snapshot.is_none() && !state.exists()).then_some(state.as_path());
+            saved::save(&plan, &crate::source::Source::load(&global.source())?, new_store, path)?;
         }
         Ok(if self.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
     }

@@ -21,8 +21,12 @@ const MADE_BY: &str = env!("CARGO_PKG_VERSION");
 const FILES_NAMED_MAX: usize = 10;
 
 /// Saves a plan: the file is there whole or not at all, and nobody else can read it.
-pub fn save(plan: &Plan, files: &[SourceFile], path: &Path) -> Result<(), Failure> {
-    let text = saved::to_text(plan, &Circumstances::new(MADE_BY, files));
+///
+/// A plan that begins a store fits `new_store`, as it was named, and no other empty one.
+pub fn save(plan: &Plan, files: &[SourceFile], new_store: Option<&Path>, path: &Path) -> Result<(), Failure> {
+    let new_store = new_store.map(shown);
+    let circumstances = Circumstances { new_store, ..Circumstances::new(MADE_BY, files) };
+    let text = saved::to_text(plan, &circumstances);
     replace(path, text.as_bytes()).map_err(|error| {
         Failure::new(format!("the plan cannot be saved in `{}`", shown(path))).cause(error)
     })?;
@@ -64,8 +68,18 @@ pub fn read(path: &Path) -> Result<(Plan, Circumstances), Failure> {
 }
 
 /// A saved plan, if the program and the manifest are still those that it was made with.
-pub fn read_fitting(path: &Path, desired: &Desired, source: &dyn Source) -> Result<Plan, Failure> {
+pub fn read_fitting(
+    path: &Path,
+    desired: &Desired,
+    source: &dyn Source,
+    state: &Path,
+) -> Result<Plan, Failure> {
     let (plan, circumstances) = read(path)?;
+    if let Some(new_store) = circumstances.new_store.as_ref().filter(|named| **named != shown(state)) {
+        let message = format!("the plan begins the store `{new_store}`, and this is `{}`", shown(state));
+        let hint = "apply it where it was made for, or make a new plan; one plan begins one store";
+        return Err(Failure::new(message).code(STALE).hint(hint));
+    }
     if circumstances.made_by != MADE_BY {
         let message = format!(
             "the plan was made by mailplumb {} and this is {MADE_BY}, which may mean something else by it",

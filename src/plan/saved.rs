@@ -20,13 +20,16 @@ pub struct Circumstances {
     pub made_by: String,
     /// Hex BLAKE3 of each file of the manifest, by name.
     pub files: BTreeMap<String, String>,
+    /// The store that a first plan begins, as it was named: it has no identity yet that only it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_store: Option<String>,
 }
 
 impl Circumstances {
     pub fn new(made_by: &str, files: &[SourceFile]) -> Self {
         let digest = |file: &SourceFile| blake3::hash(&file.bytes).to_hex().to_string();
         let files = files.iter().map(|file| (file.name.to_string(), digest(file))).collect();
-        Self { made_by: made_by.to_owned(), files }
+        Self { made_by: made_by.to_owned(), files, new_store: None }
     }
 
     /// What happened to the files from `self` to `now`, in words, in the order of their names.

@@ -124,6 +124,8 @@ fn a_saved_plan_is_applied_once_and_only_to_what_it_was_made_from() {
     let person = &office.person;
     office.sets(PASSWORD);
     person.types("plan --out first.plan").ends(0);
+    let elsewhere = person.types("--state other.db apply first.plan --tests defer --create").ends(11);
+    elsewhere.says("begins the store `mail/.mailplumb/state.db`, and this is `other.db`");
     let applied = person.types("apply first.plan --tests defer").ends(0).says("first.plan: ");
     assert!(!applied.stdout.contains("consequence") && applied.stdout.lines().count() < 5, "{applied}");
     person.types("apply first.plan --tests defer").ends(11).says("make a new plan");
@@ -133,6 +135,7 @@ fn a_saved_plan_is_applied_once_and_only_to_what_it_was_made_from() {
     person.replace("mail/mailplumb.yaml", "displayName: Trade", "displayName: Export");
     person.types("apply second.plan --tests defer").ends(11).says("the manifest has changed");
 
+    person.pipes("plan --target-file -", "mailbox/sales\n").ends(0).says("Limited to mailbox/sales");
     person.types("plan --out third.plan").ends(0);
     person.types("plan --out fourth.plan").ends(0);
     person.types("apply third.plan --tests defer").ends(0);
