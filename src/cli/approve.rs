@@ -1,18 +1,21 @@
 //! `mailplumb approve`, `mailplumb reject`
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::context::{read, run};
 use super::exit::{DONE, Failure, Outcome, USAGE};
+use super::listing::FORMAT_VERSION;
 use super::mailboxes::Selection;
-use super::{Global, output};
+use super::{Format, Global, output};
 use crate::engine::Engine;
 use crate::engine::lease::Held;
 use crate::model::approval::{Decision, Verdict};
 use crate::model::lease::LeaseScope;
 use crate::model::limits;
 use crate::model::mailbox::Mailbox;
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::operation::{OffReason, OperationState};
 use crate::model::organization::{Approval, ApprovalSource};
 use crate::model::stored::StoredMailbox;
@@ -31,6 +34,27 @@ use crate::store::{MailboxRow, Store};
 pub struct Approve {
     #[command(flatten)]
     deciding: Deciding,
+    /// Print the mailboxes that wait in this form
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// `mailplumb approve --output json`: what waits for an approval.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Approve")]
+pub struct Document {
+    format_version: &'static str,
+    /// By name.
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Waiting {
+    mailbox: Name,
+    address: Address,
+    profile: Option<Name>,
+    owner: Option<Address>,
 }
 
 /// Take the approval of mailboxes away, where the organization approves by command
@@ -69,7 +93,7 @@ impl Approve {
     pub fn run(self, global: &Global) -> Outcome {
         if self.deciding.selection.is_empty() {
             let store = global.store_to_list()?;
-            return read(list(&store));
+            return read(list(&store, self.output));
         }
         self.deciding.run(global, Verdict::Approved)
     }
@@ -162,26 +186,32 @@ async fn must_approve_by_command(store: &dyn Store) -> Result<Approval, Failure>
 }
 
 /// Those that are off because nobody approved them.
-async fn list(store: &dyn Store) -> Outcome {
+async fn list(store: &dyn Store, format: Format) -> Outcome {
     must_approve_by_command(store).await?;
     let waits = |row: &MailboxRow| {
         let mut states = row.stored.operations.values().map(|operation| &operation.state);
         states.any(|state| *state == OperationState::Off(OffReason::NotApproved))
     };
-    let rows: Vec<MailboxRow> = store.mailboxes().await?.into_iter().filter(waits).collect();
-    let cells = |row: &MailboxRow| {
-        let declared = &row.stored.declared;
-        let owner = declared.owner.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        let profile = declared.profile.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        vec![declared.name.to_string(), declared.address.to_string(), profile, owner]
+    let told = |row: MailboxRow| {
+        let Mailbox { name: mailbox, address, profile, owner, .. } = row.stored.declared;
+        Waiting { mailbox, address, profile, owner }
     };
-    if !rows.is_empty() {
-        let header = ["mailbox", "address", "profile", "owner"];
-        output::data(&output::table(&header, rows.iter().map(cells).collect()))?;
+    let waiting: Vec<Waiting> = store.mailboxes().await?.into_iter().filter(waits).map(told).collect();
+    let count = output::counted(waiting.len(), "mailbox is", "mailboxes are");
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let cells = |it: &Waiting| {
+        let (profile, owner) = (it.profile.as_ref(), it.owner.as_ref());
+        let (profile, owner) = (profile.map(ToString::to_string), owner.map(ToString::to_string));
+        vec![it.mailbox.to_string(), it.address.to_string(), or_dash(profile), or_dash(owner)]
+    };
+    match format {
+        Format::Json => output::json(&Document { format_version: FORMAT_VERSION, waiting })?,
+        Format::Text if waiting.is_empty() => {}
+        Format::Text => {
+            let header = ["mailbox", "address", "profile", "owner"];
+            output::data(&output::table(&header, waiting.iter().map(cells).collect()))?;
+        }
     }
-    output::talk(&format!(
-        "{} not approved in the stored state",
-        output::counted(rows.len(), "mailbox is", "mailboxes are")
-    ));
+    output::talk(&format!("{count} not approved in the stored state"));
     Ok(DONE)
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::exit::{self, DONE, Outcome};
 use super::{
-    alerts, describe, doctor, explain, get, history, messages, outbox, output, report, secrets, state,
-    status, sync, validate,
+    alerts, approve, describe, doctor, explain, get, history, messages, outbox, output, report, secrets,
+    state, status, sync, validate,
 };
 use crate::manifest;
 
@@ -72,6 +72,8 @@ enum Described {
     SecretsCheck,
     /// `validate --output json`
     Validate,
+    /// `approve --output json`
+    Approve,
     /// Any command with `--output json` that fails before it has anything else to print
     Failure,
 }
@@ -98,6 +100,7 @@ impl Described {
             Self::Doctor => of::<doctor::Document>(),
             Self::OutboxMessage => of::<outbox::OneDocument>(),
             Self::Alerts => of::<alerts::Document>(),
+            Self::Approve => of::<approve::Document>(),
             Self::Validate => of::<validate::Document<'static>>(),
             Self::Failure => of::<exit::FailureDocument<'static>>(),
             Self::SecretsCheck => of::<secrets::CheckDocument<'static>>(),

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use self::de::At;
 use self::error::{Cause, Error};
-use super::arena::Tree;
+use super::arena::{Node, Tree};
 use super::codes;
 use super::report::{Draft, Report, did_you_mean};
 
@@ -83,7 +83,7 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
     let secret = error.secret && !matches!(error.cause, Cause::Plaintext);
     let draft = match error.cause {
         Cause::Reported => return None,
-        Cause::UnknownKey { expected, .. } if holds_secrets(expected) && is_empty(tree, node + 1) => {
+        Cause::UnknownKey { expected, .. } if holds_secrets(expected) && is_null(tree, node + 1) => {
             rest_of_a_text(place)
         }
         Cause::UnknownKey { key, expected } => unknown_key(&key, expected, place),
@@ -150,8 +150,8 @@ fn holds_secrets(keys: &[&str]) -> bool {
     ["password", "secret"].into_iter().any(|word| keys.contains(&word))
 }
 
-fn is_empty(tree: &Tree<'_>, value: u32) -> bool {
-    tree.node(value).is_some_and(|value| value.is_null() && value.text.is_empty())
+fn is_null(tree: &Tree<'_>, value: u32) -> bool {
+    tree.node(value).is_some_and(Node::is_null)
 }
 
 /// A key without a value, where secrets stand: in a flow map usually the end of a text with a comma in it. What may be half a

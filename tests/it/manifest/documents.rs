@@ -62,6 +62,15 @@ fn check(path: &Path) -> Vec<Problem> {
 }
 
 #[test]
+fn a_password_under_a_misspelt_key_is_shown_nowhere() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/manifest/invalid");
+    let read =
+        |ending: &str| std::fs::read_to_string(folder.join(format!("misspelt-password.{ending}"))).unwrap();
+    assert!(read("yaml").matches("hunter2").count() > 5);
+    assert!(!read("expected").contains("hunter2"));
+}
+
+#[test]
 fn valid_manifests_are_read() {
     for path in cases("valid") {
         let (_, problems, read) = read_case(&path);
