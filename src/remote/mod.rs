@@ -19,6 +19,7 @@ pub mod smtp;
 mod token;
 mod tracked;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,6 +111,12 @@ pub trait Receive: Send {
     /// are listed once more.
     fn categorised(&self) -> Vec<Categorised> {
         Vec::new()
+    }
+
+    /// Told before a fetch: these messages were asked for often, and are now for the last time. Whatever can be had of them is
+    /// better than nothing.
+    fn tries_last(&mut self, messages: BTreeSet<RemoteId>) {
+        let _ = messages;
     }
 
     /// Octets that the session itself holds before it hands them over.

@@ -5,6 +5,7 @@
 //! back from a server as words is searched for the password of that very connection, as it is and in the forms in which
 //! logins send it. Messages themselves are not touched.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,7 @@ impl Password {
     }
 
     fn mask_answer(&self, fetched: &mut Fetched) {
+        fetched.rebuilt.iter_mut().for_each(|words| self.mask(words));
         match &mut fetched.content {
             Content::Refused(said) | Content::Deferred(said) => self.mask(said),
             Content::Bytes(_) | Content::Streamed(_) | Content::Vanished | Content::TooLarge(_) => {}
@@ -186,6 +188,10 @@ impl Receive for Receiving {
 
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
         self.session.list(cursor).await.map_err(|error| self.password.error(error))
+    }
+
+    fn tries_last(&mut self, messages: BTreeSet<RemoteId>) {
+        self.session.tries_last(messages);
     }
 
     fn standing(&self, message: &RemoteId) -> Standing {

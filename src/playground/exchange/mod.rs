@@ -7,6 +7,7 @@ mod attachments;
 mod autodiscover;
 mod changes;
 mod compose;
+mod damage;
 mod directory;
 mod folders;
 mod graph;
@@ -29,6 +30,7 @@ use super::options::Impersonation;
 use super::state::AccountId;
 use super::{Playground, World};
 pub use autodiscover::Lead;
+pub use damage::Damage;
 pub(super) use graph::serve as serve_graph;
 pub use graph::{GraphCall, GraphDoor, GraphFault};
 pub(super) use http::{open, serve};
@@ -98,6 +100,7 @@ struct Properties {
     named: BTreeMap<String, String>,
     /// Files beside the octets: name, type, content in base64.
     files: Vec<(String, String, String)>,
+    damage: Option<Damage>,
 }
 
 /// What a client has been told of a folder: its messages with their versions.

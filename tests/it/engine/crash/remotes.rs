@@ -80,6 +80,10 @@ impl Receive for CrashingReceive {
         self.real.list(cursor).await
     }
 
+    fn tries_last(&mut self, messages: std::collections::BTreeSet<RemoteId>) {
+        self.real.tries_last(messages);
+    }
+
     fn standing(&self, message: &RemoteId) -> Standing {
         self.real.standing(message)
     }
