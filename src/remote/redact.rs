@@ -21,7 +21,7 @@ use crate::model::claim::{Claimed, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
-use crate::model::outbox::{RecipientResult, Submitted};
+use crate::model::outbox::{Attempt, RecipientResult, Submitted};
 use crate::model::record::{Categorised, Standing};
 use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login, TokenClient, TokenProof};
@@ -286,6 +286,10 @@ struct Submitting {
 
 #[async_trait]
 impl Submit for Submitting {
+    fn begins(&mut self, attempt: Attempt) {
+        self.session.begins(attempt);
+    }
+
     async fn send(
         &mut self,
         from: &Address,

@@ -11,6 +11,7 @@ mod damage;
 mod directory;
 mod folders;
 mod graph;
+mod holding;
 mod http;
 mod items;
 mod node;
@@ -33,6 +34,7 @@ pub use autodiscover::Lead;
 pub use damage::Damage;
 pub(super) use graph::serve as serve_graph;
 pub use graph::{GraphCall, GraphDoor, GraphFault};
+pub use holding::Hold;
 pub(super) use http::{open, serve};
 
 /// What only Exchange knows of the mailboxes.
@@ -63,6 +65,7 @@ struct Inner {
     /// What is said of an address, in lower case, instead of where it is.
     leads: BTreeMap<String, Lead>,
     is_plain_xml_only: bool,
+    holding: holding::Holding,
     graph: graph::Kept,
 }
 

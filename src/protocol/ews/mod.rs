@@ -78,6 +78,9 @@ pub trait Operation {
     /// Elements of the answer that hold octets in base64, see [`Splitter`].
     const OCTETS_IN: &'static [&'static str] = &["MimeContent"];
 
+    /// Whether it would be a second message if it was done twice.
+    const SENDS: bool = false;
+
     /// Octets of messages in the request, so that room is made once.
     fn octets(&self) -> usize {
         0

@@ -226,6 +226,11 @@ impl Session {
                 Some(asked) => Ok(Asked::Busy { asked, answer: Ok(document) }),
                 None => Ok(Asked::Answered(document)),
             },
+            // Whoever stands in front of the server may say it after the server has done its work.
+            503 if O::SENDS && head.retry_after().is_some() => {
+                self.gates.close(&self.budget, head.retry_after(), self.clock.elapsed());
+                Err(status::refused(&head, &document))
+            }
             429 | 503 if head.retry_after().is_some() => {
                 let (asked, answer) = (head.retry_after(), Err(status::refused(&head, &document)));
                 Ok(Asked::Busy { asked, answer })

@@ -8,7 +8,7 @@ use mailplumb::model::cursor::{Content, Cursor, Listing, RemoteId, SyncState};
 use mailplumb::model::failure::{Cause, RemoteError, TestStep};
 use mailplumb::model::limits;
 use mailplumb::model::name::Address;
-use mailplumb::model::outbox::RecipientResult;
+use mailplumb::model::outbox::{Attempt, Before, RecipientResult};
 use mailplumb::model::profile::Access;
 use mailplumb::sync::{exchange, patience};
 
@@ -569,4 +569,77 @@ async fn chunks_are_put_together_and_compression_is_neither_asked_for_nor_taken(
     assert!(server.asked().iter().all(|asked| asked.head.contains("\r\naccept-encoding: identity\r\n")));
     let error = listing_error(http("200 OK", &["Content-Encoding: gzip"], b"\x1f\x8b\x08\0\0")).await;
     assert!(error.to_string().contains("compressed (gzip)"), "{error}");
+}
+
+// --- sending ---
+
+/// Whether the mailbox holds a copy of what was sent.
+fn found(is_there: bool) -> Vec<u8> {
+    let item = if is_there { "<t:Message><t:ItemId Id=\"S\"/></t:Message>" } else { "" };
+    let root =
+        format!("<m:RootFolder IncludesLastItemInRange=\"true\"><t:Items>{item}</t:Items></m:RootFolder>");
+    answers("FindItem", &[success("FindItem", &root)])
+}
+
+async fn send(session: &mut Box<dyn mailplumb::remote::Submit>) -> Result<RecipientResult, Cause> {
+    let [from, to] = [ANNA, BORIS].map(|address| Address::parse(address).unwrap());
+    let raw = format!("Message-ID: <1@a.example>\r\nTo: {BORIS}\r\n\r\nx\r\n");
+    let sent = session.send(&from, &[to], raw.as_bytes()).await.map_err(|error| error.cause)?;
+    Ok(sent.recipients[0].clone())
+}
+
+const VAGUE: [&str; 3] =
+    ["ErrorTimeoutExpired", "ErrorInternalServerTransientError", "ErrorInternalServerError"];
+
+#[tokio::test]
+async fn an_error_that_comes_after_the_work_is_seen_through_by_the_copy() {
+    for code in VAGUE {
+        let server = Scripted::start(move |asked| match asked.operation.as_str() {
+            "CreateItem" => Some(answers("CreateItem", &[failure("CreateItem", code, "<m:Items/>")])),
+            "FindItem" => Some(found(true)),
+            _ => None,
+        })
+        .await;
+        let mut session = server.submit_as(None).await.unwrap();
+        let sent = send(&mut session).await.unwrap();
+        assert!(matches!(&sent, RecipientResult::Accepted { said } if said.contains(code)), "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_later_attempt_looks_for_the_copy_before_it_sends() {
+    for (status, is_there) in [("503 Service Unavailable", true), ("503 Service Unavailable", false)] {
+        let mut failures = 1;
+        let server = Scripted::start(move |asked| match asked.operation.as_str() {
+            "CreateItem" if failures > 0 => {
+                failures -= 1;
+                Some(http(status, &["Retry-After: 0"], b""))
+            }
+            "CreateItem" => Some(answers("CreateItem", &[success("CreateItem", "<m:Items/>")])),
+            "FindItem" => Some(found(is_there)),
+            _ => None,
+        })
+        .await;
+        let mut session = server.submit_as(None).await.unwrap();
+        let error = send(&mut session).await.unwrap_err();
+        assert!(matches!(error, Cause::TemporarilyRefused { .. }), "{error:?}");
+        assert_eq!(server.count("CreateItem"), 1, "nobody repeats by himself what may have been done");
+        session.begins(Attempt { round: 1, before: Before::Attempts });
+        assert!(matches!(send(&mut session).await.unwrap(), RecipientResult::Accepted { .. }));
+        assert_eq!(server.count("CreateItem"), if is_there { 1 } else { 2 });
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_has_sent_once_more_is_not_looked_for_and_has_a_mark_of_its_own() {
+    let server = Scripted::start(|asked| match asked.operation.as_str() {
+        "CreateItem" => Some(answers("CreateItem", &[success("CreateItem", "<m:Items/>")])),
+        _ => None,
+    })
+    .await;
+    let mut session = server.submit_as(None).await.unwrap();
+    session.begins(Attempt { round: 2, before: Before::Nothing });
+    send(&mut session).await.unwrap();
+    assert_eq!(server.count("FindItem"), 0);
+    assert!(server.asked().pop().unwrap().body.contains("<t:Value>1@a.example 2</t:Value>"));
 }

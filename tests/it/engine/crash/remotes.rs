@@ -164,6 +164,10 @@ pub const SENT: &str = "Submit::send, done";
 
 #[async_trait]
 impl Submit for CrashingSubmit {
+    fn begins(&mut self, attempt: mailplumb::model::outbox::Attempt) {
+        self.real.begins(attempt);
+    }
+
     async fn send(
         &mut self,
         from: &Address,
