@@ -53,14 +53,21 @@ impl Comparing {
         };
         warn_about(&keyring);
         let has_identities = !keyring.is_empty();
-        if !has_identities && self.compare_secrets != How::Never {
-            tell(&keyring, changed.len());
+        let is_encrypted = |name: &&SecretRef| {
+            desired.secrets.get(*name).is_some_and(|declared| declared.value.is_encrypted())
+        };
+        let encrypted = changed.iter().filter(is_encrypted).count();
+        if !has_identities && encrypted > 0 && self.compare_secrets != How::Never {
+            tell(&keyring, encrypted);
         }
         let secrets: Arc<dyn Unseal> = Arc::new(keyring);
         let compared: BTreeMap<SecretRef, Comparison> = run(CancellationToken::new(), async {
             Ok(compare::compare(&store, &secrets, desired, &changed, presence).await?)
         })?;
-        let unknown = compared.values().filter(|comparison| comparison.verdict == Verdict::Unknown).count();
+        let is_unknown = |name: &&SecretRef| {
+            compared.get(*name).is_some_and(|comparison| comparison.verdict == Verdict::Unknown)
+        };
+        let unknown = changed.iter().filter(is_encrypted).filter(is_unknown).count();
         if has_identities && unknown > 0 {
             let secrets = output::counted(unknown, "changed secret was", "changed secrets were");
             output::talk(&format!(
