@@ -300,12 +300,14 @@ impl Add {
     }
 }
 
-/// A new Message-ID. A domain with letters beyond ASCII cannot stand in one.
+/// A new Message-ID. Letters beyond ASCII cannot stand in one.
 fn message_id(from: &Address) -> Result<MessageId, Failure> {
     let mut bytes = [0_u8; 12];
     getrandom::fill(&mut bytes).map_err(|error| Failure::new("no randomness").cause(error))?;
     let random: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let domain = if from.domain().is_ascii() { from.domain() } else { "localhost" };
+    let from = from.in_ascii();
+    let domain =
+        from.as_deref().and_then(|from| from.rsplit_once('@')).map_or("localhost", |(_, domain)| domain);
     MessageId::parse(&format!("{random}@{domain}"))
         .map_err(|fault| Failure::new("no Message-ID can be made").cause(fault))
 }
