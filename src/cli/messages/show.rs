@@ -118,7 +118,7 @@ async fn looked_at(store: &dyn Store, record: &MessageRecord) -> Result<Option<B
     if record.bytes <= limits::MESSAGE_PARSE_BYTES_MAX as u64 {
         return Ok(store.raw(&record.content).await?);
     }
-    Ok(store.raw_part(&record.content, 0..limits::HEADER_BYTES_MAX as u64).await?)
+    Ok(store.raw_part(&record.content, 0..limits::HEADER_LOOK_BYTES_MAX as u64).await?)
 }
 
 fn content_of(raw: &[u8], record: &MessageRecord, tracking: &Tracking) -> MessageContent {
