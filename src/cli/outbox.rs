@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{run, shown};
-use super::exit::{DONE, Failure, Outcome};
+use super::exit::{DONE, Failure, Outcome, USAGE};
 use super::listing::{FORMAT_VERSION, Paged};
 use super::messages::parse_name;
 use super::messages::raw::{self, Held};
@@ -238,6 +238,11 @@ fn details(message: &OutgoingMessage) -> String {
 
 impl Add {
     async fn run(self, store: &dyn Store) -> Outcome {
+        if self.subject.is_none() && self.text.is_none() && self.text_file.is_none() && self.eml.is_none() {
+            return Err(Failure::new("the message has neither a subject nor a text")
+                .code(USAGE)
+                .hint("give `--text`, `--text-file -` or `--eml`; `--text \"\"` queues an empty one"));
+        }
         let Some(row) = store.mailbox(&self.mailbox).await? else {
             return Err(mailboxes::unknown(self.mailbox.as_str(), &store.mailboxes().await?));
         };
