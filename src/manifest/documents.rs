@@ -341,10 +341,12 @@ fn rest<T: DeserializeOwned>(
         return decode_rest(tree, value, report);
     }
     let place = tree.pairs(0).first().map_or(tree.place(0), |(key, _)| tree.place(*key));
-    report.add(
-        Draft::error(codes::MISSING_KEY, place, format!("`{name}` is missing"))
-            .label(format!("this document needs the key `{name}`")),
-    );
+    let missing = Draft::error(codes::MISSING_KEY, place, format!("`{name}` is missing"))
+        .label(format!("this document needs the key `{name}`"));
+    report.add(match tree.removed(0, name) {
+        Some(place) => missing.related(place, "it is removed here"),
+        None => missing,
+    });
     None
 }
 
