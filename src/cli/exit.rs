@@ -8,6 +8,7 @@ use super::listing::FORMAT_VERSION;
 use super::output;
 use crate::engine::apply::ApplyError;
 use crate::engine::reading::InputError;
+use crate::plan::render;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -99,6 +100,7 @@ impl From<StoreError> for Failure {
             }
             StoreError::Full => "free some space; nothing was lost, the last change was not made",
             StoreError::ReadOnly(_) => "check the owner and the permissions of the store and its folder",
+            StoreError::Unreadable(_) => "run the command as its owner, or have its owner let you read it",
             StoreError::TooNew { .. } => "update mailplumb on this machine",
             StoreError::NotAStore(_) => {
                 "name the store's file with --state; if this is its name, restore it from a backup"
@@ -115,6 +117,7 @@ impl From<StoreError> for Failure {
             StoreError::Missing(_)
             | StoreError::Full
             | StoreError::ReadOnly(_)
+            | StoreError::Unreadable(_)
             | StoreError::TooNew { .. }
             | StoreError::NotAStore(_)
             | StoreError::Damaged(_)
@@ -158,9 +161,7 @@ impl From<ApplyError> for Failure {
             ApplyError::Store(error) => error.into(),
             ApplyError::Blocked(blocked) => {
                 let failure = Self::new("the plan is blocked; nothing was changed").code(GUARDED);
-                blocked
-                    .into_iter()
-                    .fold(failure, |failure, one| failure.cause(format!("{} ({})", one.message, one.remedy)))
+                render::causes(&blocked).into_iter().fold(failure, Failure::cause)
             }
             ApplyError::SecretMoved(_) => Self::new(error.to_string())
                 .code(STALE)

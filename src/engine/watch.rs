@@ -16,6 +16,7 @@ use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
 use crate::model::plan::Policy;
 use crate::model::profile::{Profile, ServerKind};
+use crate::plan::render;
 use crate::source::Source;
 use crate::store::{MailboxRow, StoreError};
 use crate::sync::patience;
@@ -170,13 +171,7 @@ impl Round {
                 reason: format!("the manifest has {} error(s)", problems.len()),
                 problems,
             },
-            Ok(Reconciled::Refused(blocked)) => kept(
-                blocked
-                    .iter()
-                    .map(|one| format!("{}; {}", one.message, one.remedy))
-                    .collect::<Vec<_>>()
-                    .join("; "),
-            ),
+            Ok(Reconciled::Refused(blocked)) => kept(render::causes(&blocked).join("; ")),
             Err(error) => kept(format!("the change could not be stored: {error}")),
         };
         let words = format!("{event:?}");

@@ -381,3 +381,20 @@ fn secret(spec: Spanned<SecretSpec>, tree: &Tree<'_>, report: &mut Report<'_>) -
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::Files;
+    use super::*;
+
+    #[test]
+    fn a_file_with_too_many_documents_is_refused_whole() {
+        let text = "---\n".repeat(limits::MANIFEST_DOCUMENTS_MAX + 1);
+        let mut report = Report::new(Files::new(&[]));
+        let mut documents = Documents::default();
+        assert!(documents.ranges(&text, 0, &mut report).is_empty() && documents.unread);
+        assert!(report.has_errors());
+        // Those of the next file are too many as well.
+        assert!(documents.ranges("a: 1", 0, &mut report).is_empty());
+    }
+}

@@ -218,3 +218,20 @@ pub fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) ->
     let names = names.into_iter().filter(|name| name.len().abs_diff(word.len()) <= 4).take(NAMES_MAX);
     nearest(word, names).map(|name| format!("did you mean `{name}`?"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_problems_than_are_kept_are_counted() {
+        let mut report = Report::new(Files::new(&[]));
+        for number in 0..limits::PROBLEMS_KEPT_MAX + 5 {
+            report.add(Draft::error(codes::INVALID_VALUE, Place::default(), format!("problem {number}")));
+        }
+        assert!(report.has_errors());
+        let (problems, _) = report.into_sorted();
+        assert_eq!(problems.len(), limits::PROBLEMS_KEPT_MAX + 1);
+        assert_eq!(problems.last().map(|last| last.message.as_str()), Some("5 more problems were found"));
+    }
+}
