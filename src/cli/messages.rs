@@ -160,7 +160,14 @@ fn remarks(record: &MessageRecord) -> String {
         (Parsed::Whole | Parsed::HeaderCut, 1) => Some("1 attachment".to_owned()),
         (Parsed::Whole | Parsed::HeaderCut, count) => Some(format!("{count} attachments")),
     };
-    sent.into_iter().chain(tracked).chain(duplicate).chain(attachments).collect::<Vec<_>>().join(", ")
+    let rebuilt = record.facts.rebuilt.as_ref().map(|_| "rebuilt".to_owned());
+    sent.into_iter()
+        .chain(tracked)
+        .chain(rebuilt)
+        .chain(duplicate)
+        .chain(attachments)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// At most that many characters.

@@ -24,7 +24,7 @@ use crate::model::record::{Direction, IncomingBatch, NewRecord, Quarantined, Rec
 use crate::remote::Receive;
 use crate::store::{Spool, Store, StoreError};
 use crate::sync::dealt::Dealt;
-use crate::sync::incoming::{self, Decision, Deletion, Large, Rules, Undeliverable};
+use crate::sync::incoming::{self, Decision, Deletion, Large, Place, Rules, Undeliverable};
 use crate::sync::owed::{Arrears, Changes, Settled};
 
 use super::{Engine, WorkError, returned};
@@ -230,7 +230,8 @@ impl<'a> Intake<'a> {
     async fn decide(&mut self, fetched: Fetched) -> Result<(), WorkError> {
         let decision = match (fetched.content, self.spool.take()) {
             (Content::Streamed(bytes), Some(spool)) if spool.bytes() == bytes => {
-                self.decide_spooled(fetched.id, fetched.received, spool).await?
+                let Fetched { id, received, rebuilt, .. } = fetched;
+                self.decide_spooled(Place { id, received, rebuilt }, spool).await?
             }
             (content, _) => {
                 let rules = self.rules_for(&fetched.id);
@@ -255,8 +256,7 @@ impl<'a> Intake<'a> {
 
     async fn decide_spooled(
         &mut self,
-        id: RemoteId,
-        received: Option<jiff::Timestamp>,
+        place: Place,
         mut spool: Box<dyn Spool>,
     ) -> Result<Decision, WorkError> {
         let parsed_max = limits::MESSAGE_PARSE_BYTES_MAX as u64;
@@ -265,8 +265,8 @@ impl<'a> Intake<'a> {
         let beginning = spool.beginning(looked_at).await?;
         let (spooled, content) = spool.finish().await?;
         self.group.spools.push(spool);
-        let rules = self.rules_for(&id);
-        Ok(incoming::decide_large(id, received, Large { spooled, content, beginning }, rules))
+        let rules = self.rules_for(&place.id);
+        Ok(incoming::decide_large(place, Large { spooled, content, beginning }, rules))
     }
 
     async fn record_of(&mut self, decision: Decision) -> Result<Option<NewRecord>, WorkError> {

@@ -73,6 +73,10 @@ pub struct MessageFacts {
     /// Why it is a record whatever the filter accepts. `None`: because of the filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracked: Option<TrackedBy>,
+    /// Why its server could not hand over its octets: these were put together from its properties and its attachments. It is not
+    /// removed from the server. `None`: they are the message itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebuilt: Option<String>,
     /// What it says about a message that was sent before, if it is such a report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<DeliveryReport>,

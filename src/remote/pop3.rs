@@ -304,7 +304,7 @@ impl Session {
 }
 
 fn answer(id: RemoteId, content: Content) -> Fetched {
-    Fetched { id, received: None, content }
+    Fetched { id, received: None, content, rebuilt: None }
 }
 
 /// The announced size of a message that would not even be read to its end. Any other is a hint: servers count wrongly.

@@ -5,6 +5,7 @@
 //! back from a server as words is searched for the password of that very connection, as it is and in the forms in which
 //! logins send it. Messages themselves are not touched.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::model::claim::{Claimed, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{CUT, Cause, RemoteError};
 use crate::model::name::Address;
-use crate::model::outbox::{RecipientResult, Submitted};
+use crate::model::outbox::{Attempt, RecipientResult, Submitted};
 use crate::model::record::{Categorised, Standing};
 use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login, TokenClient, TokenProof};
@@ -81,6 +82,7 @@ impl Password {
     }
 
     fn mask_answer(&self, fetched: &mut Fetched) {
+        fetched.rebuilt.iter_mut().for_each(|words| self.mask(words));
         match &mut fetched.content {
             Content::Refused(said) | Content::Deferred(said) => self.mask(said),
             Content::Bytes(_) | Content::Streamed(_) | Content::Vanished | Content::TooLarge(_) => {}
@@ -206,6 +208,10 @@ impl Receive for Receiving {
         self.session.list(cursor).await.map_err(|error| self.password.error(error))
     }
 
+    fn tries_last(&mut self, messages: BTreeSet<RemoteId>) {
+        self.session.tries_last(messages);
+    }
+
     fn standing(&self, message: &RemoteId) -> Standing {
         self.session.standing(message)
     }
@@ -298,6 +304,10 @@ struct Submitting {
 
 #[async_trait]
 impl Submit for Submitting {
+    fn begins(&mut self, attempt: Attempt) {
+        self.session.begins(attempt);
+    }
+
     async fn send(
         &mut self,
         from: &Address,

@@ -87,6 +87,7 @@ fn header_facts(message: &Message<'_>) -> MessageFacts {
             .map(|nonce| text(nonce.trim())),
         direction: Direction::Incoming,
         tracked: None,
+        rebuilt: None,
         report: None,
         parsed: Parsed::Whole,
     }

@@ -237,6 +237,11 @@ fn text(record: &MessageRecord, content: Option<&MessageContent>) -> String {
         Some(TrackedBy::Folder) => lines.push("tracked     by its folder".to_owned()),
         Some(TrackedBy::Category) => lines.push("tracked     by its category".to_owned()),
     }
+    if let Some(reason) = &record.facts.rebuilt {
+        lines.push(format!(
+            "rebuilt     from its properties and attachments, and kept at the server: {reason}"
+        ));
+    }
     if let Some(first) = &record.duplicate_of {
         lines.push(format!("same as     {} of mailbox/{}, by its Message-ID", first.id, first.mailbox));
     }
