@@ -25,6 +25,8 @@ pub const MANIFEST_LAYERS_MAX: usize = 32;
 pub const MANIFEST_DEPTH_MAX: usize = 32;
 /// Folders inside folders of a manifest's directory.
 pub const MANIFEST_FOLDER_DEPTH_MAX: usize = 32;
+/// Folders of a manifest, links to folders among them.
+pub const MANIFEST_FOLDERS_MAX: usize = 100_000;
 /// Nodes of one YAML document.
 pub const MANIFEST_NODES_MAX: usize = 8_000_000;
 /// Documents of a manifest, empty ones among them.
