@@ -174,23 +174,19 @@ impl Cause {
     }
 
     /// Whether the host is not there, or is not the one that it should be: nothing at that place is worth asking.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "all others are about what a host says once it is reached"
-    )]
     pub fn is_about_the_host(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::NameNotResolved { .. }
-            | Self::ConnectionRefused { .. }
-            | Self::Unreachable { .. }
-            | Self::CertificateUntrusted { .. }
-            | Self::CertificateNameMismatch { .. }
-            | Self::CertificateExpired { .. }
-            | Self::NotTls { .. }
-            | Self::TlsFailed { .. }
-            | Self::WrongProtocol { .. } => true,
-            _ => false,
-        }
+                | Self::ConnectionRefused { .. }
+                | Self::Unreachable { .. }
+                | Self::CertificateUntrusted { .. }
+                | Self::CertificateNameMismatch { .. }
+                | Self::CertificateExpired { .. }
+                | Self::NotTls { .. }
+                | Self::TlsFailed { .. }
+                | Self::WrongProtocol { .. }
+        )
     }
 
     /// Every text that may repeat what a server said.

@@ -2,12 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::cursor::{Cursor, Listing};
 use crate::model::examination::{CertificateFacts, Greeting, LoginTried, Remark};
 use crate::model::failure::{StepTaken, TestStep};
 use crate::model::limits;
 use crate::model::profile::Authentication;
 use crate::model::retirement;
 use crate::model::server::Login;
+use crate::sync::incoming;
 
 /// Clocks that differ by less are good enough: certificates and dates of messages do not suffer.
 const CLOCK_SKEW_TOLERATED: SignedDuration = SignedDuration::from_mins(2);
@@ -33,6 +35,17 @@ pub fn certificate_remarks(certificates: &[CertificateFacts], now: Timestamp) ->
         remedy: "have it renewed, and see that the server loads the new one".to_owned(),
     })
     .collect()
+}
+
+/// What a listing brings, for people. POP3 lists everything each time.
+pub fn listing_words(listing: &Listing, cursor: &Cursor) -> String {
+    let count = listing.messages().len();
+    let new = incoming::fresh(listing.clone(), cursor).len();
+    match (listing, cursor) {
+        (_, Cursor::Start) => format!("{count} listed"),
+        (Listing::Pop3 { .. }, _) => format!("{count} listed, {new} new since the last reading"),
+        (Listing::Imap { .. } | Listing::Exchange { .. }, _) => format!("{new} new since the last reading"),
+    }
 }
 
 /// A message that arrives in the future tells of clocks that differ.
@@ -255,5 +268,22 @@ mod tests {
         let to_try: Vec<_> = tried.iter().map(|one| one.to_try).collect();
         assert_eq!(to_try, [None, Some(Authentication::Plain), None]);
         assert!(tried[0].clone().into_tried().accepted);
+    }
+
+    #[test]
+    fn of_a_listing_it_is_said_what_is_new() {
+        use std::collections::BTreeMap;
+
+        use crate::model::cursor::{Listed, RemoteId};
+
+        let message = |uidl: &str| Listed {
+            id: RemoteId::Uidl(uidl.to_owned()),
+            size: Some(7),
+            received: None,
+        };
+        let listing = Listing::Pop3 { messages: vec![message("a"), message("b")] };
+        let seen: BTreeMap<_, _> = [("a".to_owned(), Some(7))].into();
+        assert_eq!(listing_words(&listing, &Cursor::Start), "2 listed");
+        assert_eq!(listing_words(&listing, &Cursor::Pop3 { seen }), "2 listed, 1 new since the last reading");
     }
 }
