@@ -78,10 +78,37 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     data(&text)
 }
 
-/// Talk: to stderr. That nobody listens is no error.
+/// Talk: to stderr. That nobody listens is no error. What stands at the foot of the terminal makes room.
 pub fn talk(text: &str) {
+    clear_foot();
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{text}");
+}
+
+/// Set while a line stands at the foot of the terminal, which is written over.
+static FOOT: AtomicBool = AtomicBool::new(false);
+
+/// The beginning of the line, and nothing behind it (ECMA-48 EL).
+const OVER: &str = "\r\u{1b}[K";
+
+/// Writes the line at the foot of the terminal anew. It goes away as soon as anything else is said.
+pub fn foot(line: &str) {
+    FOOT.store(true, Ordering::Relaxed);
+    fragment(&format!("{OVER}{line}"));
+}
+
+/// Takes the line at the foot away, if there is one.
+pub fn clear_foot() {
+    if FOOT.swap(false, Ordering::Relaxed) {
+        fragment(OVER);
+    }
+}
+
+/// Columns of the terminal that talk goes to. `None`: it goes elsewhere.
+pub fn columns_of_talk() -> Option<usize> {
+    let is_terminal = io::stderr().is_terminal();
+    let width = || Table::new().use_stderr().width().filter(|columns| *columns >= TERMINAL_COLUMNS_MIN);
+    is_terminal.then(|| width().map_or(80, usize::from))
 }
 
 /// A part of a line, to stderr: for a line that is written over again.

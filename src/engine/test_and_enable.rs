@@ -1,6 +1,7 @@
 //! Test and enable: named steps with their times, a real message from the mailbox to itself, and the state that follows.
 
 mod choosing;
+mod noted;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::transition::{StateEvent, transition};
-use crate::sync::{classify, incoming, self_message};
+use crate::sync::{incoming, patience, self_message};
 
 use super::destination::{Reach, Route};
 use super::drive::standing_of;
@@ -30,6 +31,7 @@ use super::receive_back::{Arrivals, nonce};
 use super::{Engine, Settings, WorkError, bounded, session};
 pub use choosing::Which;
 use choosing::chosen;
+use noted::Noted;
 
 /// What the tests of one mailbox came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,19 +123,6 @@ struct Passed {
     enters: Option<InboxId>,
 }
 
-/// What is noted of a test.
-struct Noted {
-    event: StateEvent,
-    occasion: Occasion,
-    enters: Option<InboxId>,
-}
-
-impl Noted {
-    fn of(event: StateEvent, occasion: Occasion) -> Self {
-        Self { event, occasion, enters: None }
-    }
-}
-
 impl Test<'_> {
     async fn operation(&mut self, operation: Operation, before: Standing) -> Result<(), StoreError> {
         let (engine, mailbox) = (self.engine, &self.declared.mailbox);
@@ -158,7 +147,7 @@ impl Test<'_> {
                 self.deferred(operation, &begun, Awaiting::NoIdentity, cause.to_string()).await
             }
             Err(WorkError::Remote(error)) => {
-                let failure = classify::classify(error, route.setting());
+                let failure = route.judge(self.engine, error).await;
                 self.failed(operation, &begun, failure, steps).await
             }
         }
@@ -291,6 +280,7 @@ impl Test<'_> {
             event: StateEvent::TestPassed,
             occasion: Occasion::TestEnded { process_from },
             enters: passed.enters,
+            retry: None,
         };
         let state = self.note(operation, begun, noted).await?;
         self.tested.passed += 1;
@@ -324,8 +314,12 @@ impl Test<'_> {
         failure: Failure,
         steps: Vec<StepTaken>,
     ) -> Result<(), StoreError> {
+        let Engine { permits, .. } = self.engine;
+        let retry =
+            patience::retry_of(&failure.error, &begun.state, &self.settings.retry, &permits.throttling);
         let event = StateEvent::TestFailed(failure.summary());
         let noted = Noted::of(event, Occasion::TestEnded { process_from: None });
+        let noted = Noted { retry: Some(retry), ..noted };
         let state = self.note(operation, begun, noted).await?;
         self.tested.failed += 1;
         self.tell(operation, steps, state, TestResult::Failed(failure));
@@ -358,8 +352,8 @@ impl Test<'_> {
         noted: Noted,
     ) -> Result<Standing, StoreError> {
         let now = self.engine.clock.now();
-        let Noted { event, occasion, enters } = noted;
-        let state = transition(before, &event, now, &self.settings.retry);
+        let Noted { event, occasion, enters, retry } = noted;
+        let state = transition(before, &event, now, &retry.unwrap_or(self.settings.retry));
         let Reach { mailbox, profile, .. } = self.declared;
         let subject = Subject::of(mailbox, profile, operation);
         // What holds while it is tested is nothing that anybody was told of.

@@ -38,7 +38,7 @@ use crate::model::secret::{
 use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 
 pub use cycle::{CycleStart, Cycles, InboxStanding, SetAsideDue};
-pub use ledger::{Ledger, RunQuery};
+pub use ledger::{AlertPlace, Ledger, RunQuery};
 
 /// What may go wrong with a store; says who has to act.
 #[derive(Debug, thiserror::Error)]
