@@ -9,8 +9,8 @@ use std::process::Command;
 
 use crate::measure::Work;
 
-/// How many declarations each gets. Both grow linearly, and at a hundred thousand they take minutes.
-pub const SIZES: [usize; 2] = [1000, 10_000];
+/// How many declarations each gets.
+pub const SIZES: [usize; 3] = [1000, 10_000, 100_000];
 
 /// A tool and its version, or why it could not be run.
 pub struct Peer {

@@ -91,7 +91,7 @@ fn peers_section(text: &mut String, cases: &[Case], peers: &[PeerLine]) {
     text.push_str(
         "\n## Beside others\n\nThe same number of declarations with the same fields against an equal current state, nothing to do, no network. \
          octoDNS compares one zone in YAML with another; CFEngine looks at one small file for each mailbox. Neither keeps a history. \
-         Each ran once, and with fewer mailboxes than above, because more take minutes.\n\n| tool | mailboxes | CPU s | peak MiB | × ours, cold | × ours, warm |\n|---|---|---|---|---|---|\n",
+         Each ran once.\n\n| tool | mailboxes | CPU s | peak MiB | × ours, cold | × ours, warm |\n|---|---|---|---|---|---|\n",
     );
     for PeerLine { name, mailboxes, usage } in peers {
         let ours = |wanted: &str| {

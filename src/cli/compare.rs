@@ -11,7 +11,7 @@ use super::exit::Failure;
 use super::{Global, output};
 use crate::engine::compare;
 use crate::model::desired::Desired;
-use crate::model::secret::{Comparison, SecretRef};
+use crate::model::secret::{Comparison, SecretRef, Verdict};
 use crate::model::stored::Stored;
 use crate::secrets::identity::Keyring;
 use crate::secrets::{Presence, Unseal};
@@ -52,13 +52,29 @@ impl Comparing {
             How::Never => (global.no_keyring(), Presence::Unattended),
         };
         warn_about(&keyring);
-        if keyring.is_empty() && self.compare_secrets != How::Never {
-            tell(&keyring, changed.len());
+        let has_identities = !keyring.is_empty();
+        let is_encrypted = |name: &&SecretRef| {
+            desired.secrets.get(*name).is_some_and(|declared| declared.value.is_encrypted())
+        };
+        let encrypted = changed.iter().filter(is_encrypted).count();
+        if !has_identities && encrypted > 0 && self.compare_secrets != How::Never {
+            tell(&keyring, encrypted);
         }
         let secrets: Arc<dyn Unseal> = Arc::new(keyring);
-        run(CancellationToken::new(), async {
+        let compared: BTreeMap<SecretRef, Comparison> = run(CancellationToken::new(), async {
             Ok(compare::compare(&store, &secrets, desired, &changed, presence).await?)
-        })
+        })?;
+        let is_unknown = |name: &&SecretRef| {
+            compared.get(*name).is_some_and(|comparison| comparison.verdict == Verdict::Unknown)
+        };
+        let unknown = changed.iter().filter(is_encrypted).filter(is_unknown).count();
+        if has_identities && unknown > 0 {
+            let secrets = output::counted(unknown, "changed secret was", "changed secrets were");
+            output::talk(&format!(
+                "{secrets} not compared: no identity here opens both the new value and the old one"
+            ));
+        }
+        Ok(compared)
     }
 }
 

@@ -39,10 +39,11 @@ pub fn confirm(plan: &Plan, input: Input) -> Result<(), Failure> {
         output::talk(&format!("… and {} more", destructive.len() - STEPS_REPEATED));
     }
     output::talk(&format!("{}.", Summary::of(plan)));
-    let answer = dialoguer::Confirm::new().with_prompt("Apply this plan?").default(false).interact();
+    let answer = dialoguer::Confirm::new().with_prompt("Apply this plan?").default(false).interact_opt();
     match answer {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::new("not confirmed; nothing was changed")),
+        Ok(Some(true)) => Ok(()),
+        // Escape answers nothing.
+        Ok(Some(false) | None) => Err(Failure::new("not confirmed; nothing was changed")),
         Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
             // The question hides it.
             output::show_cursor();

@@ -8,6 +8,7 @@ use super::listing::FORMAT_VERSION;
 use super::output;
 use crate::engine::apply::ApplyError;
 use crate::engine::reading::InputError;
+use crate::plan::render;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -158,9 +159,7 @@ impl From<ApplyError> for Failure {
             ApplyError::Store(error) => error.into(),
             ApplyError::Blocked(blocked) => {
                 let failure = Self::new("the plan is blocked; nothing was changed").code(GUARDED);
-                blocked
-                    .into_iter()
-                    .fold(failure, |failure, one| failure.cause(format!("{} ({})", one.message, one.remedy)))
+                render::causes(&blocked).into_iter().fold(failure, Failure::cause)
             }
             ApplyError::SecretMoved(_) => Self::new(error.to_string())
                 .code(STALE)

@@ -96,9 +96,13 @@ impl Init {
             shown(&secrets_file),
             shown(&key_file)
         ))?;
-        output::hint(
-            "set the password with `mailplumb secrets set mail/password`, edit mailplumb.yaml, then `mailplumb validate`",
-        );
+        let place = match directory == Path::new(".") {
+            true => String::new(),
+            false => format!("change into `{}`, ", shown(directory)),
+        };
+        output::hint(&format!(
+            "{place}set the password with `mailplumb secrets set mail/password`, edit mailplumb.yaml, then `mailplumb validate`"
+        ));
         Ok(DONE)
     }
 

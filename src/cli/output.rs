@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
@@ -85,21 +86,26 @@ pub fn talk(text: &str) {
     let _ = writeln!(stderr, "{text}");
 }
 
-/// Set while a line stands at the foot of the terminal, which is written over.
-static FOOT: AtomicBool = AtomicBool::new(false);
+/// The line that stands at the foot of the terminal, and is written over. Empty: there is none.
+static FOOT: Mutex<String> = Mutex::new(String::new());
 
 /// The beginning of the line, and nothing behind it (ECMA-48 EL).
 const OVER: &str = "\r\u{1b}[K";
 
 /// Writes the line at the foot of the terminal anew. It goes away as soon as anything else is said.
 pub fn foot(line: &str) {
-    FOOT.store(true, Ordering::Relaxed);
-    fragment(&format!("{OVER}{line}"));
+    let mut standing = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
+    if *standing != line {
+        line.clone_into(&mut standing);
+        fragment(&format!("{OVER}{line}"));
+    }
 }
 
 /// Takes the line at the foot away, if there is one.
 pub fn clear_foot() {
-    if FOOT.swap(false, Ordering::Relaxed) {
+    let mut standing = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !standing.is_empty() {
+        standing.clear();
         fragment(OVER);
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::context::shown;
-use super::exit::{DONE, Failure, Outcome, UNDECRYPTABLE, USAGE};
+use super::exit::{DONE, Failure, Outcome, USAGE};
 use super::{Global, output};
 use crate::model::limits;
 use crate::model::name::Name;
@@ -122,11 +122,7 @@ impl Secrets {
                 output::talk(&format!("wrote the identity to {}; keep it out of git", shown(&out)));
                 output::data(&recipient)?;
             }
-            // Whatever the reason, the value is not in the manifest.
-            Command::Set { secret, surplus } => {
-                let secret = to_be_set(&secret, &surplus)?;
-                set(global, &secret).map_err(|failure| failure.code(UNDECRYPTABLE))?;
-            }
+            Command::Set { secret, surplus } => set(global, &to_be_set(&secret, &surplus)?)?,
             Command::Edit(command) => return command.run(global),
             Command::Check(command) => return command.run(global),
             Command::Rekey(command) => return command.run(global),
@@ -239,6 +235,9 @@ fn read_value(secret: &SecretRef) -> Result<Secret<String>, Failure> {
     }
     if value.expose().is_empty() {
         return Err(Failure::new("the value is empty").hint("give it on stdin or type it at the prompt"));
+    }
+    if value.expose().contains('\0') {
+        return Err(Failure::new("the value holds a NUL character, which ends a password in every protocol"));
     }
     Ok(value)
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::alert::Trouble;
 use crate::model::claim::Asked;
 use crate::model::cursor::{Cursor, InboxId, Listing, Part};
 use crate::model::event::{Event, TestResult};
@@ -21,7 +22,7 @@ use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
 use crate::sync::transition::{StateEvent, transition};
-use crate::sync::{incoming, patience, self_message};
+use crate::sync::{canary, incoming, patience, self_message};
 
 use super::destination::{Reach, Route};
 use super::drive::standing_of;
@@ -345,6 +346,13 @@ impl Test<'_> {
         self.engine.tell(Event::TestEnded { mailbox, operation, steps, state, result });
     }
 
+    /// Whether it fails as all mailboxes of its profile would, and whoever owns that was told so.
+    async fn is_told_of_profile(&self, state: &OperationState) -> Result<bool, StoreError> {
+        let halt = (self.declared.profile.name.clone(), Trouble::Halted);
+        let is_of_profile = state.failure().is_some_and(canary::halts);
+        Ok(is_of_profile && self.engine.store.troubles().await?.contains(&halt))
+    }
+
     async fn note(
         &self,
         operation: Operation,
@@ -359,12 +367,16 @@ impl Test<'_> {
         // What holds while it is tested is nothing that anybody was told of.
         let known = standing_of(&self.row.stored.operations, operation);
         let told = if before.state == OperationState::Testing { &known } else { before };
+        let alert = match alerts::on_change(subject, told, &state, now) {
+            Some(_) if self.is_told_of_profile(&state.state).await? => None,
+            alert => alert,
+        };
         let change = StateChange {
             mailbox: mailbox.name.clone(),
             operation,
             state: state.clone(),
             enters,
-            alerts: self.engine.raise(alerts::on_change(subject, told, &state, now), &self.settings.alerts),
+            alerts: self.engine.raise(alert, &self.settings.alerts),
             at: now,
             occasion,
         };

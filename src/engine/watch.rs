@@ -18,6 +18,7 @@ use crate::model::operation::Operation;
 use crate::model::organization::Retry;
 use crate::model::plan::Policy;
 use crate::model::profile::ServerKind;
+use crate::plan::render;
 use crate::source::{Lookout, Source};
 use crate::store::{MailboxRow, StoreError};
 use crate::sync::transition::later;
@@ -177,13 +178,7 @@ impl Round {
                 reason: format!("the manifest has {} error(s)", problems.len()),
                 problems,
             },
-            Ok(Reconciled::Refused(blocked)) => kept(
-                blocked
-                    .iter()
-                    .map(|one| format!("{}; {}", one.message, one.remedy))
-                    .collect::<Vec<_>>()
-                    .join("; "),
-            ),
+            Ok(Reconciled::Refused(blocked)) => kept(render::causes(&blocked).join("; ")),
             Err(error) => kept(format!("the change could not be stored: {error}")),
         };
         let words = format!("{event:?}");

@@ -25,8 +25,9 @@ pub fn find(name: &Spanned<String>, report: &mut Report<'_>) -> Option<u32> {
     let found = in_layer().find(|(file, _)| normal(file.name_in_layer()) == wanted);
     if found.is_none() {
         let names = in_layer().map(|(file, _)| file.name_in_layer());
-        let draft =
-            Draft::error(codes::UNKNOWN_FILE, name.place, format!("the file `{wanted}` does not exist"));
+        let shown = if wanted.is_empty() { &name.value } else { &wanted };
+        let message = format!("the file `{}` does not exist", shown.escape_debug());
+        let draft = Draft::error(codes::UNKNOWN_FILE, name.place, message);
         report.add(draft.label("relative to this file").hint_if(did_you_mean(&wanted, names)));
     }
     found.map(|(_, index)| index)

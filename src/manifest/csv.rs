@@ -37,6 +37,9 @@ struct Field<'t> {
     quoted: bool,
 }
 
+/// What spreadsheets write in places where a comma is part of a number.
+const OTHER_SEPARATORS: [(&str, char); 2] = [("semicolons", ';'), ("tabs", '\t')];
+
 /// The lines of a CSV file, each as a map. `None`: a problem that concerns the whole file has been reported.
 pub fn read<'a>(name: &Spanned<String>, report: &mut Report<'a>) -> Option<Vec<Tree<'a>>> {
     let index = attached::find(name, report)?;
@@ -73,6 +76,14 @@ pub fn read<'a>(name: &Spanned<String>, report: &mut Report<'a>) -> Option<Vec<T
 
 /// The names of the columns, all of them known and none twice.
 fn columns<'t>(header: &[Field<'t>], file: u32, report: &mut Report<'_>) -> Option<Vec<Cow<'t, str>>> {
+    if let [alone] = header
+        && let Some((separator, _)) = OTHER_SEPARATORS.iter().find(|(_, sign)| alone.text.contains(*sign))
+    {
+        let message = format!("fields are separated by commas, not by {separator}");
+        let draft = Draft::error(codes::CSV, field_place(alone, file), message);
+        report.add(draft.hint("save the file with commas between its fields"));
+        return None;
+    }
     let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
     let mut good = true;
     for field in header {

@@ -119,6 +119,11 @@ impl Address {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
+    /// Whether it is spelt as it is compared, as most are: then [`Self::key`] is the same text.
+    pub fn is_key(&self) -> bool {
+        self.0.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) && !self.0.contains("xn--")
+    }
+
     /// Whether both name the same mailbox, whatever their case.
     pub fn same_as(&self, other: &Self) -> bool {
         self.0 == other.0 || self.key() == other.key()

@@ -148,6 +148,14 @@ impl SealedValue {
         SecretDigest(hasher.finalize().to_hex().to_string())
     }
 
+    /// Whether the manifest itself holds it, and not a file or a variable.
+    pub fn is_encrypted(&self) -> bool {
+        match self.sealed {
+            Sealed::Age(_) | Sealed::Bundle { .. } => true,
+            Sealed::File(_) | Sealed::Env(_) => false,
+        }
+    }
+
     /// The bundle that the value is in.
     pub fn bundle(&self) -> Option<&BundleDigest> {
         match &self.sealed {

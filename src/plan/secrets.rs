@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::model::desired::Declared;
 use crate::model::plan::{Action, Effect, FieldChange, Policy, Step, Target};
-use crate::model::secret::{Comparison, SealedValue, SecretDigest, SecretRef, Verdict};
+use crate::model::secret::{Comparison, Sealed, SealedValue, SecretDigest, SecretRef, Verdict};
 use crate::model::stored::Stored;
 
 use super::mailboxes::Mailboxes;
@@ -100,7 +100,11 @@ pub(super) fn deletes(estate: &Estate<'_>) -> Vec<Step> {
 }
 
 fn reason(declared: &SealedValue, compared: Option<&Comparison>) -> String {
-    let ciphertext = if declared.bundle().is_some() { "the bundle" } else { "the ciphertext" };
+    let ciphertext = match declared.sealed {
+        Sealed::Age(_) => "the ciphertext",
+        Sealed::Bundle { .. } => "the bundle",
+        Sealed::File(_) | Sealed::Env(_) => "where it comes from",
+    };
     let others = compared.and_then(|compared| other_recipients(declared, compared));
     match (compared.map_or(Verdict::Unknown, |compared| compared.verdict), others) {
         (Verdict::Same, None) => "re-encrypted, same value".to_owned(),

@@ -305,5 +305,5 @@ pub fn unopened(what: &str, error: UnsealError) -> Failure {
 }
 
 fn not_encrypted(error: seal::SealError) -> Failure {
-    Failure::new("the value cannot be encrypted").cause(error)
+    Failure::new("the value cannot be encrypted").code(UNDECRYPTABLE).cause(error)
 }

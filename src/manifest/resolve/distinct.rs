@@ -44,9 +44,7 @@ fn has_twice(mut hashes: Vec<u64>) -> bool {
 
 /// The hash of what an address is compared by. Most are that already.
 fn hashed_as_key(address: &Address) -> u64 {
-    let text = address.as_str();
-    let is_key = text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
-    if is_key { hashed(text) } else { hashed(&address.key()) }
+    if address.is_key() { hashed(address.as_str()) } else { hashed(&address.key()) }
 }
 
 fn hashed(text: &str) -> u64 {

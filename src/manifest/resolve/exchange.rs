@@ -180,7 +180,7 @@ impl Endpoints<'_, '_, '_> {
     }
 
     fn tenant(&mut self, tenant: &Spanned<String>) {
-        if !location::is_domain(&tenant.value) {
+        if !location::is_tenant(&tenant.value) {
             let draft = Draft::error(codes::LOCATION, tenant.place, "this is not a tenant");
             self.report.add(draft.label("expected the tenant's id or one of its domains"));
         }

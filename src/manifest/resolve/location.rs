@@ -15,14 +15,29 @@ pub fn check_host(host: &Spanned<String>) -> Option<Draft> {
         return None;
     }
     let (message, hint) = if text.contains("://") {
-        ("a host name is expected, not a URL", Some("leave out the scheme and what follows the name"))
+        (
+            "a host name is expected, not a URL",
+            Some("leave out the scheme and what follows the name".to_owned()),
+        )
+    } else if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let is_address = address.parse::<Ipv6Addr>().is_ok();
+        (
+            "this is not a host name",
+            is_address.then(|| format!("write the address without brackets: `{address}`")),
+        )
     } else if text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-        ("a host name is expected, without a port", Some("write the port as `port:`"))
+        ("a host name is expected, without a port", Some("write the port as `port:`".to_owned()))
     } else {
-        ("this is not a host name", None)
+        ("this is not a host name", in_ascii(text).map(|name| format!("in ASCII it is `{name}`")))
     };
     let draft = Draft::error(codes::LOCATION, host.place, message).label("expected `mail.example.org`");
-    Some(draft.hint_if(hint.map(str::to_owned)))
+    Some(draft.hint_if(hint))
+}
+
+/// How a name with letters beyond ASCII is asked for (IDNA).
+fn in_ascii(text: &str) -> Option<String> {
+    let name = idna::domain_to_ascii(text).ok().filter(|_| !text.is_ascii())?;
+    is_domain(&name).then_some(name)
 }
 
 /// P-02: the URL of Exchange Web Services.
@@ -67,13 +82,21 @@ fn is_host(text: &str) -> bool {
     is_domain(text) || text.parse::<IpAddr>().is_ok()
 }
 
-/// Whether a text is a DNS name. The id of a tenant looks like one of a single label.
-pub fn is_domain(text: &str) -> bool {
+/// Whether a text names a tenant: its id, which looks like a DNS name of a single label, or one of its domains.
+pub fn is_tenant(text: &str) -> bool {
+    const ID_LENGTH: usize = 36;
+    is_domain(text) && (text.contains('.') || text.len() == ID_LENGTH)
+}
+
+/// Whether a text is a DNS name. None ends in a number: that would be (part of) an IPv4 address.
+fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
     };
-    text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(label)
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253 && name.split('.').all(label) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -110,6 +133,28 @@ mod tests {
         ] {
             assert!(said(bad).is_some(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_no_number() {
+        let said = |host: &str| check_host(&Spanned { value: host.to_owned(), place: Place::default() });
+        for good in
+            ["mail.example.org", "mail.example.org.", "localhost", "192.0.2.1", "::1", "xn--mx-xka.example"]
+        {
+            assert!(said(good).is_none(), "{good}");
+        }
+        for bad in
+            ["1", "1.2.3", "999.1.1.1", "0x7f.1", "a..b", "-a", "a b", "*", "", "[::1]", "m\u{fc}x.example"]
+        {
+            assert!(said(bad).is_some(), "{bad}");
+        }
+        assert_eq!(in_ascii("m\u{fc}x.example").as_deref(), Some("xn--mx-xka.example"));
+    }
+
+    #[test]
+    fn a_tenant_is_an_id_or_a_domain() {
+        assert!(is_tenant("1f0c7a52-5b0e-4b6e-9c0f-3f5a1c2d4e6b") && is_tenant("contoso.onmicrosoft.com"));
+        assert!(!is_tenant("common") && !is_tenant("organizations") && !is_tenant("a b.example"));
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use similar::{ChangeTag, TextDiff};
 
 use crate::model::desired::DesiredNote;
-use crate::model::plan::{Action, Blocked, FieldChange, Plan, Step, Target};
+use crate::model::plan::{Action, FieldChange, Plan, Step, Target};
 
 use super::defaults;
 use super::group::{self, Group, Summary};
+use super::obstacle::{self, Obstacle};
 use super::words::{self, clean};
 
 /// Names of a group that are shown before the rest is only counted.
@@ -57,9 +58,9 @@ pub(super) fn lines(plan: &Plan, detail: Detail) -> Vec<Line> {
     for group in group::groups(plan) {
         group_lines(&group, detail, &mut lines);
     }
-    for blocked in &plan.blocked {
+    for obstacle in obstacle::obstacles(&plan.blocked) {
         section(&mut lines);
-        lines.extend(blocked_lines(blocked));
+        lines.extend(obstacle_lines(&obstacle));
     }
     if !plan.notes.is_empty() {
         section(&mut lines);
@@ -210,16 +211,16 @@ fn diff_lines(before: &str, after: &str, lines: &mut Vec<Line>) {
 }
 
 /// What stands against the plan, and what to do.
-pub(super) fn blocked_lines(blocked: &Blocked) -> Vec<Line> {
+pub(super) fn obstacle_lines(obstacle: &Obstacle<'_>) -> Vec<Line> {
+    let blocked = obstacle.first;
     let guard = blocked.guard.map(|guard| format!(" by guard `{}`", guard.key())).unwrap_or_default();
     let place = blocked.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
-    let mut lines = vec![
-        line(
-            Tone::Blocked,
-            format!("! blocked{guard}: {}{}", clean(&blocked.message), place.unwrap_or_default()),
-        ),
-        indented(format!("do: {}", clean(&blocked.remedy))),
-    ];
+    let mut lines = vec![line(
+        Tone::Blocked,
+        format!("! blocked{guard}: {}{}", clean(&blocked.message), place.unwrap_or_default()),
+    )];
+    lines.extend(obstacle.also().map(|also| indented(format!("the same for {}", clean(&also)))));
+    lines.push(indented(format!("do: {}", clean(&blocked.remedy))));
     lines.extend(words::override_flag(blocked).map(|flag| indented(format!("or: {flag}"))));
     lines
 }

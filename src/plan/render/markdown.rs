@@ -6,6 +6,7 @@ use crate::model::plan::{Action, Plan};
 
 use super::group::{self, Group, Summary};
 use super::line::{self, Detail, Line};
+use super::obstacle;
 
 /// GitHub takes comments of 65 536 characters; the rest is for what a caller puts around.
 const CHARACTERS_MAX: usize = 60_000;
@@ -59,8 +60,8 @@ fn cut(plan: &Plan, detail: Detail) -> (Vec<String>, Option<String>) {
         fits
     };
     let mut blocked_left = 0_usize;
-    for blocked in &plan.blocked {
-        blocked_left += usize::from(!put(texts(line::blocked_lines(blocked))));
+    for obstacle in obstacle::obstacles(&plan.blocked) {
+        blocked_left += usize::from(!put(texts(line::obstacle_lines(&obstacle))));
     }
     let groups = group::groups(plan);
     let (deletions, others): (Vec<&Group<'_>>, Vec<&Group<'_>>) =

@@ -8,6 +8,7 @@ mod group;
 mod json;
 mod line;
 mod markdown;
+mod obstacle;
 mod text;
 mod words;
 
@@ -15,4 +16,5 @@ pub use group::Summary;
 pub use json::{json, schema};
 pub use line::Detail;
 pub use markdown::{markdown, markdown_in};
+pub use obstacle::causes;
 pub use text::{Style, text, text_in};

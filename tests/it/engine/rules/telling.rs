@@ -1,6 +1,6 @@
 //! Alerts: whom they are for, how long they are kept, and what is told of a whole profile.
 
-use mailplumb::model::alert::Alert;
+use mailplumb::model::alert::{Alert, Trouble, TroubleChanges};
 use mailplumb::model::operation::Operation;
 use mailplumb::playground::{Fault, Options, Protocol};
 
@@ -85,4 +85,24 @@ async fn what_the_profiles_owner_has_to_mend_goes_to_the_mailboxes_owners_only_w
         });
         assert_eq!(anna.unwrap().owners.len(), count, "{setting}: {all:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_halt_is_told_once_and_those_that_are_tested_meanwhile_say_no_more() {
+    let world = World::start();
+    world.playground.inject(Protocol::Imap, Fault::RefuseConnections);
+    let desk = world.site.desk();
+    let halt = (super::super::site::name("imap"), Trouble::Halted);
+    let told = TroubleChanges { begun: vec![halt], ..TroubleChanges::default() };
+    desk.engine.store.note_troubles(&told).await.unwrap();
+    desk.apply().await;
+    let of_imap = |alert: &Alert| {
+        alert.profile.as_ref().is_some_and(|name| name.as_str() == "imap")
+            && alert.operation == Some(Operation::Incoming)
+    };
+    assert!(!alerts(&desk).await.iter().any(of_imap), "{:#?}", alerts(&desk).await);
+    world.playground.heal(Protocol::Imap);
+    desk.clock.forward(3600);
+    desk.test_waiting().await;
+    assert!(alerts(&desk).await.iter().any(of_imap), "that it works is told");
 }
