@@ -156,11 +156,7 @@ fn an_installation_is_looked_at_as_far_as_it_goes() {
 #[test]
 fn what_is_not_approved_is_not_contacted_and_said_to_be_off() {
     let office = Office::at_work(PASSWORD);
-    office.person.replace(
-        "mail/mailplumb.yaml",
-        "approved: support@office.test",
-        "approved: other@office.test",
-    );
+    office.person.replace("mail/mailplumb.yaml", "  approved: support@office.test", "");
     office.person.types("apply --auto-approve").ends(0);
     let before = office.playground.log().connections(Protocol::Imap);
     let heard = office.person.types("doctor support").ends(0);

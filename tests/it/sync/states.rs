@@ -134,10 +134,8 @@ fn what_moves_an_operation_is_as_documented() {
                 );
                 assert_eq!(standing.pending.is_some(), cell.contains("pending"), "{} {before}", row[0]);
                 if let Some(word) = in_the_end(cell) {
-                    let last = match &before {
-                        OperationState::Trying { .. } => trying(10),
-                        _works => retrying(10),
-                    };
+                    let is_new = matches!(before, OperationState::Trying { .. });
+                    let last = if is_new { trying(10) } else { retrying(10) };
                     assert_eq!(key(&after(&last.into(), &event).state), word, "{}", row[0]);
                 }
             }
