@@ -120,6 +120,7 @@ impl Incoming<'_> {
         let dealt = dealt.expect(&fresh);
         let arrears = Arrears::new(owed, &fresh, self.retry);
         let asked_again = arrears.listed();
+        session.tries_last(arrears.last(self.engine.clock.now()));
         self.cycle.found = (fresh.len() + asked_again.len()) as u64;
         let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt, arrears))
             .knowing(standings(session.as_ref(), &fresh));
@@ -253,8 +254,7 @@ impl Incoming<'_> {
             Ended::Failed(error) if !self.is_given_up(&error) => Err(error.into()),
             Ended::Failed(error) => {
                 let said = format!("every attempt to fetch it failed: {}", error.cause);
-                let content = Content::Refused(said);
-                intake.take(Fetched { id: message.id, received: message.received, content }).await?;
+                intake.take(Fetched::of(message, Content::Refused(said))).await?;
                 Ok(None)
             }
         }

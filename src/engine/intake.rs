@@ -24,7 +24,7 @@ use crate::model::record::{Direction, IncomingBatch, NewRecord, Quarantined, Rec
 use crate::remote::Receive;
 use crate::store::{Spool, Store, StoreError};
 use crate::sync::dealt::Dealt;
-use crate::sync::incoming::{self, Decision, Deletion, Large, Rules, Undeliverable};
+use crate::sync::incoming::{self, Decision, Deletion, Large, Place, Rules, Undeliverable};
 use crate::sync::owed::{Arrears, Changes, Settled};
 
 use super::{Engine, WorkError, returned};
@@ -230,7 +230,8 @@ impl<'a> Intake<'a> {
     async fn decide(&mut self, fetched: Fetched) -> Result<(), WorkError> {
         let decision = match (fetched.content, self.spool.take()) {
             (Content::Streamed(bytes), Some(spool)) if spool.bytes() == bytes => {
-                self.decide_spooled(fetched.id, fetched.received, spool).await?
+                let Fetched { id, received, rebuilt, .. } = fetched;
+                self.decide_spooled(Place { id, received, rebuilt }, spool).await?
             }
             (content, _) => {
                 let rules = self.rules_for(&fetched.id);
@@ -255,18 +256,17 @@ impl<'a> Intake<'a> {
 
     async fn decide_spooled(
         &mut self,
-        id: RemoteId,
-        received: Option<jiff::Timestamp>,
+        place: Place,
         mut spool: Box<dyn Spool>,
     ) -> Result<Decision, WorkError> {
         let parsed_max = limits::MESSAGE_PARSE_BYTES_MAX as u64;
         let looked_at =
-            if spool.bytes() <= parsed_max { parsed_max } else { limits::HEADER_BYTES_MAX as u64 };
+            if spool.bytes() <= parsed_max { parsed_max } else { limits::HEADER_LOOK_BYTES_MAX as u64 };
         let beginning = spool.beginning(looked_at).await?;
         let (spooled, content) = spool.finish().await?;
         self.group.spools.push(spool);
-        let rules = self.rules_for(&id);
-        Ok(incoming::decide_large(id, received, Large { spooled, content, beginning }, rules))
+        let rules = self.rules_for(&place.id);
+        Ok(incoming::decide_large(place, Large { spooled, content, beginning }, rules))
     }
 
     async fn record_of(&mut self, decision: Decision) -> Result<Option<NewRecord>, WorkError> {

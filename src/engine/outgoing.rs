@@ -8,7 +8,7 @@ use crate::model::event::Cycle;
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::operation::Operation;
-use crate::model::outbox::{AttemptOutcome, OutgoingMessage, OutgoingState, Turn};
+use crate::model::outbox::{self, AttemptOutcome, OutgoingMessage, OutgoingState, Turn};
 use crate::remote::{Submit, Traced};
 use crate::store::{OutboxQuery, StoreError};
 use crate::sync::outgoing;
@@ -76,8 +76,7 @@ async fn after_death(
     message: &OutgoingMessage,
 ) -> Result<AttemptOutcome, WorkError> {
     let lost = || Ok(outgoing::lost(message, desk.engine.clock.now()));
-    // The copy of an earlier attempt says nothing about this one.
-    if !desk.route.connector.traces_sent() || outgoing::is_requeued(message) {
+    if !desk.route.connector.traces_sent() {
         return lost();
     }
     let raw = match desk.engine.store.raw(&message.content).await {
@@ -89,6 +88,7 @@ async fn after_death(
         Some(session) => session,
         empty => empty.insert(session::connect(desk).await?),
     };
+    session.begins(outbox::Attempt::of(message));
     match session.trace_sent(&raw).await? {
         Traced::Sent { said } => Ok(outgoing::traced(message, &said, desk.engine.clock.now())),
         Traced::NoTrace | Traced::Unknown => lost(),

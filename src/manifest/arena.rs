@@ -51,9 +51,28 @@ pub struct Tree<'t> {
     pub file: u32,
     /// The file of each node, where they come from several layers; empty where all are of `file`.
     pub files: Vec<u32>,
+    /// Keys of maps that an earlier layer has and a later one removes.
+    pub removed: Vec<RemovedKey<'t>>,
+}
+
+/// A key that a map would have, had no later layer removed it.
+#[derive(Debug, Clone, Copy)]
+pub struct RemovedKey<'t> {
+    pub map: u32,
+    pub key: &'t str,
+    /// Where it is removed.
+    pub place: Place,
 }
 
 impl<'t> Tree<'t> {
+    /// Where a later layer removes this key of a map.
+    pub fn removed(&self, map: u32, key: &str) -> Option<Place> {
+        self.removed
+            .iter()
+            .find(|removed| removed.map == map && removed.key == key)
+            .map(|removed| removed.place)
+    }
+
     pub fn node(&self, index: u32) -> Option<&Node<'t>> {
         self.nodes.get(index as usize)
     }
@@ -255,7 +274,7 @@ impl<'t> Builder<'t> {
     }
 
     fn finish(self) -> Tree<'t> {
-        Tree { nodes: self.nodes, file: self.file, files: Vec::new() }
+        Tree { nodes: self.nodes, file: self.file, files: Vec::new(), removed: Vec::new() }
     }
 }
 

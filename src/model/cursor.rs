@@ -188,6 +188,16 @@ pub struct Fetched {
     pub id: RemoteId,
     pub received: Option<Timestamp>,
     pub content: Content,
+    /// Why the server could not hand over the octets themselves; the content was put together from what else it tells of the
+    /// message. `None`: they are the server's.
+    pub rebuilt: Option<String>,
+}
+
+impl Fetched {
+    /// The answer about a line of a listing.
+    pub fn of(listed: Listed, content: Content) -> Self {
+        Self { id: listed.id, received: listed.received, content, rebuilt: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -69,6 +69,8 @@ pub struct OutgoingMessage {
     pub recipients: Vec<Recipient>,
     /// Attempts so far whose outcome is known; `outbox retry` begins anew.
     pub attempts: u16,
+    /// 1, and one more with each `outbox retry`.
+    pub round: u16,
     pub queued_at: Timestamp,
     /// `None`: nothing is left to try.
     pub next_attempt_at: Option<Timestamp>,
@@ -112,6 +114,32 @@ pub struct Recipient {
     pub state: OutgoingState,
     /// The server's last words about it.
     pub said: Option<String>,
+}
+
+/// Which attempt at a message follows, for servers that keep copies of what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// See [`OutgoingMessage::round`]: a copy of an earlier round says nothing about this one.
+    pub round: u16,
+    pub before: Before,
+}
+
+/// What went before an attempt in its round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    Nothing,
+    /// Something failed, and may have succeeded all the same.
+    Attempts,
+}
+
+impl Attempt {
+    pub const FIRST: Self = Self { round: 1, before: Before::Nothing };
+
+    pub fn of(message: &OutgoingMessage) -> Self {
+        let is_first = message.attempts == 0 && message.failure.is_none();
+        let before = if is_first { Before::Nothing } else { Before::Attempts };
+        Self { round: message.round, before }
+    }
 }
 
 /// What a server did with one submission.

@@ -73,6 +73,10 @@ pub struct MessageFacts {
     /// Why it is a record whatever the filter accepts. `None`: because of the filter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracked: Option<TrackedBy>,
+    /// Why its server could not hand over its octets: these were put together from its properties and its attachments. It is not
+    /// removed from the server. `None`: they are the message itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rebuilt: Option<String>,
     /// What it says about a message that was sent before, if it is such a report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<DeliveryReport>,
@@ -153,6 +157,9 @@ pub enum Parsed {
     Whole,
     /// It is larger than [`super::limits::MESSAGE_PARSE_BYTES_MAX`]: its attachments are not listed.
     HeadersOnly,
+    /// Its header is longer than [`super::limits::HEADER_BYTES_MAX`]: of the rest of it, only those fields were looked at that say
+    /// who wrote what to whom.
+    HeaderCut,
 }
 
 /// The octets of a message on its way into the store.

@@ -31,7 +31,7 @@ use std::thread::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use exchange::{Call, ExchangeDoor, GraphCall, GraphDoor, GraphFault, Lead, Silence};
+pub use exchange::{Call, Damage, ExchangeDoor, GraphCall, GraphDoor, GraphFault, Hold, Lead, Silence};
 pub use fault::{Fault, Faults, Times};
 use listener::{Door, Gate, Listener};
 pub use log::{Entry, Happening, Log};

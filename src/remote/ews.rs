@@ -10,10 +10,12 @@ mod gate;
 mod listening;
 mod listing;
 mod moving;
+mod rebuilding;
 mod sending;
 mod session;
 mod tracking;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +33,7 @@ use crate::protocol::ews::{DeleteItem, Disposal, FolderId, ItemId, SyncFolderIte
 
 use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace, Wake};
+use fetching::How;
 use gate::Gates;
 use listening::{Heard, Hub, Member, Recipe};
 use listing::Scope;
@@ -60,7 +63,8 @@ pub async fn open(
     let (hub, scope) = (Arc::clone(&shared.hub), Scope::of(destination));
     let recipe = Recipe::of(network, shared, destination, trace.clock());
     let told = Told::default();
-    Ok(Box::new(Inbox { session, folders, scope, told, hub, recipe, member: None, read: None }))
+    let (member, read, last) = (None, None, BTreeSet::new());
+    Ok(Box::new(Inbox { session, folders, scope, told, hub, recipe, member, read, last }))
 }
 
 /// The same for sending: it opens Sent Items, where the copies go.
@@ -103,6 +107,8 @@ struct Inbox {
     member: Option<Member>,
     /// How far the inbox was read by the last listing.
     read: Option<String>,
+    /// Messages that are asked for the last time.
+    last: BTreeSet<RemoteId>,
 }
 
 impl Inbox {
@@ -168,13 +174,18 @@ impl Receive for Inbox {
         self.told.categorised.clone()
     }
 
+    fn tries_last(&mut self, messages: BTreeSet<RemoteId>) {
+        self.last = messages;
+    }
+
     fn holds(&self) -> u64 {
         limits::EWS_GET_BYTES
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
         let mut kept = Kept::default();
-        let fetched = fetching::fetch(&mut self.session, messages, part, &mut kept).await;
+        let how = How { part, last: &self.last };
+        let fetched = fetching::fetch(&mut self.session, messages, how, &mut kept).await;
         fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
         Ok(kept.into_fetched())
     }
@@ -184,7 +195,8 @@ impl Receive for Inbox {
         messages: &[Listed],
         arrivals: &mut dyn Arrivals,
     ) -> Result<(), RemoteError> {
-        let fetched = fetching::fetch(&mut self.session, messages, Part::Whole, arrivals).await;
+        let how = How { part: Part::Whole, last: &self.last };
+        let fetched = fetching::fetch(&mut self.session, messages, how, arrivals).await;
         fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))
     }
 

@@ -6,32 +6,43 @@ use bytes::Bytes;
 use super::Arrivals;
 use crate::model::cursor::{Content, Fetched};
 use crate::model::failure::Cause;
+use crate::model::limits;
 
 /// Keeps what is handed over.
 #[derive(Default)]
-pub(super) struct Kept(Vec<Fetched>);
+pub(super) struct Kept {
+    messages: Vec<Fetched>,
+    /// Of the message that is under way; those beyond the limit are counted only.
+    pieces: Vec<Bytes>,
+    bytes: u64,
+}
 
 impl Kept {
     /// What is too large to be held is asked for with `fetch_each`.
     pub fn into_fetched(self) -> Vec<Fetched> {
-        let mut kept = self.0;
-        for fetched in &mut kept {
-            if let Content::Streamed(size) = fetched.content {
-                fetched.content = Content::TooLarge(size);
-            }
-        }
-        kept
+        self.messages
     }
 }
 
 #[async_trait]
 impl Arrivals for Kept {
-    async fn piece(&mut self, _: Bytes) -> Result<(), Cause> {
+    async fn piece(&mut self, octets: Bytes) -> Result<(), Cause> {
+        self.bytes = self.bytes.saturating_add(octets.len() as u64);
+        if self.bytes <= limits::HELD_BYTES_MAX {
+            self.pieces.push(octets);
+        }
         Ok(())
     }
 
-    async fn message(&mut self, fetched: Fetched) -> Result<(), Cause> {
-        self.0.push(fetched);
+    async fn message(&mut self, mut fetched: Fetched) -> Result<(), Cause> {
+        let (pieces, bytes) = (std::mem::take(&mut self.pieces), std::mem::take(&mut self.bytes));
+        if let Content::Streamed(size) = fetched.content {
+            fetched.content = match bytes == size && size <= limits::HELD_BYTES_MAX {
+                true => Content::Bytes(pieces.concat().into()),
+                false => Content::TooLarge(size),
+            };
+        }
+        self.messages.push(fetched);
         Ok(())
     }
 }

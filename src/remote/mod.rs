@@ -19,6 +19,7 @@ pub mod smtp;
 mod token;
 mod tracked;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::name::Address;
-use crate::model::outbox::Submitted;
+use crate::model::outbox::{Attempt, Submitted};
 use crate::model::profile::ServerKind;
 use crate::model::record::{Categorised, Standing};
 use crate::model::server::Destination;
@@ -110,6 +111,12 @@ pub trait Receive: Send {
     /// are listed once more.
     fn categorised(&self) -> Vec<Categorised> {
         Vec::new()
+    }
+
+    /// Told before a fetch: these messages were asked for often, and are now for the last time. Whatever can be had of them is
+    /// better than nothing.
+    fn tries_last(&mut self, messages: BTreeSet<RemoteId>) {
+        let _ = messages;
     }
 
     /// Octets that the session itself holds before it hands them over.
@@ -228,6 +235,11 @@ pub trait Arrivals: Send {
 /// A session that submits messages.
 #[async_trait]
 pub trait Submit: Send {
+    /// Told before a message is sent, or asked after.
+    fn begins(&mut self, attempt: Attempt) {
+        let _ = attempt;
+    }
+
     /// Submits one message. `Err` means that the message was certainly not accepted for anybody; once the server may
     /// have it, the answer is `Ok` with [`crate::model::outbox::RecipientResult::Unsure`].
     async fn send(

@@ -75,6 +75,9 @@ pub enum StoreError {
     Full,
     #[error("the store is read-only: {0}")]
     ReadOnly(String),
+    /// It is somebody else's, and not for us to read.
+    #[error("the store cannot be read: {0}")]
+    Unreadable(String),
     #[error("the store was written by a newer version (schema {found}, this version knows {known})")]
     TooNew { found: u32, known: u32 },
     #[error("this is not a store: {0}")]

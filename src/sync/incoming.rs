@@ -40,6 +40,17 @@ pub fn fresh(listing: Listing, cursor: &Cursor) -> Vec<Listed> {
     }
 }
 
+/// What a listing brings, for people. POP3 lists everything each time.
+pub fn listing_words(listing: &Listing, cursor: &Cursor) -> String {
+    let count = listing.messages().len();
+    let new = fresh(listing.clone(), cursor).len();
+    match (listing, cursor) {
+        (_, Cursor::Start) => format!("{count} listed"),
+        (Listing::Pop3 { .. }, _) => format!("{count} listed, {new} new since the last reading"),
+        (Listing::Imap { .. } | Listing::Exchange { .. }, _) => format!("{new} new since the last reading"),
+    }
+}
+
 /// A UIDL of the same size as before. A server that gives one that it has used to another message (RFC 1939 section 7 allows it once
 /// the first one is gone) shows another size; looked at once more, a message that was recorded is recognised by its content.
 fn is_seen(message: &Listed, seen: &BTreeMap<String, Option<u64>>) -> bool {
@@ -225,14 +236,17 @@ pub struct Large {
 }
 
 /// Which message it is.
-struct Place {
-    id: RemoteId,
-    received: Option<Timestamp>,
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub id: RemoteId,
+    pub received: Option<Timestamp>,
+    /// See [`Fetched::rebuilt`].
+    pub rebuilt: Option<String>,
 }
 
 /// Decides about one message.
 pub fn decide(fetched: Fetched, rules: Rules) -> Decision {
-    let place = Place { id: fetched.id, received: fetched.received };
+    let place = Place { id: fetched.id, received: fetched.received, rebuilt: fetched.rebuilt };
     let unfetched = |place, reason| judge(place, (Octets::Missing, None), Err(reason), rules);
     match fetched.content {
         Content::Vanished => Decision::Vanished,
@@ -258,7 +272,7 @@ pub fn decide(fetched: Fetched, rules: Rules) -> Decision {
 }
 
 /// Decides about a message that is too large to be held.
-pub fn decide_large(id: RemoteId, received: Option<Timestamp>, large: Large, rules: Rules) -> Decision {
+pub fn decide_large(place: Place, large: Large, rules: Rules) -> Decision {
     let parsed = if large.beginning.len() as u64 == large.spooled.bytes {
         message::parse(&large.beginning)
     } else {
@@ -267,7 +281,7 @@ pub fn decide_large(id: RemoteId, received: Option<Timestamp>, large: Large, rul
     };
     let parsed = parsed.map_err(|unparsable| unparsable.to_string());
     let octets = (Octets::Spooled(large.spooled), Some(large.content));
-    judge(Place { id, received }, octets, parsed, rules)
+    judge(place, octets, parsed, rules)
 }
 
 fn judge(
@@ -276,10 +290,11 @@ fn judge(
     parsed: Result<MessageFacts, String>,
     rules: Rules,
 ) -> Decision {
+    let rebuilt = place.rebuilt.as_deref().map(server_words);
     let (facts, quarantine) = match parsed {
         Ok(facts) => {
             let stand_in = stand_in(&facts);
-            (facts, stand_in)
+            (MessageFacts { rebuilt: rebuilt.clone(), ..facts }, stand_in)
         }
         Err(reason) => (MessageFacts::default(), Some(reason)),
     };
@@ -301,8 +316,10 @@ fn judge(
         raw,
         received_at,
         facts,
-        // What was not understood stays where it is, for a person to look at.
-        delete_after: rules.delete_after == Deletion::AfterProcessing && quarantine.is_none(),
+        // What was not understood stays where it is, for a person to look at; so does what could not be had as it is.
+        delete_after: rules.delete_after == Deletion::AfterProcessing
+            && quarantine.is_none()
+            && rebuilt.is_none(),
         quarantine,
         settles: None,
     });
@@ -437,9 +454,13 @@ mod tests {
         assert_eq!(sent.undeliverable, Undeliverable::Stays);
     }
 
+    fn place() -> Place {
+        Place { id: RemoteId::Uidl("u".into()), received: None, rebuilt: None }
+    }
+
     fn fetched(raw: &'static [u8]) -> Fetched {
         let id = RemoteId::Uidl("u1".into());
-        Fetched { id, received: None, content: Content::Bytes(bytes::Bytes::from_static(raw)) }
+        Fetched { id, received: None, content: Content::Bytes(bytes::Bytes::from_static(raw)), rebuilt: None }
     }
 
     #[test]
@@ -521,7 +542,7 @@ mod tests {
             beginning: beginning.clone(),
         };
         let decide = |bytes| {
-            let decision = decide_large(RemoteId::Uidl("u".into()), None, large(bytes), rules());
+            let decision = decide_large(place(), large(bytes), rules());
             let Decision::Record(record) = decision else { panic!("{decision:?}") };
             *record
         };
@@ -548,6 +569,7 @@ mod tests {
             id: RemoteId::Uidl("u2".into()),
             received: None,
             content: Content::Refused("conversion failed".into()),
+            rebuilt: None,
         };
         let Decision::Record(record) = decide(refused, rules) else { panic!() };
         assert!(record.quarantine.is_some_and(|reason| reason.contains("conversion failed")));

@@ -119,11 +119,6 @@ pub fn lost(message: &OutgoingMessage, now: Timestamp) -> AttemptOutcome {
     without_retry(message, (OutgoingState::Unsure, "unsure", cause), now)
 }
 
-/// Whether a person has had the message sent once more, after an attempt that was answered.
-pub fn is_requeued(message: &OutgoingMessage) -> bool {
-    message.attempts == 0 && open_recipients(message).iter().any(|recipient| recipient.said.is_some())
-}
-
 /// The outcome of such an attempt when its server tells that the message went out: to everybody whom it was meant for.
 pub fn traced(message: &OutgoingMessage, said: &str, now: Timestamp) -> AttemptOutcome {
     let said = format!("the process ended while it was being sent; {said}");
@@ -272,6 +267,7 @@ mod tests {
             changed_at: Timestamp::UNIX_EPOCH,
             failure: None,
             idempotency_key: None,
+            round: 1,
         }
     }
 
@@ -281,18 +277,6 @@ mod tests {
 
     fn settled(states: &[OutgoingState], results: Vec<RecipientResult>) -> AttemptOutcome {
         settle(&message(states), &Submitted { recipients: results }, Timestamp::UNIX_EPOCH, &Retry::default())
-    }
-
-    #[test]
-    fn a_message_that_was_answered_and_counts_no_attempts_was_queued_once_more() {
-        let mut message = message(&[OutgoingState::Sending, OutgoingState::Failed]);
-        assert!(!is_requeued(&message));
-        message.recipients[1].said = Some(said());
-        assert!(!is_requeued(&message), "another recipient's answer is none about this one");
-        message.recipients[0].said = Some(said());
-        assert!(is_requeued(&message));
-        message.attempts = 1;
-        assert!(!is_requeued(&message), "a server that asked for patience kept no copy");
     }
 
     #[test]

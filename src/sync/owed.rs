@@ -56,6 +56,15 @@ impl Arrears {
         self.past.iter().filter_map(|id| self.owed.get(id)).map(Owed::listed).collect()
     }
 
+    /// Those that are given up if they are not handed over once more.
+    pub fn last(&self, now: Timestamp) -> BTreeSet<RemoteId> {
+        let is_last = |owed: &&Owed| {
+            !is_early(owed, now, &self.retry)
+                && owed.attempts.saturating_add(1) >= self.retry.attempts_per_message
+        };
+        self.owed.values().filter(is_last).map(|owed| owed.id.clone()).collect()
+    }
+
     pub fn is_past(&self, id: &RemoteId) -> bool {
         self.past.contains(id)
     }
@@ -78,7 +87,7 @@ impl Arrears {
     }
 
     pub fn settle(&mut self, fetched: Fetched, now: Timestamp) -> Settled {
-        let Fetched { id, received, content } = fetched;
+        let Fetched { id, received, content, rebuilt } = fetched;
         let content = match content {
             Content::Deferred(said) => {
                 let asked = Asked { id: id.clone(), received, said };
@@ -101,7 +110,7 @@ impl Arrears {
         if self.owed.remove(&id).is_some() {
             self.changes.answered.push(id.clone());
         }
-        Settled::Answered(Fetched { id, received, content })
+        Settled::Answered(Fetched { id, received, content, rebuilt })
     }
 
     pub fn changes(&mut self) -> Changes {
@@ -193,7 +202,7 @@ mod tests {
     }
 
     fn answer(number: u32, content: Content) -> Fetched {
-        Fetched { id: RemoteId::Uid { validity: 7, uid: number }, received: None, content }
+        Fetched { id: RemoteId::Uid { validity: 7, uid: number }, received: None, content, rebuilt: None }
     }
 
     fn deferred(number: u32) -> Fetched {

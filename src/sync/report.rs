@@ -226,6 +226,7 @@ mod tests {
             changed_at: Timestamp::UNIX_EPOCH,
             failure: None,
             idempotency_key: None,
+            round: 1,
         }
     }
 

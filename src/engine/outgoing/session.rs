@@ -10,7 +10,7 @@ use super::desk::{Attempt, Desk, Ended, Ready};
 use crate::engine::WorkError;
 use crate::model::failure::Scope;
 use crate::model::name::Address;
-use crate::model::outbox::OutgoingMessage;
+use crate::model::outbox::{self, OutgoingMessage};
 use crate::remote::{Submit, Trace};
 use crate::sync::outgoing;
 
@@ -141,6 +141,7 @@ impl Sending<'_> {
             .into_iter()
             .map(|recipient| recipient.address.clone())
             .collect();
+        open.begins(outbox::Attempt::of(&message));
         let result = open.send(&route.mailbox.address, &recipients, raw).await;
         let now = engine.clock.now();
         match result {

@@ -21,6 +21,9 @@ pub const EWS_NOTIFICATION_BYTES_MAX: usize = 1024 * 1024;
 pub const EWS_REQUEST_BYTES_USUAL: usize = 2048;
 /// Changes of a folder that are asked for at once; the servers' own limit.
 pub const EWS_CHANGES_MAX: u32 = 512;
+/// Pages of one listing, and how many in a row may bring nothing.
+pub const EWS_PAGES_MAX: usize = 100_000;
+pub const EWS_EMPTY_PAGES_MAX: usize = 20;
 /// A sync state. Those of large folders have some hundred kilobytes.
 pub const EWS_SYNC_STATE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A busy server that says no time is left alone for so long.
@@ -54,6 +57,8 @@ pub const EWS_STREAM_WAIT_MAX: Duration = Duration::from_secs(120);
 pub const EWS_GROUP_IDLE_MAX: Duration = Duration::from_secs(60);
 /// The id of an item.
 pub const EWS_ITEM_ID_BYTES_MAX: usize = 2048;
+/// Attachments of one item that are asked for one by one.
+pub const EWS_ATTACHMENTS_MAX: usize = 1000;
 /// Messages, and what they say to be their octets, that are asked for at once.
 pub const EWS_GET_MESSAGES: usize = 64;
 pub const EWS_GET_BYTES: u64 = 1024 * 1024;
@@ -94,6 +99,8 @@ pub const GRAPH_PAGE_MESSAGES: u32 = 200;
 pub const GRAPH_PAGE_MESSAGES_MIN: u32 = 10;
 /// Pages of one listing; some of them are empty.
 pub const GRAPH_PAGES_MAX: usize = 100_000;
+/// So many of them in a row lead nowhere.
+pub const GRAPH_EMPTY_PAGES_MAX: usize = 500;
 /// How often one listing begins again because the service has forgotten a link that it gave.
 pub const GRAPH_BEGINNINGS_MAX: usize = 3;
 /// Parts of one batch; the service's own limit.

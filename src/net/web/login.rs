@@ -33,6 +33,7 @@ pub(super) struct Proving {
     service: String,
     channel: Channel,
     state: State,
+    trust: Trust,
     /// What the server said it takes, when it was last asked.
     offered: Vec<String>,
     /// A server that wants a Kerberos token with each request, and not once for a connection.
@@ -63,6 +64,16 @@ enum State {
     Open,
 }
 
+/// What the server has made of who asks so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    New,
+    /// It took the login before.
+    Given,
+    /// It took the login before, and has just refused it.
+    InDoubt,
+}
+
 impl Proving {
     pub fn new(
         wanted: Authentication,
@@ -84,6 +95,7 @@ impl Proving {
             service,
             channel,
             state: State::Asking,
+            trust: Trust::New,
             offered: Vec::new(),
             each_request: false,
             without_kerberos: false,
@@ -242,6 +254,7 @@ impl Proving {
                 if scheme == Scheme::Negotiate && self.is_rejected(head)? {
                     return Err(self.refused(scheme));
                 }
+                self.trust = Trust::Given;
                 State::LoggedIn(scheme)
             }
             // It wants no login for this, whatever was begun.
@@ -275,7 +288,17 @@ impl Proving {
                 Some(challenge) => State::Challenged { scheme, message, challenge: challenge.to_vec() },
                 None => return Err(self.not_taken(&offers, scheme)),
             },
-            State::Proved(scheme) => return Err(self.not_taken(&offers, scheme)),
+            State::Proved(scheme) => match (scheme, self.trust) {
+                // A password that was taken a moment ago is shown once more: the server may not have been able to look.
+                (Scheme::Basic, Trust::Given) if offers.offers(scheme) => {
+                    self.trust = Trust::InDoubt;
+                    State::Chosen(scheme)
+                }
+                (Scheme::Bearer, Trust::Given) => return Err(expired()),
+                (_, Trust::New | Trust::Given | Trust::InDoubt) => {
+                    return Err(self.not_taken(&offers, scheme));
+                }
+            },
             State::LoggedIn(scheme) => match scheme {
                 Scheme::Basic | Scheme::Bearer => return Err(self.refused(scheme)),
                 // The login of the connection is over, or was only for one request.
@@ -330,6 +353,12 @@ impl Proving {
         };
         Cause::LoginRefused { said }
     }
+}
+
+/// A token ends at its time, or before it.
+fn expired() -> Cause {
+    let detail = "the access token has expired in the middle of the session; the next one asks for another";
+    Cause::ConnectionLost { detail: detail.to_owned() }
 }
 
 fn offers(head: &Head) -> Result<Offers, Cause> {

@@ -13,6 +13,7 @@ use super::super::World;
 use super::super::sasl;
 use super::super::state::AccountId;
 use super::autodiscover::{self, Dialect};
+use super::holding::{self, Hold};
 use super::{soap, streaming};
 use crate::model::limits::PLAYGROUND_MESSAGE_BYTES_MAX;
 
@@ -44,7 +45,14 @@ pub(in crate::playground) async fn serve(listener: TcpListener, world: Arc<World
                         Err(_) => break,
                     }
                 }
+                let hold = holding::of(&world, &request);
+                if hold == Some(Hold::BeforeWork) {
+                    holding::forever(&world).await;
+                }
                 let answer = answer(&world, &request);
+                if hold == Some(Hold::AfterWork) {
+                    holding::forever(&world).await;
+                }
                 if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
                     break;
                 }

@@ -79,8 +79,8 @@ pub(super) fn render(turn: &Turn<'_>, place: &Place, held: &Held, shape: &Shape)
         let text = message.and_then(|it| it.body_text(0)).unwrap_or_default();
         xml.push_str(&format!("<t:Body BodyType=\"Text\">{}</t:Body>", escaped(&text)));
     }
-    if shape.wants("item:Attachments") && !properties.files.is_empty() {
-        xml.push_str(&super::attachments::render_files(&id, &properties.files));
+    if shape.wants("item:Attachments") {
+        xml.push_str(&super::attachments::render_all(turn, &id, held));
     }
     let mut say = |field: &str, name: &str, text: Option<String>| {
         if let (true, Some(text)) = (shape.wants(field), text) {
@@ -93,6 +93,7 @@ pub(super) fn render(turn: &Turn<'_>, place: &Place, held: &Held, shape: &Shape)
         let all: String = properties.categories.iter().map(|it| element("t:String", it)).collect();
         xml.push_str(&format!("<t:Categories>{all}</t:Categories>"));
     }
+    render_header(&mut xml, message, shape);
     for (name, value) in properties.named.iter().filter(|(name, _)| shape.named.contains(*name)) {
         xml.push_str(&format!(
             "<t:ExtendedProperty><t:ExtendedFieldURI DistinguishedPropertySetId=\"PublicStrings\" PropertyName=\"{}\" \
@@ -105,6 +106,32 @@ pub(super) fn render(turn: &Turn<'_>, place: &Place, held: &Held, shape: &Shape)
     format!("<t:Message>{xml}</t:Message>")
 }
 
+/// What the message said of itself when it came, in the order of the schema.
+fn render_header(xml: &mut String, message: Option<&mail_parser::Message<'_>>, shape: &Shape) {
+    let raw = |name: &str| message.and_then(|it| it.header_raw(name)).map(|value| value.trim().to_owned());
+    if let (true, Some(id)) = (shape.wants("item:InReplyTo"), raw("In-Reply-To")) {
+        xml.push_str(&element("t:InReplyTo", &id));
+    }
+    if shape.wants("item:InternetMessageHeaders") {
+        let one = |(name, value): (&str, &str)| {
+            let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+            let name = escaped(name);
+            format!(
+                "<t:InternetMessageHeader HeaderName=\"{name}\">{}</t:InternetMessageHeader>",
+                escaped(&value)
+            )
+        };
+        let all: String = message.into_iter().flat_map(|it| it.headers_raw()).map(one).collect();
+        if !all.is_empty() {
+            xml.push_str(&format!("<t:InternetMessageHeaders>{all}</t:InternetMessageHeaders>"));
+        }
+    }
+    let sent = message.and_then(|it| it.date()).filter(|_| shape.wants("item:DateTimeSent"));
+    if let Some(sent) = sent.and_then(|date| jiff::Timestamp::from_second(date.to_timestamp()).ok()) {
+        xml.push_str(&element("t:DateTimeSent", &sent.to_string()));
+    }
+}
+
 /// What a message has beside what every item has.
 fn render_mail(xml: &mut String, message: Option<&mail_parser::Message<'_>>, held: &Held, shape: &Shape) {
     let mailboxes = |list: Option<&mail_parser::Address<'_>>| -> String {
@@ -114,6 +141,7 @@ fn render_mail(xml: &mut String, message: Option<&mail_parser::Message<'_>>, hel
             .collect()
     };
     let lists = [
+        ("message:Sender", "Sender", message.and_then(|it| it.sender())),
         ("message:ToRecipients", "ToRecipients", message.and_then(|it| it.to())),
         ("message:CcRecipients", "CcRecipients", message.and_then(|it| it.cc())),
         ("message:From", "From", message.and_then(|it| it.from())),
@@ -132,13 +160,25 @@ fn render_mail(xml: &mut String, message: Option<&mail_parser::Message<'_>>, hel
     if shape.wants("message:IsRead") {
         xml.push_str(&element("t:IsRead", &held.flags.contains("\\Seen").to_string()));
     }
+    let references = message.and_then(|it| it.header_raw("References"));
+    if let (true, Some(references)) = (shape.wants("message:References"), references) {
+        xml.push_str(&element("t:References", references.trim()));
+    }
+    let inside = mailboxes(message.and_then(|it| it.reply_to()));
+    if shape.wants("message:ReplyTo") && !inside.is_empty() {
+        xml.push_str(&format!("<t:ReplyTo>{inside}</t:ReplyTo>"));
+    }
 }
 
 pub(super) fn get(turn: &mut Turn<'_>) -> Vec<Message> {
     let shape = Shape::of(turn.request.get("ItemShape"));
     let ids = turn.request.get("ItemIds").map_or(&[][..], |ids| &ids.children);
+    let damage = |held: &Held| turn.inner.properties.get(&held.uidl)?.damage?.refuses(&shape);
     let one = |id: &Node| match named(turn, id) {
         Some((place, held)) => {
+            if let Some(refusal) = damage(&held) {
+                return refusal;
+            }
             Message::Success(format!("<m:Items>{}</m:Items>", render(turn, &place, &held, &shape)))
         }
         None => GONE,

@@ -7,9 +7,11 @@ mod attachments;
 mod autodiscover;
 mod changes;
 mod compose;
+mod damage;
 mod directory;
 mod folders;
 mod graph;
+mod holding;
 mod http;
 mod items;
 mod node;
@@ -29,8 +31,10 @@ use super::options::Impersonation;
 use super::state::AccountId;
 use super::{Playground, World};
 pub use autodiscover::Lead;
+pub use damage::Damage;
 pub(super) use graph::serve as serve_graph;
 pub use graph::{GraphCall, GraphDoor, GraphFault};
+pub use holding::Hold;
 pub(super) use http::{open, serve};
 
 /// What only Exchange knows of the mailboxes.
@@ -61,6 +65,7 @@ struct Inner {
     /// What is said of an address, in lower case, instead of where it is.
     leads: BTreeMap<String, Lead>,
     is_plain_xml_only: bool,
+    holding: holding::Holding,
     graph: graph::Kept,
 }
 
@@ -98,6 +103,7 @@ struct Properties {
     named: BTreeMap<String, String>,
     /// Files beside the octets: name, type, content in base64.
     files: Vec<(String, String, String)>,
+    damage: Option<Damage>,
 }
 
 /// What a client has been told of a folder: its messages with their versions.

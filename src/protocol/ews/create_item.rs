@@ -31,6 +31,7 @@ impl Operation for CreateItem<'_> {
     /// `None`: the server keeps no copy.
     type Response = Option<ItemId>;
     const NAME: &'static str = "CreateItem";
+    const SENDS: bool = true;
 
     fn octets(&self) -> usize {
         self.raw.len()

@@ -19,7 +19,9 @@ mod get_item;
 mod get_server_time_zones;
 mod inbox_rules;
 pub mod item;
+pub mod item_properties;
 mod move_item;
+pub mod rebuilt;
 mod refusal;
 mod resolve_names;
 mod send_item;
@@ -39,12 +41,13 @@ pub use delete_item::{DeleteItem, Disposal};
 pub use find_folder::{FindFolder, FoundFolders, Traversal};
 pub use find_item::{FindItem, FoundItems, NextPage, Restriction};
 pub use folder::{Folder, FolderId, FolderRef, WellKnown};
-pub use get_attachment::{AttachedFile, GetAttachment};
+pub use get_attachment::{GetAttachment, GottenAttachment};
 pub use get_folder::GetFolder;
 pub use get_item::{GetItem, Gotten};
 pub use get_server_time_zones::{GetServerTimeZones, TimeZone};
 pub use inbox_rules::{GetInboxRules, InboxRule, RuleChange, UpdateInboxRules};
 pub use item::{Item, ItemId, MARKER};
+pub use item_properties::GetItemProperties;
 pub use move_item::MoveItem;
 pub use refusal::{EwsError, Refusal};
 pub use resolve_names::{ResolveNames, Resolved};
@@ -71,6 +74,12 @@ pub trait Operation {
 
     /// The vendor's name: `GetFolder` asks, and `GetFolderResponse` answers.
     const NAME: &'static str;
+
+    /// Elements of the answer that hold octets in base64, see [`Splitter`].
+    const OCTETS_IN: &'static [&'static str] = &["MimeContent"];
+
+    /// Whether it would be a second message if it was done twice.
+    const SENDS: bool = false;
 
     /// Octets of messages in the request, so that room is made once.
     fn octets(&self) -> usize {

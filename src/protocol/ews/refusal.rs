@@ -97,6 +97,11 @@ impl Refusal {
         LATER.contains(&self.code.as_str())
     }
 
+    /// Whether it leaves open how far the server came before it failed.
+    pub fn is_vague(&self) -> bool {
+        AWAY.contains(&self.code.as_str()) || self.code == "ErrorInternalServerError"
+    }
+
     /// As a cause of failure. Waiting is asked for in the words that all servers have for it.
     pub fn cause(self) -> Cause {
         let Self { code, said, back_off } = self;

@@ -17,6 +17,7 @@ pub struct SendItem {
 impl Operation for SendItem {
     type Response = ();
     const NAME: &'static str = "SendItem";
+    const SENDS: bool = true;
 
     fn attributes(&self) -> Vec<(&'static str, &str)> {
         vec![("SaveItemToFolder", if self.copy.is_some() { "true" } else { "false" })]

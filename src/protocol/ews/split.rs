@@ -1,6 +1,6 @@
 //! Messages out of an answer while it arrives: their octets leave the document before anybody holds it whole.
 //!
-//! `MimeContent` is base64 inside an element. This scanner finds it in the stream of octets, decodes it piece by piece, and
+//! `MimeContent`, and `Content` of an attachment, are base64 inside an element. This scanner finds it in the stream of octets, decodes it piece by piece, and
 //! leaves a document behind in which each one is replaced by its number: that document is small, and is parsed as usual.
 
 use base64::Engine;
@@ -22,6 +22,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 pub enum Found {
     /// Decoded octets of the message that is under way.
     Octets(Bytes),
+    /// What comes of it is no base64: it cannot be had.
+    Garbled,
     /// The message with that number is over: its number stands in the document.
     End(usize),
 }
@@ -36,11 +38,23 @@ enum State {
     Comment,
     CData,
     Content,
+    /// After `&`, inside of base64.
+    ContentReference,
+    /// After `<`, inside of base64, until it is known what begins.
+    ContentTag,
+    ContentCData,
 }
+
+const CDATA: &[u8] = b"![CDATA[";
+
+/// Writers of XML that keep carriage returns write them as references.
+const BLANKS: [&[u8]; 8] = [b"#xD", b"#xd", b"#13", b"#xA", b"#xa", b"#10", b"#x20", b"#32"];
 
 /// Takes an answer apart as it comes.
 #[derive(Debug)]
 pub struct Splitter {
+    /// The names of the elements that hold octets.
+    elements: &'static [&'static str],
     state: State,
     /// The beginning of the tag that is open.
     tag: Vec<u8>,
@@ -49,19 +63,14 @@ pub struct Splitter {
     document: Vec<u8>,
     /// Base64 that has not been decoded yet.
     encoded: Vec<u8>,
+    is_garbled: bool,
     count: usize,
 }
 
 impl Default for Splitter {
+    /// For messages.
     fn default() -> Self {
-        Self {
-            state: State::Text,
-            tag: Vec::new(),
-            tail: [0; 2],
-            document: Vec::new(),
-            encoded: Vec::new(),
-            count: 0,
-        }
+        Self::of(&["MimeContent"])
     }
 }
 
@@ -69,10 +78,25 @@ impl Default for Splitter {
 const TAG_NAME_BYTES_MAX: usize = 64;
 
 impl Splitter {
+    pub fn of(elements: &'static [&'static str]) -> Self {
+        Self {
+            elements,
+            state: State::Text,
+            tag: Vec::new(),
+            tail: [0; 2],
+            document: Vec::new(),
+            encoded: Vec::new(),
+            is_garbled: false,
+            count: 0,
+        }
+    }
+
     /// The document without the messages, when the answer has ended.
     pub fn into_document(self) -> Result<Vec<u8>, EwsError> {
         match self.state {
-            State::Content => Err(EwsError::Garbage("the answer ends in the middle of a message".to_owned())),
+            State::Content | State::ContentReference | State::ContentTag | State::ContentCData => {
+                Err(EwsError::Garbage("the answer ends in the middle of a message".to_owned()))
+            }
             State::Text | State::Tag | State::Quoted(_) | State::Comment | State::CData => Ok(self.document),
         }
     }
@@ -80,48 +104,119 @@ impl Splitter {
     /// Takes the next octets of the answer. `found` gets what leaves the document.
     pub fn feed(&mut self, mut octets: &[u8], found: &mut impl FnMut(Found)) -> Result<(), EwsError> {
         while let Some(first) = octets.first().copied() {
-            if self.state == State::Content {
-                let end = memchr::memchr(b'<', octets);
-                let (content, rest) = octets.split_at(end.unwrap_or(octets.len()));
-                self.take_encoded(content);
-                self.decode(end.is_some(), found)?;
-                octets = rest;
-                if end.is_some() {
-                    found(Found::End(self.count));
-                    self.document.extend_from_slice(self.count.to_string().as_bytes());
-                    self.count += 1;
-                    self.state = State::Text;
+            octets = match self.state {
+                State::Content => self.content(octets, found),
+                State::Text => self.text(octets)?,
+                State::ContentReference | State::ContentTag | State::ContentCData => {
+                    self.step_inside(first, found)?;
+                    octets.get(1..).unwrap_or_default()
                 }
-                continue;
-            }
-            if self.state == State::Text {
-                let end = memchr::memchr(b'<', octets).unwrap_or(octets.len());
-                let (text, rest) = octets.split_at(end);
-                self.keep(text)?;
-                octets = rest;
-                if !octets.is_empty() {
-                    self.keep(b"<")?;
-                    self.tag.clear();
-                    self.state = State::Tag;
-                    octets = octets.get(1..).unwrap_or_default();
+                State::Tag | State::Quoted(_) | State::Comment | State::CData => {
+                    self.keep(&[first])?;
+                    self.step(first);
+                    octets.get(1..).unwrap_or_default()
                 }
-                continue;
+            };
+        }
+        Ok(())
+    }
+
+    /// Text between elements, up to the next tag. Returns what follows.
+    fn text<'o>(&mut self, octets: &'o [u8]) -> Result<&'o [u8], EwsError> {
+        let end = memchr::memchr(b'<', octets).unwrap_or(octets.len());
+        let (text, rest) = octets.split_at(end);
+        self.keep(text)?;
+        if rest.is_empty() {
+            return Ok(rest);
+        }
+        self.keep(b"<")?;
+        self.tag.clear();
+        self.state = State::Tag;
+        Ok(rest.get(1..).unwrap_or_default())
+    }
+
+    /// Base64, up to the next markup. Returns what follows.
+    fn content<'o>(&mut self, octets: &'o [u8], found: &mut impl FnMut(Found)) -> &'o [u8] {
+        let end = memchr::memchr2(b'<', b'&', octets).unwrap_or(octets.len());
+        let (content, rest) = octets.split_at(end);
+        self.take_encoded(content);
+        self.decode(Rest::Follows, found);
+        self.state = match rest.first() {
+            None => return rest,
+            Some(b'&') => State::ContentReference,
+            Some(_) => State::ContentTag,
+        };
+        self.tag.clear();
+        rest.get(1..).unwrap_or_default()
+    }
+
+    /// One octet of markup inside of base64: line ends that are written as references, CDATA, or the end of it all.
+    fn step_inside(&mut self, byte: u8, found: &mut impl FnMut(Found)) -> Result<(), EwsError> {
+        match (self.state, byte) {
+            (State::ContentReference, b';') => {
+                if !BLANKS.contains(&self.tag.as_slice()) {
+                    self.garble(found);
+                }
+                self.state = State::Content;
             }
-            self.keep(&[first])?;
-            self.step(first);
-            octets = octets.get(1..).unwrap_or_default();
+            (State::ContentReference, byte) if self.tag.len() < TAG_NAME_BYTES_MAX => self.tag.push(byte),
+            // No reference is so long: the decoder says so.
+            (State::ContentReference, _) => {
+                self.garble(found);
+                self.state = State::Content;
+            }
+            (State::ContentCData, b']') => {}
+            (State::ContentCData, b'>') => self.state = State::Content,
+            (State::ContentCData, byte) => self.take_encoded(&[byte]),
+            (_, byte) => {
+                self.tag.push(byte);
+                if self.tag == CDATA {
+                    self.state = State::ContentCData;
+                } else if !CDATA.starts_with(&self.tag) {
+                    self.end_content(found)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A tag follows, and its beginning with it.
+    fn end_content(&mut self, found: &mut impl FnMut(Found)) -> Result<(), EwsError> {
+        self.decode(Rest::IsAll, found);
+        found(Found::End(self.count));
+        self.is_garbled = false;
+        let beginning = std::mem::take(&mut self.tag);
+        self.keep(self.count.to_string().as_bytes())?;
+        self.count += 1;
+        self.keep(b"<")?;
+        self.state = State::Tag;
+        for byte in beginning {
+            self.keep(&[byte])?;
+            self.step(byte);
         }
         Ok(())
     }
 
     /// Base64 without the blanks and line ends that may stand in it: most has none, or one after each line.
     fn take_encoded(&mut self, mut content: &[u8]) {
+        if self.is_garbled {
+            return;
+        }
         while let Some(end) = memchr::memchr3(b'\n', b'\r', b' ', content) {
             let (line, rest) = content.split_at(end);
             self.encoded.extend_from_slice(line);
             content = rest.get(1..).unwrap_or_default();
         }
         self.encoded.extend_from_slice(content);
+    }
+
+    /// What came is no base64: nothing more is made of it, up to its end.
+    fn garble(&mut self, found: &mut impl FnMut(Found)) {
+        if !self.is_garbled {
+            self.is_garbled = true;
+            self.encoded.clear();
+            found(Found::Garbled);
+        }
     }
 
     fn keep(&mut self, octets: &[u8]) -> Result<(), EwsError> {
@@ -165,13 +260,14 @@ impl Splitter {
         let name = self.tag.get(..end).unwrap_or_default();
         let local = name.rsplit(|byte| *byte == b':').next().unwrap_or_default();
         let is_start = !name.starts_with(b"/");
-        if is_start && local == b"MimeContent" { State::Content } else { State::Text }
+        let holds_octets = self.elements.iter().any(|name| name.as_bytes() == local);
+        if is_start && holds_octets { State::Content } else { State::Text }
     }
 
     /// Decodes what is whole, in pieces of a sane size.
-    fn decode(&mut self, is_last: bool, found: &mut impl FnMut(Found)) -> Result<(), EwsError> {
+    fn decode(&mut self, rest: Rest, found: &mut impl FnMut(Found)) {
         let enough = limits::PIECE_BYTES / 3 * 4;
-        while self.encoded.len() >= enough || (is_last && !self.encoded.is_empty()) {
+        while self.encoded.len() >= enough || (rest == Rest::IsAll && !self.encoded.is_empty()) {
             let count = self.encoded.len().min(enough);
             let mut octets = BytesMut::zeroed(count / 4 * 3 + 3);
             let encoded = self.encoded.get(..count).unwrap_or_default();
@@ -183,15 +279,21 @@ impl Splitter {
                     continue;
                 }
             };
-            let decoded = decoded.map_err(|_| EwsError::Garbage("a message is not in base64".to_owned()))?;
+            let Ok(decoded) = decoded else { return self.garble(found) };
             octets.truncate(decoded);
             self.encoded.drain(..count);
             if decoded > 0 {
                 found(Found::Octets(octets.freeze()));
             }
         }
-        Ok(())
     }
+}
+
+/// Whether more base64 may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Follows,
+    IsAll,
 }
 
 #[cfg(test)]
@@ -204,6 +306,7 @@ mod tests {
         for octets in document.chunks(chunk) {
             splitter.feed(octets, &mut |found| match found {
                 Found::Octets(octets) => open.extend_from_slice(&octets),
+                Found::Garbled => open = b"garbled".to_vec(),
                 Found::End(number) => {
                     assert_eq!(number, messages.len());
                     messages.push(std::mem::take(&mut open));
@@ -229,9 +332,39 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_may_be_references_and_base64_may_be_cdata() {
+        let document = b"<a><MimeContent>TU&#xD;\nlN&#13;&#10;RQ==</MimeContent><Content>x</Content>\
+            <MimeContent><![CDATA[eA]]></MimeContent><MimeContent>e<![CDATA[A]]>==</MimeContent></a>";
+        for chunk in [1, 2, 3, 7, 1000] {
+            let (left, messages) = split(document, chunk).unwrap();
+            assert_eq!(messages, [b"MIME".to_vec(), b"x".to_vec(), b"x".to_vec()], "{chunk}");
+            let left = String::from_utf8(left).unwrap();
+            assert!(left.starts_with("<a><MimeContent>0</MimeContent><Content>x<"), "{left}");
+            assert!(left.ends_with("<MimeContent>2</MimeContent></a>"), "{left}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_base64_spoils_its_own_message_only() {
+        for bad in [
+            "T!!!",
+            "TUlN&amp;",
+            "TU&lt;",
+            "TU&#xDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD",
+        ] {
+            let document = format!("<a><MimeContent>{bad}</MimeContent><MimeContent>eA==</MimeContent></a>");
+            for chunk in [1, 3, 1000] {
+                let (_, messages) = split(document.as_bytes(), chunk).unwrap();
+                assert_eq!(messages, [b"garbled".to_vec(), b"x".to_vec()], "{bad} {chunk}");
+            }
+        }
+    }
+
+    #[test]
     fn an_answer_that_breaks_off_inside_a_message_is_no_message() {
         assert!(split(b"<a><MimeContent>TUlN", 4).is_err());
-        assert!(split(b"<a><MimeContent>T!!!</MimeContent></a>", 4).is_err());
+        assert!(split(b"<a><MimeContent>TUlN<", 4).is_err());
+        assert!(split(b"<a><MimeContent>TUlN&#", 4).is_err());
     }
 
     #[test]
@@ -242,7 +375,7 @@ mod tests {
         let mut splitter = Splitter::default();
         let mut note = |found| match found {
             Found::Octets(octets) => sizes.push(octets.len()),
-            Found::End(_) => {}
+            Found::Garbled | Found::End(_) => {}
         };
         for chunk in document.as_bytes().chunks(10_000) {
             splitter.feed(chunk, &mut note).unwrap();

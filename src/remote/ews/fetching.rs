@@ -1,5 +1,7 @@
 //! Messages by GetItem: many small ones with one request, large ones alone and in pieces.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -7,17 +9,37 @@ use crate::model::cursor::{Content, Fetched, Listed, Part, RemoteId};
 use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::protocol::ews::item::WithMime;
-use crate::protocol::ews::{Found, GetItem, Gotten, Refusal};
+use crate::protocol::ews::{EwsError, Found, GetItem, Gotten, Refusal};
 use crate::remote::Arrivals;
 
-use super::item_id;
 use super::session::{EwsFailure, Outlet, Session, joined};
+use super::{item_id, rebuilding};
+
+/// How messages are asked for.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub part: Part,
+    /// Those that are asked for the last time: what can be had of them is better than nothing.
+    pub last: &'a BTreeSet<RemoteId>,
+}
+
+impl How<'_> {
+    fn attempt(&self, listed: &Listed) -> Attempt {
+        if self.last.contains(&listed.id) { Attempt::Last } else { Attempt::OneOfMany }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    OneOfMany,
+    Last,
+}
 
 /// Fetches messages and hands each over. One answer for each.
 pub(super) async fn fetch(
     session: &mut Session,
     messages: &[Listed],
-    part: Part,
+    how: How<'_>,
     arrivals: &mut dyn Arrivals,
 ) -> Result<(), Cause> {
     let mut rest = messages;
@@ -25,15 +47,15 @@ pub(super) async fn fetch(
         let (batch, after) = rest.split_at(batch_len(rest));
         rest = after;
         if let [alone] = batch {
-            fetch_alone(session, alone, part, arrivals).await?;
+            fetch_alone(session, alone, how, arrivals).await?;
             continue;
         }
-        match fetch_batch(session, batch, part, arrivals).await {
+        match fetch_batch(session, batch, how, arrivals).await {
             Ok(()) => {}
             // One item can spoil the answer to all.
-            Err(EwsFailure::Answer(error)) if is_about_items(&error) => {
+            Err(EwsFailure::Answer(EwsError::Refused(refusal))) if is_about_items(&refusal) => {
                 for alone in batch {
-                    fetch_alone(session, alone, part, arrivals).await?;
+                    fetch_alone(session, alone, how, arrivals).await?;
                 }
             }
             Err(failure) => return Err(failure.cause()),
@@ -60,38 +82,50 @@ fn operation(messages: &[Listed]) -> GetItem {
 async fn fetch_batch(
     session: &mut Session,
     batch: &[Listed],
-    part: Part,
+    how: How<'_>,
     arrivals: &mut dyn Arrivals,
 ) -> Result<(), EwsFailure> {
     let operation = operation(batch);
     if operation.ids.len() != batch.len() {
         return Err(Cause::Internal { detail: "an id of another protocol".to_owned() }.into());
     }
-    let mut held = Held { part, messages: Vec::new(), open: Open::default(), bytes: 0 };
+    let mut held = Held { part: how.part, messages: Vec::new(), open: Open::default(), bytes: 0 };
     let answers = session.call_with(&operation, &mut held).await?;
     for (listed, answer) in batch.iter().zip(answers) {
-        match content(session, answer, &mut held.messages)? {
+        let attempt = how.attempt(listed);
+        match content(session, answer, (&mut held.messages, attempt))? {
             // It was larger than it had said: alone it can be handed over in pieces.
-            Content::TooLarge(_) => fetch_alone(session, listed, part, arrivals).await?,
-            content @ (Content::Bytes(_)
-            | Content::Streamed(_)
-            | Content::Vanished
-            | Content::Refused(_)
-            | Content::Deferred(_)) => {
-                arrivals.message(fetched(listed, content)).await?;
-            }
+            Had::Octets(Content::TooLarge(_)) => fetch_alone(session, listed, how, arrivals).await?,
+            had => hand_over(session, (listed, had), how, arrivals).await?,
         }
     }
     Ok(())
 }
 
+/// Hands over a message, or what can be had instead of it.
+async fn hand_over(
+    session: &mut Session,
+    (listed, had): (&Listed, Had),
+    how: How<'_>,
+    arrivals: &mut dyn Arrivals,
+) -> Result<(), Cause> {
+    let content = match (had, how.part, item_id(&listed.id)) {
+        (Had::Octets(content), _, _) => content,
+        (Had::NoOctets(because), Part::Whole, Some(id)) => {
+            return rebuilding::rebuild(session, (listed, id), &because, arrivals).await;
+        }
+        (Had::NoOctets(because), _, _) => Content::Refused(because),
+    };
+    arrivals.message(fetched(listed, content)).await
+}
+
 async fn fetch_alone(
     session: &mut Session,
     listed: &Listed,
-    part: Part,
+    how: How<'_>,
     arrivals: &mut dyn Arrivals,
 ) -> Result<(), Cause> {
-    match (part, listed.size) {
+    match (how.part, listed.size) {
         (Part::Whole, Some(size)) if size > limits::RECEIVED_BYTES_MAX => {
             return arrivals.message(fetched(listed, Content::TooLarge(size))).await;
         }
@@ -101,45 +135,69 @@ async fn fetch_alone(
         return arrivals.message(fetched(listed, Content::Vanished)).await;
     };
     let mut streamed =
-        Streamed { part, arrivals, open: Open::default(), streamed: None, messages: Vec::new() };
+        Streamed { part: how.part, arrivals, open: Open::default(), streamed: None, messages: Vec::new() };
     let called = session.call_with(&operation(std::slice::from_ref(listed)), &mut streamed).await;
     let mut messages = std::mem::take(&mut streamed.messages);
     let answer = match called {
         Ok(answers) => answers.into_iter().next(),
-        Err(EwsFailure::Answer(error)) if is_about_items(&error) => {
-            let said = error.to_string();
-            return arrivals.message(fetched(listed, Content::Refused(said))).await;
-        }
+        // What came of it before, if anything, is no message.
+        Err(EwsFailure::Answer(EwsError::Refused(refusal))) if is_about_items(&refusal) => Some(Err(refusal)),
         Err(failure) => return Err(failure.cause()),
     };
     let answer = answer.ok_or_else(|| Cause::Garbage { detail: "no answer about a message".to_owned() })?;
-    arrivals.message(fetched(listed, content(session, answer, &mut messages)?)).await
+    let had = content(session, answer, (&mut messages, how.attempt(listed)))?;
+    hand_over(session, (listed, had), how, arrivals).await
 }
 
 fn fetched(listed: &Listed, content: Content) -> Fetched {
-    Fetched { id: listed.id.clone(), received: listed.received, content }
+    Fetched { id: listed.id.clone(), received: listed.received, content, rebuilt: None }
+}
+
+/// What was answered about one message.
+enum Had {
+    Octets(Content),
+    /// The server cannot hand over its octets; in its words.
+    NoOctets(String),
 }
 
 /// What became of one message. `messages`: what left the answer, by number.
-fn content(session: &Session, answer: Gotten, messages: &mut [Option<Content>]) -> Result<Content, Cause> {
+fn content(
+    session: &Session,
+    answer: Gotten,
+    (messages, attempt): (&mut [Option<Content>], Attempt),
+) -> Result<Had, Cause> {
     match answer {
         Ok(item) => {
-            let number = item.mime.and_then(|number| messages.get_mut(number));
-            let content = number.and_then(Option::take);
-            Ok(content.unwrap_or_else(|| Content::Refused("it came without its content".to_owned())))
+            let octets = item.mime.and_then(|number| messages.get_mut(number));
+            Ok(match octets.map(Option::take) {
+                Some(Some(content)) => Had::Octets(content),
+                Some(None) => Had::NoOctets(rebuilding::NO_BASE64.to_owned()),
+                None => Had::NoOctets("it came without its content".to_owned()),
+            })
         }
-        Err(refusal) if refusal.code == "ErrorItemNotFound" => Ok(Content::Vanished),
+        Err(refusal) if refusal.code == "ErrorItemNotFound" => Ok(Had::Octets(Content::Vanished)),
         Err(refusal) if refusal.is_server_busy() => {
             session.note_busy(&refusal);
             Err(refusal.cause())
         }
-        Err(refusal) => Ok(Content::Refused(refusal.to_string())),
+        Err(refusal) if rebuilding::is_about_octets(&refusal) => Ok(Had::NoOctets(refusal.to_string())),
+        Err(refusal) if is_final(&refusal) => Ok(Had::Octets(Content::Refused(refusal.to_string()))),
+        // The item may be damaged as well as the server in trouble.
+        Err(refusal) if attempt == Attempt::Last && refusal.code == "ErrorInternalServerError" => {
+            Ok(Had::NoOctets(refusal.to_string()))
+        }
+        // What passes is asked for again with the next readings, and costs no message.
+        Err(refusal) => Ok(Had::Octets(Content::Deferred(refusal.to_string()))),
     }
 }
 
+/// Whether a message will never be handed over, and nothing else of it is wanted.
+fn is_final(refusal: &Refusal) -> bool {
+    ["ErrorVirus", "ErrorInvalidId"].iter().any(|begin| refusal.code.starts_with(begin))
+}
+
 /// Whether a refusal of the whole request may be the fault of one item.
-fn is_about_items(error: &crate::protocol::ews::EwsError) -> bool {
-    use crate::protocol::ews::EwsError;
+fn is_about_items(Refusal { code, .. }: &Refusal) -> bool {
     const ABOUT_ITEMS: [&str; 10] = [
         "ErrorMime",
         "ErrorContentConversion",
@@ -152,10 +210,7 @@ fn is_about_items(error: &crate::protocol::ews::EwsError) -> bool {
         "ErrorVirus",
         "ErrorInvalidIdMalformed",
     ];
-    match error {
-        EwsError::Refused(Refusal { code, .. }) => ABOUT_ITEMS.iter().any(|begin| code.starts_with(begin)),
-        EwsError::Garbage(_) | EwsError::LimitExceeded { .. } => false,
-    }
+    ABOUT_ITEMS.iter().any(|begin| code.starts_with(begin))
 }
 
 /// The octets of the message that is under way, as far as they are kept.
@@ -165,6 +220,7 @@ struct Open {
     kept: u64,
     /// All of them.
     size: u64,
+    is_garbled: bool,
 }
 
 impl Open {
@@ -183,15 +239,19 @@ impl Open {
         self.size > self.kept
     }
 
-    fn close(&mut self, part: Part) -> Content {
-        let Self { pieces, size, .. } = std::mem::take(self);
+    /// `None`: it was garbled on its way.
+    fn close(&mut self, part: Part) -> Option<Content> {
+        let Self { pieces, size, kept: _, is_garbled } = std::mem::take(self);
+        if is_garbled {
+            return None;
+        }
         let kept: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
         let octets = joined(pieces);
-        match part {
+        Some(match part {
             Part::Headers => Content::Bytes(headers(octets)),
             Part::Whole if kept < size => Content::TooLarge(size),
             Part::Whole => Content::Bytes(octets),
-        }
+        })
     }
 }
 
@@ -226,10 +286,11 @@ impl Outlet for Held {
                 let room = if self.open.is_cut() { self.open.kept } else { room };
                 self.open.keep(octets, kept_max(self.part, room));
             }
+            Found::Garbled => self.open.is_garbled = true,
             Found::End(_) => {
                 self.bytes += self.open.kept;
                 let content = self.open.close(self.part);
-                self.messages.push(Some(content));
+                self.messages.push(content);
             }
         }
         Ok(())
@@ -254,12 +315,16 @@ impl Outlet for Streamed<'_> {
                 self.open.keep(octets, limits::HEADER_BYTES_MAX as u64);
             }
             (Found::Octets(octets), Part::Whole) => return self.whole(octets).await,
+            (Found::Garbled, _) => self.open.is_garbled = true,
             (Found::End(_), _) => {
-                let content = match self.streamed.take() {
-                    Some(size) => Content::Streamed(size),
-                    None => self.open.close(self.part),
+                let content = match (self.streamed.take(), self.open.is_garbled) {
+                    // What was handed over of it is no beginning of another one.
+                    (Some(_), true) => Some(Content::Refused(rebuilding::NO_BASE64.to_owned())),
+                    (Some(size), false) => Some(Content::Streamed(size)),
+                    (None, _) => self.open.close(self.part),
                 };
-                self.messages.push(Some(content));
+                self.open = Open::default();
+                self.messages.push(content);
             }
         }
         Ok(())

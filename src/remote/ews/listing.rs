@@ -201,7 +201,8 @@ impl Inbox {
         mut state: Option<String>,
         changes: &mut Changes,
     ) -> Result<String, EwsFailure> {
-        loop {
+        let mut empty = 0;
+        for _ in 0..limits::EWS_PAGES_MAX {
             let operation = SyncFolderItems {
                 folder: folder.clone(),
                 state: state.clone(),
@@ -212,7 +213,9 @@ impl Inbox {
             if page.state.len() > limits::EWS_SYNC_STATE_BYTES_MAX {
                 return Err(exceeded("a sync state", limits::EWS_SYNC_STATE_BYTES_MAX).into());
             }
-            let is_stuck = page.changes.is_empty() && state.as_ref() == Some(&page.state);
+            empty = if page.changes.is_empty() { empty + 1 } else { 0 };
+            let is_stuck =
+                empty > 0 && state.as_ref() == Some(&page.state) || empty > limits::EWS_EMPTY_PAGES_MAX;
             page.changes.into_iter().for_each(|change| changes.take(change, place, &self.scope));
             if changes.is_too_long() {
                 let what = "the number of messages in a listing";
@@ -227,5 +230,6 @@ impl Inbox {
                 (false, false) => state = Some(page.state),
             }
         }
+        Err(exceeded("the number of pages in a listing", limits::EWS_PAGES_MAX).into())
     }
 }

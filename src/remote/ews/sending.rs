@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::name::Address;
-use crate::model::outbox::{RecipientResult, Submitted};
-use crate::protocol::ews::{CreateItem, Disposition, FindItem, Restriction, WellKnown};
+use crate::model::outbox::{Attempt, Before, RecipientResult, Submitted};
+use crate::protocol::ews::{CreateItem, Disposition, EwsError, FindItem, Restriction, WellKnown};
 use crate::remote::{Submit, Traced};
 
 use super::gate;
@@ -16,6 +16,7 @@ use super::session::{EwsFailure, Session};
 pub(super) struct Outgoing {
     session: Session,
     state: State,
+    attempt: Attempt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +28,23 @@ enum State {
 
 impl Outgoing {
     pub fn new(session: Session) -> Self {
-        Self { session, state: State::Open }
+        Self { session, state: State::Open, attempt: Attempt::FIRST }
     }
 
     async fn create(&mut self, recipients: &[Address], raw: &[u8]) -> Result<RecipientResult, Cause> {
         let blind = blind_recipients(recipients, raw)?;
-        let marker = marker(raw);
+        let marker = marker(raw, self.attempt.round);
+        match self.attempt.before {
+            Before::Nothing => {}
+            // What failed may have succeeded all the same: servers tell of a time-out after their work, too.
+            Before::Attempts => match self.has_copy(marker.clone()).await? {
+                Copy::Kept => {
+                    let said = "an attempt before this one has sent it: its copy is in Sent Items".to_owned();
+                    return Ok(RecipientResult::Accepted { said });
+                }
+                Copy::Missing => {}
+            },
+        }
         let operation = CreateItem {
             disposition: Disposition::SendAndSaveCopy,
             folder: Some(self.session.folder(WellKnown::SentItems)),
@@ -44,7 +56,17 @@ impl Outgoing {
         self.session.ready().await?;
         match self.session.call(&operation).await {
             Ok(_) => Ok(RecipientResult::Accepted { said: "sent, with a copy in Sent Items".to_owned() }),
-            Err(EwsFailure::Answer(crate::protocol::ews::EwsError::Refused(refusal))) => Err(refusal.cause()),
+            // It says that it failed, and not how far it came.
+            Err(EwsFailure::Answer(EwsError::Refused(refusal))) if refusal.is_vague() => {
+                match self.has_copy(marker).await {
+                    Ok(Copy::Kept) => {
+                        let said = format!("its copy is in Sent Items, although the server said: {refusal}");
+                        Ok(RecipientResult::Accepted { said })
+                    }
+                    Ok(Copy::Missing) | Err(_) => Err(refusal.cause()),
+                }
+            }
+            Err(EwsFailure::Answer(EwsError::Refused(refusal))) => Err(refusal.cause()),
             Err(EwsFailure::Conversation(cause))
                 if is_an_answer(&cause) || !self.session.may_have_acted() =>
             {
@@ -96,12 +118,14 @@ fn is_an_answer(cause: &Cause) -> bool {
         || gate::is_not_asked(cause)
 }
 
-/// The message's own id, which is the same for every attempt; without one a digest of its octets.
-fn marker(raw: &[u8]) -> String {
+/// The message's own id, which is the same for every attempt of a round; without one a digest of its octets.
+fn marker(raw: &[u8], round: u16) -> String {
     let headers = headers(raw);
     let id = mail_parser::MessageParser::new().parse_headers(headers);
     let id = id.as_ref().and_then(|message| message.message_id());
-    id.map_or_else(|| blake3::hash(raw).to_hex().to_string(), str::to_owned)
+    let id = id.map_or_else(|| blake3::hash(raw).to_hex().to_string(), str::to_owned);
+    // No Message-ID has a blank in it.
+    if round > 1 { format!("{id} {round}") } else { id }
 }
 
 pub(in crate::remote) fn headers(raw: &[u8]) -> &[u8] {
@@ -134,6 +158,10 @@ fn named(raw: &[u8]) -> Vec<Address> {
 
 #[async_trait]
 impl Submit for Outgoing {
+    fn begins(&mut self, attempt: Attempt) {
+        self.attempt = attempt;
+    }
+
     async fn send(
         &mut self,
         _: &Address,
@@ -146,7 +174,7 @@ impl Submit for Outgoing {
     }
 
     async fn trace_sent(&mut self, raw: &[u8]) -> Result<Traced, RemoteError> {
-        let copy = self.has_copy(marker(raw)).await;
+        let copy = self.has_copy(marker(raw, self.attempt.round)).await;
         match copy.map_err(|cause| RemoteError::new(TestStep::Send, cause))? {
             Copy::Kept => Ok(Traced::Sent { said: "its copy is in Sent Items".to_owned() }),
             Copy::Missing => Ok(Traced::NoTrace),
@@ -185,7 +213,8 @@ mod tests {
 
     #[test]
     fn the_marker_is_the_messages_own_id() {
-        assert_eq!(marker(RAW), "1@a.example");
-        assert_eq!(marker(b"A: b\r\n\r\n").len(), 64);
+        assert_eq!(marker(RAW, 1), "1@a.example");
+        assert_eq!(marker(RAW, 2), "1@a.example 2", "the copy of another round is not taken for this one's");
+        assert_eq!(marker(b"A: b\r\n\r\n", 1).len(), 64);
     }
 }

@@ -215,7 +215,8 @@ impl Session {
         outlet: &mut dyn Outlet,
     ) -> Result<Asked, Cause> {
         let body = ews::envelope(operation, &self.header()).into_bytes();
-        let (head, document) = self.post(&body, outlet).await?;
+        let splitting = Splitting { splitter: Splitter::of(O::OCTETS_IN), outlet };
+        let (head, document) = self.post(&body, splitting).await?;
         status::readable(&head)?;
         match head.status {
             200 if status::is_answer(&document) => Ok(Asked::Answered(document)),
@@ -225,6 +226,11 @@ impl Session {
                 Some(asked) => Ok(Asked::Busy { asked, answer: Ok(document) }),
                 None => Ok(Asked::Answered(document)),
             },
+            // Whoever stands in front of the server may say it after the server has done its work.
+            503 if O::SENDS && head.retry_after().is_some() => {
+                self.gates.close(&self.budget, head.retry_after(), self.clock.elapsed());
+                Err(status::refused(&head, &document))
+            }
             429 | 503 if head.retry_after().is_some() => {
                 let (asked, answer) = (head.retry_after(), Err(status::refused(&head, &document)));
                 Ok(Asked::Busy { asked, answer })
@@ -248,10 +254,9 @@ impl Session {
         self.web.may_have_acted()
     }
 
-    async fn post(&mut self, body: &[u8], outlet: &mut dyn Outlet) -> Result<(Head, Vec<u8>), Cause> {
+    async fn post(&mut self, body: &[u8], mut splitting: Splitting<'_>) -> Result<(Head, Vec<u8>), Cause> {
         let fields = apart::fields(&self.address, self.affinity.as_ref());
         let request = web::Request { method: Method::Post, path: &self.path, fields: &fields, body };
-        let mut splitting = Splitting { splitter: Splitter::default(), outlet };
         let head = self.web.send(&request, &mut splitting).await?;
         if let Some(affinity) = &mut self.affinity {
             affinity.note(&head);

@@ -22,7 +22,7 @@ pub(super) async fn fetch(
             Some(id) => content(session, id, part, arrivals).await?,
             None => Content::Vanished,
         };
-        let fetched = Fetched { id: listed.id.clone(), received: listed.received, content };
+        let fetched = Fetched { id: listed.id.clone(), received: listed.received, content, rebuilt: None };
         arrivals.message(fetched).await?;
     }
     Ok(())
@@ -43,25 +43,24 @@ async fn content(
     }
 }
 
-/// What a refusal of one message means for it. The service makes MIME anew each time, and cannot for each class of item.
+/// What a refusal of one message means for it. The service makes MIME anew each time, and cannot for each class of item. What
+/// may have another reason is asked for again with the next readings before the message is given up.
 fn refused(refusal: Refusal) -> Result<Content, Cause> {
     if refusal.is_missing() {
         return Ok(Content::Vanished);
     }
-    let is_about_message = matches!(refusal.status, 400 | 415 | 422 | 501)
-        || [
-            "ErrorMime",
-            "ErrorContentConversion",
-            "ErrorCorruptData",
-            "ErrorItemCorrupt",
-            "ErrorVirus",
-            "ErrorInternalServerError",
-            "ErrorInvalidProperty",
-        ]
-        .iter()
-        .any(|begin| refusal.code.starts_with(begin));
-    if is_about_message && !refusal.is_throttled() && !refusal.code.is_empty() {
+    const ABOUT_MESSAGE: [&str; 5] =
+        ["ErrorMime", "ErrorContentConversion", "ErrorCorruptData", "ErrorItemCorrupt", "ErrorVirus"];
+    let begins = |all: &[&str]| all.iter().any(|begin| refusal.code.starts_with(begin));
+    if refusal.is_throttled() || refusal.code.is_empty() {
+        return Err(refusal.cause());
+    }
+    if begins(&ABOUT_MESSAGE) {
         return Ok(Content::Refused(refusal.to_string()));
+    }
+    let is_vague = matches!(refusal.status, 400 | 415 | 422 | 501);
+    if is_vague || begins(&["ErrorInternalServerError", "ErrorInvalidProperty"]) {
+        return Ok(Content::Deferred(refusal.to_string()));
     }
     Err(refusal.cause())
 }

@@ -160,6 +160,7 @@ impl Inbox {
             Some(Err(_)) => return Err(GraphFailure::Refused(Refusal::forgotten())),
         };
         let mut changes = Changes::default();
+        let mut empty = 0;
         for _ in 0..limits::GRAPH_PAGES_MAX {
             let page = match self.page_at(&folder, &position).await {
                 Err(GraphFailure::Refused(refusal)) if self.may_shrink(&refusal) => {
@@ -174,8 +175,10 @@ impl Inbox {
                 }
                 page => page?,
             };
-            let is_stuck =
+            empty = if page.changes.is_empty() { empty + 1 } else { 0 };
+            let is_same =
                 matches!((&page.next, &position), (Next::Page(next), Position::After(here)) if next == here);
+            let is_stuck = is_same || empty > limits::GRAPH_EMPTY_PAGES_MAX;
             let category = self.category.as_deref();
             page.changes.into_iter().for_each(|change| changes.take(change, place, category));
             if changes.0.len() > limits::LISTING_MESSAGES_MAX {
@@ -185,8 +188,11 @@ impl Inbox {
             match page.next {
                 Next::Round(link) => return Ok((changes, link.as_str().to_owned())),
                 Next::Page(_) if is_stuck => {
-                    let detail =
-                        "it says that there are more changes, and leads back to the same page".to_owned();
+                    let detail = match is_same {
+                        true => "it says that there are more changes, and leads back to the same page",
+                        false => "it says that there are more changes, and page after page holds none",
+                    }
+                    .to_owned();
                     return Err(Cause::Garbage { detail }.into());
                 }
                 Next::Page(link) => position = Position::After(link),

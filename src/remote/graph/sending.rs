@@ -12,7 +12,7 @@ use super::session::{GraphFailure, Session};
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::name::Address;
-use crate::model::outbox::{RecipientResult, Submitted};
+use crate::model::outbox::{Attempt, Before, RecipientResult, Submitted};
 use crate::protocol::graph::{
     Apart, CreateMessage, DeleteMessage, FindMessages, FoundMessage, Indivisible, SendMessage, take_apart,
 };
@@ -24,6 +24,7 @@ pub(super) struct Outgoing {
     /// The id of Sent Items.
     sent_items: String,
     state: State,
+    attempt: Attempt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,13 @@ enum State {
     Open,
     /// A conversation failed: nobody knows where it stands.
     Broken,
+}
+
+/// Which sending a copy in Sent Items is of, where a person has had the message sent more than once.
+enum OfCopy {
+    ThisRound,
+    Earlier,
+    Unknown,
 }
 
 /// What the mailbox holds of a message.
@@ -43,7 +51,7 @@ enum Found {
 
 impl Outgoing {
     pub fn new(session: Session, sent_items: String) -> Self {
-        Self { session, sent_items, state: State::Open }
+        Self { session, sent_items, state: State::Open, attempt: Attempt::FIRST }
     }
 
     async fn submit(&mut self, recipients: &[Address], raw: &[u8]) -> Result<RecipientResult, Cause> {
@@ -52,10 +60,18 @@ impl Outgoing {
         let apart = apart.map_err(|why| indivisible(why, whole.len()))?;
         let message_id = message_id(&whole);
         let draft = match self.look_for(message_id.as_deref()).await? {
-            Found::Sent => {
-                let said = "an attempt before this one has sent it: its copy is in Sent Items".to_owned();
-                return Ok(RecipientResult::Accepted { said });
-            }
+            Found::Sent => match self.copy() {
+                OfCopy::ThisRound => {
+                    let said = "an attempt before this one has sent it: its copy is in Sent Items".to_owned();
+                    return Ok(RecipientResult::Accepted { said });
+                }
+                OfCopy::Earlier => self.draft(&apart).await?,
+                OfCopy::Unknown => {
+                    let detail = "an attempt before this one failed, and Sent Items holds a copy of an earlier sending or \
+                                  of that one";
+                    return Ok(RecipientResult::Unsure { detail: detail.to_owned() });
+                }
+            },
             Found::Draft(id) if attaching::has_all(&mut self.session, &id, &apart.files).await? => id,
             // An attempt before this one came to its end in the middle of the attachments.
             Found::Draft(id) => {
@@ -93,6 +109,15 @@ impl Outgoing {
         Ok(draft)
     }
 
+    /// When the copy in Sent Items was made: nothing tells copies of one message apart.
+    fn copy(&self) -> OfCopy {
+        match (self.attempt.round, self.attempt.before) {
+            (..=1, _) => OfCopy::ThisRound,
+            (_, Before::Nothing) => OfCopy::Earlier,
+            (_, Before::Attempts) => OfCopy::Unknown,
+        }
+    }
+
     async fn look_for(&mut self, message_id: Option<&str>) -> Result<Found, Cause> {
         let Some(internet_message_id) = message_id else { return Ok(Found::Nothing) };
         let found = self.session.call(&FindMessages { internet_message_id }).await;
@@ -115,12 +140,12 @@ impl Outgoing {
 
     /// That there is no copy yet proves nothing: the service may still be busy with it.
     async fn in_doubt(&mut self, message_id: Option<&str>, cause: Cause) -> RecipientResult {
-        match self.look_for(message_id).await {
-            Ok(Found::Sent) => {
+        match (self.look_for(message_id).await, self.attempt.round) {
+            (Ok(Found::Sent), ..=1) => {
                 let said = format!("its copy is in Sent Items; the answer was lost: {cause}");
                 RecipientResult::Accepted { said }
             }
-            Ok(Found::Draft(_) | Found::Nothing) | Err(_) => {
+            (Ok(Found::Sent | Found::Draft(_) | Found::Nothing) | Err(_), _) => {
                 RecipientResult::Unsure { detail: cause.to_string() }
             }
         }
@@ -161,6 +186,10 @@ fn message_id(raw: &[u8]) -> Option<String> {
 
 #[async_trait]
 impl Submit for Outgoing {
+    fn begins(&mut self, attempt: Attempt) {
+        self.attempt = attempt;
+    }
+
     async fn send(
         &mut self,
         _: &Address,
@@ -175,6 +204,8 @@ impl Submit for Outgoing {
     async fn trace_sent(&mut self, raw: &[u8]) -> Result<Traced, RemoteError> {
         let found = self.look_for(message_id(raw).as_deref()).await;
         match found.map_err(|cause| RemoteError::new(TestStep::Send, cause))? {
+            // It may be one of an earlier round.
+            Found::Sent if self.attempt.round > 1 => Ok(Traced::Unknown),
             Found::Sent => Ok(Traced::Sent { said: "its copy is in Sent Items".to_owned() }),
             Found::Draft(_) | Found::Nothing => Ok(Traced::NoTrace),
         }

@@ -130,7 +130,7 @@ fn before_asking(message: &Listed, part: Part, validity: u32) -> Result<u32, Con
 }
 
 fn answer(message: &Listed, received: Option<Timestamp>, content: Content) -> Fetched {
-    Fetched { id: message.id.clone(), received: received.or(message.received), content }
+    Fetched { id: message.id.clone(), received: received.or(message.received), content, rebuilt: None }
 }
 
 /// Response codes that say of a message that it will never be handed over (RFC 5530 section 3, RFC 3516 section 4.3).

@@ -372,7 +372,7 @@ mod encrypted {
         let expected = [
             (TestStep::Tls, "TLS 1.3".to_owned()),
             (TestStep::Greet, "ready".to_owned()),
-            (TestStep::Authenticate, String::new()),
+            (TestStep::Authenticate, "LOGIN (USER and PASS)".to_owned()),
             (TestStep::Open, "2 messages".to_owned()),
         ];
         assert_eq!(taken, expected);

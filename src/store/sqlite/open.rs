@@ -50,6 +50,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0021_claims_asked.sql"),
     include_str!("../../../schema/sql/sqlite/0023_owed.sql"),
     include_str!("../../../schema/sql/sqlite/0024_alerts.sql"),
+    include_str!("../../../schema/sql/sqlite/0026_rounds.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -125,7 +126,14 @@ pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
             if !can_be_immutable(path) {
                 return Err(error);
             }
-            (judge_for_reading(path, Reading::Immutable)?, Reading::Immutable)
+            match judge_for_reading(path, Reading::Immutable) {
+                // Nothing has to be written for that.
+                Err(StoreError::ReadOnly(_)) => {
+                    let words = format!("`{}` is not for this user to open", path.display());
+                    return Err(StoreError::Unreadable(words));
+                }
+                found => (found?, Reading::Immutable),
+            }
         }
         other => (other?, Reading::Shared),
     };

@@ -15,7 +15,7 @@ use crate::store::{OutboxQuery, StoreError};
 
 const SELECT: &str =
     "SELECT outbox.id, mailboxes.name, outbox.message_id, subject, blobs.hash, bytes, state, recipients,
-                          attempts, queued_at, next_attempt_at, changed_at, failure, idempotency_key
+                          attempts, queued_at, next_attempt_at, changed_at, failure, idempotency_key, round
                       FROM outbox JOIN mailboxes ON mailboxes.id = outbox.mailbox
                           JOIN blobs ON blobs.id = outbox.blob";
 
@@ -147,6 +147,7 @@ fn message(row: &Row<'_>) -> Result<OutgoingMessage, StoreError> {
         changed_at: timestamp(row.get(11)?)?,
         failure: failure.map(|text| from_json("a failure", &text)).transpose()?,
         idempotency_key: row.get(13)?,
+        round: row.get(14)?,
     })
 }
 

@@ -259,6 +259,7 @@ pub(super) fn requeue(db: &Connection, id: u64, now: Timestamp) -> Result<(), St
     }
     message.state = OutgoingState::Pending;
     message.attempts = 0;
+    message.round = message.round.saturating_add(1);
     message.failure = None;
     message.next_attempt_at = Some(now);
     message.changed_at = now;
@@ -313,7 +314,7 @@ fn expect_state(id: u64, state: OutgoingState, allowed: &[OutgoingState]) -> Res
 /// Writes back what may change over a message's life.
 fn write(db: &Connection, message: &OutgoingMessage) -> Result<(), StoreError> {
     let sql = "UPDATE outbox SET state = ?2, recipients = ?3, attempts = ?4, next_attempt_at = ?5,
-                   changed_at = ?6, failure = ?7
+                   changed_at = ?6, failure = ?7, round = ?8
                WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![
         whole(message.id),
@@ -323,6 +324,7 @@ fn write(db: &Connection, message: &OutgoingMessage) -> Result<(), StoreError> {
         micros(message.next_attempt_at.unwrap_or(message.changed_at)),
         micros(message.changed_at),
         message.failure.as_ref().map(to_json).transpose()?,
+        message.round,
     ])?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod independent;
 mod listening;
 mod logins;
 mod mailbox;
+mod rebuilding;
 mod schema;
 mod scripted;
 mod story;

@@ -102,6 +102,7 @@ fn item_requests() -> Vec<(String, String)> {
             count_max: 1000,
         }),
         request(&GetItem { ids: vec![item(), item()], mime: WithMime::Yes, fields: &["item:Categories"] }),
+        request(&GetItemProperties { id: item(), body: item_properties::WithBody::Yes }),
         request(&SendItem { id: item(), copy: Some(FolderRef::Own(WellKnown::SentItems)) }),
         request(&UpdateItem { id: item(), changes: categories, conflict: Conflict::Resolve }),
         request(&UpdateItem {

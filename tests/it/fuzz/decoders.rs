@@ -48,7 +48,7 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "ntlm-challenge", feed: ntlm_challenge, reads: &["src/protocol/ntlm/challenge.rs", "src/protocol/ntlm/keys.rs", "src/protocol/ntlm/message.rs", "src/protocol/ntlm/mod.rs", "src/protocol/spnego.rs"] },
     Decoder { name: "oauth2-answer", feed: oauth2_answer, reads: &["src/protocol/oauth2.rs"] },
     Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/ews/status.rs"] },
-    Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs"] },
+    Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs", "src/protocol/ews/rebuilt.rs"] },
     Decoder { name: "autodiscover-answer", feed: autodiscover_answer, reads: &["src/protocol/autodiscover/mod.rs", "src/protocol/autodiscover/pox.rs", "src/protocol/autodiscover/soap.rs", "src/protocol/autodiscover/search.rs"] },
     Decoder { name: "graph-answer", feed: graph_answer, reads: &["src/protocol/graph/mod.rs", "src/protocol/graph/document.rs", "src/protocol/graph/refusal.rs", "src/protocol/graph/messages_delta.rs", "src/protocol/graph/batch.rs", "src/protocol/graph/find_messages.rs", "src/protocol/graph/create_message.rs", "src/protocol/graph/get_mail_folder.rs", "src/protocol/graph/list_mail_folders.rs", "src/protocol/graph/create_mail_folder.rs", "src/protocol/graph/move_message.rs", "src/protocol/graph/apart.rs", "src/protocol/graph/create_upload_session.rs", "src/protocol/graph/list_attachments.rs", "src/protocol/graph/upload.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/report.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/header.rs", "src/sync/mime/mod.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
@@ -399,6 +399,7 @@ fn ews_answer(said: &[u8]) {
     for piece in said.chunks(11) {
         let fed = splitter.feed(piece, &mut |found| match found {
             ews::Found::Octets(some) => octets += some.len(),
+            ews::Found::Garbled => {}
             ews::Found::End(number) => {
                 assert_eq!(number, ended);
                 ended += 1;
@@ -419,6 +420,13 @@ fn ews_answer(said: &[u8]) {
     let items =
         ews::GetItem { ids: vec![ews::ItemId::new("A")], mime: ews::item::WithMime::Yes, fields: &[] };
     let _ = ews::read(&items, &document);
+    let whole =
+        ews::GetItemProperties { id: ews::ItemId::new("A"), body: ews::item_properties::WithBody::Yes };
+    if let Ok(properties) = ews::read(&whole, &document) {
+        let (frame, beginning) = ews::rebuilt::Rebuilt::begin(&properties, "no");
+        assert!(properties.attachments.iter().all(|it| frame.attachment(it).ends_with(b"\r\n\r\n")));
+        assert!(beginning.windows(4).any(|window| window == b"\r\n\r\n"), "it has a header of its own");
+    }
     let _ = ews::read(
         &ews::SyncFolderItems { folder: inbox(), state: None, changes_max: 1, further: &[] },
         &document,

@@ -80,6 +80,10 @@ impl Receive for CrashingReceive {
         self.real.list(cursor).await
     }
 
+    fn tries_last(&mut self, messages: std::collections::BTreeSet<RemoteId>) {
+        self.real.tries_last(messages);
+    }
+
     fn standing(&self, message: &RemoteId) -> Standing {
         self.real.standing(message)
     }
@@ -160,6 +164,10 @@ pub const SENT: &str = "Submit::send, done";
 
 #[async_trait]
 impl Submit for CrashingSubmit {
+    fn begins(&mut self, attempt: mailplumb::model::outbox::Attempt) {
+        self.real.begins(attempt);
+    }
+
     async fn send(
         &mut self,
         from: &Address,
