@@ -285,6 +285,8 @@ pub const LISTED_ROWS_DEFAULT: u64 = 1000;
 pub const ALERTS_LOOKED_AT: u64 = 200;
 /// Older alerts make room for newer ones.
 pub const ALERTS_MAX: u64 = 100_000;
+/// Old alerts that are looked at in one write, so that nobody waits long for the store.
+pub const ALERTS_DROPPED_AT_ONCE: usize = 1_000;
 /// How long to wait for another process that writes to the same store.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Connections that read one store at the same time.

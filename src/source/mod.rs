@@ -3,9 +3,12 @@
 mod cache;
 pub mod directory;
 mod layers;
+mod lookout;
 pub mod watch;
 
 use std::path::PathBuf;
+
+pub use lookout::{Files, Lookout};
 
 use crate::model::problem::{Extent, FileStamp, FoundFile, SourceFile};
 

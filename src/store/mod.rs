@@ -40,7 +40,7 @@ use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 
 pub use cycle::{CycleStart, Cycles, InboxStanding, SetAsideDue};
 pub use error::StoreError;
-pub use ledger::{Ledger, RunQuery};
+pub use ledger::{AlertPlace, Ledger, RunQuery};
 
 /// The operations of one mailbox. Those of very many new ones are in the same few states, which are shared.
 pub type OperationStates = Vec<(Operation, Arc<Standing>)>;

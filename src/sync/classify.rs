@@ -3,6 +3,7 @@
 //! The classes are those of the vendor's server-side synchronisation: transient or permanent; message, mailbox or profile.
 
 mod kerberos;
+mod password;
 mod tokens;
 
 use super::patience::{self, Breadth};
@@ -10,7 +11,8 @@ use super::{exchange, graph, known};
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
 use crate::model::profile::Credentials;
-use crate::model::secret::SecretRef;
+use crate::model::secret::{Origin, SecretRef};
+use password::{login_refused, secret_absent, secret_unavailable};
 use tokens::{refused_class, token_refused, token_unavailable};
 
 /// For whom and towards what a conversation failed.
@@ -21,6 +23,8 @@ pub struct Setting<'a> {
     pub credentials: &'a Credentials,
     /// The secret that logs in, if there is one.
     pub secret: Option<&'a SecretRef>,
+    /// Where that comes from. `None`: not known.
+    pub origin: Option<&'a Origin>,
     pub host: &'a str,
     pub port: u16,
 }
@@ -180,7 +184,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::NoMechanism { .. } => no_mechanism(setting),
         Cause::LoginRefused { .. } => login_refused(setting),
         Cause::SecretUnavailable { secret, .. } => secret_unavailable(secret),
-        Cause::SecretAbsent { .. } => secret_absent(),
+        Cause::SecretAbsent { .. } => secret_absent(setting),
         Cause::NoIdentity { .. } => no_identity(),
         Cause::IdentityUnusable { .. } => identity_unusable(),
         Cause::TokenRefused { provider, said } => token_refused(provider, said, setting),
@@ -304,44 +308,10 @@ fn no_mechanism(Setting { profile, .. }: Setting<'_>) -> (String, String) {
     )
 }
 
-fn login_refused(setting: Setting<'_>) -> (String, String) {
-    let Setting { mailbox, profile, credentials, secret, .. } = setting;
-    let whose = match credentials {
-        Credentials::Mailbox => format!("mailbox `{mailbox}`"),
-        Credentials::Profile { .. }
-        | Credentials::WindowsIntegrated { .. }
-        | Credentials::Anonymous
-        | Credentials::Oauth2 { .. } => format!("profile `{profile}`"),
-    };
-    said(
-        format!("user name or password of {whose} is wrong, or the account may not log in"),
-        match secret {
-            Some(secret) => format!(
-                "set the right password with `mailplumb secrets set {secret}`, then `mailplumb apply`"
-            ),
-            None => format!("check the account on the server, then `mailplumb test {mailbox}`"),
-        },
-    )
-}
-
 fn injected() -> (String, String) {
     said(
         "somebody may be tampering with the connection",
         "check the network between this machine and the server",
-    )
-}
-
-fn secret_unavailable(secret: &str) -> (String, String) {
-    said(
-        "the password could not be read, so no login was tried",
-        format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
-    )
-}
-
-fn secret_absent() -> (String, String) {
-    said(
-        "the manifest takes the password from a variable or a file that the process making the connection does not have",
-        "give it to that process (its environment, its unit, the file's path and permissions), then `mailplumb test`",
     )
 }
 
@@ -402,6 +372,7 @@ mod tests {
             profile: &name,
             credentials: &Credentials::Mailbox,
             secret: None,
+            origin: None,
             host: "h",
             port: 1,
         };

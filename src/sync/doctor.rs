@@ -14,16 +14,19 @@ use crate::sync::incoming;
 /// Clocks that differ by less are good enough: certificates and dates of messages do not suffer.
 const CLOCK_SKEW_TOLERATED: SignedDuration = SignedDuration::from_mins(2);
 
-/// Whole days that a certificate is still valid; negative: so many days ago.
+/// Whole days that a certificate is still valid; negative: it expired so many days ago. 0 is either, see [`is_expired`].
 pub fn days_left(certificate: &CertificateFacts, now: Timestamp) -> i64 {
-    certificate.valid_until.duration_since(now).as_secs().div_euclid(86_400)
+    certificate.valid_until.duration_since(now).as_secs() / 86_400
+}
+
+pub fn is_expired(certificate: &CertificateFacts, now: Timestamp) -> bool {
+    certificate.valid_until < now
 }
 
 /// One for each certificate that expires soon.
 pub fn certificate_remarks(certificates: &[CertificateFacts], now: Timestamp) -> Vec<Remark> {
     let soon = certificates.iter().filter(|certificate| {
-        let days = days_left(certificate, now);
-        (0..=limits::CERTIFICATE_WARNING_DAYS).contains(&days)
+        !is_expired(certificate, now) && days_left(certificate, now) <= limits::CERTIFICATE_WARNING_DAYS
     });
     soon.map(|certificate| Remark {
         what: format!(
@@ -225,7 +228,14 @@ mod tests {
         let remarks = |text: &str| certificate_remarks(&[until(text)], now).len();
         assert_eq!(["2026-12-01T00:00:00Z", "2027-06-01T00:00:00Z"].map(remarks), [1, 0]);
         assert_eq!(remarks("2026-11-01T00:00:00Z"), 0, "an expired one is a failure, and no remark");
-        assert_eq!(days_left(&until("2026-11-22T11:00:00Z"), now), -1);
+        let expired = until("2026-11-22T11:00:00Z");
+        assert_eq!(
+            (days_left(&expired, now), is_expired(&expired, now)),
+            (0, true),
+            "an hour ago is no day ago"
+        );
+        assert_eq!(days_left(&until("2026-11-21T11:00:00Z"), now), -1, "25 hours are one day");
+        assert_eq!(days_left(&until("2026-11-23T13:00:00Z"), now), 1);
     }
 
     #[test]

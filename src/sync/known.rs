@@ -73,7 +73,7 @@ pub const ALL: &[Known] = &[
         marks: &["THAT IS BOUND TO THE CERTIFICATE"],
         meaning: "the server refused a login with NTLM or Kerberos: the account, its password or its key is wrong, or the \
                   login reached the server over another TLS connection than ours",
-        remedy: "check the account first (`mailplumb secrets set`, the keytab, whether it is locked); where a proxy or load \
+        remedy: "check the account first (its secret, the keytab, whether it is locked); where a proxy or load \
                  balancer ends TLS before Exchange, a server with Extended Protection refuses every such login: pass TLS \
                  through, or give the proxy the same certificate as the server has",
         likely: &[
@@ -140,7 +140,8 @@ pub const ALL: &[Known] = &[
         key: "password-expired",
         marks: &["[EXPIRED]", "PASSWORD EXPIRED", "PASSWORD HAS EXPIRED", "5.7.11"],
         meaning: "the password has expired",
-        remedy: "set a new password for the account, then the secret: `mailplumb secrets set`",
+        remedy: "set a new password for the account, then the same one where its secret is taken from (`mailplumb secrets set`, \
+                 its file or its variable)",
         likely: &["the account's password policy"],
         source: "RFC 5530 EXPIRED",
     },

@@ -210,7 +210,7 @@ pub fn retry_of(
 
 fn failures(state: &OperationState) -> u16 {
     match state {
-        OperationState::Retrying { attempts, .. } => *attempts,
+        OperationState::Retrying { attempts, .. } | OperationState::Trying { attempts, .. } => *attempts,
         OperationState::Off(_)
         | OperationState::AwaitingTest(_)
         | OperationState::Testing
@@ -223,13 +223,31 @@ fn failures(state: &OperationState) -> u16 {
 /// [`crate::sync::schedule::next_try`].
 pub fn longest_wait(state: &OperationState, retry: &Retry, throttling: &Throttling) -> Duration {
     match state {
-        OperationState::Retrying { failure, .. } if asks(failure) => throttling.wait_max.max(retry.wait),
+        OperationState::Retrying { failure, .. } | OperationState::Trying { failure, .. }
+            if asks(failure) =>
+        {
+            throttling.wait_max.max(retry.wait)
+        }
         OperationState::Retrying { .. }
+        | OperationState::Trying { .. }
         | OperationState::Off(_)
         | OperationState::AwaitingTest(_)
         | OperationState::Testing
         | OperationState::Enabled
         | OperationState::Disabled(_) => retry.wait,
+    }
+}
+
+/// The retry settings for [`crate::sync::schedule::next_test`].
+pub fn retry_of_tests(state: &OperationState, retry: &Retry, throttling: &Throttling) -> Retry {
+    match state {
+        OperationState::Trying { .. } => Retry { wait: longest_wait(state, retry, throttling), ..*retry },
+        OperationState::Retrying { .. }
+        | OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled
+        | OperationState::Disabled(_) => *retry,
     }
 }
 
@@ -241,10 +259,13 @@ pub fn left_alone_until<'a>(
     throttling: &Throttling,
 ) -> Option<Timestamp> {
     let asked = states.filter_map(|state| match state {
-        OperationState::Retrying { until, failure, .. } if failure.code == Demand::SlowDown.code() => {
+        OperationState::Retrying { until, failure, .. } | OperationState::Trying { until, failure, .. }
+            if failure.code == Demand::SlowDown.code() =>
+        {
             Some(next_try(*until, now, throttling.wait_max))
         }
         OperationState::Retrying { .. }
+        | OperationState::Trying { .. }
         | OperationState::Off(_)
         | OperationState::AwaitingTest(_)
         | OperationState::Testing

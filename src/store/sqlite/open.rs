@@ -49,6 +49,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0020_blob_numbers.sql"),
     include_str!("../../../schema/sql/sqlite/0021_claims_asked.sql"),
     include_str!("../../../schema/sql/sqlite/0023_owed.sql"),
+    include_str!("../../../schema/sql/sqlite/0024_alerts.sql"),
     include_str!("../../../schema/sql/sqlite/0026_rounds.sql"),
 ];
 

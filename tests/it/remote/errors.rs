@@ -39,6 +39,7 @@ pub(super) fn judged(error: mailplumb::model::failure::RemoteError, how: &How) -
         profile: &profile,
         credentials: &credentials,
         secret: Some(&secret),
+        origin: None,
         host: &how.host,
         port: how.at.port(),
     };
