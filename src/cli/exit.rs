@@ -100,6 +100,7 @@ impl From<StoreError> for Failure {
             }
             StoreError::Full => "free some space; nothing was lost, the last change was not made",
             StoreError::ReadOnly(_) => "check the owner and the permissions of the store and its folder",
+            StoreError::Unreadable(_) => "run the command as its owner, or have its owner let you read it",
             StoreError::TooNew { .. } => "update mailplumb on this machine",
             StoreError::NotAStore(_) => {
                 "name the store's file with --state; if this is its name, restore it from a backup"
@@ -116,6 +117,7 @@ impl From<StoreError> for Failure {
             StoreError::Missing(_)
             | StoreError::Full
             | StoreError::ReadOnly(_)
+            | StoreError::Unreadable(_)
             | StoreError::TooNew { .. }
             | StoreError::NotAStore(_)
             | StoreError::Damaged(_)

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::exit::Failure;
 use crate::engine::Engine;
+use crate::model::likeness;
 use crate::model::name::Name;
 use crate::store::{MailboxRow, Store};
 
@@ -130,15 +131,10 @@ pub async fn must_be_known(store: &dyn Store, name: Option<&Name>) -> Result<(),
 
 /// A mailbox that was named and is not in the store, with the nearest that is.
 pub fn unknown(wanted: &str, rows: &[MailboxRow]) -> Failure {
-    let nearest = rows
-        .iter()
-        .map(|row| row.stored.declared.name.as_str())
-        .max_by(|a, b| strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted)));
+    let names = rows.iter().map(|row| row.stored.declared.name.as_str());
     let failure = Failure::new(format!("no mailbox `{wanted}` in the store"));
-    match nearest {
-        Some(name) if strsim::jaro_winkler(name, wanted) > 0.8 => {
-            failure.hint(format!("did you mean `{name}`?"))
-        }
-        _ => failure.hint("`mailplumb status` lists them; a new one must be applied first"),
+    match likeness::nearest(wanted, names) {
+        Some(name) => failure.hint(format!("did you mean `{name}`?")),
+        None => failure.hint("`mailplumb status` lists them; a new one must be applied first"),
     }
 }

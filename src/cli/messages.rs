@@ -156,9 +156,9 @@ fn remarks(record: &MessageRecord) -> String {
     let duplicate = record.duplicate_of.as_ref().map(|first| format!("same as {}", first.id));
     let attachments = match (record.facts.parsed, record.facts.attachments.len()) {
         (Parsed::HeadersOnly, _) => Some("only headers read".to_owned()),
-        (Parsed::Whole, 0) => None,
-        (Parsed::Whole, 1) => Some("1 attachment".to_owned()),
-        (Parsed::Whole, count) => Some(format!("{count} attachments")),
+        (Parsed::Whole | Parsed::HeaderCut, 0) => None,
+        (Parsed::Whole | Parsed::HeaderCut, 1) => Some("1 attachment".to_owned()),
+        (Parsed::Whole | Parsed::HeaderCut, count) => Some(format!("{count} attachments")),
     };
     let rebuilt = record.facts.rebuilt.as_ref().map(|_| "rebuilt".to_owned());
     sent.into_iter()

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::context::{run, shown};
-use super::exit::{DONE, Failure, Outcome};
+use super::exit::{DONE, Failure, Outcome, USAGE};
 use super::listing::{FORMAT_VERSION, Paged};
 use super::messages::parse_name;
 use super::messages::raw::{self, Held};
@@ -238,6 +238,11 @@ fn details(message: &OutgoingMessage) -> String {
 
 impl Add {
     async fn run(self, store: &dyn Store) -> Outcome {
+        if self.subject.is_none() && self.text.is_none() && self.text_file.is_none() && self.eml.is_none() {
+            return Err(Failure::new("the message has neither a subject nor a text")
+                .code(USAGE)
+                .hint("give `--text`, `--text-file -` or `--eml`; `--text \"\"` queues an empty one"));
+        }
         let Some(row) = store.mailbox(&self.mailbox).await? else {
             return Err(mailboxes::unknown(self.mailbox.as_str(), &store.mailboxes().await?));
         };
@@ -300,12 +305,14 @@ impl Add {
     }
 }
 
-/// A new Message-ID. A domain with letters beyond ASCII cannot stand in one.
+/// A new Message-ID. Letters beyond ASCII cannot stand in one.
 fn message_id(from: &Address) -> Result<MessageId, Failure> {
     let mut bytes = [0_u8; 12];
     getrandom::fill(&mut bytes).map_err(|error| Failure::new("no randomness").cause(error))?;
     let random: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let domain = if from.domain().is_ascii() { from.domain() } else { "localhost" };
+    let from = from.in_ascii();
+    let domain =
+        from.as_deref().and_then(|from| from.rsplit_once('@')).map_or("localhost", |(_, domain)| domain);
     MessageId::parse(&format!("{random}@{domain}"))
         .map_err(|fault| Failure::new("no Message-ID can be made").cause(fault))
 }

@@ -124,7 +124,8 @@ impl Run {
     fn words(&self, now: Duration) -> String {
         let Self { mailboxes, passed, failed, others, .. } = self;
         let seconds = now.saturating_sub(self.begun).as_secs();
-        let mut words = format!("testing {mailboxes} mailboxes: {passed} tests passed, {failed} failed");
+        let mailboxes = output::counted(*mailboxes, "mailbox", "mailboxes");
+        let mut words = format!("testing {mailboxes}: {passed} tests passed, {failed} failed");
         if *others > 0 {
             words.push_str(&format!(", {others} not run"));
         }

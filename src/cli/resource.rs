@@ -1,6 +1,7 @@
 //! Addresses of what is stored: `mailbox/anna`, `profile/hq`, `secret/mail/password`, `organization`.
 
 use super::exit::Failure;
+use crate::model::likeness;
 use crate::model::name::Name;
 use crate::model::plan::Target;
 use crate::model::secret::SecretRef;
@@ -90,13 +91,12 @@ fn unknown(wanted: &str, stored: &Stored) -> Failure {
             Some(_) | None => address,
         }
     };
-    let likeness = |target: &Target| strsim::jaro_winkler(&spelling(target), wanted);
-    let nearest = all(stored).into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let targets = all(stored);
+    let spellings: Vec<String> = targets.iter().map(spelling).collect();
     let failure = Failure::new(format!("no `{wanted}` in the store"));
-    match nearest {
-        Some(target) if likeness(&target) > 0.8 => failure.hint(format!("did you mean `{target}`?")),
-        Some(_) | None => {
-            failure.hint("`mailplumb state list` lists what there is; a new one must be applied first")
-        }
+    let nearest = likeness::nearest(wanted, &spellings);
+    match nearest.and_then(|nearest| targets.iter().find(|target| spelling(target) == *nearest)) {
+        Some(target) => failure.hint(format!("did you mean `{target}`?")),
+        None => failure.hint("`mailplumb state list` lists what there is; a new one must be applied first"),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::model::cursor::{Cursor, Listed, Listing, Part};
+use crate::model::cursor::{Cursor, Listed, Part};
 use crate::model::examination::{Examination, LoginTried, Remark, Verdict};
 use crate::model::failure::{RemoteError, TestStep};
 use crate::model::lease::LeaseScope;
@@ -11,7 +11,7 @@ use crate::model::operation::Operation;
 use crate::model::server::Destination;
 use crate::remote::Trace;
 use crate::store::MailboxRow;
-use crate::sync::{classify, doctor, patience, self_message};
+use crate::sync::{classify, doctor, incoming, patience, self_message};
 
 use super::destination::{Reach, Route};
 use super::lease::Held;
@@ -140,7 +140,7 @@ impl Examining<'_> {
             Ok(listing)
         });
         let listing = listing.await?;
-        trace.detail(listing_words(&listing, &cursor));
+        trace.detail(incoming::listing_words(&listing, &cursor));
         let newest = listing.messages().iter().filter_map(|message: &Listed| message.received).max();
         remarks.extend(doctor::clock_remark(newest, self.engine.clock.now()));
         let _ = session.delete_and_close(&[]).await;
@@ -243,15 +243,5 @@ impl Examining<'_> {
             }
         }
         Ok(())
-    }
-}
-
-fn listing_words(listing: &Listing, cursor: &Cursor) -> String {
-    let count = listing.messages().len();
-    match cursor {
-        Cursor::Start => format!("{count} listed"),
-        Cursor::Imap { .. } | Cursor::Pop3 { .. } | Cursor::Exchange { .. } => {
-            format!("{count} listed since the last reading")
-        }
     }
 }

@@ -261,7 +261,7 @@ impl<'a> Intake<'a> {
     ) -> Result<Decision, WorkError> {
         let parsed_max = limits::MESSAGE_PARSE_BYTES_MAX as u64;
         let looked_at =
-            if spool.bytes() <= parsed_max { parsed_max } else { limits::HEADER_BYTES_MAX as u64 };
+            if spool.bytes() <= parsed_max { parsed_max } else { limits::HEADER_LOOK_BYTES_MAX as u64 };
         let beginning = spool.beginning(looked_at).await?;
         let (spooled, content) = spool.finish().await?;
         self.group.spools.push(spool);

@@ -341,10 +341,12 @@ fn rest<T: DeserializeOwned>(
         return decode_rest(tree, value, report);
     }
     let place = tree.pairs(0).first().map_or(tree.place(0), |(key, _)| tree.place(*key));
-    report.add(
-        Draft::error(codes::MISSING_KEY, place, format!("`{name}` is missing"))
-            .label(format!("this document needs the key `{name}`")),
-    );
+    let missing = Draft::error(codes::MISSING_KEY, place, format!("`{name}` is missing"))
+        .label(format!("this document needs the key `{name}`"));
+    report.add(match tree.removed(0, name) {
+        Some(place) => missing.related(place, "it is removed here"),
+        None => missing,
+    });
     None
 }
 
@@ -377,5 +379,22 @@ fn secret(spec: Spanned<SecretSpec>, tree: &Tree<'_>, report: &mut Report<'_>) -
             );
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::Files;
+    use super::*;
+
+    #[test]
+    fn a_file_with_too_many_documents_is_refused_whole() {
+        let text = "---\n".repeat(limits::MANIFEST_DOCUMENTS_MAX + 1);
+        let mut report = Report::new(Files::new(&[]));
+        let mut documents = Documents::default();
+        assert!(documents.ranges(&text, 0, &mut report).is_empty() && documents.unread);
+        assert!(report.has_errors());
+        // Those of the next file are too many as well.
+        assert!(documents.ranges("a: 1", 0, &mut report).is_empty());
     }
 }

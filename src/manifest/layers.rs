@@ -166,7 +166,7 @@ impl<'a> Composition<'a> {
                 continue;
             }
             let file = merged.files.first().copied().unwrap_or_default();
-            let tree = Tree { nodes: merged.nodes, file, files: merged.files };
+            let tree = Tree { nodes: merged.nodes, file, files: merged.files, removed: merged.removed };
             documents.take(&tree, composed.complete, report);
         }
     }
@@ -194,7 +194,7 @@ pub fn over_row<'a>(row: &'a Tree<'a>, tree: &'a Tree<'a>, entry: u32) -> Tree<'
     let later = Part::new(At { tree, index: entry }, Rank::First);
     let part = Merge { kind: "" }.over(whole(row, Rank::First), later, &mut Vec::new());
     let merged = Merged::of(&part);
-    Tree { nodes: merged.nodes, file: row.file, files: merged.files }
+    Tree { nodes: merged.nodes, file: row.file, files: merged.files, removed: merged.removed }
 }
 
 fn whole<'a>(tree: &'a Tree<'_>, rank: Rank) -> Part<'a> {

@@ -5,7 +5,7 @@
 //! another key replaces the former choice; the mailboxes of a `MailboxList` merge by name; a value of a `Secret` is
 //! replaced as a whole. Merging is associative: what a layer removes or replaces is remembered, not forgotten.
 
-use super::arena::{Kind, Node, Tree};
+use super::arena::{Kind, Node, RemovedKey, Tree};
 use super::place::Place;
 use super::text;
 
@@ -63,6 +63,8 @@ pub struct Merged<'a> {
     pub hidings: Vec<Hiding<'a>>,
     /// Keys that are removed but that no earlier layer has.
     pub missed: Vec<At<'a>>,
+    /// Keys that are removed.
+    pub removed: Vec<RemovedKey<'a>>,
     path: Vec<&'a str>,
 }
 
@@ -364,6 +366,9 @@ impl<'a> Merged<'a> {
         for child in children {
             if node.kind == Kind::Map && !child.part.is_removed() {
                 self.copy(child.key);
+            } else if node.kind == Kind::Map {
+                let (map, place) = (text::offset(index), child.part.at().place());
+                self.removed.push(RemovedKey { map, key: child.name, place });
             }
             self.path.push(child.name);
             self.part(&child.part);
@@ -426,7 +431,7 @@ mod tests {
 
     fn finished(part: &Part<'_>) -> Value {
         let merged = Merged::of(part);
-        value(&Tree { nodes: merged.nodes, file: 0, files: merged.files }, 0)
+        value(&Tree { nodes: merged.nodes, file: 0, files: merged.files, removed: merged.removed }, 0)
     }
 
     /// Parts of a document, as a base and as layers over it.

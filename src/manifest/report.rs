@@ -7,6 +7,7 @@ use super::decode::Reading;
 use super::place::{Files, Place};
 use super::trace::Trace;
 use crate::model::desired::{Declared, DesiredNote};
+use crate::model::likeness::nearest;
 use crate::model::limits;
 use crate::model::problem::{Problem, Severity};
 
@@ -214,13 +215,23 @@ fn key(problem: &Problem) -> Key<'_> {
 /// A hint that names the nearest of the possible words, if one is near.
 pub fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
     const NAMES_MAX: usize = 2000;
-    let nearest = names
-        .into_iter()
-        .filter(|name| name.len().abs_diff(word.len()) <= 4)
-        .take(NAMES_MAX)
-        .map(|name| {
-            (strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase()), name)
-        })
-        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))?;
-    (nearest.0 >= 0.6).then(|| format!("did you mean `{}`?", nearest.1))
+    let names = names.into_iter().filter(|name| name.len().abs_diff(word.len()) <= 4).take(NAMES_MAX);
+    nearest(word, names).map(|name| format!("did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_problems_than_are_kept_are_counted() {
+        let mut report = Report::new(Files::new(&[]));
+        for number in 0..limits::PROBLEMS_KEPT_MAX + 5 {
+            report.add(Draft::error(codes::INVALID_VALUE, Place::default(), format!("problem {number}")));
+        }
+        assert!(report.has_errors());
+        let (problems, _) = report.into_sorted();
+        assert_eq!(problems.len(), limits::PROBLEMS_KEPT_MAX + 1);
+        assert_eq!(problems.last().map(|last| last.message.as_str()), Some("5 more problems were found"));
+    }
 }

@@ -113,6 +113,12 @@ mod tests {
     }
 
     #[test]
+    fn of_too_many_documents_one_more_than_allowed_is_found() {
+        let text = "---\n".repeat(limits::MANIFEST_DOCUMENTS_MAX + 10);
+        assert_eq!(documents(&text).len(), limits::MANIFEST_DOCUMENTS_MAX + 1);
+    }
+
+    #[test]
     fn control_and_invisible_characters_are_found() {
         assert_eq!(forbidden_character("a\r\n\tgrüße"), None);
         assert_eq!(forbidden_character("a\rb"), Some((1, '\r')));

@@ -173,6 +173,26 @@ impl Cause {
         matches!(self, Self::NoIdentity { .. } | Self::IdentityUnusable { .. })
     }
 
+    /// Whether the host is not there, or is not the one that it should be: nothing at that place is worth asking.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all others are about what a host says once it is reached"
+    )]
+    pub fn is_about_the_host(&self) -> bool {
+        match self {
+            Self::NameNotResolved { .. }
+            | Self::ConnectionRefused { .. }
+            | Self::Unreachable { .. }
+            | Self::CertificateUntrusted { .. }
+            | Self::CertificateNameMismatch { .. }
+            | Self::CertificateExpired { .. }
+            | Self::NotTls { .. }
+            | Self::TlsFailed { .. }
+            | Self::WrongProtocol { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Every text that may repeat what a server said.
     pub fn words_mut(&mut self) -> Vec<&mut String> {
         match self {

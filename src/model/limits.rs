@@ -77,6 +77,8 @@ pub const SEARCHED_PLAIN_MESSAGES_MAX: u32 = 5000;
 pub const UIDL_BYTES_MAX: usize = 1024;
 /// All ids of one POP3 listing together.
 pub const LISTING_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Octets of a line of a message in SMTP, without its end (RFC 5321 section 4.5.3.1.6).
+pub const TEXT_LINE_BYTES_MAX: usize = 998;
 /// A message that is to be sent.
 pub const MESSAGE_BYTES_MAX: u64 = 100 * 1024 * 1024;
 /// A received message above this size is quarantined, not fetched.
@@ -90,6 +92,8 @@ pub const LITERAL_DROPPED_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Above this size only headers are parsed.
 pub const MESSAGE_PARSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
+/// Behind that, Message-ID, Subject and the like are still looked for up to here: mail with thousands of Received lines is real.
+pub const HEADER_LOOK_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const MIME_PARTS_MAX: usize = 10_000;
 /// Multiparts inside multiparts; what lies deeper is one part.
 pub const MIME_DEPTH_MAX: usize = 1000;

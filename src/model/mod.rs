@@ -19,6 +19,7 @@ pub mod footing;
 pub mod host;
 pub mod lease;
 pub mod ledger;
+pub mod likeness;
 pub mod limits;
 pub mod mailbox;
 pub mod name;

@@ -1,5 +1,6 @@
 //! Names, addresses and labels: the strings that identify things.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -119,6 +120,17 @@ impl Address {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
+    /// The address as mail servers of the old kind understand it: its domain with letters outside of ASCII in its `xn--` form
+    /// (RFC 5891). `None`: there are such letters before the `@`, or the domain has no such form.
+    pub fn in_ascii(&self) -> Option<Cow<'_, str>> {
+        if self.0.is_ascii() {
+            return Some(Cow::Borrowed(&self.0));
+        }
+        let (local, domain) = self.0.rsplit_once('@').filter(|(local, _)| local.is_ascii())?;
+        let domain = idna::domain_to_ascii(domain).ok().filter(|domain| !domain.is_empty())?;
+        Some(Cow::Owned(format!("{local}@{domain}")))
+    }
+
     /// Whether it is spelt as it is compared, as most are: then [`Self::key`] is the same text.
     pub fn is_key(&self) -> bool {
         self.0.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) && !self.0.contains("xn--")
@@ -196,6 +208,15 @@ mod tests {
         for bad in ["anna", "@b", "a@", "a@b..c", "a b@c", "a@b\r\nRCPT TO:<x@y>", ".a@b", "a@-b"] {
             assert!(Address::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_domain_beyond_ascii_has_a_form_in_ascii() {
+        let in_ascii = |text: &str| Address::parse(text).unwrap().in_ascii().map(Cow::into_owned);
+        assert_eq!(in_ascii("Q@Bücher.example").as_deref(), Some("Q@xn--bcher-kva.example"));
+        assert_eq!(in_ascii("Q@B.example").as_deref(), Some("Q@B.example"));
+        assert_eq!(in_ascii("ü@b.example"), None);
+        assert_eq!(in_ascii("q@xn--ü.example"), None);
     }
 
     #[test]

@@ -157,6 +157,9 @@ pub enum Parsed {
     Whole,
     /// It is larger than [`super::limits::MESSAGE_PARSE_BYTES_MAX`]: its attachments are not listed.
     HeadersOnly,
+    /// Its header is longer than [`super::limits::HEADER_BYTES_MAX`]: of the rest of it, only those fields were looked at that say
+    /// who wrote what to whom.
+    HeaderCut,
 }
 
 /// The octets of a message on its way into the store.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::desired::Desired;
+use crate::model::likeness;
 use crate::model::mailbox::Mailbox;
 use crate::model::name::{Labels, Name};
 use crate::model::plan::Target;
@@ -142,14 +143,9 @@ impl<'a> Things<'a> {
         let texts = self.0.iter().flat_map(|thing| [Some(thing.target.to_string()), thing.mail.clone()]);
         let labels = self.0.iter().filter_map(|thing| thing.labels);
         let labels = labels.flatten().map(|(key, value)| format!("label:{key}={value}"));
-        let likely = texts.flatten().chain(labels).map(|text| (strsim::jaro_winkler(&text, wanted), text));
-        let best = likely.filter(|(likeness, _)| *likeness > LIKENESS_MIN);
-        best.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, text)| text)
+        likeness::nearest(wanted, texts.flatten().chain(labels))
     }
 }
-
-/// Below this, a suggestion would be a guess.
-const LIKENESS_MIN: f64 = 0.85;
 
 /// Selectors, so arranged that thousands that name one thing each cost no more than one.
 struct Matcher<'a> {

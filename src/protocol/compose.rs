@@ -1,6 +1,7 @@
 //! Messages to be submitted: made from parts, or a ready one made fit. Message-ID and date are arguments.
 //! RFC 5322, RFC 2045, RFC 2047.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 
@@ -48,15 +49,14 @@ pub struct Draft {
     pub date: Timestamp,
 }
 
-/// The message with CRLF line ends, in ASCII unless an address is not: any server can carry it.
+/// The message with CRLF line ends, in ASCII unless an address is not before its `@`: any server can carry it.
 pub fn compose(draft: &Draft) -> Vec<u8> {
-    let list = |addresses: &[Address]| -> Vec<String> {
-        addresses.iter().map(|address| address.as_str().to_owned()).collect()
-    };
+    let one = |address: &Address| address.in_ascii().map_or_else(|| address.to_string(), Cow::into_owned);
+    let list = |addresses: &[Address]| -> Vec<String> { addresses.iter().map(one).collect() };
     let mut message = MessageBuilder::new()
         .message_id(draft.message_id.as_str())
         .date(Date::new(draft.date.as_second()))
-        .from(draft.from.as_str());
+        .from(one(&draft.from));
     if !draft.to.is_empty() {
         message = message.to(list(&draft.to));
     }
@@ -272,6 +272,14 @@ mod tests {
              Content-Type: text/plain; charset=\"utf-8\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\n\
              first\r\nsecond\r\n"
         );
+    }
+
+    #[test]
+    fn a_domain_beyond_ascii_keeps_the_header_in_ascii() {
+        let to = vec![address("q@bücher.example")];
+        let message = compose(&Draft { to, ..draft("Grüße", "text") });
+        let message = String::from_utf8(message).unwrap();
+        assert!(message.is_ascii() && message.contains("\r\nTo: <q@xn--bcher-kva.example>\r\n"), "{message}");
     }
 
     #[test]

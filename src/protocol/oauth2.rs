@@ -131,6 +131,11 @@ pub fn parse(status: u16, body: &[u8]) -> Result<Grant, Denial> {
     match status {
         200 => granted(body).map_err(|detail| Denial::Unusable(Cause::Garbage { detail })),
         400..=499 => Err(denied(status, body)),
+        // Followed, it would take the client's secret to somebody else.
+        300..=399 => Err(Denial::Unusable(Cause::WrongProtocol {
+            protocol: "OAuth 2.0".to_owned(),
+            said: format!("HTTP {status}, a redirect, which is not followed"),
+        })),
         _ => Err(Denial::Unusable(Cause::TemporarilyRefused { said: words(status, body) })),
     }
 }
@@ -269,12 +274,12 @@ mod tests {
         let client = parse(401, br#"{"error":"invalid_client"}"#);
         assert_eq!(client.err(), Some(Denial::Client { said: "HTTP 401, invalid_client".to_owned() }));
         assert_eq!(parse(403, b"no").err(), Some(Denial::Refused { said: "HTTP 403".to_owned() }));
-        for (status, body) in
-            [(503, ""), (429, "{}"), (302, ""), (400, r#"{"error":"temporarily_unavailable"}"#)]
-        {
+        for (status, body) in [(503, ""), (429, "{}"), (400, r#"{"error":"temporarily_unavailable"}"#)] {
             let denial = parse(status, body.as_bytes()).err();
             let waits = matches!(&denial, Some(Denial::Unusable(Cause::TemporarilyRefused { .. })));
             assert!(waits, "{status}: {denial:?}");
         }
+        let elsewhere = parse(302, b"").err();
+        assert!(matches!(elsewhere, Some(Denial::Unusable(Cause::WrongProtocol { .. }))), "{elsewhere:?}");
     }
 }

@@ -249,17 +249,8 @@ fn is_about_the_place(error: &RemoteError) -> bool {
         "ErrorMailboxMoved",
     ];
     match &error.cause {
-        Cause::NameNotResolved { .. }
-        | Cause::ConnectionRefused { .. }
-        | Cause::Unreachable { .. }
-        | Cause::CertificateUntrusted { .. }
-        | Cause::CertificateNameMismatch { .. }
-        | Cause::CertificateExpired { .. }
-        | Cause::NotTls { .. }
-        | Cause::TlsFailed { .. }
-        | Cause::WrongProtocol { .. } => true,
         Cause::TimedOut { .. } => matches!(error.step, TestStep::Connect | TestStep::Resolve | TestStep::Tls),
         Cause::Exchange { code, .. } => ELSEWHERE.contains(&code.as_str()),
-        _ => false,
+        cause => cause.is_about_the_host(),
     }
 }

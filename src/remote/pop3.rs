@@ -52,7 +52,8 @@ pub async fn open(
     };
     let declared = destination.endpoint.authentication;
     let login = log_in(&mut link, &holder, declared, channel, &capabilities);
-    trace.step(TestStep::Authenticate, login).await?;
+    let method = trace.step(TestStep::Authenticate, login).await?;
+    trace.detail(method.name());
     let (count, pipelining) = trace.step(TestStep::Open, enter(&mut link, &capabilities)).await?;
     trace.detail(if count == 1 { "1 message".to_owned() } else { format!("{count} messages") });
     Ok(Box::new(Session { link, pipelining, count, numbers: BTreeMap::new() }))
@@ -87,11 +88,12 @@ async fn log_in(
     declared: Authentication,
     channel: Channel,
     capabilities: &Capabilities,
-) -> Result<(), Cause> {
+) -> Result<Method, Cause> {
     let offered = capabilities.ways_to_log_in();
     let mut attempts = Attempts::new(&offered, holder.wanted(declared), channel);
     loop {
-        let login = match choose_method(capabilities, attempts.wanted(), channel)? {
+        let method = choose_method(capabilities, attempts.wanted(), channel)?;
+        let login = match method {
             Method::UserPass => {
                 let (username, password) = holder.password()?;
                 Authenticate::user_pass(username, password)
@@ -105,7 +107,7 @@ async fn log_in(
             Err(cause) => Err(cause),
         };
         match done {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(method),
             Err(cause) => attempts.failed(cause)?,
         }
     }

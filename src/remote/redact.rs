@@ -106,8 +106,26 @@ fn forms(username: &str, password: &str) -> Vec<Secret<String>> {
     let [short, long] = plain.each_ref().map(|message| STANDARD.encode(message.expose()));
     let mut forms: Vec<_> = [password.to_owned(), quoted, cleaned, short, long].map(Secret::new).into();
     forms.push(Secret::new(STANDARD.encode(password)));
+    forms.extend(in_digits(password));
     forms.extend((0..3).map(|before| inside_base64(before, password)));
     forms
+}
+
+/// In hexadecimal, and as URLs and forms write it (RFC 3986, RFC 6749 appendix B), in capitals and in small letters.
+fn in_digits(password: &str) -> Vec<Secret<String>> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let percent = |digits: fn(u8) -> String| -> String {
+        let written = |byte| if is_plain(byte) { char::from(byte).to_string() } else { digits(byte) };
+        password.bytes().map(written).collect()
+    };
+    let forms = [
+        password.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        password.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        percent(|byte| format!("%{byte:02X}")),
+        percent(|byte| format!("%{byte:02x}")),
+        oauth2::encoded(password),
+    ];
+    forms.map(Secret::new).into()
 }
 
 /// The characters of base64 that depend on nothing but the password when so many bytes stand before it.
@@ -357,6 +375,10 @@ mod tests {
         assert_eq!(masked("hunter2", "535 aHVudGVyMg=="), "535 [password]");
         assert_eq!(masked("hunter2", "AUTH PLAIN AGJlbgBodW50ZXIy"), "AUTH PLAIN AGJlbgB[password]");
         assert_eq!(masked("tab\there", "said tab here"), "said [password]");
+        assert_eq!(masked("a b/c+ü", "p=a%20b%2Fc%2B%C3%BC"), "p=[password]");
+        assert_eq!(masked("a b/c+ü", "p=a%20b%2fc%2b%c3%bc&"), "p=[password]&");
+        assert_eq!(masked("a b/c+ü", "p=a+b%2Fc%2B%C3%BC"), "p=[password]");
+        assert_eq!(masked("hunter2", "0x68756e74657232 or 68756E74657232"), "0x[password] or [password]");
     }
 
     #[test]

@@ -90,7 +90,11 @@ fn said_at(said: &str) -> Option<Timestamp> {
 
 /// The mechanism that the login used, as its step tells.
 pub fn mechanism_used(steps: &[StepTaken]) -> Option<String> {
-    steps.iter().rev().find(|step| step.step == TestStep::Authenticate)?.detail.clone()
+    let step = steps.iter().rev().find(|step| step.step == TestStep::Authenticate)?;
+    step.detail
+        .as_ref()?
+        .split_once(" (")
+        .map_or_else(|| step.detail.clone(), |(name, _)| Some(name.to_owned()))
 }
 
 /// A mechanism that a server offers, and what becomes of it.

@@ -40,6 +40,17 @@ pub fn fresh(listing: Listing, cursor: &Cursor) -> Vec<Listed> {
     }
 }
 
+/// What a listing brings, for people. POP3 lists everything each time.
+pub fn listing_words(listing: &Listing, cursor: &Cursor) -> String {
+    let count = listing.messages().len();
+    let new = fresh(listing.clone(), cursor).len();
+    match (listing, cursor) {
+        (_, Cursor::Start) => format!("{count} listed"),
+        (Listing::Pop3 { .. }, _) => format!("{count} listed, {new} new since the last reading"),
+        (Listing::Imap { .. } | Listing::Exchange { .. }, _) => format!("{new} new since the last reading"),
+    }
+}
+
 /// A UIDL of the same size as before. A server that gives one that it has used to another message (RFC 1939 section 7 allows it once
 /// the first one is gone) shows another size; looked at once more, a message that was recorded is recognised by its content.
 fn is_seen(message: &Listed, seen: &BTreeMap<String, Option<u64>>) -> bool {

@@ -28,8 +28,8 @@ pub fn parse(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
     }
     // The parser is given strangers' mail; a panic in it must cost one message, not the process.
     let facts = catch_unwind(AssertUnwindSafe(|| {
-        let facts = match MessageParser::new().parse_headers(&*mime::mended(headers_of(raw))) {
-            Some(message) => header_facts(&message),
+        let facts = match headers(raw) {
+            Some(facts) => facts,
             // A body without a header.
             None if raw.starts_with(b"\r\n") || raw.starts_with(b"\n") => MessageFacts::default(),
             None => return None,
@@ -46,20 +46,20 @@ pub fn parse(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
 
 /// Parses the headers only: what a `TOP` or `BODY[HEADER]` returned.
 pub fn parse_headers(raw: &[u8]) -> Result<MessageFacts, Unparsable> {
-    let facts = catch_unwind(AssertUnwindSafe(|| {
-        let header = mime::mended(headers_of(raw));
-        MessageParser::new().parse_headers(&*header).map(|message| header_facts(&message))
-    }));
+    let facts = catch_unwind(AssertUnwindSafe(|| headers(raw)));
     facts.map_err(|_| Unparsable::Parser)?.ok_or(Unparsable::Empty)
 }
 
-/// The header section, up to its limit.
-fn headers_of(raw: &[u8]) -> &[u8] {
-    let window = &raw[..raw.len().min(limits::HEADER_BYTES_MAX)];
-    match memchr::memmem::find(window, b"\r\n\r\n") {
-        Some(end) => &window[..end + 4],
-        None => window,
-    }
+/// `None`: no header.
+fn headers(raw: &[u8]) -> Option<MessageFacts> {
+    let (header, extent) = mime::looked_at(raw);
+    let mended = mime::mended(&header);
+    let facts = header_facts(&MessageParser::new().parse_headers(&*mended)?);
+    let parsed = match extent {
+        mime::Extent::Whole => facts.parsed,
+        mime::Extent::Chosen => Parsed::HeaderCut,
+    };
+    Some(MessageFacts { parsed, ..facts })
 }
 
 /// Where a header stands several times, the first one counts: it is the one that people are shown, and the topmost
@@ -199,6 +199,20 @@ mod tests {
         assert_eq!(facts.subject.as_deref(), Some("\u{2713}\u{2713} ok"));
         assert_eq!(facts.from[0].name.as_deref(), Some("M\u{fc}ller"));
         assert_eq!(parse_headers(raw).unwrap().subject, facts.subject);
+    }
+
+    #[test]
+    fn a_header_of_thousands_of_received_lines_is_marked_and_tells_what_counts() {
+        let received = "Received: from x by y; Sun, 22 Nov 2026 10:00:00 +0000\r\n".repeat(6000);
+        let raw = format!(
+            "{received}Subject: late\r\nMessage-ID: <late@y>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+             --b\r\nContent-Disposition: attachment; filename*0*=utf-8''%E2%82; filename*1*=%AC\r\n\r\nx\r\n--b--\r\n"
+        );
+        let facts = parse(raw.as_bytes()).unwrap();
+        assert_eq!((facts.subject.as_deref(), facts.message_id.as_deref()), (Some("late"), Some("late@y")));
+        assert_eq!((facts.parsed, facts.attachments.len()), (Parsed::HeaderCut, 1));
+        assert_eq!(facts.attachments[0].name.as_deref(), Some("€"));
+        assert_eq!(parse_headers(raw.as_bytes()).unwrap().parsed, Parsed::HeaderCut);
     }
 
     #[test]

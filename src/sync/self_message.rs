@@ -1,5 +1,7 @@
 //! The message that a test of outgoing mail sends from a mailbox to itself.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use crate::model::name::Address;
@@ -11,6 +13,8 @@ pub const HEADER: &str = "X-Mailplumb-Test";
 pub fn compose(address: &Address, nonce: &str, at: Timestamp) -> Vec<u8> {
     let date = jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC))
         .unwrap_or_else(|_| "Thu, 1 Jan 1970 00:00:00 +0000".to_owned());
+    let address = address.in_ascii().unwrap_or(Cow::Borrowed(address.as_str()));
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     format!(
         "From: <{address}>\r\n\
          To: <{address}>\r\n\
@@ -24,7 +28,6 @@ pub fn compose(address: &Address, nonce: &str, at: Timestamp) -> Vec<u8> {
          \r\n\
          mailplumb sent this message from your mailbox to itself to test outgoing mail.\r\n\
          Nothing needs to be done, and it may be deleted.\r\n",
-        domain = address.domain(),
     )
     .into_bytes()
 }
@@ -41,5 +44,7 @@ mod tests {
         assert!(raw.contains("\r\nX-Mailplumb-Test: abc\r\n"));
         assert!(raw.contains("\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\n"));
         assert!(raw.lines().all(|line| line.len() <= 78));
+        let address = Address::parse("anna@bücher.example").unwrap();
+        assert!(compose(&address, "abc", Timestamp::UNIX_EPOCH).is_ascii());
     }
 }

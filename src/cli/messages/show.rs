@@ -118,7 +118,7 @@ async fn looked_at(store: &dyn Store, record: &MessageRecord) -> Result<Option<B
     if record.bytes <= limits::MESSAGE_PARSE_BYTES_MAX as u64 {
         return Ok(store.raw(&record.content).await?);
     }
-    Ok(store.raw_part(&record.content, 0..limits::HEADER_BYTES_MAX as u64).await?)
+    Ok(store.raw_part(&record.content, 0..limits::HEADER_LOOK_BYTES_MAX as u64).await?)
 }
 
 fn content_of(raw: &[u8], record: &MessageRecord, tracking: &Tracking) -> MessageContent {
@@ -129,7 +129,22 @@ fn content_of(raw: &[u8], record: &MessageRecord, tracking: &Tracking) -> Messag
     }
 }
 
+/// A message that is too large has attachments, perhaps, and nobody has looked for them.
+fn taken_apart(raw: &[u8], record: &MessageRecord) -> Result<(), Failure> {
+    let MessageRecord { id, bytes, .. } = record;
+    if raw.len() as u64 == *bytes {
+        return Ok(());
+    }
+    let max = limits::MESSAGE_PARSE_BYTES_MAX;
+    Err(Failure::new(format!("the attachments of message {id} were not looked for"))
+        .cause(format!("it has {bytes} bytes, more than the {max} of a message that is taken apart"))
+        .hint(format!(
+            "`mailplumb messages show {id} --raw > message.eml` writes all of it; any mail program opens that"
+        )))
+}
+
 fn print_attachment((raw, record): (&[u8], &MessageRecord), number: u32, tracking: &Tracking) -> Outcome {
+    taken_apart(raw, record)?;
     let (content, id) = (content_of(raw, record, tracking), record.id);
     let Some(part) = content.attachments.iter().find(|part| part.number == number) else {
         let count = output::counted(content.attachments.len(), "attachment", "attachments");
@@ -149,6 +164,7 @@ fn print_attachment((raw, record): (&[u8], &MessageRecord), number: u32, trackin
 }
 
 fn save((raw, record): (&[u8], &MessageRecord), folder: &Path, tracking: &Tracking) -> Outcome {
+    taken_apart(raw, record)?;
     let (content, id) = (content_of(raw, record, tracking), record.id);
     if content.attachments.is_empty() {
         output::talk(&format!("message {id} has no attachments"));

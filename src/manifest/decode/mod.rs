@@ -103,8 +103,12 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
                 return None;
             }
             let first = tree.pairs(node).first().map_or(place, |(key, _)| tree.place(*key));
-            Draft::error(codes::MISSING_KEY, first, format!("`{key}` is missing"))
-                .label(format!("this map needs the key `{key}`"))
+            let missing = Draft::error(codes::MISSING_KEY, first, format!("`{key}` is missing"))
+                .label(format!("this map needs the key `{key}`"));
+            match tree.removed(node, key) {
+                Some(place) => missing.related(place, "it is removed here"),
+                None => missing,
+            }
         }
         Cause::WrongType { expected, found } => {
             let code = if may_be_secret(tree, node, expected) { codes::SHAPE } else { codes::WRONG_TYPE };

@@ -206,8 +206,11 @@ impl Endpoints<'_, '_, '_> {
                 let thumbprint = thumbprint.map_err(|words| self.report.add(refused(words))).ok()?;
                 Some(AppProof::Certificate { chain_file, thumbprint, private_key: private_key? })
             }
-            (Some(_), Some(_)) | (None, None) => {
-                let message = "what proves the application to the tenant is given not at all or twice";
+            (chosen, _) => {
+                let message = match chosen {
+                    Some(_) => "what proves the application to the tenant is given twice",
+                    None => "nothing proves the application to the tenant",
+                };
                 let draft = Draft::error(codes::SERVER_TO_SERVER, place, message);
                 self.report.add(draft.label("expected exactly one of `clientSecret`, `certificate`"));
                 None

@@ -73,6 +73,12 @@ fn sealed(
     if let Some(draft) = value.env.as_ref().and_then(check_variable) {
         report.add(draft);
     }
+    if let Some(file) = value.file.as_ref().filter(|file| file.value.trim().is_empty()) {
+        report.add(
+            Draft::error(codes::INVALID_VALUE, file.place, "the path of a file is empty")
+                .label("expected a path on the machine that makes the connection, best from `/` on"),
+        );
+    }
     let text = |given: Option<Spanned<String>>| given.map(|given| given.value);
     let sealed = exactly_one(
         [

@@ -291,17 +291,8 @@ impl Search {
                 self.refused = Some(format!("{ask}: {cause}"));
                 true
             }
-            Cause::NameNotResolved { .. }
-            | Cause::ConnectionRefused { .. }
-            | Cause::Unreachable { .. }
-            | Cause::TimedOut { .. }
-            | Cause::CertificateUntrusted { .. }
-            | Cause::CertificateNameMismatch { .. }
-            | Cause::CertificateExpired { .. }
-            | Cause::NotTls { .. }
-            | Cause::TlsFailed { .. }
-            | Cause::WrongProtocol { .. } => true,
-            _ => false,
+            Cause::TimedOut { .. } => true,
+            cause => cause.is_about_the_host(),
         };
         if let (Ask::Post { url, .. }, true) = (ask, gives_up) {
             self.given_up.insert(place(url));

@@ -8,7 +8,8 @@ use super::capability::Capabilities;
 use super::command::{Tag, bare};
 use super::exchange::{Answer, Asked, Completion};
 use super::reader::{Excess, Reader};
-use super::response::{Code, Condition, Reply, Response, garbage};
+use super::refusal::{Stage, refusal};
+use super::response::{Code, Condition, Outcome, Reply, Response, garbage};
 use crate::protocol::{Conversation, Progress};
 
 /// The server's first words.
@@ -119,7 +120,11 @@ impl Answer for StartTls {
     }
 
     fn completed(&mut self, completion: Completion) -> Result<(), Cause> {
-        completion.accepted().map_err(|_| Cause::StarttlsNotOffered)
+        // A server that offers it and has no certificate at hand just now says NO.
+        completion.accepted().map_err(|completion| match completion.outcome {
+            Outcome::No => Cause::TemporarilyRefused { said: completion.reply.said },
+            Outcome::Ok | Outcome::Bad => refusal(Stage::Session, &completion),
+        })
     }
 }
 
@@ -185,11 +190,10 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_starttls_is_one_that_is_not_offered() {
+    fn starttls_that_was_offered_and_is_refused_is_told_in_the_server_s_words() {
         let start = || start_tls(Tags::default().next_tag());
-        for refusal in ["NO not now", "BAD unknown command"] {
-            let cause = play(start, &format!("C: M1 STARTTLS\nS: M1 {refusal}")).unwrap_err();
-            assert_eq!(cause, Cause::StarttlsNotOffered);
-        }
+        let refused = |said: &str| play(start, &format!("C: M1 STARTTLS\nS: M1 {said}")).unwrap_err();
+        assert_eq!(refused("NO not now"), Cause::TemporarilyRefused { said: "not now".to_owned() });
+        assert_eq!(refused("BAD unknown command"), Cause::Refused { said: "unknown command".to_owned() });
     }
 }

@@ -149,6 +149,16 @@ pub enum Method {
     Sasl(Mechanism),
 }
 
+impl Method {
+    /// For people. USER and PASS count as LOGIN, see [`Capabilities::ways_to_log_in`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UserPass => "LOGIN (USER and PASS)",
+            Self::Sasl(mechanism) => mechanism.name(),
+        }
+    }
+}
+
 /// Refuses what would send a password where none may be sent, and what the server does not offer. USER and PASS show the
 /// password as PLAIN does; they stand in for PLAIN and LOGIN where the server has no AUTH, and are the last choice of `auto`.
 pub fn choose_method(

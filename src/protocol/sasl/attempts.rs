@@ -48,7 +48,7 @@ impl<'a> Attempts<'a> {
             let spoken = fault.leaves_ntlm() && Mechanism::Ntlm.is_offered(self.offered);
             return spoken.then_some(Authentication::Ntlm);
         }
-        let (Authentication::Auto, Channel::Encrypted, Cause::LoginRefused { .. }) =
+        let (Authentication::Auto, Channel::Encrypted, Cause::LoginRefused { .. } | Cause::Refused { .. }) =
             (self.wanted, self.channel, refused)
         else {
             return None;

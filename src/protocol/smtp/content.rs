@@ -4,7 +4,7 @@
 //! end and the next one does not would let a text forge the end of the message and smuggle another one in.
 
 use super::hello::Capabilities;
-use super::recode;
+use super::recode::{self, Aim, Obstacle};
 use crate::model::limits;
 
 /// A message made ready.
@@ -14,6 +14,10 @@ pub struct Content {
     /// What SIZE counts (RFC 1870 section 3): with CRLF, without doubled dots and the final dot.
     pub bytes: u64,
     pub alphabet: Alphabet,
+    /// Octets of its longest line, without the end.
+    pub(super) longest_line: usize,
+    /// Why it could not be recoded as a server or SMTP wants it.
+    pub(super) obstacle: Option<Obstacle>,
 }
 
 /// How a message is handed over.
@@ -39,20 +43,43 @@ pub enum Alphabet {
 impl Content {
     /// From a message with any line ends.
     pub fn prepare(raw: &[u8]) -> Self {
-        let text = with_crlf(raw);
-        Self { bytes: text.len() as u64, alphabet: Alphabet::of(&text), text }
+        Self::of(with_crlf(raw))
     }
 
-    /// The message as this server can take it: one in 8 bits is recoded for a server without 8BITMIME, where that changes nothing
-    /// of what it says.
-    pub fn fitting(self, offered: &Capabilities) -> Self {
-        match self.alphabet {
-            Alphabet::EightBit if !offered.eight_bit => match recode::seven_bit(&self.text) {
-                Some(text) => Self { bytes: text.len() as u64, alphabet: Alphabet::Ascii, text },
-                None => self,
-            },
-            Alphabet::EightBit | Alphabet::Ascii | Alphabet::InternationalHeader => self,
+    fn of(text: Vec<u8>) -> Self {
+        Self {
+            bytes: text.len() as u64,
+            alphabet: Alphabet::of(&text),
+            longest_line: recode::longest_line(&text),
+            obstacle: None,
+            text,
         }
+    }
+
+    /// The message as this server and SMTP can take it: one in 8 bits is recoded for a server without 8BITMIME, one with longer
+    /// lines than SMTP carries for every server, where that changes nothing of what it says.
+    pub fn fitting(self, offered: &Capabilities) -> Self {
+        let aim = match self.alphabet {
+            Alphabet::EightBit if !offered.eight_bit => Aim::SevenBit,
+            Alphabet::EightBit | Alphabet::Ascii | Alphabet::InternationalHeader
+                if self.longest_line > limits::TEXT_LINE_BYTES_MAX =>
+            {
+                Aim::ShortLines
+            }
+            Alphabet::EightBit | Alphabet::Ascii | Alphabet::InternationalHeader => return self,
+        };
+        match recode::recoded(&self.text, aim) {
+            Ok(text) => Self::of(text),
+            Err(obstacle) => Self { obstacle: Some(obstacle), ..self },
+        }
+    }
+
+    /// The field of the header that is written in UTF-8.
+    pub(super) fn international_field(&self) -> Option<&str> {
+        let header = std::str::from_utf8(&self.text[..header_end(&self.text)]).ok()?;
+        let before = &header[..header.find(|c: char| !c.is_ascii())?];
+        let field = before.rsplit("\r\n").find(|line| !line.starts_with([' ', '\t']))?;
+        field.split_once(':').map(|(name, _)| name.trim_end())
     }
 
     /// What is written, in two writes: nobody has the message before the second, with which the final dot or the last

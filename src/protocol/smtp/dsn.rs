@@ -17,9 +17,9 @@ pub(super) fn message(message_id: Option<&str>) -> String {
 /// The parameters of RCPT. An address that is not ASCII would need a type of its own (RFC 6533).
 pub(super) fn recipient(address: &Address) -> String {
     let notify = " NOTIFY=FAILURE,DELAY".to_owned();
-    match address.as_str().is_ascii() {
-        true => notify + " ORCPT=rfc822;" + &xtext(address.as_str()),
-        false => notify,
+    match address.in_ascii() {
+        Some(address) => notify + " ORCPT=rfc822;" + &xtext(&address),
+        None => notify,
     }
 }
 

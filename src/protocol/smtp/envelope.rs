@@ -1,5 +1,6 @@
 //! MAIL, RCPT and DATA: up to the go-ahead for the message itself. Whatever happens here, nobody has the message.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
@@ -94,7 +95,8 @@ impl Envelope {
         let whole = obstacle(from, content, offered).map(refuse);
         let results: Vec<Option<RecipientResult>> = recipients
             .iter()
-            .map(|recipient| whole.clone().or_else(|| recipient_obstacle(recipient, offered).map(refuse)))
+            // What is wrong with an address is said of it, also when its message has it in the header.
+            .map(|recipient| recipient_obstacle(recipient, offered).map(refuse).or_else(|| whole.clone()))
             .collect();
         let transfer = offered.transfer();
         let open = results.iter().enumerate().filter(|(_, result)| result.is_none());
@@ -143,8 +145,9 @@ impl Envelope {
             Command::Mail => self.mail.clone(),
             Command::Rcpt(index) => {
                 let recipient = &self.recipients[index];
+                let said = wire(recipient);
                 let report = if self.offers_dsn { dsn::recipient(recipient) } else { String::new() };
-                format!("RCPT TO:<{recipient}>{report}\r\n")
+                format!("RCPT TO:<{said}>{report}\r\n")
             }
             Command::Data => "DATA\r\n".to_owned(),
         }
@@ -275,8 +278,14 @@ fn refusal_of_recipient(reply: &Reply) -> RecipientResult {
     }
 }
 
+/// The address as it is said: with its domain in ASCII, which every server understands, unless the part before it needs
+/// SMTPUTF8 in any case.
+fn wire(address: &Address) -> Cow<'_, str> {
+    address.in_ascii().unwrap_or(Cow::Borrowed(address.as_str()))
+}
+
 fn mail_command(from: &Address, recipients: &[Address], content: &Content, offered: &Capabilities) -> String {
-    let mut line = format!("MAIL FROM:<{from}>");
+    let mut line = format!("MAIL FROM:<{}>", wire(from));
     match offered.size {
         SizeLimit::Unknown | SizeLimit::Bytes(_) => line += &format!(" SIZE={}", content.bytes),
         SizeLimit::NotOffered => {}
@@ -289,7 +298,7 @@ fn mail_command(from: &Address, recipients: &[Address], content: &Content, offer
         line += " BODY=8BITMIME";
     }
     let international = content.alphabet == Alphabet::InternationalHeader
-        || recipients.iter().chain([from]).any(|address| !address.as_str().is_ascii());
+        || recipients.iter().chain([from]).any(|address| address.in_ascii().is_none());
     if international && offered.smtputf8 {
         line += " SMTPUTF8";
     }
@@ -307,23 +316,37 @@ fn obstacle(from: &Address, content: &Content, offered: &Capabilities) -> Option
         let bytes = content.bytes;
         return Some(format!("the message has {bytes} bytes, and the server takes at most {limit}"));
     }
-    if !offered.smtputf8 && !from.as_str().is_ascii() {
-        return Some("the sender's address is not ASCII, and the server does not offer SMTPUTF8".to_owned());
+    if !offered.smtputf8 && from.in_ascii().is_none() {
+        return Some(format!("the sender's address is {FOREIGN_ADDRESS}"));
     }
+    let why = content.obstacle.as_ref().map_or_else(String::new, |obstacle| format!(": {obstacle}"));
     match content.alphabet {
         Alphabet::InternationalHeader if !offered.smtputf8 => {
-            Some("the header is written in UTF-8, and the server does not offer SMTPUTF8".to_owned())
+            let field =
+                content.international_field().map_or_else(String::new, |name| format!(" field `{name}`"));
+            Some(format!("the header{field} is written in UTF-8, and the server does not offer SMTPUTF8"))
         }
-        Alphabet::EightBit | Alphabet::InternationalHeader if !offered.eight_bit => {
-            Some("the message holds 8-bit text that cannot be told in 7 bits, and the server does not offer 8BITMIME".to_owned())
-        }
-        Alphabet::Ascii | Alphabet::EightBit | Alphabet::InternationalHeader => None,
+        Alphabet::EightBit | Alphabet::InternationalHeader if !offered.eight_bit => Some(format!(
+            "the message holds 8-bit text, the server does not offer 8BITMIME, and it cannot be told in 7 bits{why}"
+        )),
+        Alphabet::Ascii | Alphabet::EightBit | Alphabet::InternationalHeader => overlong(content, &why),
     }
 }
 
+fn overlong(content: &Content, why: &str) -> Option<String> {
+    let (bytes, max) = (content.longest_line, limits::TEXT_LINE_BYTES_MAX);
+    let is_overlong = bytes > max;
+    is_overlong.then(|| {
+        format!("the message has a line of {bytes} octets, SMTP carries at most {max}, and it cannot be broken{why}")
+    })
+}
+
+const FOREIGN_ADDRESS: &str =
+    "not ASCII before its `@`, and the server does not offer SMTPUTF8, which that needs";
+
 fn recipient_obstacle(recipient: &Address, offered: &Capabilities) -> Option<String> {
-    let foreign = !offered.smtputf8 && !recipient.as_str().is_ascii();
-    foreign.then(|| "the address is not ASCII, and the server does not offer SMTPUTF8".to_owned())
+    let foreign = !offered.smtputf8 && recipient.in_ascii().is_none();
+    foreign.then(|| format!("the address is {FOREIGN_ADDRESS}"))
 }
 
 #[cfg(test)]

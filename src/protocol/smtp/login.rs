@@ -61,6 +61,14 @@ impl Login {
     }
 }
 
+/// Whether the server judged a user name and a password, and not the way in which they were told: a command, an argument or a
+/// mechanism that it does not know (RFC 5321 section 4.2.2, RFC 4954 section 6), or a connection that has to be encrypted first.
+fn is_about_the_account(reply: &Reply) -> bool {
+    let is_syntax = (500..=504).contains(&reply.code);
+    let wants_tls = matches!(reply.code, 530 | 538);
+    !is_syntax && !wants_tls
+}
+
 impl Conversation for Login {
     type Output = ();
 
@@ -72,7 +80,10 @@ impl Conversation for Login {
         match (reply.code, reply.class) {
             (334, _) => self.respond(&reply),
             (235, _) => self.exchange.finish().map(Progress::Done),
-            (_, Class::Permanent) => Err(self.exchange.refused(Cause::LoginRefused { said: reply.said() })),
+            (_, Class::Permanent) => Err(self.exchange.refused(match is_about_the_account(&reply) {
+                true => Cause::LoginRefused { said: reply.said() },
+                false => reply.refusal(),
+            })),
             (_, Class::Transient) => Err(self.exchange.refused(reply.refusal())),
             (_, Class::Success | Class::Intermediate) => Err(reply.refusal()),
         }
@@ -111,6 +122,20 @@ mod tests {
         let transcript = "C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: YW5uYQ==\nS: 334 UGFzc3dvcmQ6\n\
                           C: c2VjcmV0\nS: 235 welcome";
         assert_eq!(login(Mechanism::Login, "secret", transcript), Ok(()));
+    }
+
+    #[test]
+    fn a_way_to_log_in_that_the_server_does_not_take_says_nothing_about_the_password() {
+        for said in [
+            "504 5.5.4 Unrecognized mechanism",
+            "501 5.5.2 cannot decode",
+            "530 5.7.0 Must issue a STARTTLS command first",
+            "538 5.7.11 Encryption required",
+        ] {
+            let transcript = format!("C: AUTH PLAIN AGFubmEAc2VjcmV0\nS: {said}");
+            let refused = login(Mechanism::Plain, "secret", &transcript);
+            assert_eq!(refused, Err(Cause::Refused { said: said.to_owned() }));
+        }
     }
 
     #[test]

@@ -125,7 +125,14 @@ pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
             if !can_be_immutable(path) {
                 return Err(error);
             }
-            (judge_for_reading(path, Reading::Immutable)?, Reading::Immutable)
+            match judge_for_reading(path, Reading::Immutable) {
+                // Nothing has to be written for that.
+                Err(StoreError::ReadOnly(_)) => {
+                    let words = format!("`{}` is not for this user to open", path.display());
+                    return Err(StoreError::Unreadable(words));
+                }
+                found => (found?, Reading::Immutable),
+            }
         }
         other => (other?, Reading::Shared),
     };

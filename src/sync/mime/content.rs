@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mail_parser::decoders::html::html_to_text;
 
 use super::fields::one_line;
+use super::header::{Extent, is_looked_for, looked_at};
 use super::split::{Part, Structure, split};
 use super::{decode, file_name, flowed, words};
 use crate::model::content::{AttachedPart, Body, Header, MessageContent};
@@ -96,26 +97,34 @@ fn read(raw: &[u8], allowed: Allowed<'_>) -> MessageContent {
 
 /// The header fields, decoded, and whether some were left out.
 fn headers(raw: &[u8]) -> (Vec<Header>, Option<String>) {
-    let window = &raw[..raw.len().min(limits::HEADER_BYTES_MAX)];
+    let (window, extent) = looked_at(raw);
+    let mut is_left_out = extent == Extent::Chosen;
     let mut fields: Vec<Vec<u8>> = Vec::new();
+    let mut is_shown = true;
     for line in window.split_inclusive(|byte| *byte == b'\n') {
         let text = line.trim_ascii_end();
         match line {
             _ if text.is_empty() && !line.starts_with(b" ") && !line.starts_with(b"\t") => break,
             [b' ' | b'\t', ..] => {
-                if let Some(field) = fields.last_mut() {
+                if let Some(field) = fields.last_mut().filter(|_| is_shown) {
                     field.push(b' ');
                     field.extend_from_slice(text.trim_ascii_start());
                 }
             }
-            _ if fields.len() == limits::HEADER_FIELDS_MAX => {
-                let note = format!("only the first {} header fields are shown", limits::HEADER_FIELDS_MAX);
-                return (fields.iter().filter_map(|field| header(field)).collect(), Some(note));
+            _ => {
+                is_shown = fields.len() < limits::HEADER_FIELDS_MAX || is_looked_for(line);
+                is_left_out |= !is_shown;
+                if is_shown && fields.len() < 2 * limits::HEADER_FIELDS_MAX {
+                    fields.push(text.to_vec());
+                }
             }
-            _ => fields.push(text.to_vec()),
         }
     }
-    (fields.iter().filter_map(|field| header(field)).collect(), None)
+    let note = format!(
+        "only the first {} header fields are shown, and those that say what the message is",
+        limits::HEADER_FIELDS_MAX
+    );
+    (fields.iter().filter_map(|field| header(field)).collect(), is_left_out.then_some(note))
 }
 
 /// `None`: a line that is no field.

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
-use mail_parser::{ContentType, MessageParser, MimeHeaders};
+use mail_parser::{ContentType, MessageParser, MessagePart, MimeHeaders};
 
 use super::decode::Encoding;
-use super::words;
+use super::header::looked_at;
+use super::{pieces, words};
 use crate::model::limits;
 
 /// How a part asks to be shown (RFC 2183).
@@ -44,8 +45,8 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| MessageParser::new().w
 impl Fields {
     /// `default_type` is the type of a part that names none.
     pub(super) fn read(header: &[u8], default_type: &str) -> Self {
-        let header = &header[..header.len().min(limits::HEADER_BYTES_MAX)];
-        let message = PARSER.parse_headers(header);
+        let (header, _) = looked_at(header);
+        let message = PARSER.parse_headers(&*header);
         let Some(message) = message else { return Self::unsaid(default_type) };
         let Some(part) = message.parts.first() else { return Self::unsaid(default_type) };
         let kind = part.content_type();
@@ -59,10 +60,7 @@ impl Fields {
                 true => Disposition::Attachment,
                 false => Disposition::Shown,
             },
-            name: part
-                .attachment_name()
-                .map(|name| one_line(&words::decoded(name)))
-                .filter(|name| !name.is_empty()),
+            name: file_name(&header, part).map(|name| one_line(&name)).filter(|name| !name.is_empty()),
             boundary: attribute("boundary")
                 .map(|text| text.trim_end().as_bytes().to_vec())
                 .filter(|it| !it.is_empty()),
@@ -84,6 +82,17 @@ impl Fields {
     pub(super) fn is_multipart(&self) -> bool {
         self.media_type.starts_with("multipart/")
     }
+}
+
+/// What a part wishes to be called: by its disposition, or else by its type.
+fn file_name(header: &[u8], part: &MessagePart<'_>) -> Option<String> {
+    let whole = |field: Option<&ContentType<'_>>, parameter: &str| {
+        field.and_then(|field| field.attribute(parameter)).map(words::decoded)
+    };
+    pieces::joined(header, "Content-Disposition", "filename")
+        .or_else(|| whole(part.content_disposition(), "filename"))
+        .or_else(|| pieces::joined(header, "Content-Type", "name"))
+        .or_else(|| whole(part.content_type(), "name"))
 }
 
 /// `None`: not a type at all, which RFC 2045 section 5.2 says to read as the default.

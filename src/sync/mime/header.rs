@@ -6,9 +6,90 @@ use std::fmt::Write as _;
 
 use super::decode;
 use super::words::{Word, word};
+use crate::model::limits;
+use crate::sync::self_message;
 
 /// An encoded word has up to 75 characters (RFC 2047 section 2); longer ones are written all the same, and this is enough for them.
 const WORD_CHARACTERS_MAX: usize = 1000;
+
+/// Fields that are looked for behind [`limits::HEADER_BYTES_MAX`] octets of a header, each once.
+const LOOKED_FOR: [&str; 13] = [
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Subject",
+    "From",
+    "To",
+    "Cc",
+    "Date",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "Content-Disposition",
+    self_message::HEADER,
+];
+
+/// How much of a header was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// Of what stands behind its limit, only the fields that say what the message is.
+    Chosen,
+}
+
+/// Whether a field is one of those that say what the message is.
+pub(super) fn is_looked_for(line: &[u8]) -> bool {
+    name(line).is_some()
+}
+
+/// Which of them.
+fn name(line: &[u8]) -> Option<usize> {
+    let colon = memchr::memchr(b':', &line[..line.len().min(100)])?;
+    let name = line[..colon].trim_ascii_end();
+    LOOKED_FOR.iter().position(|looked_for| name.eq_ignore_ascii_case(looked_for.as_bytes()))
+}
+
+/// The header section of a message or a part, or a longer text that begins with it, as far as it is looked at. Behind
+/// [`limits::HEADER_BYTES_MAX`] octets, what says who wrote what to whom is still found up to [`limits::HEADER_LOOK_BYTES_MAX`].
+pub fn looked_at(raw: &[u8]) -> (Cow<'_, [u8]>, Extent) {
+    let window = &raw[..raw.len().min(limits::HEADER_LOOK_BYTES_MAX)];
+    let end = header_end(window).unwrap_or(window.len());
+    let header = &window[..end];
+    if end <= limits::HEADER_BYTES_MAX {
+        return (Cow::Borrowed(header), Extent::Whole);
+    }
+    // The last whole line before the limit.
+    let first = &header[..limits::HEADER_BYTES_MAX];
+    let first = &first[..memchr::memrchr(b'\n', first).map_or(first.len(), |end| end + 1)];
+    let mut chosen = first.to_vec();
+    let mut is_known = [false; LOOKED_FOR.len()];
+    for line in first.split_inclusive(|octet| *octet == b'\n') {
+        name(line).into_iter().for_each(|known| is_known[known] = true);
+    }
+    let mut is_wanted = false;
+    for line in header[first.len()..].split_inclusive(|octet| *octet == b'\n') {
+        if !matches!(line.first(), Some(b' ' | b'\t')) {
+            let found = name(line).filter(|name| !is_known[*name]);
+            found.into_iter().for_each(|name| is_known[name] = true);
+            is_wanted = found.is_some();
+        }
+        if is_wanted {
+            chosen.extend_from_slice(line);
+        }
+    }
+    chosen.extend_from_slice(b"\r\n");
+    (Cow::Owned(chosen), Extent::Chosen)
+}
+
+/// Behind the empty line.
+fn header_end(window: &[u8]) -> Option<usize> {
+    let mut line_start = 0;
+    memchr::memchr_iter(b'\n', window).find_map(|end| {
+        let is_empty = matches!(&window[line_start..end], b"" | b"\r");
+        line_start = end + 1;
+        is_empty.then_some(line_start)
+    })
+}
 
 /// Fields that are no UTF-8 are read as texts of bodies are; encoded words that end within a letter are joined with the next.
 pub fn mended(header: &[u8]) -> Cow<'_, [u8]> {
@@ -114,6 +195,23 @@ mod tests {
     fn octets_that_nobody_has_encoded_are_read_as_in_bodies() {
         let header = b"Subject: Gr\xfc\xdfe\r\nFrom: J\xc3\xbcrgen <j@x>\r\n";
         assert_eq!(mended(header), "Subject: Grüße\r\nFrom: Jürgen <j@x>\r\n".as_bytes());
+    }
+
+    #[test]
+    fn behind_the_limit_of_a_header_the_fields_that_count_are_found() {
+        let received = "Received: from x by y; Sun, 22 Nov 2026 10:00:00 +0000\r\n".repeat(6000);
+        let raw = format!(
+            "From: a\r\n{received}From: b\r\nX: y\r\nSUBJECT : late\r\n\tfolded\r\nmessage-id: <m>\r\n\r\nTo: body\r\n"
+        );
+        let (header, extent) = looked_at(raw.as_bytes());
+        assert_eq!(extent, Extent::Chosen);
+        assert!(header.len() < limits::HEADER_BYTES_MAX + 100);
+        assert!(header.ends_with(b"+0000\r\nSUBJECT : late\r\n\tfolded\r\nmessage-id: <m>\r\n\r\n"));
+        let (header, extent) = looked_at(b"Subject: x\n\nTo: body\n\n");
+        assert_eq!((&*header, extent), (&b"Subject: x\n\n"[..], Extent::Whole));
+        let endless = "X: y\r\n".repeat(limits::HEADER_LOOK_BYTES_MAX / 6 + 5) + "Subject: never\r\n";
+        let (header, extent) = looked_at(endless.as_bytes());
+        assert!(extent == Extent::Chosen && header.len() <= limits::HEADER_BYTES_MAX + 2);
     }
 
     proptest::proptest! {

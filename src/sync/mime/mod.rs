@@ -10,11 +10,12 @@ mod fields;
 mod file_name;
 mod flowed;
 mod header;
+mod pieces;
 mod split;
 mod words;
 
 pub use content::{Allowed, beginning, content, octets};
-pub use header::mended;
+pub use header::{Extent, looked_at, mended};
 pub use split::{Attached, attached};
 
 /// The position behind the next such octet, or the end.

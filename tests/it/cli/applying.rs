@@ -167,8 +167,11 @@ async fn a_second_apply_waits_for_the_first_or_says_who_it_is() {
     let line = ["apply", "--auto-approve", "--tests", "defer", "--lock-timeout", "2m"];
     let child = person.begins(&line);
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    // What is declared while it waits is part of the plan: it is made behind the wait.
+    person.replace(MANIFEST, "displayName: Trade", "displayName: Bazaar");
     other.release(&lease).await.unwrap();
-    person.hears("apply --lock-timeout 2m", child).ends(0).says("applied revision 2");
+    person.hears("apply --lock-timeout 2m", child).ends(0).says("applied revision 2").says("Bazaar");
+    person.types("plan --detailed-exitcode").ends(0);
     person.types("apply --lock-timeout soon").ends(64);
 }
 

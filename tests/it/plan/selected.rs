@@ -194,6 +194,18 @@ fn what_is_needed_and_excluded_blocks_the_plan() {
 }
 
 #[test]
+fn without_the_organization_nothing_is_stored_for_the_first_time() {
+    let desired = small(&["anna"]);
+    let plan = planned(&desired, &Stored::empty(), &[], &["organization"]);
+    let words = "nothing can be stored without the organization, which is excluded and not stored yet";
+    let blocked: Vec<_> =
+        plan.blocked.iter().map(|blocked| (blocked.message.as_str(), blocked.guard)).collect();
+    assert_eq!(blocked, [(words, None)]);
+    let plan = planned(&small(&["anna", "ben"]), &settled(&desired), &[], &["organization"]);
+    assert!(plan.blocked.is_empty() && !plan.steps.is_empty());
+}
+
+#[test]
 fn deletions_are_chosen_too_and_the_guards_count_what_remains() {
     let names: Vec<String> = (0..40).map(|n| format!("m{n:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -11,7 +11,7 @@ fn pipelining() -> Capabilities {
 
 fn submit(raw: &str, to: &[&str], offered: &Capabilities, transcript: &str) -> Result<Verdict, Cause> {
     let recipients: Vec<Address> = to.iter().map(|text| address(text)).collect();
-    let content = Content::prepare(raw.as_bytes());
+    let content = Content::prepare(raw.as_bytes()).fitting(offered);
     let mut envelope = Envelope::new(&address("anna@a.example"), &recipients, &content, offered);
     play(&mut envelope, transcript)
 }
@@ -231,12 +231,12 @@ fn what_the_server_cannot_carry_is_refused_before_anything_is_said() {
         (
             "\nß\n",
             &pipelining(),
-            "refused: not sent: the message holds 8-bit text that cannot be told in 7 bits, and the server does not offer 8BITMIME",
+            "refused: not sent: the message holds 8-bit text, the server does not offer 8BITMIME, and it cannot be told in 7 bits: it does not say what its text is written in",
         ),
         (
-            "Subject: ß\n",
+            "To: x\nSubject: y\n ß\nX: z\n\n",
             &eight_bit,
-            "refused: not sent: the header is written in UTF-8, and the server does not offer SMTPUTF8",
+            "refused: not sent: the header field `Subject` is written in UTF-8, and the server does not offer SMTPUTF8",
         ),
     ] {
         let verdict = submit(raw, &["b@b.example"], offered, "");
@@ -255,6 +255,39 @@ fn an_international_address_keeps_nobody_else_from_getting_the_message() {
     let (words, next) = told(verdict);
     assert!(words[0].contains("SMTPUTF8"), "{}", words[0]);
     assert_eq!((words[1].as_str(), next), ("open", Next::Deliver));
+}
+
+#[test]
+fn a_domain_beyond_ascii_needs_no_smtputf8() {
+    for smtputf8 in [false, true] {
+        let offered = Capabilities { smtputf8, dsn: true, ..pipelining() };
+        let verdict = submit(
+            ASCII,
+            &["q@bücher.example"],
+            &offered,
+            "C: MAIL FROM:<anna@a.example> RET=HDRS\n\
+             C: RCPT TO:<q@xn--bcher-kva.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;q@xn--bcher-kva.example\nC: DATA\n\
+             S: 250 ok\nS: 250 ok\nS: 354 go",
+        );
+        assert_eq!(told(verdict), (vec!["open".to_owned()], Next::Deliver));
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_said_is_blamed_before_the_header_that_repeats_it() {
+    let verdict = submit("To: grün@b.example\n\nx", &["grün@b.example", "c@c.example"], &pipelining(), "");
+    let (words, _) = told(verdict);
+    assert!(words[0].contains("the address is not ASCII before its `@`"), "{words:?}");
+    assert!(words[1].contains("the header field `To` is written in UTF-8"), "{words:?}");
+}
+
+#[test]
+fn a_line_that_cannot_be_broken_is_refused_with_its_reason() {
+    let raw = format!("DKIM-Signature: v=1\n\n{}\n", "y".repeat(999));
+    let (words, next) = told(submit(&raw, &["b@b.example"], &pipelining(), ""));
+    let expected = "refused: not sent: the message has a line of 999 octets, SMTP carries at most 998, and it cannot be broken: \
+                    it has a DKIM signature, which that would break";
+    assert_eq!((words, next), (vec![expected.to_owned()], Next::Nothing));
 }
 
 #[test]
