@@ -246,6 +246,10 @@ impl Receive for Inbox {
         true
     }
 
+    fn let_go(&mut self) {
+        self.session.hang_up();
+    }
+
     async fn wait_for_mail(
         &mut self,
         stop: &CancellationToken,
