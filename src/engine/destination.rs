@@ -239,6 +239,7 @@ impl<'a> Route<'a> {
                 Credentials::WindowsIntegrated { .. } | Credentials::Anonymous => None,
             },
             origin: None,
+            kind: self.profile.server.kind(),
             host: &self.way.endpoint.host,
             port: self.way.endpoint.port_or_default(self.way.protocol),
         }

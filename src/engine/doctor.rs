@@ -13,7 +13,7 @@ use crate::model::profile::Profile;
 use crate::model::server::Destination;
 use crate::remote::Trace;
 use crate::store::MailboxRow;
-use crate::sync::{classify, doctor, incoming, patience, self_message};
+use crate::sync::{doctor, patience, self_message};
 
 use super::destination::{Reach, Route};
 use super::lease::Held;

@@ -21,8 +21,8 @@ use crate::plan::connection;
 use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
-use crate::sync::transition::{StateEvent, transition};
-use crate::sync::{canary, incoming, patience, self_message};
+use crate::sync::transition::StateEvent;
+use crate::sync::{canary, incoming, self_message};
 
 use super::destination::{Reach, Route};
 use super::drive::standing_of;
@@ -281,7 +281,7 @@ impl Test<'_> {
             event: StateEvent::TestPassed,
             occasion: Occasion::TestEnded { process_from },
             enters: passed.enters,
-            retry: None,
+            error: None,
         };
         let state = self.note(operation, begun, noted).await?;
         self.tested.passed += 1;
@@ -315,12 +315,9 @@ impl Test<'_> {
         failure: Failure,
         steps: Vec<StepTaken>,
     ) -> Result<(), StoreError> {
-        let Engine { permits, .. } = self.engine;
-        let retry =
-            patience::retry_of(&failure.error, &begun.state, &self.settings.retry, &permits.throttling);
         let event = StateEvent::TestFailed(failure.summary());
-        let noted = Noted::of(event, Occasion::TestEnded { process_from: None });
-        let noted = Noted { retry: Some(retry), ..noted };
+        let error = Some(failure.error.clone());
+        let noted = Noted { error, ..Noted::of(event, Occasion::TestEnded { process_from: None }) };
         let state = self.note(operation, begun, noted).await?;
         self.tested.failed += 1;
         self.tell(operation, steps, state, TestResult::Failed(failure));
@@ -360,8 +357,9 @@ impl Test<'_> {
         noted: Noted,
     ) -> Result<Standing, StoreError> {
         let now = self.engine.clock.now();
-        let Noted { event, occasion, enters, retry } = noted;
-        let state = transition(before, &event, now, &retry.unwrap_or(self.settings.retry));
+        let limits = (&self.settings.retry, &self.engine.permits.throttling);
+        let state = noted.leads_to(before, now, limits);
+        let Noted { occasion, enters, .. } = noted;
         let Reach { mailbox, profile, .. } = self.declared;
         let subject = Subject::of(mailbox, profile, operation);
         // What holds while it is tested is nothing that anybody was told of.

@@ -286,11 +286,8 @@ mod tests {
 
         use crate::model::cursor::{Listed, RemoteId};
 
-        let message = |uidl: &str| Listed {
-            id: RemoteId::Uidl(uidl.to_owned()),
-            size: Some(7),
-            received: None,
-        };
+        let message =
+            |uidl: &str| Listed { id: RemoteId::Uidl(uidl.to_owned()), size: Some(7), received: None };
         let listing = Listing::Pop3 { messages: vec![message("a"), message("b")] };
         let seen: BTreeMap<_, _> = [("a".to_owned(), Some(7))].into();
         assert_eq!(listing_words(&listing, &Cursor::Start), "2 listed");

@@ -53,7 +53,8 @@ fn said(cause: &Cause) -> Option<&str> {
         Cause::LoginRefused { said }
         | Cause::TemporarilyRefused { said }
         | Cause::Refused { said }
-        | Cause::ServerBye { said } => Some(said),
+        | Cause::ServerBye { said }
+        | Cause::ConnectionLost { detail: said } => Some(said),
         _ => None,
     }
 }
@@ -187,6 +188,23 @@ pub const ALL: &[Known] = &[
         remedy: "nothing at once: fewer are made by themselves; lower `maxConcurrentConnections` of the profile if it goes on",
         likely: &["other programs and phones that read the same account", "sessions that hang after a crash"],
         source: "Dovecot mail_max_userip_connections; Gmail: 15 IMAP connections for each account",
+    },
+    Known {
+        key: "token-ended",
+        marks: &["ACCESS TOKEN HAS EXPIRED"],
+        meaning: "the access token ended while it was in use, as tokens do after about an hour",
+        remedy: "nothing to do: the next session asks for another one by itself",
+        likely: &["a session that was open when the token came to its end", "a token that was withdrawn"],
+        source: "RFC 6750 section 3.1 invalid_token",
+    },
+    Known {
+        key: "unavailable-for-a-while",
+        marks: &["[UNAVAILABLE] HTTP 503"],
+        meaning: "what answers is up, and the service behind it is not available just now",
+        remedy: "nothing at once: it is tried again by itself; if it stays so, look whether the service runs (on premises: its \
+                 application pools, and the load balancer in front)",
+        likely: &["a restart or maintenance of the service", "a load balancer without a server behind it"],
+        source: "RFC 9110 section 15.6.4",
     },
     Known {
         key: "logins-limited",

@@ -1,11 +1,14 @@
 //! What it means when a login is refused, or the password is not at hand: what to do depends on where it comes from.
 
-use super::{Setting, said};
+use super::{Setting, said, tokens};
 use crate::model::profile::Credentials;
 use crate::model::secret::{Origin, SecretRef};
 
 pub(super) fn login_refused(setting: Setting<'_>) -> (String, String) {
     let Setting { mailbox, profile, credentials, secret, .. } = setting;
+    if let Credentials::Oauth2 { .. } = credentials {
+        return tokens::login_refused(setting);
+    }
     let whose = match credentials {
         Credentials::Mailbox => format!("mailbox `{mailbox}`"),
         Credentials::Profile { .. }
@@ -82,6 +85,7 @@ pub(super) fn secret_absent(Setting { mailbox, origin, .. }: Setting<'_>) -> (St
 mod tests {
     use super::*;
     use crate::model::name::Name;
+    use crate::model::profile::ServerKind;
 
     #[test]
     fn what_to_do_about_a_wrong_password_fits_where_it_comes_from() {
@@ -94,6 +98,7 @@ mod tests {
                 credentials: &Credentials::Mailbox,
                 secret: Some(&secret),
                 origin: origin.as_ref(),
+                kind: ServerKind::ImapSmtp,
                 host: "h",
                 port: 1,
             };
