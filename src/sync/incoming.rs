@@ -299,16 +299,15 @@ fn judge(
     let nonce = facts.self_test_nonce.clone();
     // What could not be fetched has no octets to be known by: its place at the server stands in.
     let content = content.unwrap_or_else(|| ContentHash::of(format!("unfetched:{}", place.id).as_bytes()));
+    // What was not understood stays where it is, for a person to look at; so does what could not be had as it is.
+    let is_understood = quarantine.is_none() && rebuilt.is_none();
     let record = Box::new(NewRecord {
         remote: place.id,
         content,
         raw,
         received_at,
         facts,
-        // What was not understood stays where it is, for a person to look at; so does what could not be had as it is.
-        delete_after: rules.delete_after == Deletion::AfterProcessing
-            && quarantine.is_none()
-            && rebuilt.is_none(),
+        delete_after: rules.delete_after == Deletion::AfterProcessing && is_understood,
         quarantine,
         settles: None,
     });
