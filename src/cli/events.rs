@@ -78,6 +78,7 @@ impl Listener for Printer {
             Event::Reconciled { revision, steps } => {
                 self.line(&format!("the manifest changed: {steps} steps, now revision {revision}"));
             }
+            Event::Waiting { reason } => self.line(&format!("waiting: {reason}")),
             Event::KeptLastGood { reason, problems } => {
                 problems::print(&problems, &[]);
                 self.line(&format!(

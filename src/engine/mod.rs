@@ -24,6 +24,7 @@ pub mod reconcile;
 mod returned;
 pub mod run;
 pub mod session;
+pub mod settling;
 pub mod test_and_enable;
 pub mod watch;
 
