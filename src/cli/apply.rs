@@ -273,7 +273,7 @@ impl Apply {
 
 /// The engine with a progress that listens to it.
 pub fn watched(mut engine: Engine) -> (Arc<Engine>, Arc<Progress>) {
-    let progress = Arc::new(Progress::new(Arc::clone(&engine.clock)));
+    let progress = Arc::new(Progress::new(Arc::clone(&engine.clock), engine.stopping.clone()));
     engine.listener = Arc::clone(&progress) as Arc<dyn crate::model::event::Listener>;
     (Arc::new(engine), progress)
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use super::exit::{Failure, INTERRUPTED};
 use super::output;
-use crate::model::plan::{Action, Consequence, Plan};
+use crate::model::plan::{Action, Consequence, Plan, Step};
 use crate::plan::render::Summary;
 
 /// Whether questions may be asked.
@@ -58,20 +58,31 @@ fn refusal(message: &str) -> Failure {
         .hint("review the plan and apply it with --auto-approve, or save it with `mailplumb plan --out`")
 }
 
-/// What is deleted, and what stops working, in words.
+/// What is deleted, what stops working and what mail is lost, in words.
 fn destructive(plan: &Plan) -> Vec<String> {
-    plan.steps
-        .iter()
-        .filter_map(|step| {
-            let stops = step.consequences.iter().any(|one| matches!(one, Consequence::StopsTraffic(_)));
-            match (step.action, stops) {
-                (Action::Delete, true) => Some(format!("- {} is deleted, its traffic stops", step.target)),
-                (Action::Delete, false) => Some(format!("- {} is deleted", step.target)),
-                (Action::Create | Action::Update | Action::Rename | Action::Retest, true) => {
-                    Some(format!("~ {}: traffic stops", step.target))
-                }
-                (Action::Create | Action::Update | Action::Rename | Action::Retest, false) => None,
-            }
-        })
-        .collect()
+    plan.steps.iter().flat_map(destructive_lines).collect()
+}
+
+fn destructive_lines(step: &Step) -> Vec<String> {
+    let lost = |consequence: &Consequence| match consequence {
+        Consequence::StopsTraffic(_) => Some("traffic stops"),
+        Consequence::RecordsNothing => Some("nothing is recorded any more"),
+        Consequence::LeavesOutMail { .. } => Some("mail is left out"),
+        Consequence::RemovesMail => Some("messages are removed from the server"),
+        Consequence::NoEffectOnTraffic
+        | Consequence::NeedsRetest(_)
+        | Consequence::KeepsWorking(_)
+        | Consequence::NeedsReapproval
+        | Consequence::ReplaysMail { .. }
+        | Consequence::TakesOverClaim { .. }
+        | Consequence::SharesMailWith { .. } => None,
+    };
+    let lost: Vec<&str> = step.consequences.iter().filter_map(lost).collect();
+    match (step.action, lost.is_empty()) {
+        (Action::Delete, true) => vec![format!("- {} is deleted", step.target)],
+        (Action::Delete, false) => vec![format!("- {} is deleted, its traffic stops", step.target)],
+        (Action::Create | Action::Update | Action::Rename | Action::Retest, _) => {
+            lost.into_iter().map(|lost| format!("~ {}: {lost}", step.target)).collect()
+        }
+    }
 }

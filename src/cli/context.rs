@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::discoveries::InStore;
 use super::events::Printer;
 use super::exit::{self, Failure};
-use super::{Global, open_files, output, problems};
+use super::{Global, machine, open_files, output, problems};
 use crate::engine::Engine;
 use crate::engine::clock::SystemClock;
 use crate::engine::permits::Permits;
@@ -214,7 +214,7 @@ impl Global {
 
     fn engine_on(&self, purpose: &str, store: SqliteStore, keyring: Keyring) -> Result<Engine, Failure> {
         let store: Arc<dyn Store> = Arc::new(store);
-        let host = open_files::raised(self.host()?);
+        let host = machine::named(open_files::raised(self.host()?));
         let network = Network::new(&host);
         let discoveries = Arc::new(InStore(Arc::clone(&store)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

@@ -9,26 +9,52 @@ use crate::model::clock::Clock;
 use crate::model::event::{Cycle, Event, Listener, TestResult};
 use crate::model::failure::{Failure, StepTaken};
 use crate::model::name::Name;
-use crate::model::operation::Operation;
+use crate::model::operation::{Operation, OperationState};
 use crate::model::pending::Standing;
+use crate::model::problem::{Problem, Severity};
 
 /// Prints events for people.
 pub struct Printer {
     clock: Arc<dyn Clock>,
     /// `watch` logs: each line begins with the time.
     stamped: bool,
+    layout: Layout,
+}
+
+/// Who reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// A person at a terminal: a failure is spread over some lines.
+    Spread,
+    /// A log, in which each line stands alone: one for each event.
+    OneLine,
+}
+
+impl Layout {
+    fn of_talk() -> Self {
+        if output::columns_of_talk().is_some() { Self::Spread } else { Self::OneLine }
+    }
+
+    /// Between the parts of what is said of one event.
+    fn joint(self) -> &'static str {
+        match self {
+            Self::Spread => "\n  ",
+            Self::OneLine => "; ",
+        }
+    }
 }
 
 impl Printer {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, stamped: false }
+        Self { clock, stamped: false, layout: Layout::of_talk() }
     }
 
     pub fn stamped(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, stamped: true }
+        Self { stamped: true, ..Self::new(clock) }
     }
 
-    fn line(&self, text: &str) {
+    /// One line, with its time where that is wanted.
+    pub fn line(&self, text: &str) {
         if self.stamped {
             output::talk(&format!("{} {text}", output::moment(self.clock.now())));
         } else {
@@ -44,9 +70,10 @@ impl Listener for Printer {
                 "applied revision {revision}: {created} created, {updated} updated, {deleted} deleted"
             )),
             // The end of a test says it all.
-            Event::TestBegun { .. } => {}
+            Event::RunBegun { .. } | Event::TestBegun { .. } => {}
             Event::TestEnded { mailbox, operation, steps, state, result } => {
-                self.line(&test_ended(&mailbox, operation, &steps, &state, &result));
+                let ended = test_ended(&mailbox, operation, &steps, (&state, self.layout), &result);
+                self.line(&ended);
             }
             Event::Switched { mailbox, operation } => {
                 self.line(&format!("mailbox/{mailbox} {operation}: the change is in use now"));
@@ -64,7 +91,7 @@ impl Listener for Printer {
                 };
                 self.line(&format!(
                     "mailbox/{mailbox} {operation}: {before}{}",
-                    failure_words(&failure, &state)
+                    failure_words(&failure, &state, self.layout)
                 ));
             }
             Event::Skipped { mailbox, reason } => {
@@ -80,7 +107,10 @@ impl Listener for Printer {
             }
             Event::Waiting { reason } => self.line(&format!("waiting: {reason}")),
             Event::KeptLastGood { reason, problems } => {
-                problems::print(&problems, &[]);
+                match self.layout {
+                    Layout::Spread => problems::print(&problems, &[]),
+                    Layout::OneLine => problems.iter().for_each(|one| self.line(&problem_words(one))),
+                }
                 self.line(&format!(
                     "{BAD}not applied{BAD:#}: {reason}; the last good configuration stays in force"
                 ));
@@ -94,7 +124,7 @@ fn test_ended(
     mailbox: &Name,
     operation: Operation,
     steps: &[StepTaken],
-    state: &Standing,
+    (state, layout): (&Standing, Layout),
     result: &TestResult,
 ) -> String {
     let subject = format!("mailbox/{mailbox} {operation}");
@@ -103,10 +133,11 @@ fn test_ended(
             format!("{subject}: {GOOD}passed{GOOD:#} {FAINT}({}){FAINT:#}", step_words(steps))
         }
         TestResult::Passed { warning: Some(warning) } => format!(
-            "{subject}: {GOOD}passed{GOOD:#} {FAINT}({}){FAINT:#}\n  {DOUBTFUL}warning{DOUBTFUL:#}: {warning}",
-            step_words(steps)
+            "{subject}: {GOOD}passed{GOOD:#} {FAINT}({}){FAINT:#}{}{DOUBTFUL}warning{DOUBTFUL:#}: {warning}",
+            step_words(steps),
+            layout.joint()
         ),
-        TestResult::Failed(failure) => format!("{subject}: {}", failure_words(failure, state)),
+        TestResult::Failed(failure) => format!("{subject}: {}", failure_words(failure, state, layout)),
         TestResult::Deferred { reason } => format!("{subject}: {state}; {reason}"),
     }
 }
@@ -128,11 +159,45 @@ fn milliseconds(took: Duration) -> String {
     }
 }
 
-fn failure_words(failure: &Failure, state: &Standing) -> String {
-    format!(
-        "{BAD}failed{BAD:#} at step {}: {}\n  meaning: {}\n  do: {}\n  now: {state}",
-        failure.error.step, failure.error.cause, failure.meaning, failure.remedy
-    )
+/// Complete enough to be understood alone: the step, the code, what it means, what to do, how it stands, when it is tried again.
+fn failure_words(failure: &Failure, state: &Standing, layout: Layout) -> String {
+    let code = match layout {
+        // There, the last part has it.
+        Layout::Spread => String::new(),
+        Layout::OneLine => format!(" [{}]", failure.code),
+    };
+    let parts = [
+        format!("{BAD}failed{BAD:#} at step {}{code}: {}", failure.error.step, failure.error.cause),
+        format!("meaning: {}", failure.meaning),
+        format!("do: {}", failure.remedy),
+        format!("now: {state}{}", next_attempt(&state.state)),
+    ];
+    parts.join(layout.joint())
+}
+
+/// When it is tried again, where the state itself does not say.
+fn next_attempt(state: &OperationState) -> &'static str {
+    match state {
+        OperationState::Retrying { .. } => ", then tried again",
+        OperationState::Trying { .. } => ", then tested again",
+        OperationState::Disabled(_) => ", tested again with a change of it, or by `watch` within the hour",
+        OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled => "",
+    }
+}
+
+/// A problem of the manifest on one line.
+fn problem_words(problem: &Problem) -> String {
+    let severity = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    };
+    let place = problem.origin.as_ref().map_or_else(String::new, |origin| format!("{origin}: "));
+    let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!("; do: {hint}"));
+    output::shown(&format!("{place}{severity} [{}]: {}{hint}", problem.code, problem.message))
 }
 
 /// What a cycle did: every message that was found is accounted for.

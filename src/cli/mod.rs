@@ -3,6 +3,7 @@
 mod alerts;
 mod apply;
 mod approve;
+mod bar;
 mod choice;
 mod compare;
 mod completions;
@@ -22,6 +23,7 @@ mod history;
 mod init;
 mod layers;
 mod listing;
+mod machine;
 mod mailboxes;
 mod man;
 mod messages;

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
@@ -78,10 +79,42 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     data(&text)
 }
 
-/// Talk: to stderr. That nobody listens is no error.
+/// Talk: to stderr. That nobody listens is no error. What stands at the foot of the terminal makes room.
 pub fn talk(text: &str) {
+    clear_foot();
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{text}");
+}
+
+/// The line that stands at the foot of the terminal, and is written over. Empty: there is none.
+static FOOT: Mutex<String> = Mutex::new(String::new());
+
+/// The beginning of the line, and nothing behind it (ECMA-48 EL).
+const OVER: &str = "\r\u{1b}[K";
+
+/// Writes the line at the foot of the terminal anew. It goes away as soon as anything else is said.
+pub fn foot(line: &str) {
+    let mut standing = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
+    if *standing != line {
+        line.clone_into(&mut standing);
+        fragment(&format!("{OVER}{line}"));
+    }
+}
+
+/// Takes the line at the foot away, if there is one.
+pub fn clear_foot() {
+    let mut standing = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !standing.is_empty() {
+        standing.clear();
+        fragment(OVER);
+    }
+}
+
+/// Columns of the terminal that talk goes to. `None`: it goes elsewhere.
+pub fn columns_of_talk() -> Option<usize> {
+    let is_terminal = io::stderr().is_terminal();
+    let width = || Table::new().use_stderr().width().filter(|columns| *columns >= TERMINAL_COLUMNS_MIN);
+    is_terminal.then(|| width().map_or(80, usize::from))
 }
 
 /// A part of a line, to stderr: for a line that is written over again.

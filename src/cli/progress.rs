@@ -1,11 +1,13 @@
-//! What is said while many mailboxes are tested. On a terminal one line that counts, with failures above it; elsewhere
-//! a line for each event; and a sign of life when nothing was said for a while.
+//! What is said while many mailboxes are worked on. On a terminal a bar at its foot, with failures above it; elsewhere a line for
+//! each event; and a sign of life when nothing was said for a while.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
+use super::bar::{self, Stand};
 use super::events::Printer;
 use super::output;
 use crate::model::clock::Clock;
@@ -33,27 +35,40 @@ pub struct Progress {
     heard: Mutex<Option<Heard>>,
     printer: Printer,
     clock: Arc<dyn Clock>,
-    is_terminal: bool,
+    /// A bar would hide what is said then.
+    stopping: CancellationToken,
+    /// `None`: talk goes elsewhere than to a terminal.
+    columns: Option<usize>,
     run: Mutex<Run>,
+}
+
+/// What is done to many mailboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Doing {
+    #[default]
+    Tests,
+    Cycles,
 }
 
 #[derive(Default)]
 struct Run {
+    doing: Doing,
     /// 0: no run is under way.
     mailboxes: usize,
+    /// Tests or mailboxes, as far as it is known how many there will be.
+    total: u64,
+    done: u64,
     passed: u64,
     failed: u64,
     others: u64,
     begun: Duration,
     said: Duration,
-    has_line: bool,
 }
 
 impl Progress {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let printer = Printer::new(Arc::clone(&clock));
-        let is_terminal = std::io::stderr().is_terminal();
-        Self { heard: Mutex::default(), printer, clock, is_terminal, run: Mutex::default() }
+    pub fn new(clock: Arc<dyn Clock>, stopping: CancellationToken) -> Self {
+        let (printer, columns) = (Printer::new(Arc::clone(&clock)), output::columns_of_talk());
+        Self { heard: Mutex::default(), printer, clock, stopping, columns, run: Mutex::default() }
     }
 
     /// From now on, keeps what is heard of each test.
@@ -81,31 +96,37 @@ impl Progress {
         heard.insert((mailbox.clone(), *operation), tested);
     }
 
-    /// So many mailboxes are about to be tested.
-    pub fn begin(&self, mailboxes: usize) {
+    /// So many mailboxes are about to be worked on.
+    pub fn begin(&self, doing: Doing, mailboxes: usize) {
         let now = self.clock.elapsed();
-        *self.lock() = Run { mailboxes, begun: now, said: now, ..Run::default() };
+        let total = mailboxes as u64;
+        *self.lock() = Run { doing, mailboxes, total, begun: now, said: now, ..Run::default() };
     }
 
-    /// Takes the counting line away.
+    /// All of one mailbox is done.
+    pub fn advance(&self) {
+        self.lock().done += 1;
+    }
+
+    /// Takes the bar away.
     pub fn end(&self) {
-        let mut run = self.lock();
-        clear(&mut run);
-        *run = Run::default();
+        *self.lock() = Run::default();
+        output::clear_foot();
     }
 
-    /// Says that the run goes on, if nothing was said for a while. To be called now and then.
+    /// Draws the bar, or says that the run goes on if nothing was said for a while. To be called now and then.
     pub fn tick(&self) {
         let mut run = self.lock();
         let now = self.clock.elapsed();
-        if run.mailboxes == 0 {
-            return;
-        }
-        if self.is_terminal && run.mailboxes > TOLD_MAX {
-            self.draw(&mut run);
-        } else if now.saturating_sub(run.said) >= limits::HEARTBEAT {
-            run.said = now;
-            output::talk(&format!("still at work: {}", run.words(now)));
+        match self.columns {
+            _ if run.mailboxes == 0 => {}
+            Some(_) if self.stopping.is_cancelled() => output::clear_foot(),
+            Some(columns) => output::foot(&run.bar(now, columns)),
+            None if now.saturating_sub(run.said) >= limits::HEARTBEAT => {
+                run.said = now;
+                output::talk(&format!("still at work: {}", run.words(now)));
+            }
+            None => {}
         }
     }
 
@@ -113,19 +134,66 @@ impl Progress {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn draw(&self, run: &mut Run) {
-        let words = run.words(self.clock.elapsed());
-        output::fragment(&format!("\r\u{1b}[K{words}"));
-        run.has_line = true;
+    /// Whether an event is told, or only counted: on a terminal, what went well with one of very many.
+    fn is_told(&self, run: &mut Run, event: &Event) -> bool {
+        let is_counted = self.columns.is_some() && run.mailboxes > TOLD_MAX;
+        match event {
+            Event::RunBegun { tests } => run.total = *tests as u64,
+            Event::TestEnded { result, .. } => {
+                run.done += 1;
+                match result {
+                    TestResult::Passed { warning } => {
+                        run.passed += 1;
+                        return !is_counted || warning.is_some();
+                    }
+                    TestResult::Failed(_) => run.failed += 1,
+                    TestResult::Deferred { .. } => {
+                        run.others += 1;
+                        return !is_counted;
+                    }
+                }
+            }
+            Event::CycleFailed { .. } => run.failed += 1,
+            Event::CycleEnded { .. } => {
+                run.passed += 1;
+                return !is_counted;
+            }
+            Event::Applied { .. }
+            | Event::TestBegun { .. }
+            | Event::Switched { .. }
+            | Event::Skipped { .. }
+            | Event::Alerted(_)
+            | Event::Reconciled { .. }
+            | Event::Waiting { .. }
+            | Event::KeptLastGood { .. }
+            | Event::Warned { .. } => {}
+        }
+        true
     }
 }
 
 impl Run {
+    fn bar(&self, now: Duration, columns: usize) -> String {
+        let mut remarks = Vec::new();
+        for (count, what) in [(self.failed, "failed"), (self.others, "not run")] {
+            remarks.extend((count > 0).then(|| format!("{count} {what}")));
+        }
+        let (doing, units) = match self.doing {
+            Doing::Tests => ("testing", "tests"),
+            Doing::Cycles => ("synchronising", "mailboxes"),
+        };
+        let (done, total, elapsed) = (self.done, self.total, now.saturating_sub(self.begun));
+        bar::render(Stand { doing, units, done, total, remark: &remarks.join(", "), elapsed }, columns)
+    }
+
     fn words(&self, now: Duration) -> String {
         let Self { mailboxes, passed, failed, others, .. } = self;
         let seconds = now.saturating_sub(self.begun).as_secs();
         let mailboxes = output::counted(*mailboxes, "mailbox", "mailboxes");
-        let mut words = format!("testing {mailboxes}: {passed} tests passed, {failed} failed");
+        let mut words = match self.doing {
+            Doing::Tests => format!("testing {mailboxes}: {passed} tests passed, {failed} failed"),
+            Doing::Cycles => format!("synchronising {mailboxes}: {passed} cycles done, {failed} failed"),
+        };
         if *others > 0 {
             words.push_str(&format!(", {others} not run"));
         }
@@ -133,39 +201,14 @@ impl Run {
     }
 }
 
-fn clear(run: &mut Run) {
-    if run.has_line {
-        output::fragment("\r\u{1b}[K");
-        run.has_line = false;
-    }
-}
-
 impl Listener for Progress {
     fn tell(&self, event: Event) {
         self.keep(&event);
         let mut run = self.lock();
-        let is_counted = self.is_terminal && run.mailboxes > TOLD_MAX;
-        if let Event::TestEnded { result, .. } = &event {
-            let is_told = match result {
-                TestResult::Passed { warning } => {
-                    run.passed += 1;
-                    !is_counted || warning.is_some()
-                }
-                TestResult::Failed(_) => {
-                    run.failed += 1;
-                    true
-                }
-                TestResult::Deferred { .. } => {
-                    run.others += 1;
-                    !is_counted
-                }
-            };
-            if !is_told {
-                // Redrawn a few times in a second at most, by the tick.
-                return;
-            }
+        if !self.is_told(&mut run, &event) {
+            // The bar is drawn anew a few times in a second at most, by the tick.
+            return;
         }
-        clear(&mut run);
         run.said = self.clock.elapsed();
         drop(run);
         self.printer.tell(event);

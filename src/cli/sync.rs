@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::apply::watched;
 use super::context::run;
 use super::events::cycle_words;
 use super::exit::{DONE, ERROR, Failure, Outcome, PARTIAL};
 use super::mailboxes::{Selection, side_by_side};
+use super::progress::{Doing, Progress, ticking};
 use super::{Format, Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::drive::{self, Driven};
@@ -51,10 +53,14 @@ struct Total {
 
 impl Sync {
     pub fn run(self, global: &Global) -> Outcome {
-        let engine = Arc::new(global.engine("sync", Open::Existing)?);
+        let (engine, progress) = watched(global.engine("sync", Open::Existing)?);
         run(engine.stopping.clone(), async {
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
-            let total = sync_all(&engine, mailboxes).await;
+            progress.begin(Doing::Cycles, mailboxes.len());
+            let total = ticking(&progress, sync_all(&engine, &progress, mailboxes)).await;
+            progress.end();
+            engine.sessions.close().await;
+            engine.look_after_alerts().await?;
             let code = match (total.failed, total.done) {
                 (0, _) if engine.stopping.is_cancelled() || total.waiting > 0 => PARTIAL,
                 (0, _) => DONE,
@@ -70,9 +76,16 @@ impl Sync {
     }
 }
 
-async fn sync_all(engine: &Arc<Engine>, mailboxes: Vec<Name>) -> Total {
+async fn sync_all(engine: &Arc<Engine>, progress: &Arc<Progress>, mailboxes: Vec<Name>) -> Total {
     let mut total = Total::default();
-    let work = |engine: Arc<Engine>, name: Name| async move { Ok(one(&engine, &name).await) };
+    let work = |engine: Arc<Engine>, name: Name| {
+        let progress = Arc::clone(progress);
+        async move {
+            let worked = one(&engine, &name).await;
+            progress.advance();
+            Ok(worked)
+        }
+    };
     for result in side_by_side(engine, mailboxes, work).await {
         match result {
             Ok(worked) => total.add(worked),

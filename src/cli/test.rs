@@ -9,7 +9,7 @@ use super::apply::watched;
 use super::context::run;
 use super::exit::{Failure, Outcome};
 use super::mailboxes::Selection;
-use super::progress::{Progress, ticking};
+use super::progress::{Doing, Progress, ticking};
 use super::report::Applied;
 use super::{Format, Global, output};
 use crate::engine::Engine;
@@ -81,7 +81,7 @@ pub async fn tests(
         RunKind::Test => Which::All,
         RunKind::Apply | RunKind::Resume => Which::Needed,
     };
-    progress.begin(mailboxes.len());
+    progress.begin(Doing::Tests, mailboxes.len());
     let report = ticking(progress, crate::engine::run::run(engine, Order { kind, mailboxes, which })).await;
     progress.end();
     let report = report?;

@@ -23,6 +23,7 @@ use crate::store::report::{SecretOrigin, StoredSecret};
 pub enum StateCode {
     Enabled,
     Retrying,
+    Trying,
     Disabled,
     Testing,
     AwaitingTest,
@@ -37,6 +38,7 @@ impl StateCode {
             OperationState::Testing => Self::Testing,
             OperationState::Enabled => Self::Enabled,
             OperationState::Retrying { .. } => Self::Retrying,
+            OperationState::Trying { .. } => Self::Trying,
             OperationState::Disabled(_) => Self::Disabled,
         }
     }
@@ -48,6 +50,7 @@ impl StateCode {
             Self::Testing => "testing",
             Self::Enabled => "enabled",
             Self::Retrying => "retrying",
+            Self::Trying => "trying",
             Self::Disabled => "disabled",
         }
     }
@@ -62,9 +65,9 @@ pub struct OperationView {
     pub off: Option<OffReason>,
     /// What its test waits for. Null unless `state` is `awaiting-test`.
     pub awaiting: Option<Awaiting>,
-    /// Failures in a row. Null unless `state` is `retrying`.
+    /// Failures in a row. Null unless `state` is `retrying` or `trying`.
     pub attempts: Option<u16>,
-    /// When it is tried again. Null unless `state` is `retrying`.
+    /// When it is tried again. Null unless `state` is `retrying` or `trying`.
     pub retry_at: Option<Timestamp>,
     /// Since when it is in this state.
     pub changed_at: Option<Timestamp>,
@@ -72,7 +75,7 @@ pub struct OperationView {
     pub tested_at: Option<Timestamp>,
     /// When its last cycle ended.
     pub cycle_at: Option<Timestamp>,
-    /// Why it does not work: of `retrying` and `disabled`.
+    /// Why it does not work: of `retrying`, `trying` and `disabled`.
     pub failure: Option<FailureSummary>,
     /// The failure's step and cause, for people.
     pub cause: Option<String>,
@@ -167,7 +170,8 @@ fn operation(operations: &BTreeMap<Operation, StoredOperation>, operation: Opera
         OperationState::Off(reason) => view.off = Some(reason),
         OperationState::AwaitingTest(awaiting) => view.awaiting = Some(awaiting),
         OperationState::Testing | OperationState::Enabled => {}
-        OperationState::Retrying { attempts, until, failure } => {
+        OperationState::Retrying { attempts, until, failure }
+        | OperationState::Trying { attempts, until, failure } => {
             (view.attempts, view.retry_at, view.failure) = (Some(attempts), Some(until), Some(failure));
         }
         OperationState::Disabled(failure) => view.failure = Some(failure),

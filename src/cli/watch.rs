@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 use super::context::{policy, run};
 use super::events::Printer;
 use super::exit::{DONE, Failure, Outcome};
-use super::{Global, exit, output};
+use super::{Global, exit};
 use crate::engine::Engine;
 use crate::engine::watch::{self, Watch};
 use crate::model::limits;
 use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, Secret, SecretRef};
 use crate::secrets::identity::Keyring;
 use crate::secrets::{Presence, Unseal, UnsealError};
+use crate::source::Files;
 use crate::source::watch::Watcher;
 use crate::store::sqlite::Open;
 
@@ -24,7 +25,8 @@ use crate::store::sqlite::Open;
 /// Applies the manifest whenever its files change and are quiet again; what is missing is deleted once it has been missing
 /// for 5 seconds. A change that is invalid, or that a guard refuses, is reported and the last
 /// good configuration stays in force. Each enabled mailbox is read at its interval, and queued messages are sent at once.
-/// Stops cleanly on SIGTERM and Ctrl-C; reads the age identities again on SIGHUP.
+/// A mailbox whose test failed is tested again as soon as a file that its password comes from has changed. Stops cleanly on SIGTERM
+/// and Ctrl-C; on SIGHUP reads the age identities again, and looks at the manifest and at those files.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  mailplumb watch --file /etc/mailplumb --state /var/lib/mailplumb/state.db"
@@ -34,14 +36,15 @@ pub struct WatchCommand {}
 impl WatchCommand {
     pub fn run(self, global: &Global) -> Outcome {
         let mut engine = global.engine("watch", Open::CreateIfMissing)?;
-        engine.listener = Arc::new(Printer::stamped(engine.clock.clone()));
-        let identities = Arc::new(Identities::new(global)?);
+        let log = Arc::new(Printer::stamped(engine.clock.clone()));
+        engine.listener = log.clone();
+        let identities = Arc::new(Identities::new(global, log.clone())?);
         engine.secrets = Arc::clone(&identities) as Arc<dyn Unseal>;
         let engine = Arc::new(engine);
         let host = global.acting_host()?;
         run(engine.stopping.clone(), async {
             let changes = follow(global, &engine, identities)?;
-            output::talk(&format!(
+            log.line(&format!(
                 "watching {}, state in {}; stop with Ctrl-C",
                 global.shown_files(),
                 global.state_path().display()
@@ -53,8 +56,8 @@ impl WatchCommand {
                 policy: policy(),
                 changes,
             };
-            watch::run(watch).await?;
-            output::talk("stopped");
+            watch::run(watch, Box::new(Files::new(limits::WATCH_QUIET))).await?;
+            log.line("stopped");
             Ok(DONE)
         })
     }
@@ -90,12 +93,13 @@ fn follow(
 /// The identities of this process, as they were last read.
 struct Identities {
     global: Global,
+    log: Arc<Printer>,
     keyring: RwLock<Arc<Keyring>>,
 }
 
 impl Identities {
-    fn new(global: &Global) -> Result<Self, Failure> {
-        Ok(Self { global: global.clone(), keyring: RwLock::new(Arc::new(global.keyring()?)) })
+    fn new(global: &Global, log: Arc<Printer>) -> Result<Self, Failure> {
+        Ok(Self { global: global.clone(), log, keyring: RwLock::new(Arc::new(global.keyring()?)) })
     }
 
     /// Identities that cannot be read leave the former ones in force.
@@ -103,7 +107,7 @@ impl Identities {
         match self.global.keyring() {
             Ok(keyring) => {
                 *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
-                output::talk("read the identities again");
+                self.log.line("read the identities again");
             }
             Err(failure) => exit::explain(&failure),
         }

@@ -7,11 +7,13 @@ use crate::model::cursor::{Cursor, Listed, Part};
 use crate::model::examination::{Examination, LoginTried, Remark, Verdict};
 use crate::model::failure::{RemoteError, TestStep};
 use crate::model::lease::LeaseScope;
-use crate::model::operation::Operation;
+use crate::model::mailbox::Mailbox;
+use crate::model::operation::{OffReason, Operation, OperationState};
+use crate::model::profile::Profile;
 use crate::model::server::Destination;
 use crate::remote::Trace;
 use crate::store::MailboxRow;
-use crate::sync::{classify, doctor, incoming, patience, self_message};
+use crate::sync::{doctor, patience, self_message};
 
 use super::destination::{Reach, Route};
 use super::lease::Held;
@@ -46,13 +48,57 @@ pub async fn mailbox(engine: &Engine, row: &MailboxRow, request: Request) -> Vec
     let Some(reach) = Reach::declared(row) else { return Vec::new() };
     let mut examined = Vec::new();
     for operation in [Operation::Incoming, Operation::Outgoing] {
-        if row.stored.declared.wants(operation) && !engine.stopping.is_cancelled() {
+        if engine.stopping.is_cancelled() {
+            break;
+        }
+        let known = row.stored.operations.get(&operation).map(|known| &known.state);
+        if let Some(OperationState::Off(reason)) = known {
+            examined.extend(switched_off(&reach, operation, *reason));
+        } else if row.stored.declared.wants(operation) {
             let _permit = engine.permits.acquire(&reach.profile, operation).await;
             let examining = Examining { engine, reach: &reach, request };
             examined.push(examining.operation(operation).await);
         }
     }
     examined
+}
+
+/// What is off is not contacted: nobody approved it, or nobody wants it. That is worth a word, unless it is so declared.
+fn switched_off(
+    Reach { mailbox, profile, .. }: &Reach,
+    operation: Operation,
+    reason: OffReason,
+) -> Option<Examination> {
+    let words = match reason {
+        OffReason::MethodNone | OffReason::ForwardMailbox => return None,
+        OffReason::NotApproved => format!(
+            "nobody approved its address; write `approved: {}` at the mailbox, or `mailplumb approve {}` where the organization \
+             approves by command, then apply",
+            mailbox.address, mailbox.name
+        ),
+        OffReason::MailboxInactive => "the mailbox is inactive (`active: false` in the manifest)".to_owned(),
+        OffReason::ProfileInactive => {
+            format!("its profile `{}` is inactive (`active: false` in the manifest)", profile.name)
+        }
+        OffReason::NoProfile => "it has no profile".to_owned(),
+    };
+    Some(untried(mailbox, profile, operation, Verdict::Off(words)))
+}
+
+/// An examination that has not begun.
+fn untried(mailbox: &Mailbox, profile: &Profile, operation: Operation, verdict: Verdict) -> Examination {
+    Examination {
+        mailbox: mailbox.name.clone(),
+        address: mailbox.address.clone(),
+        profile: profile.name.clone(),
+        operation,
+        server: None,
+        steps: Vec::new(),
+        found: Default::default(),
+        logins: Vec::new(),
+        verdict,
+        remarks: Vec::new(),
+    }
 }
 
 struct Examining<'a> {
@@ -64,18 +110,7 @@ struct Examining<'a> {
 impl Examining<'_> {
     async fn operation(&self, operation: Operation) -> Examination {
         let Reach { mailbox, profile, .. } = self.reach;
-        let mut examination = Examination {
-            mailbox: mailbox.name.clone(),
-            address: mailbox.address.clone(),
-            profile: profile.name.clone(),
-            operation,
-            server: None,
-            steps: Vec::new(),
-            found: Default::default(),
-            logins: Vec::new(),
-            verdict: Verdict::Works,
-            remarks: Vec::new(),
-        };
+        let mut examination = untried(mailbox, profile, operation, Verdict::Works);
         let Some(route) = Route::find(self.engine, self.reach, operation) else {
             let reason = "this version has no connector for this kind of server".to_owned();
             examination.verdict = Verdict::NotTried(reason);
@@ -92,7 +127,7 @@ impl Examining<'_> {
                 examination.logins = self.logins(&route, operation, destination, &examination).await;
             }
             Err(WorkError::Remote(error)) => {
-                examination.verdict = Verdict::Failed(Box::new(classify::classify(error, setting)));
+                examination.verdict = Verdict::Failed(Box::new(route.judge(self.engine, error).await));
             }
             Err(WorkError::Store(error)) => {
                 examination.verdict = Verdict::NotTried(format!("the store: {error}"));
@@ -140,7 +175,7 @@ impl Examining<'_> {
             Ok(listing)
         });
         let listing = listing.await?;
-        trace.detail(incoming::listing_words(&listing, &cursor));
+        trace.detail(doctor::listing_words(&listing, &cursor));
         let newest = listing.messages().iter().filter_map(|message: &Listed| message.received).max();
         remarks.extend(doctor::clock_remark(newest, self.engine.clock.now()));
         let _ = session.delete_and_close(&[]).await;

@@ -11,7 +11,6 @@ use crate::model::pending::Standing;
 use crate::model::profile::ServerKind;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Owners, Subject};
-use crate::sync::classify;
 use crate::sync::patience::{self, Breadth};
 use crate::sync::transition::{StateEvent, transition};
 
@@ -115,7 +114,7 @@ async fn under_lease(
         Err(WorkError::Store(error)) => Err(error),
         Err(WorkError::Remote(error)) => {
             ended.put_pressure(&error);
-            let failure = classify::classify(error, ended.route.setting());
+            let failure = ended.route.judge(engine, error).await;
             ended.failed(failure, cycle).await
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::alert::Alert;
+use crate::model::alert::{Trouble, TroubleChanges};
 use crate::model::name::{Address, Name};
 use crate::model::stored::{StoredMailbox, StoredOperation};
 use crate::store::MailboxRow;
@@ -20,13 +20,16 @@ pub struct FirstTests {
     judgements: BTreeMap<Name, Judgement>,
     /// The mailboxes of those profiles.
     undecided: BTreeSet<Name>,
-    /// Profiles whose halt was told.
-    told: BTreeSet<Name>,
 }
 
 impl FirstTests {
-    /// Judges all profiles anew. The alerts are for those that are halted since the last time.
-    pub fn judge(&mut self, rows: &[MailboxRow], now: Timestamp) -> Vec<Alert> {
+    /// Judges all profiles anew. `standing`: those troubles that were told before, by whichever process.
+    pub fn judge(
+        &mut self,
+        rows: &[MailboxRow],
+        standing: &BTreeSet<(Name, Trouble)>,
+        now: Timestamp,
+    ) -> TroubleChanges {
         let mut profiles: BTreeMap<&Name, (&Address, Vec<&StoredMailbox>)> = BTreeMap::new();
         for row in rows {
             if let Some(profile) = &row.profile {
@@ -34,26 +37,29 @@ impl FirstTests {
                 mailboxes.push(&row.stored);
             }
         }
-        let mut alerts = Vec::new();
-        let mut told = BTreeSet::new();
+        let mut changes = TroubleChanges::default();
+        let mut halts = BTreeSet::new();
         self.judgements.clear();
         self.undecided.clear();
         for (profile, (owner, mailboxes)) in profiles {
             let judgement = canary::judge(&mailboxes);
             if let Judgement::Halted { failure, first, .. } = &judgement {
-                if !self.told.contains(profile) {
+                let trouble = (profile.clone(), Trouble::Halted);
+                if !standing.contains(&trouble) {
                     let waiting = mailboxes.len().saturating_sub(first.len());
-                    alerts.push(halted((profile, Some(owner)), waiting, failure, now));
+                    changes.alerts.push(halted((profile, Some(owner)), waiting, failure, now));
+                    changes.begun.push(trouble.clone());
                 }
-                told.insert(profile.clone());
+                halts.insert(trouble);
             }
             if judgement != Judgement::Free {
                 self.undecided.extend(mailboxes.iter().map(|mailbox| mailbox.declared.name.clone()));
                 self.judgements.insert(profile.clone(), judgement);
             }
         }
-        self.told = told;
-        alerts
+        let is_over = |trouble: &&(Name, Trouble)| trouble.1 == Trouble::Halted && !halts.contains(*trouble);
+        changes.ended.extend(standing.iter().filter(is_over).cloned());
+        changes
     }
 
     /// Whether an operation may be tested at its time.

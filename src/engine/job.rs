@@ -26,8 +26,9 @@ pub(super) type JobResult = Result<(Ended, Option<MailboxRow>), StoreError>;
 
 pub(super) async fn work(engine: &Engine, name: &Name, job: Job) -> JobResult {
     match job {
-        Job::Test => {
-            let tested = test_and_enable::mailbox(engine, name, Which::Due).await?;
+        Job::Test | Job::Retest => {
+            let which = if job == Job::Retest { Which::Needed } else { Which::Due };
+            let tested = test_and_enable::mailbox(engine, name, which).await?;
             Ok(match tested.passed + tested.failed > 0 || tested.deferred == 0 {
                 true => (Ended::Noted, engine.store.mailbox(name).await?),
                 false => (Ended::Undone, None),

@@ -3,6 +3,7 @@
 //! The engine does not know which protocols or databases exist.
 
 pub mod apply;
+mod attention;
 pub mod clock;
 pub mod compare;
 pub mod destination;
@@ -22,6 +23,7 @@ pub mod reading;
 mod receive_back;
 pub mod reconcile;
 mod returned;
+mod rotation;
 pub mod run;
 pub mod session;
 pub mod settling;
@@ -68,8 +70,8 @@ impl Engine {
 
     /// Tells those alerts that the organization wants, and returns them for the store.
     fn raise(&self, alerts: impl IntoIterator<Item = Alert>, settings: &AlertSettings) -> Vec<Alert> {
-        let wanted: Vec<Alert> =
-            alerts.into_iter().filter(|alert| alerts::is_wanted(alert.level, settings)).collect();
+        let wanted = alerts.into_iter().filter(|alert| alerts::is_wanted(alert.level, settings));
+        let wanted: Vec<Alert> = wanted.map(|alert| alerts::addressed(alert, settings)).collect();
         for alert in &wanted {
             self.tell(Event::Alerted(alert.clone()));
         }

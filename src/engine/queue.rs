@@ -13,6 +13,8 @@ use crate::model::profile::Profile;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Job {
     Test,
+    /// The same without looking whether it is due: what it failed with has changed.
+    Retest,
     Cycle(Operation),
 }
 
@@ -34,7 +36,7 @@ impl Places {
     fn for_job(&self, job: Job) -> &(Lane, usize) {
         match job {
             Job::Cycle(Operation::Outgoing) => &self.sending,
-            Job::Test | Job::Cycle(Operation::Incoming | Operation::Act) => &self.common,
+            Job::Test | Job::Retest | Job::Cycle(Operation::Incoming | Operation::Act) => &self.common,
         }
     }
 }
@@ -83,11 +85,12 @@ impl Queue {
         }
     }
 
-    /// Forgets what waits; what runs goes on.
-    pub fn clear(&mut self) {
+    /// Forgets what waits; what runs goes on. Returns those that nothing in the store would tell of: who is to be tested again.
+    pub fn clear(&mut self) -> BTreeSet<Name> {
         self.due.clear();
-        self.waiting.clear();
         self.places.clear();
+        let waiting = std::mem::take(&mut self.waiting).into_keys();
+        waiting.filter(|(_, job)| *job == Job::Retest).map(|(name, _)| name).collect()
     }
 
     pub fn set_places(&mut self, mailbox: Name, places: Places) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::model::alert::{Alert, AlertLevel};
+use crate::model::alert::{Alert, AlertLevel, Trouble, TroubleChanges};
 use crate::model::event::Event;
 use crate::model::failure::FailureSummary;
 use crate::model::ledger::{HaltReason, LedgerEntry, NewRun, Outcome, RunKind, Tally};
@@ -83,6 +83,7 @@ pub async fn run(engine: &Arc<Engine>, order: Order) -> Result<Report, StoreErro
     let items = rows.iter().flat_map(|row| items(&row.stored, order.which)).collect();
     let new = new_run(engine, order.kind, items, 0).await?;
     let id = engine.store.begin_run(&new).await?;
+    engine.tell(Event::RunBegun { tests: new.items.len() });
     let mut turn = Turn {
         engine: Arc::clone(engine),
         run: id,
@@ -94,6 +95,7 @@ pub async fn run(engine: &Arc<Engine>, order: Order) -> Result<Report, StoreErro
     };
     turn.begin(rows);
     turn.finish().await?;
+    engine.look_after_alerts().await?;
     engine.store.end_run(id, engine.clock.now()).await?;
     Ok(report(new.items, turn.outcomes))
 }
@@ -233,7 +235,7 @@ impl Turn {
             Outcome::Failed(failure) if canary::halts(failure) => Some((**failure).clone()),
             Outcome::Failed(_) | Outcome::Done | Outcome::Skipped(_) | Outcome::NotStarted(_) => None,
         });
-        self.note(noted, &[]).await?;
+        self.note(noted).await?;
         match profile {
             Some(profile) => self.judge(profile, name, against).await,
             None => Ok(()),
@@ -257,7 +259,10 @@ impl Turn {
         }
         let Some(Group { rest, halted, .. }) = self.groups.remove(&profile) else { return Ok(()) };
         match halted {
-            None => rest.into_iter().for_each(|name| self.start(name, None)),
+            None => {
+                self.engine.end_halt(&profile).await?;
+                rest.into_iter().for_each(|name| self.start(name, None));
+            }
             Some((mailbox, failure)) => self.halt(profile, rest, (mailbox, failure)).await?,
         }
         Ok(())
@@ -273,11 +278,16 @@ impl Turn {
         let row = self.engine.store.mailbox(&mailbox).await?;
         let owner = row.and_then(|row| row.profile).map(|profile| profile.owner);
         let alert = halted((&profile, owner.as_ref()), rest.len(), &failure, self.engine.clock.now());
-        let alerts = self.engine.raise([alert], &settings.alerts);
+        let changes = TroubleChanges {
+            begun: vec![(profile.clone(), Trouble::Halted)],
+            ended: Vec::new(),
+            alerts: vec![alert],
+        };
+        self.engine.note_troubles(changes, &settings).await?;
         let outcome = Outcome::NotStarted(HaltReason::Canary { profile, mailbox });
         let noted = self.items_of(&rest).map(|(name, operation)| (name, operation, outcome.clone()));
         let noted = noted.collect();
-        self.note(noted, &alerts).await
+        self.note(noted).await
     }
 
     fn items_of<'a>(&'a self, names: &'a [Name]) -> impl Iterator<Item = (Name, Operation)> + 'a {
@@ -293,16 +303,12 @@ impl Turn {
             .filter(|item| !self.outcomes.contains_key(item))
             .map(|(name, operation)| (name, operation, Outcome::NotStarted(reason.clone())))
             .collect();
-        self.note(noted, &[]).await
+        self.note(noted).await
     }
 
-    async fn note(
-        &mut self,
-        noted: Vec<(Name, Operation, Outcome)>,
-        alerts: &[Alert],
-    ) -> Result<(), StoreError> {
+    async fn note(&mut self, noted: Vec<(Name, Operation, Outcome)>) -> Result<(), StoreError> {
         let at = self.engine.clock.now();
-        let written = self.engine.store.note_outcomes(self.run, &noted, alerts, at).await;
+        let written = self.engine.store.note_outcomes(self.run, &noted, &[], at).await;
         for (name, operation, outcome) in noted {
             self.outcomes.insert((name, operation), outcome);
         }
@@ -335,7 +341,7 @@ pub fn halted(
     Alert {
         at,
         level: AlertLevel::Error,
-        code: "profile-halted".to_owned(),
+        code: Trouble::Halted.code().to_owned(),
         mailbox: None,
         profile: Some(profile.clone()),
         operation: None,

@@ -1,11 +1,13 @@
 //! Test and enable: named steps with their times, a real message from the mailbox to itself, and the state that follows.
 
 mod choosing;
+mod noted;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::alert::Trouble;
 use crate::model::claim::Asked;
 use crate::model::cursor::{Cursor, InboxId, Listing, Part};
 use crate::model::event::{Event, TestResult};
@@ -19,8 +21,8 @@ use crate::plan::connection;
 use crate::remote::Trace;
 use crate::store::{MailboxRow, Occasion, StateChange, StoreError};
 use crate::sync::alerts::{self, Subject};
-use crate::sync::transition::{StateEvent, transition};
-use crate::sync::{classify, incoming, self_message};
+use crate::sync::transition::StateEvent;
+use crate::sync::{canary, incoming, self_message};
 
 use super::destination::{Reach, Route};
 use super::drive::standing_of;
@@ -30,6 +32,7 @@ use super::receive_back::{Arrivals, nonce};
 use super::{Engine, Settings, WorkError, bounded, session};
 pub use choosing::Which;
 use choosing::chosen;
+use noted::Noted;
 
 /// What the tests of one mailbox came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,19 +124,6 @@ struct Passed {
     enters: Option<InboxId>,
 }
 
-/// What is noted of a test.
-struct Noted {
-    event: StateEvent,
-    occasion: Occasion,
-    enters: Option<InboxId>,
-}
-
-impl Noted {
-    fn of(event: StateEvent, occasion: Occasion) -> Self {
-        Self { event, occasion, enters: None }
-    }
-}
-
 impl Test<'_> {
     async fn operation(&mut self, operation: Operation, before: Standing) -> Result<(), StoreError> {
         let (engine, mailbox) = (self.engine, &self.declared.mailbox);
@@ -158,7 +148,7 @@ impl Test<'_> {
                 self.deferred(operation, &begun, Awaiting::NoIdentity, cause.to_string()).await
             }
             Err(WorkError::Remote(error)) => {
-                let failure = classify::classify(error, route.setting());
+                let failure = route.judge(self.engine, error).await;
                 self.failed(operation, &begun, failure, steps).await
             }
         }
@@ -291,6 +281,7 @@ impl Test<'_> {
             event: StateEvent::TestPassed,
             occasion: Occasion::TestEnded { process_from },
             enters: passed.enters,
+            error: None,
         };
         let state = self.note(operation, begun, noted).await?;
         self.tested.passed += 1;
@@ -325,7 +316,8 @@ impl Test<'_> {
         steps: Vec<StepTaken>,
     ) -> Result<(), StoreError> {
         let event = StateEvent::TestFailed(failure.summary());
-        let noted = Noted::of(event, Occasion::TestEnded { process_from: None });
+        let error = Some(failure.error.clone());
+        let noted = Noted { error, ..Noted::of(event, Occasion::TestEnded { process_from: None }) };
         let state = self.note(operation, begun, noted).await?;
         self.tested.failed += 1;
         self.tell(operation, steps, state, TestResult::Failed(failure));
@@ -351,6 +343,13 @@ impl Test<'_> {
         self.engine.tell(Event::TestEnded { mailbox, operation, steps, state, result });
     }
 
+    /// Whether it fails as all mailboxes of its profile would, and whoever owns that was told so.
+    async fn is_told_of_profile(&self, state: &OperationState) -> Result<bool, StoreError> {
+        let halt = (self.declared.profile.name.clone(), Trouble::Halted);
+        let is_of_profile = state.failure().is_some_and(canary::halts);
+        Ok(is_of_profile && self.engine.store.troubles().await?.contains(&halt))
+    }
+
     async fn note(
         &self,
         operation: Operation,
@@ -358,19 +357,24 @@ impl Test<'_> {
         noted: Noted,
     ) -> Result<Standing, StoreError> {
         let now = self.engine.clock.now();
-        let Noted { event, occasion, enters } = noted;
-        let state = transition(before, &event, now, &self.settings.retry);
+        let limits = (&self.settings.retry, &self.engine.permits.throttling);
+        let state = noted.leads_to(before, now, limits);
+        let Noted { occasion, enters, .. } = noted;
         let Reach { mailbox, profile, .. } = self.declared;
         let subject = Subject::of(mailbox, profile, operation);
         // What holds while it is tested is nothing that anybody was told of.
         let known = standing_of(&self.row.stored.operations, operation);
         let told = if before.state == OperationState::Testing { &known } else { before };
+        let alert = match alerts::on_change(subject, told, &state, now) {
+            Some(_) if self.is_told_of_profile(&state.state).await? => None,
+            alert => alert,
+        };
         let change = StateChange {
             mailbox: mailbox.name.clone(),
             operation,
             state: state.clone(),
             enters,
-            alerts: self.engine.raise(alerts::on_change(subject, told, &state, now), &self.settings.alerts),
+            alerts: self.engine.raise(alert, &self.settings.alerts),
             at: now,
             occasion,
         };

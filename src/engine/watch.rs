@@ -1,5 +1,7 @@
 //! The server's loop: follow the manifest, keep what is declared tested, drive each mailbox when it is due.
 
+mod due;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +14,22 @@ use crate::model::event::Event;
 use crate::model::host::HostSettings;
 use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::operation::{Operation, OperationState};
+use crate::model::operation::Operation;
 use crate::model::organization::Retry;
 use crate::model::plan::Policy;
-use crate::model::profile::{Profile, ServerKind};
+use crate::model::profile::ServerKind;
 use crate::plan::render;
-use crate::source::Source;
+use crate::source::{Lookout, Source};
 use crate::store::{MailboxRow, StoreError};
-use crate::sync::patience;
-use crate::sync::schedule::{self, Pace};
 use crate::sync::transition::later;
 
 use super::Engine;
 use super::first_tests::FirstTests;
 use super::job::{Ended, JobResult, jitter, work};
 use super::listening::{End, Heard, Listening};
-use super::permits::Lane;
-use super::queue::{Job, Places, Queue, Restriction};
+use super::queue::{Job, Queue};
 use super::reconcile::{self, Reconciled};
+use super::rotation::{self, Rotation};
 use super::settling::{Hold, Settling};
 
 /// The loop's own memory. All of it can be rebuilt from the store.
@@ -46,8 +46,9 @@ struct Round {
     watch: Watch,
     queue: Queue,
     jobs: JoinSet<JobResult>,
-    /// Whose job a task is; known also of one that panics.
-    tasks: BTreeMap<Id, Name>,
+    /// Whose job a task is, and since when; known also of one that panics.
+    tasks: BTreeMap<Id, (Name, Timestamp)>,
+    rotation: Rotation,
     /// Mailboxes that may send, and from when on.
     may_send: BTreeMap<Name, Timestamp>,
     retry: Retry,
@@ -63,8 +64,8 @@ struct Round {
     hold: Option<Hold>,
 }
 
-/// Runs until the engine is asked to stop. Work under way is then given [`limits::STOP_GRACE`] to reach a safe place.
-pub async fn run(watch: Watch) -> Result<(), StoreError> {
+/// Runs until the engine is asked to stop; `lookout` looks at the files that passwords come from. Work under way is then given [`limits::STOP_GRACE`] to reach a safe place.
+pub async fn run(watch: Watch, lookout: Box<dyn Lookout>) -> Result<(), StoreError> {
     let queue = Queue::new(watch.engine.permits.at_once_max());
     let listening = Listening::new(watch.host.connections.push);
     let mut round = Round {
@@ -72,6 +73,7 @@ pub async fn run(watch: Watch) -> Result<(), StoreError> {
         queue,
         jobs: JoinSet::new(),
         tasks: BTreeMap::new(),
+        rotation: Rotation::new(lookout),
         may_send: BTreeMap::new(),
         retry: Retry::default(),
         first: FirstTests::default(),
@@ -105,6 +107,7 @@ impl Round {
                 Some(ended) = self.jobs.join_next_with_id() => self.all_ended(ended).await,
                 heard = self.listening.next(clock.as_ref()) => self.heard(heard).await,
                 Some(()) = self.watch.changes.recv() => self.changed().await,
+                () = self.rotation.changed() => self.rotated().await,
                 _ = reread.tick() => self.changed().await,
                 _ = tick.tick() => self.start_due().await,
             }
@@ -178,9 +181,13 @@ impl Round {
                 Event::Waiting { reason }
             }
             Ok(Reconciled::Applied { revision, plan }) => {
+                self.rotation.at(revision);
                 Event::Reconciled { revision, steps: plan.steps.len() }
             }
-            Ok(Reconciled::Unchanged { revision }) => Event::Reconciled { revision, steps: 0 },
+            Ok(Reconciled::Unchanged { revision }) => {
+                self.rotation.at(revision);
+                Event::Reconciled { revision, steps: 0 }
+            }
             Ok(Reconciled::Unreadable(error)) => kept(format!("the manifest cannot be read: {error}")),
             Ok(Reconciled::Invalid(problems)) => Event::KeptLastGood {
                 reason: format!("the manifest has {} error(s)", problems.len()),
@@ -201,101 +208,27 @@ impl Round {
         let engine = Arc::clone(&self.watch.engine);
         self.retry = engine.settings().await?.retry;
         let rows = engine.store.mailboxes().await?;
-        self.queue.clear();
+        let owed = self.queue.clear();
         self.may_send.clear();
         self.sweep(&rows);
         let now = engine.clock.now();
-        let alerts = self.first.judge(&rows, now);
-        if !alerts.is_empty() {
-            let settings = engine.settings().await?;
-            engine.store.raise(&engine.raise(alerts, &settings.alerts)).await?;
+        let changes = self.first.judge(&rows, &engine.store.troubles().await?, now);
+        if !changes.is_empty() {
+            engine.note_troubles(changes, &engine.settings().await?).await?;
         }
+        engine.look_after_alerts_of(&rows).await?;
+        self.rotation.keep_only(&rows);
         for row in &rows {
             self.queue_mailbox(row);
+            let is_rotated = match rotation::failed_at(row) {
+                Some(at) => self.rotation.note(&engine, row, at).await?,
+                None => false,
+            };
+            if is_rotated || owed.contains(&row.stored.declared.name) {
+                self.test_again(row);
+            }
         }
         Ok(())
-    }
-
-    fn queue_mailbox(&mut self, row: &MailboxRow) {
-        let Some(profile) = &row.profile else { return };
-        let name = &row.stored.declared.name;
-        // Of the profile that is worked with, and of that one as it is declared now, if it still is the mailbox's.
-        let worked_with = row.effective.get(&Operation::Incoming).map(|version| &version.profile);
-        let worked_with = worked_with.filter(|former| former.name != profile.name).unwrap_or(profile);
-        let places = Places::of(worked_with, &self.watch.engine.permits);
-        self.queue.set_places(name.clone(), places);
-        let now = self.watch.engine.clock.now();
-        for (operation, stored) in &row.stored.operations {
-            if self.has_connector(profile.server.kind(), *operation)
-                && self.first.allows(&profile.name, name, stored)
-                && let Some(due) = schedule::next_test(stored, now, &self.retry)
-            {
-                self.queue.push(due, name.clone(), Job::Test);
-            }
-            match operation {
-                Operation::Incoming => {
-                    let pace = self.pace(profile, name, &stored.state);
-                    if let Some(due) = schedule::next_cycle(&stored.state, pace, stored.cycle_at, now) {
-                        self.queue.push(due, name.clone(), Job::Cycle(Operation::Incoming));
-                    }
-                }
-                Operation::Outgoing => self.note_sender(name, &stored.state, now),
-                Operation::Act => {}
-            }
-        }
-    }
-
-    fn pace(&self, profile: &Profile, mailbox: &Name, state: &OperationState) -> Pace {
-        let declared = profile.processing.min_polling_interval_minutes;
-        let interval_minutes = match self.listening.is_on(mailbox) {
-            // Whoever sets no floor wants mail soon, which its server sees to.
-            true if declared == 0 => limits::PUSH_POLL_INTERVAL_MINUTES,
-            true | false => declared,
-        };
-        let throttling = &self.watch.engine.permits.throttling;
-        let retry_wait = patience::longest_wait(state, &self.retry, throttling);
-        Pace { interval_minutes, jitter: jitter(mailbox), retry_wait }
-    }
-
-    /// What a server that asked for patience leaves of the places of its profile.
-    fn restrict(&mut self, profile: &Profile) {
-        let engine = &self.watch.engine;
-        for operation in [Operation::Incoming, Operation::Outgoing] {
-            let allowance = engine.permits.allowance(profile, operation);
-            let restriction = (allowance.places < engine.permits.places(profile, operation)).then(|| {
-                let wait = allowance.from.saturating_sub(engine.clock.elapsed());
-                Restriction { places: allowance.places, from: later(engine.clock.now(), wait) }
-            });
-            self.queue.restrict(&Lane::of(profile, operation), restriction);
-        }
-    }
-
-    /// Closes the sessions of mailboxes that are not read any more, and those that are too old.
-    fn sweep(&self, rows: &[MailboxRow]) {
-        let is_read = |row: &&MailboxRow| {
-            let incoming = row.stored.operations.get(&Operation::Incoming);
-            incoming.is_some_and(|incoming| incoming.state.is_driven())
-        };
-        let read: BTreeSet<&Name> =
-            rows.iter().filter(is_read).map(|row| &row.stored.declared.name).collect();
-        let engine = &self.watch.engine;
-        engine.sessions.sweep(engine.clock.elapsed(), |mailbox| read.contains(mailbox));
-    }
-
-    /// Keeps who may send, and from when on.
-    fn note_sender(&mut self, name: &Name, state: &OperationState, now: Timestamp) {
-        let from = match state {
-            OperationState::Enabled => now,
-            OperationState::Retrying { until, .. } => schedule::next_try(*until, now, self.retry.wait),
-            OperationState::Off(_)
-            | OperationState::AwaitingTest(_)
-            | OperationState::Testing
-            | OperationState::Disabled(_) => {
-                self.may_send.remove(name);
-                return;
-            }
-        };
-        self.may_send.insert(name.clone(), from);
     }
 
     fn has_connector(&self, kind: ServerKind, operation: Operation) -> bool {
@@ -326,7 +259,7 @@ impl Round {
                 let (engine, name) = (Arc::clone(&engine), name.clone());
                 async move { work(&engine, &name, job).await }
             });
-            self.tasks.insert(task.id(), name);
+            self.tasks.insert(task.id(), (name, now));
         }
     }
 
@@ -335,7 +268,7 @@ impl Round {
             Ok((task, result)) => (task, Ok(result)),
             Err(error) => (error.id(), Err(error)),
         };
-        let Some(name) = self.tasks.remove(&task) else { return };
+        let Some((name, begun)) = self.tasks.remove(&task) else { return };
         let Some(job) = self.queue.ended(&name) else { return };
         let row = match result {
             Ok(Ok((Ended::Noted, row))) => row,
@@ -361,6 +294,11 @@ impl Round {
         }
         if let Some(row) = row {
             self.after(&row, job);
+            match self.rotation.note(&self.watch.engine, &row, begun).await {
+                Ok(true) => self.test_again(&row),
+                Ok(false) => {}
+                Err(error) => self.warn(&error),
+            }
         }
     }
 

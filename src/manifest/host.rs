@@ -8,6 +8,7 @@
 //! identity: { principal: mailplumb@CONTOSO.EXAMPLE, keytab: mailplumb.keytab }
 //! connections: { atOnce: 400, kept: 4000, push: 2000 }
 //! throttling: { wait: 1m, waitMax: 1h }
+//! smtpName: mailplumb.contoso.example
 //! ```
 
 mod bounds;
@@ -26,7 +27,7 @@ use super::decode::spanned::{Entries, Spanned};
 use super::place::Files;
 use super::report::{Draft, Report};
 use super::text;
-use crate::model::host::HostSettings;
+use crate::model::host::{HostSettings, is_full_host_name};
 use crate::model::name::Name;
 use crate::model::problem::{Problem, SourceFile};
 
@@ -56,6 +57,8 @@ struct HostFile {
     connections: bounds::ConnectionsText,
     #[serde(default)]
     throttling: bounds::ThrottlingText,
+    /// A full host name.
+    smtp_name: Option<Spanned<String>>,
 }
 
 /// Reads a host file. An empty one is a host with the defaults.
@@ -117,8 +120,22 @@ fn settings(written: HostFile, file: &SourceFile, report: &mut Report<'_>) -> Ho
         identity: identity::identity(written.identity, &directory, report),
         connections: bounds::connections(written.connections, report),
         throttling: bounds::throttling(written.throttling, report),
+        smtp_name: smtp_name(written.smtp_name, report),
         given: true,
     }
+}
+
+fn smtp_name(written: Option<Spanned<String>>, report: &mut Report<'_>) -> Option<String> {
+    let written = written?;
+    if is_full_host_name(&written.value) {
+        return Some(written.value);
+    }
+    report.add(Draft::error(
+        codes::HOST_FILE,
+        written.place,
+        "expected a full host name: `mailplumb.contoso.example`",
+    ));
+    None
 }
 
 fn name_servers(written: Vec<Spanned<String>>, report: &mut Report<'_>) -> Vec<SocketAddr> {

@@ -24,15 +24,6 @@ pub fn organization(spec: &OrganizationSpec, report: &mut Report<'_>) {
     if let Some(tracking) = &spec.tracking {
         say("organization", tracking.place, "`tracking`: mail is recorded, but not correlated", report);
     }
-    if let Some(notify) =
-        spec.alerts.as_ref().and_then(|alerts| alerts.notify_mailbox_owner).filter(|it| it.value)
-    {
-        say("organization", notify.place, "`notifyMailboxOwner`: alerts are kept, but not mailed", report);
-    }
-    if let Some(keep) = spec.alerts.as_ref().and_then(|alerts| alerts.keep.as_ref()) {
-        let what = "`keep`: the newest alerts are kept, whatever their age";
-        say("organization", keep.place, what, report);
-    }
     if let Some(defaults) = &spec.defaults {
         if let Some(accept) = defaults.accept {
             accept_filter("organization", accept, report);
@@ -47,11 +38,6 @@ pub fn profile(name: &Spanned<Name>, spec: &ProfileSpec, report: &mut Report<'_>
     let subject = format!("profile/{}", name.value);
     if let Some(online) = &spec.exchange_online {
         exchange_online(&subject, &online.value, report);
-    }
-    if let Some(alert) =
-        spec.alerts.as_ref().and_then(|alerts| alerts.mass_failure).filter(|alert| alert.value)
-    {
-        say(&subject, alert.place, "`massFailure` alerts", report);
     }
 }
 

@@ -16,6 +16,10 @@ pub enum Event {
         updated: u64,
         deleted: u64,
     },
+    /// So many tests are about to take place.
+    RunBegun {
+        tests: usize,
+    },
     TestBegun {
         mailbox: Name,
         operation: Operation,

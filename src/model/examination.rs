@@ -75,6 +75,8 @@ pub enum Verdict {
     Failed(Box<Failure>),
     /// Nothing was tried, and why.
     NotTried(String),
+    /// Nothing is to be done there at present, and why.
+    Off(String),
 }
 
 /// Something that a person should know, and what to do.

@@ -173,6 +173,22 @@ impl Cause {
         matches!(self, Self::NoIdentity { .. } | Self::IdentityUnusable { .. })
     }
 
+    /// Whether the host is not there, or is not the one that it should be: nothing at that place is worth asking.
+    pub fn is_about_the_host(&self) -> bool {
+        matches!(
+            self,
+            Self::NameNotResolved { .. }
+                | Self::ConnectionRefused { .. }
+                | Self::Unreachable { .. }
+                | Self::CertificateUntrusted { .. }
+                | Self::CertificateNameMismatch { .. }
+                | Self::CertificateExpired { .. }
+                | Self::NotTls { .. }
+                | Self::TlsFailed { .. }
+                | Self::WrongProtocol { .. }
+        )
+    }
+
     /// Every text that may repeat what a server said.
     pub fn words_mut(&mut self) -> Vec<&mut String> {
         match self {

@@ -128,7 +128,7 @@ fn bearing(known: Known<'_>) -> Option<Bearing> {
         | OperationState::Retrying { .. }
         | OperationState::AwaitingTest(Awaiting::Test | Awaiting::NoIdentity)
         | OperationState::Testing => connection.map(|connection| Bearing::Connected(Mark::of(connection))),
-        OperationState::Disabled(_) => None,
+        OperationState::Trying { .. } | OperationState::Disabled(_) => None,
     }
 }
 

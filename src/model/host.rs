@@ -31,6 +31,8 @@ pub struct HostSettings {
     pub identity: ServiceIdentity,
     pub connections: Connections,
     pub throttling: Throttling,
+    /// As what this machine greets servers that it sends through. `None`: as the domain that the mail is from.
+    pub smtp_name: Option<String>,
     /// Whether a host file was given; without one, rules that depend on it are reported as depending on the host.
     pub given: bool,
 }
@@ -50,9 +52,27 @@ impl Default for HostSettings {
             identity: ServiceIdentity::default(),
             connections: Connections::default(),
             throttling: Throttling::default(),
+            smtp_name: None,
             given: false,
         }
     }
+}
+
+/// Whether a text is a full host name that other machines may know this one by (RFC 5321 4.1.1.1, RFC 1123 2.1).
+pub fn is_full_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (1..=63).contains(&label.len()) && is_plain && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    let means_nothing_elsewhere =
+        ["localdomain", "localhost"].iter().any(|one| last.eq_ignore_ascii_case(one));
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= 253
+        && text.contains('.')
+        && text.split('.').all(is_label)
+        && !is_number
+        && !means_nothing_elsewhere
 }
 
 /// The service's own identity, for "Windows integrated" logins.
@@ -158,5 +178,31 @@ impl Default for Throttling {
             in_use: limits::IN_USE_WAIT_DEFAULT,
             wait_max: limits::THROTTLED_WAIT_MAX_DEFAULT,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_host_name_has_a_domain_that_others_know() {
+        for full in ["mx1.contoso.example", "a.b", "MX-1.contoso.example", "1.2.example"] {
+            assert!(is_full_host_name(full), "{full}");
+        }
+        for other in [
+            "",
+            "web1",
+            "10.0.0.1",
+            "localhost.localdomain",
+            "a..b",
+            "-a.example",
+            "a_b.example",
+            "a.b.",
+            "a b.c",
+        ] {
+            assert!(!is_full_host_name(other), "{other}");
+        }
+        assert!(!is_full_host_name(&format!("{}.example", "x".repeat(64))));
     }
 }

@@ -25,6 +25,8 @@ pub const MANIFEST_LAYERS_MAX: usize = 32;
 pub const MANIFEST_DEPTH_MAX: usize = 32;
 /// Folders inside folders of a manifest's directory.
 pub const MANIFEST_FOLDER_DEPTH_MAX: usize = 32;
+/// Folders of a manifest, links to folders among them.
+pub const MANIFEST_FOLDERS_MAX: usize = 100_000;
 /// Nodes of one YAML document.
 pub const MANIFEST_NODES_MAX: usize = 8_000_000;
 /// Documents of a manifest, empty ones among them.
@@ -293,6 +295,8 @@ pub const LISTED_ROWS_DEFAULT: u64 = 1000;
 pub const ALERTS_LOOKED_AT: u64 = 200;
 /// Older alerts make room for newer ones.
 pub const ALERTS_MAX: u64 = 100_000;
+/// Old alerts that are looked at in one write, so that nobody waits long for the store.
+pub const ALERTS_DROPPED_AT_ONCE: usize = 1_000;
 /// How long to wait for another process that writes to the same store.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Connections that read one store at the same time.

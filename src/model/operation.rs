@@ -56,6 +56,13 @@ pub enum OperationState {
         until: Timestamp,
         failure: FailureSummary,
     },
+    /// Never enabled so far: its tests failed for a reason that may pass; `attempts` failures in a row, next test at `until`.
+    #[serde(rename_all = "camelCase")]
+    Trying {
+        attempts: u16,
+        until: Timestamp,
+        failure: FailureSummary,
+    },
     /// Stays so until a test succeeds.
     Disabled(FailureSummary),
 }
@@ -114,16 +121,31 @@ impl OperationState {
     pub fn is_driven(&self) -> bool {
         match self {
             Self::Enabled | Self::Retrying { .. } => true,
-            Self::Off(_) | Self::AwaitingTest(_) | Self::Testing | Self::Disabled(_) => false,
+            Self::Off(_)
+            | Self::AwaitingTest(_)
+            | Self::Testing
+            | Self::Trying { .. }
+            | Self::Disabled(_) => false,
+        }
+    }
+
+    /// Why it does not work at present.
+    pub fn failure(&self) -> Option<&FailureSummary> {
+        match self {
+            Self::Retrying { failure, .. } | Self::Trying { failure, .. } | Self::Disabled(failure) => {
+                Some(failure)
+            }
+            Self::Off(_) | Self::AwaitingTest(_) | Self::Testing | Self::Enabled => None,
         }
     }
 
     /// Whether a test would be useful now.
     pub fn needs_test(&self) -> bool {
         match self {
-            Self::AwaitingTest(Awaiting::Test | Awaiting::NoIdentity) | Self::Testing | Self::Disabled(_) => {
-                true
-            }
+            Self::AwaitingTest(Awaiting::Test | Awaiting::NoIdentity)
+            | Self::Testing
+            | Self::Trying { .. }
+            | Self::Disabled(_) => true,
             Self::AwaitingTest(Awaiting::NoConnector)
             | Self::Off(_)
             | Self::Enabled
@@ -142,6 +164,7 @@ impl fmt::Display for OperationState {
             Self::Testing => f.write_str("testing"),
             Self::Enabled => f.write_str("enabled"),
             Self::Retrying { attempts, until, .. } => write!(f, "retrying ({attempts}, until {until:.0})"),
+            Self::Trying { attempts, until, .. } => write!(f, "trying ({attempts}, until {until:.0})"),
             Self::Disabled(failure) => write!(f, "disabled ({})", failure.code),
         }
     }

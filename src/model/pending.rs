@@ -41,6 +41,7 @@ pub fn is_untested(state: &OperationState, pending: Option<&Pending>) -> bool {
             OperationState::Off(_)
             | OperationState::Enabled
             | OperationState::Retrying { .. }
+            | OperationState::Trying { .. }
             | OperationState::Disabled(_) => false,
         },
     }
@@ -81,6 +82,13 @@ impl fmt::Display for Pending {
 pub struct Standing {
     pub state: OperationState,
     pub pending: Option<Pending>,
+}
+
+impl Standing {
+    /// Whether it does not work at present, or its change has failed.
+    pub fn is_failing(&self) -> bool {
+        matches!(self.pending, Some(Pending::Failed { .. })) || self.state.failure().is_some()
+    }
 }
 
 impl From<OperationState> for Standing {

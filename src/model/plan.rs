@@ -144,6 +144,14 @@ pub enum Consequence {
         from: Timestamp,
     },
     StopsTraffic(BTreeSet<Operation>),
+    /// Messages are read and passed over from now on; they do not come back when it is undone.
+    RecordsNothing,
+    /// A later start date than before: older messages that nobody has read yet are passed over.
+    LeavesOutMail {
+        before: Timestamp,
+    },
+    /// Messages are removed from their server once they are recorded.
+    RemovesMail,
     TakesOverClaim {
         from: String,
     },

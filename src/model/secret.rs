@@ -73,6 +73,28 @@ pub enum Sealed {
     },
 }
 
+impl Sealed {
+    /// The same in words for people, without any ciphertext.
+    pub fn origin(&self) -> Origin {
+        match self {
+            Self::Age(_) => Origin::Manifest,
+            Self::File(path) => Origin::File(path.clone()),
+            Self::Env(variable) => Origin::Variable(variable.clone()),
+            Self::Bundle { file, .. } => Origin::Bundle(file.clone()),
+        }
+    }
+}
+
+/// Where somebody has to go who wants to change a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An age ciphertext of the manifest.
+    Manifest,
+    File(String),
+    Variable(String),
+    Bundle(String),
+}
+
 /// A file that is one age ciphertext, armoured or binary, and holds many values. It is kept once, whatever the number
 /// of its values.
 #[derive(Clone, PartialEq, Eq)]

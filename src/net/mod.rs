@@ -100,6 +100,11 @@ impl Network {
         address::resolve(&self.host, target, wait).await?.within(self.fence, &self.host, target)
     }
 
+    /// As what this machine greets servers that mail is sent through. `None`: nobody said.
+    pub fn smtp_name(&self) -> Option<&str> {
+        self.host.smtp_name.as_deref()
+    }
+
     /// Whether the host file lets a server have logins with Kerberos and NTLM.
     pub fn allows_directory(&self) -> bool {
         self.host.allow_ad_authentication

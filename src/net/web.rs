@@ -268,7 +268,8 @@ impl Session {
         if let Taken::Into(_) = taken {
             self.asked = Asked::Perhaps;
         }
-        let head = read(&mut connection, &mut exchange, self.wait, taken).await?;
+        let mut head = read(&mut connection, &mut exchange, self.wait, taken).await?;
+        head.arrived = Some(self.clock.now());
         if head.keeps_open {
             self.connection = Some(connection);
         }

@@ -43,7 +43,9 @@ impl Cause {
             | OperationState::Testing => None,
             OperationState::Off(reason) => Some(Self::TurnedOn(*reason, profile.cloned())),
             OperationState::AwaitingTest(Awaiting::NoConnector) => Some(Self::ConnectorAvailable(kind)),
-            OperationState::Disabled(failure) => Some(Self::Failed(Box::new(failure.clone()))),
+            OperationState::Trying { failure, .. } | OperationState::Disabled(failure) => {
+                Some(Self::Failed(Box::new(failure.clone())))
+            }
         }
     }
 

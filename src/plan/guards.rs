@@ -75,7 +75,8 @@ fn empty_manifest(estate: &Estate<'_>, guards: Guards) -> Option<Found> {
 }
 
 fn deletions(estate: &Estate<'_>, guards: Guards, steps: &[Step]) -> Option<Found> {
-    let (deleted, stored) = (count(steps, &[Action::Delete]), stored_count(estate));
+    let is_deletion = |step: &&Step| is_profile_or_mailbox(step) && step.action == Action::Delete;
+    let (deleted, stored) = (steps.iter().filter(is_deletion).count(), stored_count(estate));
     let (limit, setting) = if deleted > guards.deletions_count as usize {
         (format!("{}", guards.deletions_count), "guards.deletions.count")
     } else if exceeds_percent(deleted, stored, guards.deletions_percent) {
@@ -96,12 +97,12 @@ fn deletions(estate: &Estate<'_>, guards: Guards, steps: &[Step]) -> Option<Foun
 }
 
 fn updates(estate: &Estate<'_>, guards: Guards, steps: &[Step]) -> Option<Found> {
-    let (updated, stored) = (count(steps, &[Action::Update, Action::Rename]), stored_count(estate));
+    let (updated, stored) = (steps.iter().filter(is_guarded_update).count(), stored_count(estate));
     exceeds_percent(updated, stored, guards.updates_percent).then(|| {
         found(
             Guard::Updates,
             format!(
-                "updates {} profiles and mailboxes; at most {} % may be updated at once (guards.updates.percent)",
+                "updates or switches off {} profiles and mailboxes; at most {} % may be updated at once (guards.updates.percent)",
                 share(updated, stored),
                 guards.updates_percent
             ),
@@ -194,17 +195,26 @@ fn claim(step: &Step) -> Option<Found> {
         | Consequence::NeedsReapproval
         | Consequence::ReplaysMail { .. }
         | Consequence::StopsTraffic(_)
+        | Consequence::RecordsNothing
+        | Consequence::LeavesOutMail { .. }
+        | Consequence::RemovesMail
         | Consequence::SharesMailWith { .. } => None,
     })
 }
 
 /// Profiles and mailboxes with a step of one of these actions.
-fn count(steps: &[Step], actions: &[Action]) -> usize {
-    let counts = |step: &&Step| match step.target {
-        Target::Profile(_) | Target::Mailbox(_) => actions.contains(&step.action),
+fn is_profile_or_mailbox(step: &Step) -> bool {
+    match step.target {
+        Target::Profile(_) | Target::Mailbox(_) => true,
         Target::Organization | Target::Secret(_) => false,
-    };
-    steps.iter().filter(counts).count()
+    }
+}
+
+/// What changes itself, or is switched off by a change elsewhere. To drop a change that failed is no change.
+fn is_guarded_update(step: &&Step) -> bool {
+    let stops = step.consequences.iter().any(|one| matches!(one, Consequence::StopsTraffic(_)));
+    let is_update = matches!(step.action, Action::Update | Action::Rename);
+    is_profile_or_mailbox(step) && is_update && (!step.changes.is_empty() || stops)
 }
 
 fn stored_count(estate: &Estate<'_>) -> usize {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::desired::{Declared, DesiredNote};
-use crate::model::mailbox::Mailbox;
+use crate::model::mailbox::{Accept, Mailbox};
 use crate::model::name::Name;
 use crate::model::operation::{Operation, Readiness};
 use crate::model::plan::{Action, Consequence, Effect, OperationPlan, PutMailbox, Step, Target};
@@ -117,7 +117,7 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// `None`: nothing declared changes.
+    /// `None`: nothing declared of the mailbox itself changes.
     fn action(&self) -> Option<Action> {
         match (self.stored, self.previous) {
             (None, _) => Some(Action::Create),
@@ -127,16 +127,12 @@ impl Change<'_> {
         }
     }
 
-    fn reason(&self, action: Action, causes: &[Cause]) -> String {
-        let own = match (action, self.previous) {
-            (Action::Create, _) => REASON_CREATE.to_owned(),
-            (Action::Retest | Action::Delete, _) => return cause::reason(causes.iter()),
-            (Action::Rename, Some(previous)) => format!("renamed from `{previous}`"),
-            (Action::Rename, None) | (Action::Update, _) => REASON_UPDATE.to_owned(),
-        };
-        let implied = match action {
-            Action::Create => Cause::NeverTested,
-            Action::Update | Action::Rename | Action::Delete | Action::Retest => Cause::Connection,
+    fn reason(&self, causes: &[Cause]) -> String {
+        let (own, implied) = match (self.stored, self.previous) {
+            (None, _) => (REASON_CREATE.to_owned(), Cause::NeverTested),
+            (Some(_), Some(previous)) => (format!("renamed from `{previous}`"), Cause::Connection),
+            (Some(_), None) if self.action().is_some() => (REASON_UPDATE.to_owned(), Cause::Connection),
+            (Some(_), None) => return cause::reason(causes.iter()),
         };
         let others = cause::reason(causes.iter().filter(|cause| **cause != implied));
         if others.is_empty() { own } else { format!("{own}; {others}") }
@@ -151,12 +147,12 @@ fn put(estate: &Estate<'_>, change: &Change<'_>, found: &mut Mailboxes) -> Optio
         .collect();
     count_awaiting(estate, mailbox, &verdicts, &mut found.awaiting);
     count_untested(estate, change, &verdicts, &mut found.untested);
-    let has_cause = verdicts.values().any(|verdict| !verdict.causes.is_empty());
-    let action = change.action().or_else(|| has_cause.then_some(Action::Retest))?;
+    let own = change.action();
+    let action = own.or_else(|| caused(&verdicts))?;
     if !is_reached(estate, change.name, &verdicts) {
         return None;
     }
-    note_impacts(action, &verdicts, change.stored, &mut found.impacts);
+    note_impacts(own, &verdicts, change.stored, &mut found.impacts);
 
     let mut causes = Vec::new();
     let mut operations = BTreeMap::new();
@@ -170,7 +166,7 @@ fn put(estate: &Estate<'_>, change: &Change<'_>, found: &mut Mailboxes) -> Optio
         target: Target::Mailbox(change.name.clone()),
         changes: fields::mailbox_changes(change.stored.map(|stored| &stored.declared), mailbox),
         consequences: consequences(estate, change, &operations, replay_from),
-        reason: change.reason(action, &causes),
+        reason: change.reason(&causes),
         origin: Some(change.declared.origin.clone()),
         effect: Effect::PutMailbox(Box::new(PutMailbox {
             mailbox: mailbox.clone(),
@@ -179,6 +175,15 @@ fn put(estate: &Estate<'_>, change: &Change<'_>, found: &mut Mailboxes) -> Optio
             replay_from,
         })),
     })
+}
+
+/// What a change elsewhere does to a mailbox: it is tested again, or switched without a test.
+fn caused(verdicts: &BTreeMap<Operation, Verdict>) -> Option<Action> {
+    let has_test =
+        |verdict: &Verdict| matches!(verdict.plan.readiness, Readiness::NeedsTest | Readiness::StillPending);
+    let has_cause = verdicts.values().any(|verdict| !verdict.causes.is_empty());
+    let action = if verdicts.values().any(has_test) { Action::Retest } else { Action::Update };
+    has_cause.then_some(action)
 }
 
 /// Whether the plan is about this mailbox, or about something whose change it feels.
@@ -224,14 +229,14 @@ fn count_untested(
 /// Switching an operation on or off is the doing of what stands behind the mailbox only where the mailbox itself
 /// did not change.
 fn note_impacts(
-    action: Action,
+    own: Option<Action>,
     verdicts: &BTreeMap<Operation, Verdict>,
     stored: Option<&StoredMailbox>,
     impacts: &mut BTreeMap<Target, Impact>,
 ) {
     for (&operation, verdict) in verdicts {
         for cause in &verdict.causes {
-            let is_exact = matches!(cause, Cause::Profile(_) | Cause::Secret(_)) || action == Action::Retest;
+            let is_exact = matches!(cause, Cause::Profile(_) | Cause::Secret(_)) || own.is_none();
             let Some(culprit) = cause.culprit().filter(|_| is_exact) else { continue };
             let impact = impacts.entry(culprit).or_default();
             impact.note(operation, verdict.plan.readiness, works(stored, operation));
@@ -289,12 +294,35 @@ fn consequences(
         replay_from.filter(|from| is_earlier(*from, change)).map(|from| Consequence::ReplaysMail { from }),
     );
     others.extend(takes_over_from(change).map(|from| Consequence::TakesOverClaim { from }));
+    others.extend(losses(change));
     let mut consequences = impact.consequences();
     if !others.is_empty() {
         consequences.retain(|consequence| *consequence != Consequence::NoEffectOnTraffic);
     }
     consequences.extend(others);
     consequences
+}
+
+/// What of the mail of a mailbox is recorded no more, or kept at its server no more.
+fn losses(change: &Change<'_>) -> Vec<Consequence> {
+    let (mailbox, before) = (&change.declared.value, change.stored.map(|stored| &stored.declared));
+    let mut losses = Vec::new();
+    let recorded = before.is_some_and(|before| before.accept != Accept::None);
+    if mailbox.accept == Accept::None && recorded && works(change.stored, Operation::Incoming) == Works::Yes {
+        losses.push(Consequence::RecordsNothing);
+    }
+    let copied = change.stored.and_then(|stored| stored.process_from);
+    let held = before.and_then(|before| before.process_from).or(copied).filter(|_| copied.is_some());
+    let holds = mailbox.process_from.or(copied);
+    losses.extend(
+        held.zip(holds)
+            .filter(|(held, holds)| holds > held)
+            .map(|(_, before)| Consequence::LeavesOutMail { before }),
+    );
+    if mailbox.delete_after_processing && !before.is_some_and(|before| before.delete_after_processing) {
+        losses.push(Consequence::RemovesMail);
+    }
+    losses
 }
 
 /// Whether mail that was too old so far no longer is.

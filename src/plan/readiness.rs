@@ -54,6 +54,7 @@ pub(super) fn judge(
                 | OperationState::Testing
                 | OperationState::Enabled
                 | OperationState::Retrying { .. }
+                | OperationState::Trying { .. }
                 | OperationState::Disabled(_) => {
                     changed_connection(estate, mailbox, profile, operation, known)
                 }

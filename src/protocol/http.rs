@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use httparse::Status;
+use jiff::Timestamp;
 
 use super::{Conversation, Progress, Streaming};
 use crate::model::failure::{Cause, server_words};
@@ -86,6 +87,8 @@ pub struct Head {
     framing: Framing,
     /// Whether the connection can take another request.
     pub keeps_open: bool,
+    /// When it came, where somebody with a clock has read it.
+    pub arrived: Option<Timestamp>,
 }
 
 /// RFC 9112 section 6.3.
@@ -113,10 +116,23 @@ impl Head {
         self.all("www-authenticate").filter_map(scheme).collect()
     }
 
-    /// `Retry-After` in seconds; its other form is a date, which nobody sends who limits requests.
+    /// `Retry-After` in seconds, or as a date (RFC 9110 section 10.2.3), which is counted from the server's own `Date`, because its
+    /// clock may differ from ours.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.field("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+        let value = self.field("retry-after")?.trim();
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let now = self.field("date").and_then(date).or(self.arrived)?;
+        // A time that is over asks for no wait.
+        Some(Duration::try_from(date(value)?.duration_since(now)).unwrap_or_default())
     }
+}
+
+/// A date of HTTP, in the one form that may still be sent (RFC 9110 section 5.6.7).
+fn date(value: &str) -> Option<Timestamp> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+    parser.parse_timestamp(value.trim()).ok()
 }
 
 /// The request on its way, and the answer on its way back.
@@ -304,6 +320,7 @@ fn head_of(answer: &httparse::Response<'_, '_>) -> Result<Head, Cause> {
         keeps_open: keeps_open && framing != Framing::UntilClose,
         fields,
         framing,
+        arrived: None,
     })
 }
 
@@ -428,6 +445,23 @@ mod tests {
         .unwrap();
         assert_eq!(head.login_schemes(), ["Negotiate", "Basic"]);
         assert_eq!(head.retry_after(), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_wait_may_be_given_as_a_date() {
+        let head = |fields: &str| {
+            answer(&format!("HTTP/1.1 503 Busy\r\n{fields}Content-Length: 0\r\n\r\n")).unwrap().0
+        };
+        let date = "Retry-After: Sun, 22 Nov 2026 23:59:00 GMT\r\n";
+        let own = head(&format!("Date: Sun, 22 Nov 2026 23:39:00 GMT\r\n{date}"));
+        assert_eq!(own.retry_after(), Some(Duration::from_secs(1200)));
+        let mut ours = head(date);
+        assert_eq!(ours.retry_after(), None);
+        ours.arrived = Some("2026-11-22T23:58:00Z".parse().unwrap());
+        assert_eq!(ours.retry_after(), Some(Duration::from_secs(60)));
+        ours.arrived = Some("2026-11-23T23:58:00Z".parse().unwrap());
+        assert_eq!(ours.retry_after(), Some(Duration::ZERO));
+        assert_eq!(head("Retry-After: soon\r\n").retry_after(), None);
     }
 
     #[test]

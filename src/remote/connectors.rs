@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -32,6 +33,11 @@ impl Connectors {
     pub fn remembering(network: Network, discoveries: Arc<dyn Discoveries>) -> Self {
         let (waits, exchange) = (Arc::default(), Arc::default());
         Self { network, tokens: Arc::default(), discoveries, waits, exchange }
+    }
+
+    /// Where signs of life of Exchange's streams are to come in other intervals than those of its servers.
+    pub fn hearing_within(self, silence_max: Duration) -> Self {
+        Self { exchange: Arc::new(ews::Shared::hearing_within(silence_max)), ..self }
     }
 
     /// The kinds of server that there is a connector for.

@@ -237,29 +237,22 @@ fn fence(kin: Kin) -> Fence {
     reason = "all others come from a server that is the right one, or might be"
 )]
 fn is_about_the_place(error: &RemoteError) -> bool {
-    const ELSEWHERE: [&str; 9] = [
+    const ELSEWHERE: [&str; 11] = [
         "HTTP 301",
         "HTTP 302",
+        "HTTP 303",
         "HTTP 307",
         "HTTP 308",
         "HTTP 404",
         "HTTP 405",
         "HTTP 410",
+        "HTTP 451",
         "ErrorNonExistentMailbox",
         "ErrorMailboxMoved",
     ];
     match &error.cause {
-        Cause::NameNotResolved { .. }
-        | Cause::ConnectionRefused { .. }
-        | Cause::Unreachable { .. }
-        | Cause::CertificateUntrusted { .. }
-        | Cause::CertificateNameMismatch { .. }
-        | Cause::CertificateExpired { .. }
-        | Cause::NotTls { .. }
-        | Cause::TlsFailed { .. }
-        | Cause::WrongProtocol { .. } => true,
         Cause::TimedOut { .. } => matches!(error.step, TestStep::Connect | TestStep::Resolve | TestStep::Tls),
         Cause::Exchange { code, .. } => ELSEWHERE.contains(&code.as_str()),
-        _ => false,
+        cause => cause.is_about_the_host(),
     }
 }

@@ -11,6 +11,7 @@ mod listening;
 mod listing;
 mod moving;
 mod rebuilding;
+mod recipe;
 mod sending;
 mod session;
 mod tracking;
@@ -35,19 +36,33 @@ use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace, Wake};
 use fetching::How;
 use gate::Gates;
-use listening::{Heard, Hub, Member, Recipe};
+use listening::{Heard, Hub, Member};
 use listing::Scope;
 pub(super) use listing::{Place, Told, is_category};
 pub(super) use moving::UNDELIVERABLE;
+use recipe::Recipe;
 pub(super) use sending::{blind_recipients, headers};
 use session::{EwsFailure, Session};
 pub(super) use tracking::States;
 
 /// What the sessions of a process have in common.
-#[derive(Default)]
 pub struct Shared {
     gates: Arc<Gates>,
     hub: Arc<Hub>,
+    silence_max: Duration,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self::hearing_within(limits::EWS_SILENCE_MAX)
+    }
+}
+
+impl Shared {
+    /// Streams of notifications without any sign of life for so long are dead; profiles may be more patient.
+    pub fn hearing_within(silence_max: Duration) -> Self {
+        Self { gates: Arc::default(), hub: Arc::default(), silence_max }
+    }
 }
 
 /// Connects, secures, logs in and opens the inbox: steps `resolve`, `connect`, `tls`, `authenticate`, `open`.
@@ -229,6 +244,10 @@ impl Receive for Inbox {
 
     fn waits_apart(&self) -> bool {
         true
+    }
+
+    fn let_go(&mut self) {
+        self.session.hang_up();
     }
 
     async fn wait_for_mail(

@@ -179,6 +179,9 @@ pub trait Receive: Send {
         false
     }
 
+    /// Lets go of its connection where it can do without one while nothing is asked: the next request makes another.
+    fn let_go(&mut self) {}
+
     /// Waits until the server tells of a change in the inbox, the limit is reached or it is asked to stop. The session
     /// can be used again after it; [`Cause::Refused`]
     /// says that it cannot wait after all. Any other error ends it.

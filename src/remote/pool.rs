@@ -228,7 +228,8 @@ impl Pool {
         }
     }
 
-    /// Closes sessions of a profile, those that rested longest first, until no more than so many are left.
+    /// Closes sessions of a profile, those that rested longest first, until no more than so many hold a connection. Those that can
+    /// wait without one are kept, and only let go of it.
     pub fn make_room(&self, profile: &Name, left_max: usize) {
         let mut inner = self.lock();
         let holds = |entry: &&Entry| !matches!(&entry.place, Place::Lent(loan) if loan.is_apart);
@@ -237,8 +238,14 @@ impl Pool {
             of_profile.map(|entry| (entry.rested, entry.owner.mailbox.clone())).collect();
         found.sort();
         let surplus = found.len().saturating_sub(left_max);
-        let ended: Vec<Entry> =
-            found.iter().take(surplus).filter_map(|(_, mailbox)| inner.entries.remove(mailbox)).collect();
+        let mut ended = Vec::new();
+        for (_, mailbox) in found.iter().take(surplus) {
+            match inner.entries.get_mut(mailbox).map(|entry| &mut entry.place) {
+                Some(Place::Here(session)) if session.waits_apart() => session.let_go(),
+                Some(Place::Here(_) | Place::Lent(_)) => ended.extend(inner.entries.remove(mailbox)),
+                None => {}
+            }
+        }
         drop(inner);
         ended.into_iter().for_each(end);
     }

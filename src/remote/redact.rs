@@ -266,6 +266,10 @@ impl Receive for Receiving {
         self.session.can_wait()
     }
 
+    fn let_go(&mut self) {
+        self.session.let_go();
+    }
+
     fn waits_apart(&self) -> bool {
         self.session.waits_apart()
     }

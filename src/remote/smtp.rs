@@ -26,7 +26,8 @@ pub async fn open(
     let endpoint = &destination.endpoint;
     let waits = Waits::of(endpoint);
     let mut connection = network.connect(destination, Protocol::Smtp, trace).await?;
-    let offered = greet(&mut connection, destination, waits, trace).await?;
+    let name = network.smtp_name().unwrap_or_else(|| smtp::client_name(&destination.address));
+    let offered = greet(&mut connection, (destination, name), waits, trace).await?;
     trace.offers(|| offered.words(), || offered.auth.clone());
     if let Some(holder) = login::Holder::of(network, destination, Protocol::Smtp, trace).await? {
         let channel = network.login_channel(&connection);
@@ -94,11 +95,10 @@ impl Waits {
 
 async fn greet(
     connection: &mut Connection,
-    destination: &Destination,
+    (destination, name): (&Destination, &str),
     waits: Waits,
     trace: &mut Trace,
 ) -> Result<smtp::Capabilities, RemoteError> {
-    let name = smtp::client_name(&destination.address);
     let mut hello = smtp::Hello::greeted(name);
     let offered = trace.step(TestStep::Greet, connection.drive(&mut hello, waits.reply)).await?;
     trace.greeted(&offered.greeting);

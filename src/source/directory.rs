@@ -37,7 +37,7 @@ impl Directory {
         begun: Option<Begun>,
         known: &dyn Fn(&str) -> Option<FileStamp>,
     ) -> Result<Vec<FoundFile>, SourceError> {
-        let mut reading = Reading { files: Vec::new(), bytes: 0, layer: None, begun, known };
+        let mut reading = Reading { files: Vec::new(), folders: 0, bytes: 0, layer: None, begun, known };
         for (path, layer) in self.paths.iter().zip(layers::of(&self.paths)?) {
             let before = reading.files.len();
             reading.layer = layer;
@@ -100,11 +100,14 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 fn has_ending(path: &Path, endings: &[&str]) -> bool {
-    path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending))
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| endings.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }
 
 struct Reading<'k> {
     files: Vec<FoundFile>,
+    /// Folders met so far.
+    folders: usize,
     bytes: u64,
     layer: Option<Arc<Layer>>,
     /// `None`: nothing will be remembered.
@@ -131,6 +134,11 @@ impl Reading<'_> {
     }
 
     fn folder(&mut self, path: &Path, prefix: &str, depth: usize) -> Result<(), SourceError> {
+        self.folders += 1;
+        if self.folders > limits::MANIFEST_FOLDERS_MAX {
+            let detail = format!("there are more than {} folders", limits::MANIFEST_FOLDERS_MAX);
+            return Err(SourceError::Unreadable { path: path.to_owned(), detail });
+        }
         if depth > limits::MANIFEST_FOLDER_DEPTH_MAX {
             let detail = format!("folders are nested deeper than {}", limits::MANIFEST_FOLDER_DEPTH_MAX);
             return Err(SourceError::Unreadable { path: path.to_owned(), detail });
@@ -147,7 +155,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Links to files are followed, links to folders are not: they could lead in a circle, or out of the checkout.
+    /// Links are followed, also out of the directory; one that leads back to a folder that it is in adds nothing.
     fn entry(&mut self, entry: &fs::DirEntry, name: &str, depth: usize) -> Result<(), SourceError> {
         let path = entry.path();
         if name.contains(char::is_control) {
@@ -158,6 +166,9 @@ impl Reading<'_> {
         let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
         if kind.is_dir() {
             return self.folder(&path, &format!("{name}/"), depth + 1);
+        }
+        if kind.is_symlink() && path.is_dir() {
+            return self.linked_folder(&path, name, depth);
         }
         if !is_manifest_file(&path) {
             return Ok(());
@@ -173,6 +184,15 @@ impl Reading<'_> {
             }
             Err(error) => self.refused(&path, name, error.to_string()),
         }
+    }
+
+    fn linked_folder(&mut self, path: &Path, name: &str, depth: usize) -> Result<(), SourceError> {
+        let real = |path: &Path| fs::canonicalize(path).map_err(|error| unreadable(path, &error));
+        let (target, holder) = (real(path)?, real(path.parent().unwrap_or(path))?);
+        if holder.starts_with(&target) {
+            return Ok(());
+        }
+        self.folder(path, &format!("{name}/"), depth + 1)
     }
 
     fn file(&mut self, path: &Path, name: &str, metadata: &Metadata) -> Result<(), SourceError> {
@@ -348,6 +368,24 @@ mod tests {
         symlink("..2026_02", at("..data_tmp")).unwrap();
         fs::rename(at("..data_tmp"), at("..data")).unwrap();
         assert_eq!(load(folder.path()).unwrap(), [("a.yaml".to_owned(), "..2026_02/a.yaml".to_owned())]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_folders_are_followed() {
+        use std::os::unix::fs::symlink;
+        let folder = folder(&["m/a.yaml", "shared/team/b.yaml", "shared/team/deep/c.yaml"]);
+        symlink("../shared/team", folder.path().join("m/team")).unwrap();
+        assert_eq!(names(&folder.path().join("m")), ["a.yaml", "team/b.yaml", "team/deep/c.yaml"]);
+        symlink("../../m", folder.path().join("shared/team/back")).unwrap();
+        let refused = load(&folder.path().join("m"));
+        assert!(matches!(refused, Err(SourceError::Unreadable { detail, .. }) if detail.contains("nested")));
+    }
+
+    #[test]
+    fn endings_are_read_whatever_their_case() {
+        let folder = folder(&["a.YAML", "B.Yml", "c.CSV"]);
+        assert_eq!(names(folder.path()), ["B.Yml", "a.YAML", "c.CSV"]);
     }
 
     #[cfg(unix)]

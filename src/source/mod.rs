@@ -5,9 +5,12 @@ pub mod directory;
 mod git;
 mod layers;
 mod links;
+mod lookout;
 pub mod watch;
 
 use std::path::PathBuf;
+
+pub use lookout::{Files, Lookout};
 
 use crate::model::problem::{Extent, FileStamp, FoundFile, SourceFile};
 

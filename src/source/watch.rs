@@ -187,8 +187,13 @@ fn may_concern(event: &Event, scope: &Scope) -> bool {
     if event.need_rescan() {
         return true;
     }
-    let changes = match event.kind {
-        // Reading is no change, and our own reading would wake us for ever.
+    let changes = is_change(&event.kind);
+    changes && (event.paths.is_empty() || event.paths.iter().any(|path| is_in_manifest(path, scope)))
+}
+
+/// Reading is no change, and our own reading would wake us for ever.
+pub(super) fn is_change(kind: &EventKind) -> bool {
+    match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(
             AccessKind::Any
@@ -202,8 +207,7 @@ fn may_concern(event: &Event, scope: &Scope) -> bool {
         | EventKind::Modify(_)
         | EventKind::Remove(_)
         | EventKind::Other => true,
-    };
-    changes && (event.paths.is_empty() || event.paths.iter().any(|path| is_in_manifest(path, scope)))
+    }
 }
 
 /// Leaves out what the reader leaves out, except names that begin with `..`: a mounted ConfigMap changes by renaming

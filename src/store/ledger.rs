@@ -1,10 +1,12 @@
 //! The door to the ledger: which tests a command was to run, and what became of each.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::StoreError;
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, Trouble, TroubleChanges};
 use crate::model::ledger::{LedgerEntry, NewRun, Outcome, Run};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
@@ -24,9 +26,40 @@ pub trait Ledger: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Notes alerts that belong to no single mailbox.
     async fn raise(&self, alerts: &[Alert]) -> Result<(), StoreError>;
+    /// The troubles of profiles that stand, as far as they were noted.
+    async fn troubles(&self) -> Result<BTreeSet<(Name, Trouble)>, StoreError>;
+    /// Notes which ones have begun and ended, with their alerts.
+    async fn note_troubles(&self, changes: &TroubleChanges) -> Result<(), StoreError>;
+    /// Drops alerts that are older than a moment, except the newest one of a trouble that stands. Looks at a limited number in each
+    /// call, those after `place`; returns where to go on. `None`: that was all.
+    async fn drop_alerts(
+        &self,
+        before: Timestamp,
+        place: AlertPlace,
+    ) -> Result<Option<AlertPlace>, StoreError>;
     async fn end_run(&self, run: u64, at: Timestamp) -> Result<(), StoreError>;
     /// The newest run, with its entries in the order of the mailboxes' names.
     async fn last_run(&self, which: RunQuery) -> Result<Option<(Run, Vec<LedgerEntry>)>, StoreError>;
+}
+
+/// A place among the alerts, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AlertPlace {
+    at: i64,
+    id: i64,
+}
+
+impl AlertPlace {
+    /// Before all of them.
+    pub const FIRST: Self = Self { at: i64::MIN, id: i64::MIN };
+
+    pub(super) fn new(at: i64, id: i64) -> Self {
+        Self { at, id }
+    }
+
+    pub(super) fn parts(self) -> (i64, i64) {
+        (self.at, self.id)
+    }
 }
 
 /// Which run is asked for.

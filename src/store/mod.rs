@@ -1,6 +1,7 @@
 //! The door of the stores: what the engine may ask of one. Each call that writes is one transaction.
 
 mod cycle;
+mod error;
 mod ledger;
 mod process;
 pub mod report;
@@ -38,64 +39,8 @@ use crate::model::secret::{
 use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 
 pub use cycle::{CycleStart, Cycles, InboxStanding, SetAsideDue};
-pub use ledger::{Ledger, RunQuery};
-
-/// What may go wrong with a store; says who has to act.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("no store at `{0}`")]
-    Missing(String),
-    #[error(
-        "`{scope}` is being worked on by {holder}{}, until {until:.0} at the latest",
-        since.map_or_else(String::new, |since| format!(" since {since:.0}"))
-    )]
-    Busy {
-        scope: LeaseScope,
-        holder: Box<Holder>,
-        /// `None`: not noted.
-        since: Option<Timestamp>,
-        until: Timestamp,
-    },
-    /// Our lease went to somebody else while we worked; nothing was written.
-    #[error("the lease on `{0}` was taken over by another process; nothing was written")]
-    Fenced(LeaseScope),
-    /// The state moved since the plan was made.
-    #[error("the plan was made from revision {planned} and the state is at revision {found}{}", by(latest))]
-    Stale {
-        planned: Revision,
-        found: Revision,
-        /// What moved the state last.
-        latest: Option<Box<RevisionEntry>>,
-    },
-    #[error("the plan was already applied: it is revision {revision}{}", by(entry))]
-    AlreadyApplied { revision: Revision, entry: Option<Box<RevisionEntry>> },
-    #[error("the plan was made for store {planned} and this is store {found}")]
-    OtherStore { planned: String, found: String },
-    #[error("the disk is full")]
-    Full,
-    #[error("the store is read-only: {0}")]
-    ReadOnly(String),
-    /// It is somebody else's, and not for us to read.
-    #[error("the store cannot be read: {0}")]
-    Unreadable(String),
-    #[error("the store was written by a newer version (schema {found}, this version knows {known})")]
-    TooNew { found: u32, known: u32 },
-    #[error("this is not a store: {0}")]
-    NotAStore(String),
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
-    #[error("no such {0}")]
-    NotFound(String),
-    #[error("the store failed: {0}")]
-    Failed(String),
-}
-
-/// By whom and when, in words.
-fn by(entry: &Option<Box<RevisionEntry>>) -> String {
-    entry
-        .as_ref()
-        .map_or_else(String::new, |entry| format!(", applied by {} at {:.0}", entry.holder, entry.applied_at))
-}
+pub use error::StoreError;
+pub use ledger::{AlertPlace, Ledger, RunQuery};
 
 /// The operations of one mailbox. Those of very many new ones are in the same few states, which are shared.
 pub type OperationStates = Vec<(Operation, Arc<Standing>)>;

@@ -138,16 +138,13 @@ fn on_state(
         (_, OperationState::Disabled(failure)) => {
             Some(subject.alert(now, (AlertLevel::Error, failure.scope), of_failure(failure, &failure.remedy)))
         }
-        (OperationState::Retrying { failure: old, .. }, OperationState::Retrying { failure: new, .. })
-            if old.code == new.code =>
-        {
-            None
-        }
-        (_, OperationState::Retrying { failure, .. }) => Some(subject.alert(
-            now,
-            (AlertLevel::Warning, failure.scope),
-            of_failure(failure, &failure.remedy),
-        )),
+        (
+            OperationState::Retrying { failure: old, .. } | OperationState::Trying { failure: old, .. },
+            OperationState::Retrying { failure: new, .. } | OperationState::Trying { failure: new, .. },
+        ) if old.code == new.code => None,
+        (_, OperationState::Retrying { failure, .. } | OperationState::Trying { failure, .. }) => Some(
+            subject.alert(now, (AlertLevel::Warning, failure.scope), of_failure(failure, &failure.remedy)),
+        ),
         (OperationState::Enabled, OperationState::Enabled) => None,
         (OperationState::Retrying { .. }, OperationState::Enabled) => {
             let words = ("recovered", "it works again".to_owned(), "nothing to do".to_owned());
@@ -248,6 +245,14 @@ pub fn on_unapproved(unapproved: &[&Mailbox], now: Timestamp) -> Option<Alert> {
                  command; `mailplumb status` shows all that are off"
             .to_owned(),
     })
+}
+
+/// To whom it goes: the owner of a mailbox hears of what the owner of the profile has to mend only where the organization says so.
+pub fn addressed(mut alert: Alert, settings: &AlertSettings) -> Alert {
+    if alert.mailbox.is_some() && !settings.notify_mailbox_owner {
+        alert.owners.truncate(1);
+    }
+    alert
 }
 
 /// Whether the organization wants alerts of that level.

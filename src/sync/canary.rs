@@ -107,7 +107,12 @@ fn verdict(operation: &StoredOperation) -> Verdict<'_> {
     let failure = match (&operation.pending, &operation.state) {
         (Some(pending), _) => pending.failure(),
         (None, OperationState::Enabled) => return Verdict::Passed,
-        (None, OperationState::Disabled(failure) | OperationState::Retrying { failure, .. }) => Some(failure),
+        (
+            None,
+            OperationState::Disabled(failure)
+            | OperationState::Trying { failure, .. }
+            | OperationState::Retrying { failure, .. },
+        ) => Some(failure),
         (None, OperationState::Off(_) | OperationState::AwaitingTest(_) | OperationState::Testing) => None,
     };
     failure.filter(|failure| halts(failure)).map_or(Verdict::Neither, Verdict::Against)
@@ -137,6 +142,7 @@ pub fn is_waiting(operation: &StoredOperation) -> bool {
             | OperationState::Testing
             | OperationState::Enabled
             | OperationState::Retrying { .. }
+            | OperationState::Trying { .. }
             | OperationState::Disabled(_),
         ) => false,
     }

@@ -3,14 +3,18 @@
 //! The classes are those of the vendor's server-side synchronisation: transient or permanent; message, mailbox or profile.
 
 mod kerberos;
+mod password;
+mod secrets;
 mod tokens;
 
 use super::patience::{self, Breadth};
 use super::{exchange, graph, known};
 use crate::model::failure::{Cause, Failure, Nature, RemoteError, Scope, TestStep};
 use crate::model::name::Name;
-use crate::model::profile::Credentials;
-use crate::model::secret::SecretRef;
+use crate::model::profile::{Credentials, ServerKind};
+use crate::model::secret::{Origin, SecretRef};
+use password::{login_refused, secret_absent, secret_unavailable};
+use secrets::{identity_unusable, no_identity};
 use tokens::{refused_class, token_refused, token_unavailable};
 
 /// For whom and towards what a conversation failed.
@@ -21,6 +25,9 @@ pub struct Setting<'a> {
     pub credentials: &'a Credentials,
     /// The secret that logs in, if there is one.
     pub secret: Option<&'a SecretRef>,
+    /// Where that comes from. `None`: not known.
+    pub origin: Option<&'a Origin>,
+    pub kind: ServerKind,
     pub host: &'a str,
     pub port: u16,
 }
@@ -28,11 +35,22 @@ pub struct Setting<'a> {
 /// Judges an error.
 pub fn classify(error: RemoteError, setting: Setting<'_>) -> Failure {
     let (code, nature, scope) = class(&error, setting);
+    let scope = beyond_one_message(error.step, scope);
     let (meaning, remedy) = match known::find(&error) {
         Some(known) => said(known.meaning, known.remedy),
-        None => words(&error.cause, setting),
+        None => words(&error, setting),
     };
     Failure { error, code: code.to_owned(), nature, scope, meaning, remedy }
+}
+
+/// What cannot be opened or listed is the mailbox, whatever the code means elsewhere: a single message that is not handed over
+/// is no failure of the session, see `Content`.
+fn beyond_one_message(step: TestStep, scope: Scope) -> Scope {
+    match (step, scope) {
+        (TestStep::Send | TestStep::ReceiveBack | TestStep::Delete, scope) => scope,
+        (_, Scope::Profile) => Scope::Profile,
+        (_, Scope::Mailbox | Scope::Message) => Scope::Mailbox,
+    }
 }
 
 /// The stable code, the nature and the scope of an error.
@@ -73,9 +91,11 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
         }
         Cause::Refused { .. } => refused(error.step),
-        Cause::Exchange { code, said } => exchange::class(code, said).unwrap_or_else(|| refused(error.step)),
+        Cause::Exchange { code, said } => {
+            exchange::class(error.step, code, said).unwrap_or_else(|| refused(error.step))
+        }
         Cause::Graph { status, code, .. } => {
-            graph::class(*status, code).unwrap_or_else(|| refused(error.step))
+            graph::class(error.step, *status, code).unwrap_or_else(|| refused(error.step))
         }
         Cause::ServerBye { .. } => asked_for_patience(error, "server-closed", Profile),
         Cause::Garbage { .. } => ("garbage", Transient, Profile),
@@ -138,9 +158,9 @@ fn concerned(step: TestStep) -> Scope {
 }
 
 /// What it means and what to do.
-fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
+fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
     let Setting { mailbox, profile, host, port, .. } = setting;
-    match cause {
+    match &error.cause {
         Cause::NameNotResolved { .. } => said(
             format!("no address is known for `{host}`"),
             format!(
@@ -180,7 +200,7 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::NoMechanism { .. } => no_mechanism(setting),
         Cause::LoginRefused { .. } => login_refused(setting),
         Cause::SecretUnavailable { secret, .. } => secret_unavailable(secret),
-        Cause::SecretAbsent { .. } => secret_absent(),
+        Cause::SecretAbsent { .. } => secret_absent(setting),
         Cause::NoIdentity { .. } => no_identity(),
         Cause::IdentityUnusable { .. } => identity_unusable(),
         Cause::TokenRefused { provider, said } => token_refused(provider, said, setting),
@@ -189,8 +209,10 @@ fn words(cause: &Cause, setting: Setting<'_>) -> (String, String) {
         Cause::TemporarilyRefused { .. } => {
             said("the server asks for patience", "nothing to do: it is tried again by itself")
         }
-        Cause::Exchange { code, said } => known_or_refused(exchange::words(code, said), mailbox),
-        Cause::Graph { status, code, .. } => known_or_refused(graph::words(*status, code), mailbox),
+        Cause::Exchange { code, said } => known_or_refused(exchange::words(error.step, code, said), mailbox),
+        Cause::Graph { status, code, .. } => {
+            known_or_refused(graph::words(error.step, *status, code), mailbox)
+        }
         Cause::Refused { .. } => refused_words(mailbox),
         Cause::Garbage { .. } | Cause::LimitExceeded { .. } => outside_protocol(setting),
         Cause::NotReceivedBack { .. } => not_back(mailbox),
@@ -304,58 +326,10 @@ fn no_mechanism(Setting { profile, .. }: Setting<'_>) -> (String, String) {
     )
 }
 
-fn login_refused(setting: Setting<'_>) -> (String, String) {
-    let Setting { mailbox, profile, credentials, secret, .. } = setting;
-    let whose = match credentials {
-        Credentials::Mailbox => format!("mailbox `{mailbox}`"),
-        Credentials::Profile { .. }
-        | Credentials::WindowsIntegrated { .. }
-        | Credentials::Anonymous
-        | Credentials::Oauth2 { .. } => format!("profile `{profile}`"),
-    };
-    said(
-        format!("user name or password of {whose} is wrong, or the account may not log in"),
-        match secret {
-            Some(secret) => format!(
-                "set the right password with `mailplumb secrets set {secret}`, then `mailplumb apply`"
-            ),
-            None => format!("check the account on the server, then `mailplumb test {mailbox}`"),
-        },
-    )
-}
-
 fn injected() -> (String, String) {
     said(
         "somebody may be tampering with the connection",
         "check the network between this machine and the server",
-    )
-}
-
-fn secret_unavailable(secret: &str) -> (String, String) {
-    said(
-        "the password could not be read, so no login was tried",
-        format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
-    )
-}
-
-fn secret_absent() -> (String, String) {
-    said(
-        "the manifest takes the password from a variable or a file that the process making the connection does not have",
-        "give it to that process (its environment, its unit, the file's path and permissions), then `mailplumb test`",
-    )
-}
-
-fn identity_unusable() -> (String, String) {
-    said(
-        "the age plugin that has this machine's key did not open the secret; the secret itself is not to blame",
-        "connect its token, run the command on a terminal where it can ask, or give another identity with --identity",
-    )
-}
-
-fn no_identity() -> (String, String) {
-    said(
-        "this machine holds no key for the secret",
-        "give one with --identity, MAILPLUMB_AGE_KEY_FILE or $CREDENTIALS_DIRECTORY/age.key",
     )
 }
 
@@ -402,6 +376,8 @@ mod tests {
             profile: &name,
             credentials: &Credentials::Mailbox,
             secret: None,
+            origin: None,
+            kind: ServerKind::ImapSmtp,
             host: "h",
             port: 1,
         };
@@ -416,6 +392,64 @@ mod tests {
             assert_eq!((failure.scope, failure.nature), (Scope::Mailbox, Nature::Transient), "{step}");
         }
         assert_eq!(failure(TestStep::Send, said()).scope, Scope::Message);
+    }
+
+    #[test]
+    fn what_cannot_be_opened_or_listed_is_the_mailbox_whatever_the_code_means_elsewhere() {
+        let gone = || Cause::Graph { status: 404, code: "ErrorItemNotFound".into(), said: "x".into() };
+        for step in [TestStep::Open, TestStep::Read] {
+            let failure = failure(step, gone());
+            assert_eq!((failure.code.as_str(), failure.scope), ("folder-gone", Scope::Mailbox), "{step}");
+            assert!(!failure.remedy.contains("nothing to do"), "{}", failure.remedy);
+        }
+        assert_eq!(failure(TestStep::Delete, gone()).scope, Scope::Message);
+        let of_exchange = Cause::Exchange { code: "ErrorItemNotFound".into(), said: "x".into() };
+        assert_eq!(failure(TestStep::Read, of_exchange).scope, Scope::Mailbox);
+    }
+
+    #[test]
+    fn a_page_in_the_middle_of_a_session_is_no_wrong_url() {
+        let code = |code: &str| Cause::Exchange { code: code.into(), said: "Found".into() };
+        for step in [TestStep::Read, TestStep::Send, TestStep::Delete] {
+            let later = failure(step, code("HTTP 302"));
+            assert_eq!((later.nature, later.scope), (Nature::Transient, Scope::Mailbox), "{step}");
+        }
+        let first = failure(TestStep::Authenticate, code("HTTP 302"));
+        assert_eq!((first.nature, first.scope), (Nature::Permanent, Scope::Profile));
+        assert_eq!(failure(TestStep::Read, code("HTTP 403")).nature, Nature::Permanent);
+    }
+
+    #[test]
+    fn a_token_that_is_not_taken_is_no_wrong_password() {
+        let name = Name::parse("m").unwrap();
+        let credentials = Credentials::Oauth2 {
+            token_url: "https://login.example/token".into(),
+            client_id: "c".into(),
+            client_secret: SecretRef { secret: name.clone(), key: "p".into() },
+            scope: "s".into(),
+            trust: None,
+        };
+        let of = |kind, cause: Cause| {
+            let (mailbox, profile, credentials) = (&name, &name, &credentials);
+            let (secret, origin) = (None, None);
+            let setting = Setting { mailbox, profile, credentials, secret, origin, kind, host: "h", port: 1 };
+            classify(RemoteError::new(TestStep::Authenticate, cause), setting)
+        };
+        let refused = Cause::LoginRefused { said: "401 Unauthorized, for a login with Bearer".into() };
+        let unavailable =
+            Cause::TokenUnavailable { provider: "p".into(), cause: Box::new(Cause::TimedOut { seconds: 1 }) };
+        for kind in [ServerKind::Exchange, ServerKind::ExchangeOnline] {
+            let refused = of(kind, refused.clone());
+            assert!(!format!("{} {}", refused.meaning, refused.remedy).contains("password"), "{refused:?}");
+            let remedy = of(kind, unavailable.clone()).remedy;
+            assert_eq!(remedy.contains("tokenUrl"), kind == ServerKind::Exchange, "{remedy}");
+        }
+        let ended = Cause::ConnectionLost {
+            detail:
+                "the access token has expired in the middle of the session; the next one asks for another"
+                    .into(),
+        };
+        assert!(failure(TestStep::Read, ended).meaning.contains("token ended"));
     }
 
     #[test]

@@ -2,26 +2,31 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::cursor::{Cursor, Listing};
 use crate::model::examination::{CertificateFacts, Greeting, LoginTried, Remark};
 use crate::model::failure::{StepTaken, TestStep};
 use crate::model::limits;
 use crate::model::profile::Authentication;
 use crate::model::retirement;
 use crate::model::server::Login;
+use crate::sync::incoming;
 
 /// Clocks that differ by less are good enough: certificates and dates of messages do not suffer.
 const CLOCK_SKEW_TOLERATED: SignedDuration = SignedDuration::from_mins(2);
 
-/// Whole days that a certificate is still valid; negative: so many days ago.
+/// Whole days that a certificate is still valid; negative: it expired so many days ago. 0 is either, see [`is_expired`].
 pub fn days_left(certificate: &CertificateFacts, now: Timestamp) -> i64 {
-    certificate.valid_until.duration_since(now).as_secs().div_euclid(86_400)
+    certificate.valid_until.duration_since(now).as_secs() / 86_400
+}
+
+pub fn is_expired(certificate: &CertificateFacts, now: Timestamp) -> bool {
+    certificate.valid_until < now
 }
 
 /// One for each certificate that expires soon.
 pub fn certificate_remarks(certificates: &[CertificateFacts], now: Timestamp) -> Vec<Remark> {
     let soon = certificates.iter().filter(|certificate| {
-        let days = days_left(certificate, now);
-        (0..=limits::CERTIFICATE_WARNING_DAYS).contains(&days)
+        !is_expired(certificate, now) && days_left(certificate, now) <= limits::CERTIFICATE_WARNING_DAYS
     });
     soon.map(|certificate| Remark {
         what: format!(
@@ -33,6 +38,17 @@ pub fn certificate_remarks(certificates: &[CertificateFacts], now: Timestamp) ->
         remedy: "have it renewed, and see that the server loads the new one".to_owned(),
     })
     .collect()
+}
+
+/// What a listing brings, for people. POP3 lists everything each time.
+pub fn listing_words(listing: &Listing, cursor: &Cursor) -> String {
+    let count = listing.messages().len();
+    let new = incoming::fresh(listing.clone(), cursor).len();
+    match (listing, cursor) {
+        (_, Cursor::Start) => format!("{count} listed"),
+        (Listing::Pop3 { .. }, _) => format!("{count} listed, {new} new since the last reading"),
+        (Listing::Imap { .. } | Listing::Exchange { .. }, _) => format!("{new} new since the last reading"),
+    }
 }
 
 /// A message that arrives in the future tells of clocks that differ.
@@ -212,7 +228,14 @@ mod tests {
         let remarks = |text: &str| certificate_remarks(&[until(text)], now).len();
         assert_eq!(["2026-12-01T00:00:00Z", "2027-06-01T00:00:00Z"].map(remarks), [1, 0]);
         assert_eq!(remarks("2026-11-01T00:00:00Z"), 0, "an expired one is a failure, and no remark");
-        assert_eq!(days_left(&until("2026-11-22T11:00:00Z"), now), -1);
+        let expired = until("2026-11-22T11:00:00Z");
+        assert_eq!(
+            (days_left(&expired, now), is_expired(&expired, now)),
+            (0, true),
+            "an hour ago is no day ago"
+        );
+        assert_eq!(days_left(&until("2026-11-21T11:00:00Z"), now), -1, "25 hours are one day");
+        assert_eq!(days_left(&until("2026-11-23T13:00:00Z"), now), 1);
     }
 
     #[test]
@@ -255,5 +278,19 @@ mod tests {
         let to_try: Vec<_> = tried.iter().map(|one| one.to_try).collect();
         assert_eq!(to_try, [None, Some(Authentication::Plain), None]);
         assert!(tried[0].clone().into_tried().accepted);
+    }
+
+    #[test]
+    fn of_a_listing_it_is_said_what_is_new() {
+        use std::collections::BTreeMap;
+
+        use crate::model::cursor::{Listed, RemoteId};
+
+        let message =
+            |uidl: &str| Listed { id: RemoteId::Uidl(uidl.to_owned()), size: Some(7), received: None };
+        let listing = Listing::Pop3 { messages: vec![message("a"), message("b")] };
+        let seen: BTreeMap<_, _> = [("a".to_owned(), Some(7))].into();
+        assert_eq!(listing_words(&listing, &Cursor::Start), "2 listed");
+        assert_eq!(listing_words(&listing, &Cursor::Pop3 { seen }), "2 listed, 1 new since the last reading");
     }
 }

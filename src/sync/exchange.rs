@@ -6,7 +6,7 @@
 
 mod table;
 
-use crate::model::failure::{Cause, Nature, RemoteError, Scope};
+use crate::model::failure::{Cause, Nature, RemoteError, Scope, TestStep};
 pub use table::ALL;
 
 /// What one or several codes mean.
@@ -37,21 +37,59 @@ pub fn find(code: &str, said: &str) -> Option<&'static Meaning> {
     by_words.next().filter(|_| is_vague).or(by_code)
 }
 
+/// The row of what was said at a step. The URL of a session that has opened the mailbox is no wrong one: what answers in its place
+/// later passes.
+pub fn find_at(step: TestStep, code: &str, said: &str) -> Option<&'static Meaning> {
+    find(code, said).map(|row| match step {
+        TestStep::Read | TestStep::Send | TestStep::Delete if row.key == "not-exchange-web-services" => {
+            &AWAY_IN_SESSION
+        }
+        TestStep::Read
+        | TestStep::Send
+        | TestStep::Delete
+        | TestStep::Secret
+        | TestStep::Token
+        | TestStep::Autodiscover
+        | TestStep::Resolve
+        | TestStep::Connect
+        | TestStep::Tls
+        | TestStep::Greet
+        | TestStep::Authenticate
+        | TestStep::Open
+        | TestStep::ReceiveBack
+        | TestStep::Close => row,
+    })
+}
+
+const AWAY_IN_SESSION: Meaning = Meaning {
+    codes: &[],
+    says: &[],
+    key: "service-away",
+    nature: Nature::Transient,
+    scope: Scope::Mailbox,
+    meaning: "in the middle of a session something else answered than Exchange Web Services, which had answered before",
+    remedy: "it is tried again by itself; if it stays so, look at the load balancer or the login page in front of Exchange",
+    likely: &[
+        "IIS or an application pool is being restarted",
+        "a load balancer that leads to another server",
+    ],
+};
+
 /// The stable code, the nature and the scope of what is known.
-pub fn class(code: &str, said: &str) -> Option<(&'static str, Nature, Scope)> {
-    find(code, said).map(|meaning| (meaning.key, meaning.nature, meaning.scope))
+pub fn class(step: TestStep, code: &str, said: &str) -> Option<(&'static str, Nature, Scope)> {
+    find_at(step, code, said).map(|meaning| (meaning.key, meaning.nature, meaning.scope))
 }
 
 /// What it means, and what to do.
-pub fn words(code: &str, said: &str) -> Option<(String, String)> {
-    find(code, said).map(|meaning| (meaning.meaning.to_owned(), meaning.remedy.to_owned()))
+pub fn words(step: TestStep, code: &str, said: &str) -> Option<(String, String)> {
+    find_at(step, code, said).map(|meaning| (meaning.meaning.to_owned(), meaning.remedy.to_owned()))
 }
 
 /// What mostly is behind a failure of Exchange; most likely first. `None`: it is another failure, or an unknown code.
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are no answers of Exchange")]
 pub fn likely(error: &RemoteError) -> Option<&'static [&'static str]> {
     match &error.cause {
-        Cause::Exchange { code, said } => find(code, said).map(|meaning| meaning.likely),
+        Cause::Exchange { code, said } => find_at(error.step, code, said).map(|meaning| meaning.likely),
         _ => None,
     }
 }

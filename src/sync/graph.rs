@@ -6,7 +6,44 @@
 //! hands on.
 
 use super::exchange::Meaning;
-use crate::model::failure::{Cause, Nature, RemoteError, Scope};
+use crate::model::failure::{Cause, Nature, RemoteError, Scope, TestStep};
+
+/// The row of a refusal at a step: of its code, or else of its status. What is not there is a folder, where no single message
+/// was asked for.
+pub fn find_at(step: TestStep, status: u16, code: &str) -> Option<&'static Meaning> {
+    find(status, code).map(|row| match step {
+        TestStep::Open | TestStep::Read if row.key == "item-gone" => &FOLDER_GONE,
+        TestStep::Open
+        | TestStep::Read
+        | TestStep::Secret
+        | TestStep::Token
+        | TestStep::Autodiscover
+        | TestStep::Resolve
+        | TestStep::Connect
+        | TestStep::Tls
+        | TestStep::Greet
+        | TestStep::Authenticate
+        | TestStep::Send
+        | TestStep::ReceiveBack
+        | TestStep::Delete
+        | TestStep::Close => row,
+    })
+}
+
+const FOLDER_GONE: Meaning = Meaning {
+    codes: &[],
+    says: &[],
+    key: "folder-gone",
+    nature: Nature::Transient,
+    scope: Scope::Mailbox,
+    meaning: "the service does not find the folder in this mailbox",
+    remedy: "look whether the mailbox is still being set up, moved or restored, and whether it opens in Outlook on the web; then \
+             `mailplumb test`",
+    likely: &[
+        "the mailbox was created or given a licence a short time ago and is not ready yet",
+        "it is being moved or restored",
+    ],
+};
 
 /// The row of a refusal: of its code, or else of its status.
 pub fn find(status: u16, code: &str) -> Option<&'static Meaning> {
@@ -17,20 +54,20 @@ pub fn find(status: u16, code: &str) -> Option<&'static Meaning> {
 }
 
 /// The stable code, the nature and the scope of a known refusal.
-pub fn class(status: u16, code: &str) -> Option<(&'static str, Nature, Scope)> {
-    find(status, code).map(|meaning| (meaning.key, meaning.nature, meaning.scope))
+pub fn class(step: TestStep, status: u16, code: &str) -> Option<(&'static str, Nature, Scope)> {
+    find_at(step, status, code).map(|meaning| (meaning.key, meaning.nature, meaning.scope))
 }
 
 /// What a known refusal means, and what to do.
-pub fn words(status: u16, code: &str) -> Option<(String, String)> {
-    find(status, code).map(|meaning| (meaning.meaning.to_owned(), meaning.remedy.to_owned()))
+pub fn words(step: TestStep, status: u16, code: &str) -> Option<(String, String)> {
+    find_at(step, status, code).map(|meaning| (meaning.meaning.to_owned(), meaning.remedy.to_owned()))
 }
 
 /// What mostly is behind a refusal of Graph; most likely first. `None`: it is another failure, or an unknown code.
 #[expect(clippy::wildcard_enum_match_arm, reason = "all others are no answers of Graph")]
 pub fn likely(error: &RemoteError) -> Option<&'static [&'static str]> {
     match &error.cause {
-        Cause::Graph { status, code, .. } => find(*status, code).map(|meaning| meaning.likely),
+        Cause::Graph { status, code, .. } => find_at(error.step, *status, code).map(|meaning| meaning.likely),
         _ => None,
     }
 }

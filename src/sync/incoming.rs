@@ -40,17 +40,6 @@ pub fn fresh(listing: Listing, cursor: &Cursor) -> Vec<Listed> {
     }
 }
 
-/// What a listing brings, for people. POP3 lists everything each time.
-pub fn listing_words(listing: &Listing, cursor: &Cursor) -> String {
-    let count = listing.messages().len();
-    let new = fresh(listing.clone(), cursor).len();
-    match (listing, cursor) {
-        (_, Cursor::Start) => format!("{count} listed"),
-        (Listing::Pop3 { .. }, _) => format!("{count} listed, {new} new since the last reading"),
-        (Listing::Imap { .. } | Listing::Exchange { .. }, _) => format!("{new} new since the last reading"),
-    }
-}
-
 /// A UIDL of the same size as before. A server that gives one that it has used to another message (RFC 1939 section 7 allows it once
 /// the first one is gone) shows another size; looked at once more, a message that was recorded is recognised by its content.
 fn is_seen(message: &Listed, seen: &BTreeMap<String, Option<u64>>) -> bool {
@@ -310,16 +299,15 @@ fn judge(
     let nonce = facts.self_test_nonce.clone();
     // What could not be fetched has no octets to be known by: its place at the server stands in.
     let content = content.unwrap_or_else(|| ContentHash::of(format!("unfetched:{}", place.id).as_bytes()));
+    // What was not understood stays where it is, for a person to look at; so does what could not be had as it is.
+    let is_understood = quarantine.is_none() && rebuilt.is_none();
     let record = Box::new(NewRecord {
         remote: place.id,
         content,
         raw,
         received_at,
         facts,
-        // What was not understood stays where it is, for a person to look at; so does what could not be had as it is.
-        delete_after: rules.delete_after == Deletion::AfterProcessing
-            && quarantine.is_none()
-            && rebuilt.is_none(),
+        delete_after: rules.delete_after == Deletion::AfterProcessing && is_understood,
         quarantine,
         settles: None,
     });

@@ -53,7 +53,8 @@ fn said(cause: &Cause) -> Option<&str> {
         Cause::LoginRefused { said }
         | Cause::TemporarilyRefused { said }
         | Cause::Refused { said }
-        | Cause::ServerBye { said } => Some(said),
+        | Cause::ServerBye { said }
+        | Cause::ConnectionLost { detail: said } => Some(said),
         _ => None,
     }
 }
@@ -73,7 +74,7 @@ pub const ALL: &[Known] = &[
         marks: &["THAT IS BOUND TO THE CERTIFICATE"],
         meaning: "the server refused a login with NTLM or Kerberos: the account, its password or its key is wrong, or the \
                   login reached the server over another TLS connection than ours",
-        remedy: "check the account first (`mailplumb secrets set`, the keytab, whether it is locked); where a proxy or load \
+        remedy: "check the account first (its secret, the keytab, whether it is locked); where a proxy or load \
                  balancer ends TLS before Exchange, a server with Extended Protection refuses every such login: pass TLS \
                  through, or give the proxy the same certificate as the server has",
         likely: &[
@@ -140,7 +141,8 @@ pub const ALL: &[Known] = &[
         key: "password-expired",
         marks: &["[EXPIRED]", "PASSWORD EXPIRED", "PASSWORD HAS EXPIRED", "5.7.11"],
         meaning: "the password has expired",
-        remedy: "set a new password for the account, then the secret: `mailplumb secrets set`",
+        remedy: "set a new password for the account, then the same one where its secret is taken from (`mailplumb secrets set`, \
+                 its file or its variable)",
         likely: &["the account's password policy"],
         source: "RFC 5530 EXPIRED",
     },
@@ -186,6 +188,23 @@ pub const ALL: &[Known] = &[
         remedy: "nothing at once: fewer are made by themselves; lower `maxConcurrentConnections` of the profile if it goes on",
         likely: &["other programs and phones that read the same account", "sessions that hang after a crash"],
         source: "Dovecot mail_max_userip_connections; Gmail: 15 IMAP connections for each account",
+    },
+    Known {
+        key: "token-ended",
+        marks: &["ACCESS TOKEN HAS EXPIRED"],
+        meaning: "the access token ended while it was in use, as tokens do after about an hour",
+        remedy: "nothing to do: the next session asks for another one by itself",
+        likely: &["a session that was open when the token came to its end", "a token that was withdrawn"],
+        source: "RFC 6750 section 3.1 invalid_token",
+    },
+    Known {
+        key: "unavailable-for-a-while",
+        marks: &["[UNAVAILABLE] HTTP 503"],
+        meaning: "what answers is up, and the service behind it is not available just now",
+        remedy: "nothing at once: it is tried again by itself; if it stays so, look whether the service runs (on premises: its \
+                 application pools, and the load balancer in front)",
+        likely: &["a restart or maintenance of the service", "a load balancer without a server behind it"],
+        source: "RFC 9110 section 15.6.4",
     },
     Known {
         key: "logins-limited",

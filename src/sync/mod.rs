@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod graph;
 pub mod incoming;
 pub mod known;
+pub mod mass;
 pub mod message;
 pub mod mime;
 pub mod outcome;

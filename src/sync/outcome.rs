@@ -50,9 +50,9 @@ pub fn of(before: &StoredOperation, after: Option<&StoredOperation>, ended: Ende
 fn of_test(state: &OperationState) -> Outcome {
     match state {
         OperationState::Enabled => Outcome::Done,
-        OperationState::Disabled(failure) | OperationState::Retrying { failure, .. } => {
-            Outcome::Failed(Box::new(failure.clone()))
-        }
+        OperationState::Disabled(failure)
+        | OperationState::Trying { failure, .. }
+        | OperationState::Retrying { failure, .. } => Outcome::Failed(Box::new(failure.clone())),
         OperationState::Off(_) => Outcome::Skipped(SkipReason::Gone),
         // Tested, and declared anew at once.
         OperationState::AwaitingTest(_) | OperationState::Testing => Outcome::NOT_YET,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::schedule::next_try;
+use super::transition::later;
 use crate::model::failure::{Cause, FailureSummary, RemoteError, TestStep};
 use crate::model::host::Throttling;
 use crate::model::operation::OperationState;
@@ -210,7 +211,7 @@ pub fn retry_of(
 
 fn failures(state: &OperationState) -> u16 {
     match state {
-        OperationState::Retrying { attempts, .. } => *attempts,
+        OperationState::Retrying { attempts, .. } | OperationState::Trying { attempts, .. } => *attempts,
         OperationState::Off(_)
         | OperationState::AwaitingTest(_)
         | OperationState::Testing
@@ -219,17 +220,52 @@ fn failures(state: &OperationState) -> u16 {
     }
 }
 
+/// No try lies before the time until which the server itself has just asked to be left alone, however often it was asked in between.
+pub fn kept_away(
+    state: OperationState,
+    error: &RemoteError,
+    now: Timestamp,
+    throttling: &Throttling,
+) -> OperationState {
+    let asked = demanded(error).and_then(|patience| patience.asked);
+    match (state, asked) {
+        (OperationState::Retrying { attempts, until, failure }, Some(asked)) => {
+            let until = until.max(later(now, asked.min(throttling.wait_max)));
+            OperationState::Retrying { attempts, until, failure }
+        }
+        (state, _) => state,
+    }
+}
+
 /// The longest that an operation may have to wait for its next try: a guard against clocks, see
 /// [`crate::sync::schedule::next_try`].
 pub fn longest_wait(state: &OperationState, retry: &Retry, throttling: &Throttling) -> Duration {
     match state {
-        OperationState::Retrying { failure, .. } if asks(failure) => throttling.wait_max.max(retry.wait),
+        OperationState::Retrying { failure, .. } | OperationState::Trying { failure, .. }
+            if asks(failure) =>
+        {
+            throttling.wait_max.max(retry.wait)
+        }
         OperationState::Retrying { .. }
+        | OperationState::Trying { .. }
         | OperationState::Off(_)
         | OperationState::AwaitingTest(_)
         | OperationState::Testing
         | OperationState::Enabled
         | OperationState::Disabled(_) => retry.wait,
+    }
+}
+
+/// The retry settings for [`crate::sync::schedule::next_test`].
+pub fn retry_of_tests(state: &OperationState, retry: &Retry, throttling: &Throttling) -> Retry {
+    match state {
+        OperationState::Trying { .. } => Retry { wait: longest_wait(state, retry, throttling), ..*retry },
+        OperationState::Retrying { .. }
+        | OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled
+        | OperationState::Disabled(_) => *retry,
     }
 }
 
@@ -241,10 +277,13 @@ pub fn left_alone_until<'a>(
     throttling: &Throttling,
 ) -> Option<Timestamp> {
     let asked = states.filter_map(|state| match state {
-        OperationState::Retrying { until, failure, .. } if failure.code == Demand::SlowDown.code() => {
+        OperationState::Retrying { until, failure, .. } | OperationState::Trying { until, failure, .. }
+            if failure.code == Demand::SlowDown.code() =>
+        {
             Some(next_try(*until, now, throttling.wait_max))
         }
         OperationState::Retrying { .. }
+        | OperationState::Trying { .. }
         | OperationState::Off(_)
         | OperationState::AwaitingTest(_)
         | OperationState::Testing
@@ -290,6 +329,30 @@ mod tests {
         assert!(demanded(&RemoteError::new(TestStep::Send, bye)).is_some());
         let wrong = Cause::LoginRefused { said: "[LIMIT] no".to_owned() };
         assert_eq!(demanded(&RemoteError::new(TestStep::Authenticate, wrong)), None);
+    }
+
+    #[test]
+    fn no_try_lies_within_the_time_for_which_a_server_has_asked() {
+        let until = |second| Timestamp::from_second(second).unwrap();
+        let failure = FailureSummary {
+            code: "throttled".into(),
+            step: TestStep::Open,
+            nature: crate::model::failure::Nature::Transient,
+            scope: crate::model::failure::Scope::Mailbox,
+            cause: "c".into(),
+            remedy: "r".into(),
+        };
+        let retrying =
+            |second| OperationState::Retrying { attempts: 2, until: until(second), failure: failure.clone() };
+        let asks = |said: &str| {
+            RemoteError::new(TestStep::Open, Cause::TemporarilyRefused { said: said.to_owned() })
+        };
+        let throttling = Throttling::default();
+        let twenty = asks("[THROTTLED] HTTP 429 (retry after 1200 seconds)");
+        let kept = |second, error| kept_away(retrying(second), error, until(10), &throttling);
+        assert_eq!(kept(310, &twenty), retrying(1210));
+        assert_eq!(kept(2000, &twenty), retrying(2000));
+        assert_eq!(kept(310, &asks("[THROTTLED] HTTP 429")), retrying(310));
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub fn next_cycle(
             OperationState::Off(_)
             | OperationState::AwaitingTest(_)
             | OperationState::Testing
+            | OperationState::Trying { .. }
             | OperationState::Disabled(_),
             _,
         ) => None,
@@ -53,18 +54,23 @@ pub fn next_try(until: Timestamp, now: Timestamp, wait: Duration) -> Timestamp {
 
 /// When an operation that is not enabled, or a change that waits, is tested again without anybody asking: at once when it
 /// waits for its first test, after the retry's wait when waiting may have helped, once an hour otherwise. Counted from its
-/// last change, so that asking again does not put it off.
+/// last change, so that asking again does not put it off. `retry`: as [`super::patience::retry_of_tests`] makes it.
 pub fn next_test(operation: &StoredOperation, now: Timestamp, retry: &Retry) -> Option<Timestamp> {
     if let Some(pending) = &operation.pending {
         return next_test_of_change(pending, now, retry);
     }
-    let after = |wait: Duration| Some(later(operation.changed_at.min(now), wait).max(now));
+    let after = |from: Timestamp, wait: Duration| Some(later(from.min(now), wait).max(now));
+    // A test that failed as the one before changed nothing.
+    let last = operation.tested_at.map_or(operation.changed_at, |at| at.max(operation.changed_at));
     match &operation.state {
         OperationState::AwaitingTest(Awaiting::Test) | OperationState::Testing => Some(now),
-        OperationState::AwaitingTest(Awaiting::NoIdentity) => after(limits::RETEST_WITHOUT_IDENTITY),
+        OperationState::AwaitingTest(Awaiting::NoIdentity) => {
+            after(operation.changed_at, limits::RETEST_WITHOUT_IDENTITY)
+        }
+        OperationState::Trying { until, .. } => Some(next_try(*until, now, retry.wait).max(now)),
         OperationState::Disabled(failure) => match failure.nature {
-            Nature::Transient => after(retry.wait),
-            Nature::Permanent => after(limits::RETEST_DISABLED),
+            Nature::Transient => after(last, retry.wait),
+            Nature::Permanent => after(last, limits::RETEST_DISABLED),
         },
         OperationState::AwaitingTest(Awaiting::NoConnector)
         | OperationState::Off(_)
@@ -81,9 +87,9 @@ fn next_test_of_change(pending: &Pending, now: Timestamp, retry: &Retry) -> Opti
             after(*since, limits::RETEST_WITHOUT_IDENTITY)
         }
         Pending::Waiting { awaiting: Awaiting::NoConnector, since: _ } => None,
-        Pending::Failed { failure, attempts: _, at } => match failure.nature {
-            Nature::Transient => after(*at, retry.wait),
-            Nature::Permanent => after(*at, limits::RETEST_DISABLED),
+        Pending::Failed { failure, attempts, at } => match failure.nature {
+            Nature::Transient if *attempts <= retry.attempts => after(*at, retry.wait),
+            Nature::Transient | Nature::Permanent => after(*at, limits::RETEST_DISABLED),
         },
     }
 }
@@ -143,6 +149,29 @@ mod tests {
             next_test(&operation, now, &Retry::default()).unwrap().as_second()
         };
         assert_eq!([0, 59, 60, 61, 1000].map(ask), [60, 60, 60, 61, 1000]);
+    }
+
+    #[test]
+    fn what_is_disabled_is_tested_once_an_hour_although_nothing_changes_with_it() {
+        let failure = FailureSummary {
+            code: "x".into(),
+            step: TestStep::Connect,
+            nature: Nature::Permanent,
+            scope: Scope::Profile,
+            cause: "c".into(),
+            remedy: "r".into(),
+        };
+        let operation = StoredOperation {
+            state: OperationState::Disabled(failure),
+            connection: None,
+            proved: None,
+            pending: None,
+            changed_at: at(0),
+            tested_at: Some(at(4000)),
+            cycle_at: None,
+        };
+        let due = next_test(&operation, at(4001), &Retry::default());
+        assert_eq!(due, Some(later(at(4000), limits::RETEST_DISABLED)));
     }
 
     #[test]

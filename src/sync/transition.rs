@@ -87,6 +87,7 @@ fn taken_up(state: &OperationState) -> OperationState {
         | OperationState::AwaitingTest(_)
         | OperationState::Enabled
         | OperationState::Retrying { .. }
+        | OperationState::Trying { .. }
         | OperationState::Disabled(_) => state.clone(),
     }
 }
@@ -130,17 +131,20 @@ fn give_way(after: OperationState, pending: &Pending) -> Standing {
         | OperationState::AwaitingTest(_)
         | OperationState::Testing
         | OperationState::Enabled
+        | OperationState::Trying { .. }
         | OperationState::Retrying { .. } => with(&after, pending.clone()),
     }
 }
 
-/// What works goes on working while it is tested again.
+/// What works goes on working while it is tested again, and what is known of failures is not forgotten.
 fn test_begun(state: &OperationState) -> OperationState {
     match state {
-        OperationState::Off(_) | OperationState::Enabled | OperationState::Retrying { .. } => state.clone(),
-        OperationState::AwaitingTest(_) | OperationState::Testing | OperationState::Disabled(_) => {
-            OperationState::Testing
-        }
+        OperationState::Off(_)
+        | OperationState::Enabled
+        | OperationState::Retrying { .. }
+        | OperationState::Trying { .. }
+        | OperationState::Disabled(_) => state.clone(),
+        OperationState::AwaitingTest(_) | OperationState::Testing => OperationState::Testing,
     }
 }
 
@@ -151,6 +155,7 @@ fn test_passed(state: &OperationState) -> OperationState {
         | OperationState::Testing
         | OperationState::Enabled
         | OperationState::Retrying { .. }
+        | OperationState::Trying { .. }
         | OperationState::Disabled(_) => OperationState::Enabled,
     }
 }
@@ -165,16 +170,56 @@ fn test_failed(
         OperationState::Off(_) => state.clone(),
         // A server that is away for a minute must not switch off what worked.
         OperationState::Enabled | OperationState::Retrying { .. } => cycle_failed(state, failure, now, retry),
-        OperationState::AwaitingTest(_) | OperationState::Testing | OperationState::Disabled(_) => {
-            OperationState::Disabled(failure.clone())
+        OperationState::AwaitingTest(_) | OperationState::Testing | OperationState::Trying { .. } => {
+            first_test_failed(state, failure, now, retry)
         }
+        // It is tested once an hour already, whatever it fails with.
+        OperationState::Disabled(_) => OperationState::Disabled(outlived(failure)),
     }
+}
+
+/// The vendor's rule for what never worked so far: a transient failure is tried again, as often as one of what worked.
+fn first_test_failed(
+    state: &OperationState,
+    failure: &FailureSummary,
+    now: Timestamp,
+    retry: &Retry,
+) -> OperationState {
+    let (before, until) = match state {
+        OperationState::Trying { attempts, until, .. } => (*attempts, Some(*until)),
+        OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled
+        | OperationState::Retrying { .. }
+        | OperationState::Disabled(_) => (0, None),
+    };
+    match (failure.nature, until.filter(|until| is_early(*until, now, retry))) {
+        (Nature::Permanent, _) => OperationState::Disabled(failure.clone()),
+        // As with cycles: asking early uses up no attempt.
+        (Nature::Transient, Some(until)) => {
+            OperationState::Trying { attempts: before, until, failure: failure.clone() }
+        }
+        (Nature::Transient, None) if before >= retry.attempts => OperationState::Disabled(outlived(failure)),
+        (Nature::Transient, None) => OperationState::Trying {
+            attempts: before.saturating_add(1),
+            until: later(now, retry.wait),
+            failure: failure.clone(),
+        },
+    }
+}
+
+/// As with the vendor: a transient failure that outlived its retries is permanent under the same code.
+fn outlived(failure: &FailureSummary) -> FailureSummary {
+    FailureSummary { nature: Nature::Permanent, ..failure.clone() }
 }
 
 /// A missing identity never counts as a failed attempt and never disables anything.
 fn test_deferred(state: &OperationState, awaiting: Awaiting) -> OperationState {
     match state {
-        OperationState::AwaitingTest(_) | OperationState::Testing => OperationState::AwaitingTest(awaiting),
+        OperationState::AwaitingTest(_) | OperationState::Testing | OperationState::Trying { .. } => {
+            OperationState::AwaitingTest(awaiting)
+        }
         OperationState::Off(_)
         | OperationState::Enabled
         | OperationState::Retrying { .. }
@@ -189,6 +234,7 @@ fn cycle_succeeded(state: &OperationState) -> OperationState {
         | OperationState::AwaitingTest(_)
         | OperationState::Testing
         | OperationState::Enabled
+        | OperationState::Trying { .. }
         | OperationState::Disabled(_) => state.clone(),
     }
 }
@@ -215,14 +261,12 @@ fn cycle_failed(
         OperationState::Off(_)
         | OperationState::AwaitingTest(_)
         | OperationState::Testing
+        | OperationState::Trying { .. }
         | OperationState::Disabled(_) => return state.clone(),
     };
     match failure.nature {
         Nature::Permanent => OperationState::Disabled(failure.clone()),
-        // As with the vendor: a transient failure that outlived its retries is permanent under the same code.
-        Nature::Transient if failures_before >= retry.attempts => {
-            OperationState::Disabled(FailureSummary { nature: Nature::Permanent, ..failure.clone() })
-        }
+        Nature::Transient if failures_before >= retry.attempts => OperationState::Disabled(outlived(failure)),
         Nature::Transient => OperationState::Retrying {
             attempts: failures_before.saturating_add(1),
             until: later(now, retry.wait),
@@ -268,6 +312,11 @@ mod tests {
             OperationState::Testing,
             OperationState::Enabled,
             OperationState::Retrying {
+                attempts: 1,
+                until: Timestamp::UNIX_EPOCH,
+                failure: failure(Nature::Transient, Scope::Mailbox),
+            },
+            OperationState::Trying {
                 attempts: 1,
                 until: Timestamp::UNIX_EPOCH,
                 failure: failure(Nature::Transient, Scope::Mailbox),
@@ -453,6 +502,32 @@ mod tests {
         state = after(&state, &failed(Nature::Transient), 300);
         let OperationState::Retrying { attempts: 2, until, .. } = state.state else { panic!("{state}") };
         assert_eq!(until, at(600));
+    }
+
+    #[test]
+    fn a_first_test_that_fails_for_a_reason_that_may_pass_is_tried_ten_times_more() {
+        let failed = |nature| StateEvent::TestFailed(failure(nature, Scope::Profile));
+        let transient = failed(Nature::Transient);
+        let mut state =
+            after(&OperationState::AwaitingTest(Awaiting::Test).into(), &StateEvent::TestBegun, 0);
+        for attempt in 1..=10_u16 {
+            let moment = i64::from(attempt) * 300;
+            state = after(&after(&state, &StateEvent::TestBegun, moment), &transient, moment);
+            assert!(
+                matches!(state.state, OperationState::Trying { attempts, .. } if attempts == attempt),
+                "{state}"
+            );
+            let early = after(&state, &transient, moment + 299);
+            assert_eq!(early, state, "asking early uses up no attempt");
+        }
+        state = after(&state, &transient, 11 * 300);
+        for hour in 1..3 {
+            let OperationState::Disabled(last) = &state.state else { panic!("still {state}") };
+            assert_eq!((last.code.as_str(), last.nature), ("x", Nature::Permanent));
+            let moment = 11 * 300 + hour * 3600;
+            state = after(&after(&state, &StateEvent::TestBegun, moment), &transient, moment);
+        }
+        assert_eq!(after(&state, &StateEvent::TestPassed, 99_999).state, OperationState::Enabled);
     }
 
     #[test]

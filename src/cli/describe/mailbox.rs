@@ -182,7 +182,11 @@ fn next_step(of: &OperationView, told: &MailboxTold) -> Option<String> {
             Some(format!("`mailplumb test {}`, or let `mailplumb watch` do it", told.declared.name))
         }
         (
-            StateCode::Off | StateCode::Enabled | StateCode::Retrying | StateCode::Disabled,
+            StateCode::Off
+            | StateCode::Enabled
+            | StateCode::Retrying
+            | StateCode::Trying
+            | StateCode::Disabled,
             None
             | Some(
                 OffReason::MethodNone

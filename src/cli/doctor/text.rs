@@ -44,6 +44,7 @@ fn head(told: &Told) -> String {
         Outcome::Works => (GOOD, "works"),
         Outcome::Failed => (BAD, "does not work"),
         Outcome::NotTried => (DOUBTFUL, "not tried"),
+        Outcome::Off => (DOUBTFUL, "off"),
     };
     let server = told.server.as_deref().unwrap_or("-");
     let remarks =
@@ -115,11 +116,16 @@ fn failure_lines(failure: &Explained, told: &Told) -> Vec<String> {
     lines
 }
 
-fn certificate_line(depth: usize, Certificate { facts, days_left }: &Certificate) -> String {
+fn certificate_line(depth: usize, Certificate { facts, days_left, expired }: &Certificate) -> String {
     let until = facts.valid_until.strftime("%Y-%m-%d");
-    let validity = match *days_left {
-        ..0 => format!("{BAD}expired on {until}, {} days ago{BAD:#}", -days_left),
-        days => format!("valid until {until}, {days} days left"),
+    let days = match days_left.unsigned_abs() {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    };
+    let validity = match *expired {
+        true => format!("{BAD}expired on {until}, {days} ago{BAD:#}"),
+        false => format!("valid until {until}, {days} left"),
     };
     let names =
         if facts.names.is_empty() { String::new() } else { format!(", for {}", facts.names.join(" ")) };
@@ -132,8 +138,24 @@ fn conclusion(document: &Document) -> String {
     let failed = document.installation.iter().filter(|checked| checked.is_failed()).count();
     let broken = document.mailboxes.iter().filter(|told| !told.works()).count();
     match (failed, broken) {
+        (0, 0) if document.mailboxes.is_empty() && document.installation.is_empty() => {
+            "Nothing was examined: no mail is read or sent there.".to_owned()
+        }
         (0, 0) if document.mailboxes.is_empty() => "This installation is in order.".to_owned(),
-        (0, 0) => format!("All of it works: {}.", counted_directions(document.mailboxes.len())),
+        (0, 0) => {
+            let off = document.mailboxes.iter().filter(|told| told.result == Outcome::Off).count();
+            match (document.mailboxes.len() - off, off) {
+                (works, 0) => format!("All of it works: {}.", counted_directions(works)),
+                (0, off) => format!("Nothing was tried: {} switched off.", counted_off(off)),
+                (works, off) => {
+                    format!(
+                        "All that is on works: {}; {} switched off.",
+                        counted_directions(works),
+                        counted_off(off)
+                    )
+                }
+            }
+        }
         (failed, broken) => {
             let mut words = Vec::new();
             if failed > 0 {
@@ -145,6 +167,11 @@ fn conclusion(document: &Document) -> String {
             format!("Not in order: {}.", words.join(", "))
         }
     }
+}
+
+fn counted_off(count: usize) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted_directions(count))
 }
 
 fn counted_directions(count: usize) -> String {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::model::examination::{CertificateFacts, Examination, LoginTried, Remark, Verdict};
 use crate::model::failure::{Failure, Nature, Scope, StepTaken, TestStep};
 use crate::model::operation::Operation;
-use crate::sync::doctor::days_left;
+use crate::sync::doctor::{days_left, is_expired};
 use crate::sync::{entra, exchange, graph, known};
 
 /// One direction of one mailbox.
@@ -40,6 +40,8 @@ pub enum Outcome {
     Works,
     Failed,
     NotTried,
+    /// It is switched off, and was not contacted.
+    Off,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -55,8 +57,9 @@ pub struct Step {
 pub struct Certificate {
     #[serde(flatten)]
     pub facts: CertificateFacts,
-    /// Negative: it expired so many days ago.
+    /// Whole days. Negative: it expired so many days ago.
     pub days_left: i64,
+    pub expired: bool,
 }
 
 /// A failure in words.
@@ -81,10 +84,13 @@ impl Told {
         let (result, reason, failure) = match &examination.verdict {
             Verdict::Works => (Outcome::Works, None, None),
             Verdict::NotTried(reason) => (Outcome::NotTried, Some(reason.clone()), None),
+            Verdict::Off(reason) => (Outcome::Off, Some(reason.clone()), None),
             Verdict::Failed(failure) => (Outcome::Failed, None, Some(Explained::of(failure))),
         };
-        let certificate =
-            |facts: &CertificateFacts| Certificate { facts: facts.clone(), days_left: days_left(facts, now) };
+        let certificate = |facts: &CertificateFacts| {
+            let (days_left, expired) = (days_left(facts, now), is_expired(facts, now));
+            Certificate { facts: facts.clone(), days_left, expired }
+        };
         Self {
             mailbox: examination.mailbox.to_string(),
             address: examination.address.to_string(),
@@ -102,8 +108,12 @@ impl Told {
         }
     }
 
+    /// Whether nothing is to be mended there.
     pub fn works(&self) -> bool {
-        self.result == Outcome::Works
+        match self.result {
+            Outcome::Works | Outcome::Off => true,
+            Outcome::Failed | Outcome::NotTried => false,
+        }
     }
 
     pub fn order(&self) -> (&str, Operation) {

@@ -142,7 +142,9 @@ impl Entry {
     pub fn not_driven(mailbox: &Name, operation: Operation, state: &OperationState) -> Self {
         let entry = Self::new(mailbox, operation, "not-driven");
         let entry = match state {
-            OperationState::Disabled(failure) => entry.because(failure),
+            OperationState::Trying { failure, .. } | OperationState::Disabled(failure) => {
+                entry.because(failure)
+            }
             OperationState::Off(_)
             | OperationState::AwaitingTest(_)
             | OperationState::Testing

@@ -12,7 +12,7 @@ use crate::model::failure::Scope;
 use crate::model::name::Address;
 use crate::model::outbox::{self, OutgoingMessage};
 use crate::remote::{Submit, Trace};
-use crate::sync::{classify, outgoing};
+use crate::sync::outgoing;
 
 pub(super) type Running<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -150,7 +150,7 @@ impl Sending<'_> {
                 (Ended { message, outcome, attempt: Attempt::Made }, Ok(()))
             }
             Err(error) => {
-                let failure = classify::classify(error.clone(), route.setting());
+                let failure = route.judge(engine, error.clone()).await;
                 let outcome = outgoing::not_sent(&message, &failure, now, &settings.retry);
                 let result = match failure.scope {
                     Scope::Message => Ok(()),

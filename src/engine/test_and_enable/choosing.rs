@@ -6,7 +6,7 @@ use crate::model::operation::{Operation, OperationState};
 use crate::model::profile::Profile;
 use crate::model::stored::StoredOperation;
 use crate::store::StoreError;
-use crate::sync::schedule;
+use crate::sync::{patience, schedule};
 
 /// Which operations of a mailbox are tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,5 +39,6 @@ pub(super) async fn chosen(
 
 fn is_due(engine: &Engine, known: &StoredOperation, settings: &Settings) -> bool {
     let now = engine.clock.now();
-    schedule::next_test(known, now, &settings.retry).is_some_and(|due| due <= now)
+    let retry = patience::retry_of_tests(&known.state, &settings.retry, &engine.permits.throttling);
+    schedule::next_test(known, now, &retry).is_some_and(|due| due <= now)
 }

@@ -151,9 +151,10 @@ pub struct Attachments {
 pub struct Alerts {
     /// Which alerts are kept. Vendor: "Configure alerts". Default: all three.
     pub levels: Option<Vec<AlertLevel>>,
-    /// Mail alerts to the owner too. Vendor: "Notify mailbox owner". Default `false`.
+    /// Address alerts about what the profile's owner has to mend to the owners of its mailboxes, too. Those about a single mailbox
+    /// always go to its owner. Vendor: "Notify mailbox owner". Default `false`.
     pub notify_mailbox_owner: Option<Spanned<bool>>,
-    /// How long alerts are kept. Default `30d`.
+    /// How long alerts are kept; the newest one of a trouble that stands is kept longer. Default `30d`.
     pub keep: Option<Spanned<Period>>,
 }
 

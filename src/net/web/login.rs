@@ -34,7 +34,7 @@ pub(super) struct Proving {
     channel: Channel,
     state: State,
     trust: Trust,
-    /// What the server said it takes, when it was last asked.
+    /// What the server said it takes.
     offered: Vec<String>,
     /// A server that wants a Kerberos token with each request, and not once for a connection.
     each_request: bool,
@@ -276,7 +276,12 @@ impl Proving {
     /// The server answered with 401.
     pub fn challenged(&mut self, head: &Head) -> Result<(), Cause> {
         let offers = offers(head)?;
-        self.offered = offers.names();
+        // The answer to a step of NTLM or Negotiate names nothing but that scheme.
+        for name in offers.names() {
+            if !self.offered.contains(&name) {
+                self.offered.push(name);
+            }
+        }
         self.state = match std::mem::replace(&mut self.state, State::Asking) {
             State::Asking | State::Open => match self.holder {
                 Some(holder) => State::Chosen(http_auth::select(&offers, self.wanted, holder, self.channel)?),

@@ -12,7 +12,7 @@ use crate::model::plan::{Action, Effect, FieldChange, Plan, Step, Target};
 pub struct Summary {
     /// Steps that create something.
     pub create: u64,
-    /// Steps that update or rename something, or switch an operation without a test.
+    /// Steps that update or rename something, or switch it without a test.
     pub update: u64,
     /// Steps that delete something.
     pub delete: u64,
@@ -28,13 +28,12 @@ impl Summary {
     pub fn of_steps<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Self {
         let mut summary = Self::default();
         for step in steps {
-            let has_test = has_test(step);
-            summary.test += u64::from(has_test);
+            summary.test += u64::from(has_test(step));
             match step.action {
                 Action::Create => summary.create += 1,
                 Action::Update | Action::Rename => summary.update += 1,
                 Action::Delete => summary.delete += 1,
-                Action::Retest => summary.update += u64::from(!has_test),
+                Action::Retest => {}
             }
         }
         summary

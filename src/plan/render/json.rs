@@ -181,6 +181,9 @@ fn outcome(consequence: &Consequence, action: Action) -> Outcome {
         Consequence::NeedsReapproval => ("needs-reapproval", &none),
         Consequence::ReplaysMail { .. } => ("replays-mail", &none),
         Consequence::StopsTraffic(operations) => ("stops-traffic", operations),
+        Consequence::RecordsNothing => ("records-nothing", &none),
+        Consequence::LeavesOutMail { .. } => ("leaves-out-mail", &none),
+        Consequence::RemovesMail => ("removes-mail", &none),
         Consequence::TakesOverClaim { .. } => ("takes-over-claim", &none),
         Consequence::SharesMailWith { .. } => ("shares-mail-with", &none),
     };

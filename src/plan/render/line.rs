@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use similar::{ChangeTag, TextDiff};
 
 use crate::model::desired::DesiredNote;
-use crate::model::plan::{Action, FieldChange, Plan, Step, Target};
+use crate::model::plan::{Action, Consequence, FieldChange, Plan, Step, Target};
 
 use super::defaults;
 use super::group::{self, Group, Summary};
@@ -14,6 +14,10 @@ use super::words::{self, clean};
 
 /// Names of a group that are shown before the rest is only counted.
 const NAMES_SHOWN: usize = 5;
+/// The same of a group that is deleted, stopped or loses mail.
+const DESTRUCTIVE_NAMES_SHOWN: usize = 500;
+/// Names in a line of their own.
+const NAMES_CHARACTERS_MAX: usize = 100;
 /// A value above this length, or of several lines, is shown as what differs in it.
 const INLINE_CHARACTERS_MAX: usize = 120;
 /// Texts above this size are not compared line by line.
@@ -111,6 +115,9 @@ pub(super) fn group_lines(group: &Group<'_>, detail: Detail, lines: &mut Vec<Lin
     let (sign, tone) = sign(step.action);
     let place = step.origin.as_ref().map(|origin| format!("  ({})", clean(&words::place(origin))));
     lines.push(line(tone, format!("{sign} {}{}", title(group), place.unwrap_or_default())));
+    if is_destructive(step) {
+        lines.extend(other_names(group));
+    }
     match detail {
         Detail::Fields => field_lines(group, lines),
         Detail::Concise => {}
@@ -158,6 +165,51 @@ fn title(group: &Group<'_>) -> String {
         group.steps().take(NAMES_SHOWN).map(|step: &Step| clean(&name(&step.target)).into_owned()).collect();
     let rest = if group.len() > NAMES_SHOWN { ", …" } else { "" };
     format!("{} ×{}: {}{rest}", group::kind(&group.first.target), group.len(), names.join(", "))
+}
+
+/// Whether nobody should have to guess which targets are meant.
+fn is_destructive(step: &Step) -> bool {
+    let loses = |consequence: &Consequence| match consequence {
+        Consequence::StopsTraffic(_)
+        | Consequence::RecordsNothing
+        | Consequence::LeavesOutMail { .. }
+        | Consequence::RemovesMail => true,
+        Consequence::NoEffectOnTraffic
+        | Consequence::NeedsRetest(_)
+        | Consequence::KeepsWorking(_)
+        | Consequence::NeedsReapproval
+        | Consequence::ReplaysMail { .. }
+        | Consequence::TakesOverClaim { .. }
+        | Consequence::SharesMailWith { .. } => false,
+    };
+    step.action == Action::Delete || (step.action != Action::Create && step.consequences.iter().any(loses))
+}
+
+/// The names that the title has no room for.
+fn other_names(group: &Group<'_>) -> Vec<Line> {
+    let names: Vec<String> = group
+        .steps()
+        .skip(NAMES_SHOWN)
+        .take(DESTRUCTIVE_NAMES_SHOWN - NAMES_SHOWN)
+        .map(|step| clean(&name(&step.target)).into_owned())
+        .collect();
+    let mut lines = Vec::new();
+    let mut text = String::new();
+    for name in names {
+        if !text.is_empty() && text.chars().count() + name.chars().count() > NAMES_CHARACTERS_MAX {
+            lines.push(indented(format!("{text},")));
+            text.clear();
+        }
+        text = if text.is_empty() { name } else { format!("{text}, {name}") };
+    }
+    let left = group.len().saturating_sub(DESTRUCTIVE_NAMES_SHOWN);
+    if left > 0 {
+        text.push_str(&format!(" and {left} more, which the JSON lists"));
+    }
+    if !text.is_empty() {
+        lines.push(indented(text));
+    }
+    lines
 }
 
 fn name(target: &Target) -> String {

@@ -23,6 +23,11 @@ pub(super) fn consequence(consequence: &Consequence, action: Action) -> String {
         (Consequence::NeedsReapproval, _) => "needs re-approval: the new address is not approved".to_owned(),
         (Consequence::ReplaysMail { from }, _) => format!("replays mail received since {from}"),
         (Consequence::StopsTraffic(operations), _) => format!("stops traffic: {}", list(operations)),
+        (Consequence::RecordsNothing, _) => {
+            "records nothing any more; what arrives meanwhile is not recorded later either".to_owned()
+        }
+        (Consequence::LeavesOutMail { before }, _) => format!("leaves out mail received before {before}"),
+        (Consequence::RemovesMail, _) => "removes messages from the server once they are recorded".to_owned(),
         (Consequence::TakesOverClaim { from }, _) => format!("takes over the claim of `{from}`"),
         (Consequence::SharesMailWith { host }, _) => format!("shares mail data with {host}"),
     }

@@ -193,6 +193,10 @@ pub(super) fn find(turn: &mut Turn<'_>) -> Vec<Message> {
     let shape = Shape::of(turn.request.get("ItemShape"));
     let mut found: Vec<Held> = folders::held(turn, &place).into_iter().rev().collect();
     if let Some(restriction) = turn.request.get("Restriction") {
+        if !is_understood(restriction) {
+            let words = "This restriction is not understood here.";
+            return vec![Message::error("ErrorUnsupportedPathForQuery", words)];
+        }
         found.retain(|held| fits(turn, held, restriction));
     }
     let view = turn.request.get("IndexedPageItemView");
@@ -209,7 +213,14 @@ pub(super) fn find(turn: &mut Turn<'_>) -> Vec<Message> {
     ))]
 }
 
-/// Equality of one property is all that is understood; anything else fits nothing.
+/// Equality of one property is all that is understood. Whoever wants more is not told that there is nothing.
+fn is_understood(restriction: &Node) -> bool {
+    const KNOWN: [&str; 2] = ["message:InternetMessageId", "item:Subject"];
+    let Some(equal) = restriction.get("IsEqualTo") else { return false };
+    let field = equal.get("FieldURI").and_then(|field| field.attribute("FieldURI"));
+    equal.get("ExtendedFieldURI").is_some() || field.is_some_and(|field| KNOWN.contains(&field))
+}
+
 fn fits(turn: &Turn<'_>, held: &Held, restriction: &Node) -> bool {
     let Some(equal) = restriction.get("IsEqualTo") else { return false };
     let wanted = equal.path(&["FieldURIOrConstant", "Constant"]).and_then(|it| it.attribute("Value"));

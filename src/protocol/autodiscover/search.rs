@@ -73,7 +73,23 @@ pub struct Search {
     given_up: BTreeSet<(String, u16)>,
     /// What everybody said, for the error.
     said: Vec<String>,
-    refused: Option<String>,
+    refused: Option<Refused>,
+}
+
+/// A refused login.
+#[derive(Debug)]
+struct Refused {
+    said: String,
+    after: After,
+}
+
+/// What came after it. Places are asked the least likely first, so that a place which could not answer after it may be the one
+/// that knows; one before it is not: to hope for that would have the same password refused again and again, and the account locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Answers,
+    /// One that could not be had just now.
+    NoAnswer,
 }
 
 const FOLDER: &str = "/autodiscover/";
@@ -170,14 +186,19 @@ impl Search {
 
     /// The first one that may be used.
     fn services(&mut self, urls: &[String]) -> Judged {
-        let mut words = String::new();
+        let mut passed_over = Vec::new();
         for url in urls {
             match self.allowed_url(url) {
-                Ok(found) => return Judged { words: format!("found {found}"), found: Some(found) },
-                Err(why) => words = why,
+                Ok(found) => {
+                    let but = passed_over.iter().map(|why| format!("; not used: {why}"));
+                    let words = format!("found {found}{}", but.collect::<String>());
+                    return Judged { words, found: Some(found) };
+                }
+                Err(why) if !passed_over.contains(&why) => passed_over.push(why),
+                Err(_) => {}
             }
         }
-        Judged::goes_on(words)
+        Judged::goes_on(passed_over.join("; "))
     }
 
     /// Only https, and only to hosts that are allowed.
@@ -288,20 +309,18 @@ impl Search {
     fn failed(&mut self, ask: &Ask, cause: &Cause) -> Judged {
         let gives_up = match cause {
             Cause::LoginRefused { .. } => {
-                self.refused = Some(format!("{ask}: {cause}"));
+                self.refused = Some(Refused { said: format!("{ask}: {cause}"), after: After::Answers });
                 true
             }
-            Cause::NameNotResolved { .. }
-            | Cause::ConnectionRefused { .. }
-            | Cause::Unreachable { .. }
-            | Cause::TimedOut { .. }
-            | Cause::CertificateUntrusted { .. }
-            | Cause::CertificateNameMismatch { .. }
-            | Cause::CertificateExpired { .. }
-            | Cause::NotTls { .. }
-            | Cause::TlsFailed { .. }
-            | Cause::WrongProtocol { .. } => true,
-            _ => false,
+            Cause::TemporarilyRefused { .. } | Cause::ConnectionLost { .. } => {
+                self.is_missed(ask);
+                false
+            }
+            Cause::TimedOut { .. } => {
+                self.is_missed(ask);
+                true
+            }
+            cause => cause.is_about_the_host(),
         };
         if let (Ask::Post { url, .. }, true) = (ask, gives_up) {
             self.given_up.insert(place(url));
@@ -309,11 +328,23 @@ impl Search {
         Judged::goes_on(cause.to_string())
     }
 
+    /// Somebody who would be shown a login could not answer just now.
+    fn is_missed(&mut self, ask: &Ask) {
+        match (ask, &mut self.refused) {
+            (Ask::Post { .. }, Some(refused)) => refused.after = After::NoAnswer,
+            (Ask::Post { .. }, None) | (Ask::Look { .. } | Ask::Records(_), _) => {}
+        }
+    }
+
     /// Why nothing was found.
     pub fn failure(self) -> Cause {
         match self.refused {
-            Some(said) => Cause::LoginRefused { said: server_words(&said) },
-            None => Cause::NotDiscovered { address: self.address.to_string(), tried: self.said },
+            Some(Refused { said, after: After::Answers }) => {
+                Cause::LoginRefused { said: server_words(&said) }
+            }
+            Some(Refused { after: After::NoAnswer, .. }) | None => {
+                Cause::NotDiscovered { address: self.address.to_string(), tried: self.said }
+            }
         }
     }
 }

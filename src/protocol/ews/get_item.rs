@@ -42,6 +42,35 @@ impl Operation for GetItem {
             let words = format!("{} answers to {} ids", gotten.len(), self.ids.len());
             return Err(EwsError::Garbage(words));
         }
-        Ok(gotten)
+        Ok(self.in_order(gotten))
+    }
+}
+
+impl GetItem {
+    /// Answers come in the order of the ids; one that bears the id of another question is that one's, all the same.
+    fn in_order(&self, gotten: Vec<Gotten>) -> Vec<Gotten> {
+        let is_at = |at: usize, answer: &Gotten| match answer {
+            Ok(item) => self.ids.get(at).is_some_and(|id| id.id == item.id.id),
+            Err(_) => true,
+        };
+        let is_other = |(at, answer): (usize, &Gotten)| {
+            let known = |item: &Item| self.ids.iter().any(|id| id.id == item.id.id);
+            !is_at(at, answer) && answer.as_ref().is_ok_and(known)
+        };
+        if !gotten.iter().enumerate().any(is_other) {
+            return gotten;
+        }
+        let mut places: Vec<Option<Gotten>> = self.ids.iter().map(|_| None).collect();
+        let mut left = Vec::new();
+        for answer in gotten {
+            let at = answer.as_ref().ok().and_then(|item| self.ids.iter().position(|id| id.id == item.id.id));
+            match at.and_then(|at| places.get_mut(at)) {
+                Some(place) if place.is_none() => *place = Some(answer),
+                Some(_) | None => left.push(answer),
+            }
+        }
+        // Those that name nothing fill what is left, in their order.
+        let mut left = left.into_iter();
+        places.into_iter().filter_map(|place| place.or_else(|| left.next())).collect()
     }
 }

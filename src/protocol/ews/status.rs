@@ -54,14 +54,20 @@ pub fn refused(head: &Head, page: &[u8]) -> Cause {
         }
         429 | 503 => {
             let wait = head.retry_after().map(|wait| format!(" (retry after {} seconds)", wait.as_secs()));
-            Cause::TemporarilyRefused {
-                said: format!("[THROTTLED] {code} {said}{}", wait.unwrap_or_default()),
-            }
+            // A load balancer without a server behind it says so with a page, and limits nobody.
+            let kind = if head.status == 503 && !is_answer(page) { "UNAVAILABLE" } else { "THROTTLED" };
+            Cause::TemporarilyRefused { said: format!("[{kind}] {code} {said}{}", wait.unwrap_or_default()) }
         }
         408 | 502 | 504 => Cause::TemporarilyRefused { said: format!("{code} {said}") },
         300..=399 => {
             let target = head.field("location").map(host_of);
             let said = target.map_or(said, |host| format!("it leads elsewhere, to `{host}`"));
+            Cause::Exchange { code, said }
+        }
+        // The vendor's servers name the place to which a mailbox has moved.
+        451 => {
+            let target = head.field("x-ms-location").map(host_of);
+            let said = target.map_or(said, |host| format!("the mailbox has moved, to `{host}`"));
             Cause::Exchange { code, said }
         }
         200..=299 => Cause::Garbage { detail: format!("{code} without an answer") },

@@ -1,5 +1,6 @@
 //! JSON of a server, within limits.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::refusal::GraphError;
@@ -18,6 +19,16 @@ pub(super) fn read<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Gr
         let place = format!("line {}, column {}", error.line(), error.column());
         GraphError::Garbage(format!("the answer is not {what} ({place})"))
     })
+}
+
+/// Reads a list that is asked for without its further pages.
+pub(super) fn list<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<Vec<T>, GraphError> {
+    read::<List<T>>(what, body).map(|List { value }| value)
+}
+
+#[derive(Deserialize)]
+struct List<T> {
+    value: Vec<T>,
 }
 
 /// How deep brackets are nested, those in texts left out.

@@ -22,11 +22,6 @@ pub struct FoundMessage {
     pub folder: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Document {
-    value: Vec<FoundMessage>,
-}
-
 impl Operation for FindMessages<'_> {
     type Response = Vec<FoundMessage>;
 
@@ -39,6 +34,6 @@ impl Operation for FindMessages<'_> {
     }
 
     fn read(&self, body: &[u8]) -> Result<Vec<FoundMessage>, GraphError> {
-        document::read("a list of messages", body).map(|Document { value }| value)
+        document::list("a list of messages", body)
     }
 }

@@ -20,11 +20,6 @@ pub struct Attached {
     pub size: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct Document {
-    value: Vec<Attached>,
-}
-
 impl Operation for ListAttachments<'_> {
     type Response = Vec<Attached>;
 
@@ -35,6 +30,6 @@ impl Operation for ListAttachments<'_> {
     }
 
     fn read(&self, body: &[u8]) -> Result<Vec<Attached>, GraphError> {
-        document::read("a list of attachments", body).map(|Document { value }| value)
+        document::list("a list of attachments", body)
     }
 }

@@ -99,6 +99,11 @@ impl Refusal {
         Self { status: 410, code: "syncStateNotFound".to_owned(), said, retry_after: None }
     }
 
+    /// The same as said of a link: what it stands for is no more.
+    pub fn of_forgotten_link(self) -> Self {
+        Self { code: "syncStateNotFound".to_owned(), ..self }
+    }
+
     /// The words are empty where there are none.
     pub(super) fn new(status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
         let (code, said) = match document::read::<Document>("an error", body) {

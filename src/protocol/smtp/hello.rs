@@ -96,9 +96,9 @@ impl SizeLimit {
     }
 }
 
-/// Our name in EHLO: the domain that the mail is from. A server may check that the name resolves or fits the sender,
-/// which an address literal or the name of a container would not; and no host name leaves the host. A domain that is
-/// not a plain ASCII host name becomes `localhost`.
+/// Our name in EHLO where this machine has none that others know: the domain that the mail is from. A server may check that the
+/// name resolves or fits the sender, which an address literal or the name of a container would not. A domain that is not a plain
+/// ASCII host name becomes `localhost`.
 pub fn client_name(sender: &Address) -> &str {
     let domain = sender.domain();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';

@@ -96,7 +96,9 @@ async fn fetch_batch(
         match content(session, answer, (&mut held.messages, attempt))? {
             // It was larger than it had said: alone it can be handed over in pieces.
             Had::Octets(Content::TooLarge(_)) => fetch_alone(session, listed, how, arrivals).await?,
-            had => hand_over(session, (listed, had), how, arrivals).await?,
+            had @ (Had::Octets(_) | Had::NoOctets(_)) => {
+                hand_over(session, (listed, had), how, arrivals).await?;
+            }
         }
     }
     Ok(())

@@ -1,28 +1,24 @@
 //! Mailboxes of one login whose server tells of new mail over one stream.
 //!
 //! A group has up to 200 subscriptions and two connections: one on which it subscribes, and the stream. What is told is a hint:
-//! whoever hears of news lists the folder, and so does everybody after a stream that was given up for another one, because what
-//! was on its way is lost. All requests of a group go to the server that holds its anchor, the first mailbox in it.
+//! whoever hears of news lists the folder, and so does everybody once another stream has begun, because nobody tells of what
+//! came in between. All requests of a group go to the server that holds its anchor, the first mailbox in it.
 //! Source: <https://learn.microsoft.com/exchange/client-developer/exchange-web-services/how-to-maintain-affinity-between-group-of-subscriptions-and-mailbox-server>
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
-use super::Shared;
-use super::gate::Gates;
+use super::recipe::Recipe;
 use super::session::{EwsFailure, Session};
-use crate::model::clock::Clock;
 use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::model::name::Address;
-use crate::model::server::{Destination, Login};
-use crate::net::Network;
 use crate::protocol::ews::{GetStreamingEvents, Notifications, Subscribe, Subscription, WellKnown};
-use crate::remote::Trace;
 
 /// The groups of this process.
 #[derive(Default)]
@@ -112,51 +108,6 @@ impl Member {
     }
 }
 
-/// What it takes to make a group: a way to the server, and a login.
-pub(super) struct Recipe {
-    network: Network,
-    gates: Arc<Gates>,
-    destination: Destination,
-    clock: Arc<dyn Clock>,
-}
-
-impl Recipe {
-    pub fn of(network: &Network, shared: &Shared, destination: &Destination, clock: Arc<dyn Clock>) -> Self {
-        let (network, destination) = (network.clone(), destination.again());
-        Self { network, gates: Arc::clone(&shared.gates), destination, clock }
-    }
-
-    fn again(&self) -> Self {
-        let (network, gates, clock) =
-            (self.network.clone(), Arc::clone(&self.gates), Arc::clone(&self.clock));
-        Self { network, gates, destination: self.destination.again(), clock }
-    }
-
-    /// Everything that sessions have in common that may share a stream: where they lead, and who logs in.
-    fn login(&self) -> [u8; 32] {
-        let Destination { endpoint, trust, service, login, .. } = &self.destination;
-        let who = match login {
-            Login::Password { username, password } => [username.as_str(), password.expose().as_str()],
-            Login::Anonymous | Login::Host | Login::Oauth2 { .. } => ["", ""],
-        };
-        let service = service.as_ref().map(|service| (&service.location, service.access));
-        let way = format!("{endpoint:?} {trust:?} {service:?}");
-        let mut hasher = blake3::Hasher::new();
-        for part in [way.as_str(), who[0], who[1]] {
-            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
-        }
-        *hasher.finalize().as_bytes()
-    }
-
-    async fn session(&self) -> Result<Session, EwsFailure> {
-        let mut trace = Trace::new(Arc::clone(&self.clock));
-        let connected = Session::connect((&self.network, &self.gates), &self.destination, &mut trace).await;
-        let mut session = connected.map_err(|error| error.cause)?;
-        session.anchor(&self.destination.address);
-        Ok(session)
-    }
-}
-
 impl Hub {
     /// Joins a group of this login that has room, or begins one.
     pub async fn join(&self, recipe: &Recipe) -> Result<Member, EwsFailure> {
@@ -199,7 +150,17 @@ async fn begin(
         // Those who wait meanwhile hear that the group has ended, and begin another one.
         (Err(failure), _) | (_, Err(failure)) => return drop(first.reply.send(Err(failure))),
     };
-    let mut group = Listening { control, stream, waiting, mailboxes, members: BTreeMap::new(), failures: 0 };
+    let (members, silence_max) = (BTreeMap::new(), recipe.silence_max);
+    let mut group = Listening {
+        control,
+        stream,
+        waiting,
+        mailboxes,
+        members,
+        silence_max,
+        failures: 0,
+        missed: Missed::Nothing,
+    };
     group.admit(first).await;
     group.run().await;
 }
@@ -212,7 +173,16 @@ struct Listening {
     mailboxes: Mailboxes,
     /// By subscription.
     members: BTreeMap<String, Subscribed>,
+    silence_max: Duration,
     failures: u32,
+    missed: Missed,
+}
+
+/// What came while no stream was open. Nobody tells of it: who listens has to look once the next stream is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    Nothing,
+    Perhaps,
 }
 
 struct Subscribed {
@@ -244,12 +214,14 @@ impl Listening {
                 }
                 continue;
             }
-            match self.listen().await {
+            let over = self.listen().await;
+            self.missed = Missed::Perhaps;
+            match over {
                 Over::InOrder => {
                     self.failures = 0;
                     self.forget_the_gone();
                 }
-                Over::Joined => tell_all(&self.members),
+                Over::Joined => {}
                 Over::Failed => {
                     tell_all(&self.members);
                     self.failures += 1;
@@ -286,11 +258,11 @@ impl Listening {
 
     /// One stream, up to its end.
     async fn listen(&mut self) -> Over {
-        let Self { control, stream, waiting, mailboxes, members, failures } = self;
+        let Self { control, stream, waiting, mailboxes, members, silence_max, failures, missed } = self;
         let subscriptions = members.keys().map(|id| Subscription { id: id.clone() }).collect();
         let operation = GetStreamingEvents { subscriptions, minutes: limits::EWS_STREAM_MINUTES };
         let (heard, mut told) = mpsc::unbounded_channel();
-        let streaming = stream.stream(&operation, heard);
+        let streaming = stream.stream(&operation, *silence_max, heard);
         tokio::pin!(streaming);
         let mut again: Option<Pin<Box<Sleep>>> = None;
         loop {
@@ -298,6 +270,10 @@ impl Listening {
                 biased;
                 Some(notifications) = told.recv() => {
                     *failures = 0;
+                    // The first sign of life: from now on everything is told.
+                    if std::mem::replace(missed, Missed::Nothing) == Missed::Perhaps {
+                        tell_all(members);
+                    }
                     tell(members, mailboxes, notifications);
                     if members.is_empty() {
                         return Over::InOrder;

@@ -100,8 +100,8 @@ async fn properties(session: &mut Session, id: ItemId) -> Result<Had, Cause> {
     let because = match session.call(&whole).await {
         Ok(properties) => return Ok(Had::Properties(Box::new(properties), Vec::new())),
         Err(EwsFailure::Answer(EwsError::Refused(refusal))) => match of_refusal(session, refusal)? {
-            Content::Refused(said) => said,
-            content => return Ok(Had::Nothing(content)),
+            Final::Refused(said) => said,
+            Final::Gone => return Ok(Had::Nothing(Content::Vanished)),
         },
         Err(EwsFailure::Answer(error @ (EwsError::Garbage(_) | EwsError::LimitExceeded { .. }))) => {
             error.to_string()
@@ -114,25 +114,33 @@ async fn properties(session: &mut Session, id: ItemId) -> Result<Had, Cause> {
     };
     match session.call(&GetItemProperties { id, body: WithBody::No }).await {
         Ok(properties) => Ok(Had::Properties(Box::new(properties), vec![format!("its text ({because})")])),
-        Err(EwsFailure::Answer(EwsError::Refused(refusal))) => {
-            Ok(Had::Nothing(of_refusal(session, refusal)?))
-        }
+        Err(EwsFailure::Answer(EwsError::Refused(refusal))) => match of_refusal(session, refusal)? {
+            Final::Refused(said) => Ok(Had::Nothing(Content::Refused(said))),
+            Final::Gone => Ok(Had::Nothing(Content::Vanished)),
+        },
         Err(failure) => Err(failure.cause()),
     }
 }
 
-/// What a refusal means for the message: `Vanished`, or `Refused`. One that may be over the next time is an error.
-fn of_refusal(session: &Session, refusal: Refusal) -> Result<Content, Cause> {
+/// What a refusal means that will be the same the next time.
+enum Final {
+    /// It is not there any more.
+    Gone,
+    /// In the server's words.
+    Refused(String),
+}
+
+/// A refusal that may be over the next time is an error.
+fn of_refusal(session: &Session, refusal: Refusal) -> Result<Final, Cause> {
     if refusal.code == "ErrorItemNotFound" {
-        return Ok(Content::Vanished);
+        return Ok(Final::Gone);
     }
     if refusal.is_server_busy() {
         session.note_busy(&refusal);
     }
-    match refusal.cause() {
-        Cause::Exchange { code, said } => Ok(Content::Refused(format!("{code}: {said}"))),
-        cause => Err(cause),
-    }
+    let said = refusal.to_string();
+    let cause = refusal.cause();
+    if matches!(cause, Cause::Exchange { .. }) { Ok(Final::Refused(said)) } else { Err(cause) }
 }
 
 /// What became of one attachment.
@@ -168,8 +176,8 @@ async fn attachment(
         }
         Ok(GottenAttachment::ItemWithoutMime) => "it came without its content".to_owned(),
         Err(EwsFailure::Answer(EwsError::Refused(refusal))) => match of_refusal(session, refusal)? {
-            Content::Refused(said) => said,
-            _ => "it is not there any more".to_owned(),
+            Final::Refused(said) => said,
+            Final::Gone => "it is not there any more".to_owned(),
         },
         Err(failure) => return Err(failure.cause()),
     };

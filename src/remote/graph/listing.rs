@@ -173,6 +173,13 @@ impl Inbox {
                 {
                     return Err(refusal.cause().into());
                 }
+                // The kept link stands for a folder of a mailbox that was made anew since, and the name of the inbox leads to the
+                // folder of today. A tracked folder is looked for by its path with each session.
+                Err(GraphFailure::Refused(refusal))
+                    if refusal.is_missing() && folder == Folder::Inbox && position != Position::Start =>
+                {
+                    return Err(GraphFailure::Refused(refusal.of_forgotten_link()));
+                }
                 page => page?,
             };
             empty = if page.changes.is_empty() { empty + 1 } else { 0 };

@@ -20,7 +20,7 @@ use crate::protocol::Streaming;
 use crate::protocol::graph::{
     Call, Folder, GetMailFolder, GraphError, MailFolder, Operation, Refusal, UploadPlace,
 };
-use crate::protocol::http::{Exchange, Head, Request};
+use crate::protocol::http::{Exchange, Head, Method, Request};
 use crate::remote::Trace;
 use crate::remote::token;
 
@@ -61,6 +61,25 @@ pub(super) struct Session {
     waits: Arc<Waits>,
     key: Key,
     state: State,
+}
+
+/// Whether requests went over a connection before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    New,
+    Kept,
+}
+
+/// A request without its whole answer.
+struct Lost {
+    cause: Cause,
+    answer: Answer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    NotBegun,
+    Begun,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,8 +159,22 @@ impl Session {
         if let Some(left) = self.waits.left(&self.key, self.clock.elapsed()) {
             return Err(GraphFailure::Undone(still_waiting(left)));
         }
-        self.ready().await?;
-        let (head, refusal) = self.transmit(call, outlet).await?;
+        // RFC 9110 section 9.2.2: what only reads may be asked again where a connection that was open for long turns out to be
+        // closed.
+        let again = (call.method == Method::Get).then(|| call.clone());
+        let way = self.ready().await?;
+        let answered = match (self.transmit(call, outlet).await, again, way) {
+            (
+                Err(Lost { cause: Cause::ConnectionLost { .. }, answer: Answer::NotBegun }),
+                Some(again),
+                Way::Kept,
+            ) => {
+                self.ready().await?;
+                self.transmit(again, outlet).await
+            }
+            (answered, _, _) => answered,
+        };
+        let (head, refusal) = answered.map_err(|lost| lost.cause)?;
         if is_success(head.status) {
             return Ok(());
         }
@@ -168,17 +201,20 @@ impl Session {
         refusal.cause()
     }
 
-    /// Makes sure that there is a connection.
-    pub async fn ready(&mut self) -> Result<(), Cause> {
-        if self.connection.is_none() {
-            let mut trace = Trace::new(Arc::clone(&self.clock));
-            let connected = self.network.connect(&self.destination, Protocol::Ews, &mut trace).await;
-            self.connection = Some(connected.map_err(|error| error.cause)?);
+    /// Makes sure that there is a connection which the service has not closed.
+    pub async fn ready(&mut self) -> Result<Way, Cause> {
+        if let Some(connection) = &mut self.connection
+            && !connection.has_ended().await
+        {
+            return Ok(Way::Kept);
         }
-        Ok(())
+        let mut trace = Trace::new(Arc::clone(&self.clock));
+        let connected = self.network.connect(&self.destination, Protocol::Ews, &mut trace).await;
+        self.connection = Some(connected.map_err(|error| error.cause)?);
+        Ok(Way::New)
     }
 
-    async fn transmit(&mut self, call: Call, outlet: &mut dyn Outlet) -> Result<(Head, Document), Cause> {
+    async fn transmit(&mut self, call: Call, outlet: &mut dyn Outlet) -> Result<(Head, Document), Lost> {
         let fields = call.fields();
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let (method, body) = (call.method, call.body.octets());
@@ -192,8 +228,14 @@ impl Session {
         };
         let mut exchange = Exchange::new(&request);
         // Only an answer that was read to its end leaves the connection fit for another request.
-        let mut connection = self.connection.take().ok_or_else(lost)?;
-        let (head, refusal) = read(&mut connection, &mut exchange, self.timeout, outlet).await?;
+        let mut connection =
+            self.connection.take().ok_or_else(|| Lost { cause: lost(), answer: Answer::NotBegun })?;
+        let answered = read(&mut connection, &mut exchange, self.timeout, outlet).await;
+        let (mut head, refusal) = answered.map_err(|cause| Lost {
+            cause,
+            answer: if exchange.head().is_none() { Answer::NotBegun } else { Answer::Begun },
+        })?;
+        head.arrived = Some(self.clock.now());
         if head.keeps_open {
             self.connection = Some(connection);
         }

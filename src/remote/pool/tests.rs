@@ -12,6 +12,36 @@ use crate::model::failure::RemoteError;
 /// Counts goodbyes.
 struct Fake(Arc<AtomicUsize>);
 
+/// Waits without a connection, and counts how often it let go of one.
+struct Apart(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Receive for Apart {
+    async fn list(&mut self, _: &Cursor) -> Result<Listing, RemoteError> {
+        Ok(Listing::Imap { validity: 1, messages: Vec::new(), extent: Extent::default() })
+    }
+
+    async fn fetch(&mut self, _: &[Listed], _: Part) -> Result<Vec<Fetched>, RemoteError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete_and_close(self: Box<Self>, _: &[RemoteId]) -> Result<Vec<RemoteId>, RemoteError> {
+        Ok(Vec::new())
+    }
+
+    fn can_wait(&self) -> bool {
+        true
+    }
+
+    fn waits_apart(&self) -> bool {
+        true
+    }
+
+    fn let_go(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 #[async_trait]
 impl Receive for Fake {
     async fn list(&mut self, _: &Cursor) -> Result<Listing, RemoteError> {
@@ -171,4 +201,20 @@ async fn after_the_end_nothing_is_kept() {
     assert_eq!(bench.goodbyes().await, 1);
     bench.put("ben", "k", MINUTE);
     assert_eq!((bench.pool.len(), bench.goodbyes().await), (0, 2));
+}
+
+/// Otherwise those that were read first would be gone before anybody could listen with them.
+#[tokio::test]
+async fn what_waits_without_a_connection_makes_room_by_letting_go_of_it() {
+    let bench = Bench::new(9);
+    let hung_up = Arc::new(AtomicUsize::new(0));
+    for mailbox in ["a", "b", "c"] {
+        let session = Box::new(Apart(Arc::clone(&hung_up)));
+        bench.pool.put(owner(mailbox, "k"), Kept { session, opened: MINUTE }, MINUTE);
+    }
+    bench.pool.make_room(&Name::parse("p").unwrap(), 1);
+    assert_eq!((bench.pool.len(), hung_up.load(Ordering::SeqCst)), (3, 2));
+    for mailbox in ["a", "b", "c"] {
+        assert!(bench.pool.lend(&Name::parse(mailbox).unwrap(), CancellationToken::new()).is_some());
+    }
 }

@@ -11,7 +11,7 @@ use super::{
     SqliteStore, alerts, approvals, blobs, declared, discovered, footings, incoming, lease, mailbox,
     messages, outbox, outgoing, revision, runs, secrets, set_aside, spool, versions,
 };
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, Trouble, TroubleChanges};
 use crate::model::approval::Decision;
 use crate::model::cursor::{Cursor, InboxId, RemoteId};
 use crate::model::desired::ManifestDigest;
@@ -30,8 +30,8 @@ use crate::model::secret::{
 };
 use crate::model::stored::{Outline, Stored, StoredMailbox, StoredOperation};
 use crate::store::{
-    Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery, SetAsideDue,
-    Spool, StateChange, Store, StoreError,
+    AlertPlace, Ledger, MailboxFigures, MailboxRow, MessageQuery, OutboxQuery, RevisionCommit, RunQuery,
+    SetAsideDue, Spool, StateChange, Store, StoreError,
 };
 
 #[async_trait]
@@ -337,6 +337,23 @@ impl Ledger for SqliteStore {
     async fn raise(&self, raised: &[Alert]) -> Result<(), StoreError> {
         let raised = raised.to_vec();
         self.write(move |work| alerts::write(work.db, &raised)).await
+    }
+
+    async fn troubles(&self) -> Result<BTreeSet<(Name, Trouble)>, StoreError> {
+        self.read(alerts::troubles).await
+    }
+
+    async fn note_troubles(&self, changes: &TroubleChanges) -> Result<(), StoreError> {
+        let changes = changes.clone();
+        self.write(move |work| alerts::note_troubles(work.db, &changes)).await
+    }
+
+    async fn drop_alerts(
+        &self,
+        before: Timestamp,
+        place: AlertPlace,
+    ) -> Result<Option<AlertPlace>, StoreError> {
+        self.write(move |work| alerts::drop_old(work.db, before, place)).await
     }
 
     async fn end_run(&self, run: u64, at: Timestamp) -> Result<(), StoreError> {

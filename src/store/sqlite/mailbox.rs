@@ -202,6 +202,12 @@ fn find_operation(db: &Connection, id: i64, operation: Operation) -> Result<Opti
     Ok(Some(Before { standing, connection, changed_at }))
 }
 
+/// Whether an operation of a declared mailbox does not work at present, or a change of it has failed.
+pub(super) fn is_failing(db: &Connection, name: &Name, operation: Operation) -> Result<bool, StoreError> {
+    let Some(id) = mailbox_id_opt(db, name)? else { return Ok(false) };
+    Ok(find_operation(db, id, operation)?.is_some_and(|found| found.standing.is_failing()))
+}
+
 fn pending_text(standing: &Standing) -> Result<Option<String>, StoreError> {
     standing.pending.as_ref().map(to_json).transpose()
 }

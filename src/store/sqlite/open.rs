@@ -49,6 +49,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0020_blob_numbers.sql"),
     include_str!("../../../schema/sql/sqlite/0021_claims_asked.sql"),
     include_str!("../../../schema/sql/sqlite/0023_owed.sql"),
+    include_str!("../../../schema/sql/sqlite/0024_alerts.sql"),
     include_str!("../../../schema/sql/sqlite/0026_rounds.sql"),
 ];
 
@@ -79,7 +80,7 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
     if mode == Open::CreateIfMissing {
         create_folder(&folder)?;
     }
-    if mode != Open::CreateIfMissing && !path.exists() {
+    if mode != Open::CreateIfMissing && !is_there(path)? {
         return Err(StoreError::Missing(path.display().to_string()));
     }
     refuse_folder(path)?;
@@ -114,9 +115,14 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
     Ok(db)
 }
 
+/// Whether there is a file. One that may not be looked for is not missing.
+fn is_there(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists().map_err(|error| StoreError::Unreadable(format!("`{}`: {error}", path.display())))
+}
+
 /// Finds out how this store can be read, and that it is one.
 pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
-    if !path.exists() {
+    if !is_there(path)? {
         return Err(StoreError::Missing(path.display().to_string()));
     }
     refuse_folder(path)?;

@@ -2,6 +2,7 @@
 
 use super::{Setting, said};
 use crate::model::failure::{Nature, Scope};
+use crate::model::profile::ServerKind;
 use crate::sync::entra;
 
 /// Entra says by a number what is wrong, and that some of it passes.
@@ -32,14 +33,37 @@ pub(super) fn token_refused(
     )
 }
 
-pub(super) fn token_unavailable(provider: &str, Setting { profile, .. }: Setting<'_>) -> (String, String) {
+/// The provider took the client's secret, and the mail server does not take the token that came of it.
+pub(super) fn login_refused(setting: Setting<'_>) -> (String, String) {
+    let Setting { mailbox, profile, kind, .. } = setting;
+    let remedy = match kind {
+        ServerKind::ExchangeOnline => format!(
+            "look whether `cloud` and `tenant` of profile `{profile}` are those of mailbox `{mailbox}` and whether this \
+             machine's clock is right, then `mailplumb test {mailbox}`; the client's secret or certificate was accepted"
+        ),
+        ServerKind::Exchange | ServerKind::Pop3Smtp | ServerKind::ImapSmtp => format!(
+            "compare `scope` and `clientId` of profile `{profile}` with what the server takes, and look whether the \
+             application may open mailbox `{mailbox}`; then `mailplumb test {mailbox}`; the client secret was accepted"
+        ),
+    };
+    said(format!("the server does not take the access token of profile `{profile}`"), remedy)
+}
+
+pub(super) fn token_unavailable(
+    provider: &str,
+    Setting { profile, kind, .. }: Setting<'_>,
+) -> (String, String) {
+    let what = match kind {
+        ServerKind::ExchangeOnline => "`cloud` and `tenant`",
+        ServerKind::Exchange | ServerKind::Pop3Smtp | ServerKind::ImapSmtp => "`tokenUrl`",
+    };
     said(
         format!(
             "`{provider}`, which gives the access tokens, could not be asked; the mail server was not tried"
         ),
         format!(
-            "check `tokenUrl` of profile `{profile}` and the way from this machine to it; when the provider is only \
-             down, it is tried again by itself"
+            "check {what} of profile `{profile}` and the way from this machine to the provider; when that is only down, \
+             `watch` tries again by itself, and otherwise `mailplumb test`"
         ),
     )
 }

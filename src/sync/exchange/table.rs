@@ -86,7 +86,7 @@ pub const ALL: &[Meaning] = &[
         ],
     },
     Meaning {
-        codes: &["HTTP 404", "HTTP 405", "HTTP 301", "HTTP 302", "HTTP 307", "HTTP 308"],
+        codes: &["HTTP 404", "HTTP 405", "HTTP 301", "HTTP 302", "HTTP 303", "HTTP 307", "HTTP 308"],
         says: &[],
         key: "not-exchange-web-services",
         nature: Nature::Permanent,

@@ -121,7 +121,7 @@ fn headers(raw: &[u8]) -> (Vec<Header>, Option<String>) {
         }
     }
     let note = format!(
-        "of the header only the first {} fields are shown, and those that say what the message is",
+        "only the first {} header fields are shown, and those that say what the message is",
         limits::HEADER_FIELDS_MAX
     );
     (fields.iter().filter_map(|field| header(field)).collect(), is_left_out.then_some(note))

@@ -152,3 +152,20 @@ fn an_installation_is_looked_at_as_far_as_it_goes() {
     let named = office.person.types("doctor unknown-mailbox").ends(1);
     named.says("no mailbox `unknown-mailbox`");
 }
+
+#[test]
+fn what_is_not_approved_is_not_contacted_and_said_to_be_off() {
+    let office = Office::at_work(PASSWORD);
+    office.person.replace("mail/mailplumb.yaml", "  approved: support@office.test", "");
+    office.person.types("apply --auto-approve").ends(0);
+    let before = office.playground.log().connections(Protocol::Imap);
+    let heard = office.person.types("doctor support").ends(0);
+    heard
+        .says("mailbox/support incoming: off")
+        .says("nobody approved its address")
+        .says("Nothing was tried: 2 directions of mail are switched off.")
+        .does_not_say("in order");
+    assert_eq!(office.playground.log().connections(Protocol::Imap), before);
+    let document = found(&office.person, &office.person.types("doctor support -o json").ends(0));
+    assert_eq!(of(&document, "support", "outgoing")["result"], "off");
+}

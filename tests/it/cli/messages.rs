@@ -1,5 +1,7 @@
 //! `mailplumb messages show`: headers and text to read, attachments that land where they are meant to.
 
+use mailplumb::playground::Protocol;
+
 use super::office::{Office, SUPPORT};
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -155,4 +157,18 @@ fn an_attachment_of_many_messages_is_kept_once_and_printed_as_it_was_received() 
     octets[at] = b'X';
     std::fs::write(&blobs, octets).unwrap();
     person.types(&format!("messages show {} --raw", id(1))).ends(1).says("holds something else");
+}
+
+#[test]
+fn servers_hear_a_goodbye_and_the_name_of_the_host_file() {
+    let office = Office::at_work(PASSWORD);
+    let host = office.person.read("host.yaml");
+    office.person.write("host.yaml", &format!("{host}smtpName: mailplumb.office.test\n"));
+    office.playground.log().clear();
+    office.person.types("outbox add --mailbox support --to reader@office.test --text x").ends(0);
+    office.person.types("sync").ends(0);
+    let imap = office.playground.log().commands(Protocol::Imap);
+    assert!(imap.last().is_some_and(|command| command.contains("LOGOUT")), "{imap:?}");
+    let smtp = office.playground.log().commands(Protocol::Smtp);
+    assert!(smtp.iter().any(|command| command.contains("EHLO mailplumb.office.test")), "{smtp:?}");
 }

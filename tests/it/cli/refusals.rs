@@ -13,8 +13,12 @@ const PASSWORD: &str = "correct horse battery staple";
 /// A failed test: exit code, step, words of the cause, and something to do.
 #[track_caller]
 fn fails(heard: Heard, step: &str, cause: &str, code: &str) {
-    let heard = heard.ends(16).says(&format!("failed at step {step}: ")).says(cause);
-    heard.says("meaning: ").says("do: ").says(&format!("disabled ({code})"));
+    let heard = heard.ends(16).says(&format!("failed at step {step} [{code}]: ")).says(cause);
+    let heard = heard.says("meaning: ").says("do: ").says(&format!("disabled ({code})"));
+    let is_whole = |line: &&str| {
+        ["mailbox/", cause, "meaning: ", "do: ", "now: "].iter().all(|part| line.contains(part))
+    };
+    assert!(heard.stderr.lines().any(|line| is_whole(&line)), "one line tells it all: {}", heard.stderr);
 }
 
 #[test]
@@ -71,10 +75,13 @@ fn a_server_that_is_gone_is_retried_where_it_worked_before() {
     }
     // Outgoing had nothing to send, and so nothing that failed.
     let sync = office.person.types("sync").ends(15);
-    sync.says("failed at step connect: ").says("connection refused").says("meaning: ").says("do: ");
+    sync.says("failed at step connect [connection-refused]: ")
+        .says("connection refused")
+        .says("meaning: ")
+        .says("do: ");
     office.person.types("status").ends(0).says("retrying (1");
     let test = office.person.types("test").ends(16);
-    test.says("failed at step connect: ").says("connection refused").says("do: ");
+    test.says("failed at step connect [connection-refused]: ").says("connection refused").says("do: ");
     office.heals();
     office.person.types("sync").ends(0);
     office.person.types("status").ends(0).does_not_say("retrying");
@@ -114,7 +121,7 @@ fn dovecot_refuses_a_password_and_goes_away() {
 
     dovecot.stop();
     let heard = person.types("test").ends(16);
-    heard.says("failed at step connect: ").says("connection refused").says("do: ");
+    heard.says("failed at step connect [connection-refused]: ").says("connection refused").says("do: ");
     person.types("messages").ends(0).says("one");
 }
 

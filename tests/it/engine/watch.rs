@@ -324,3 +324,24 @@ fn a_session_that_breaks_while_it_is_listened_to_is_replaced_when_the_mailbox_is
     assert!(!watching.said().contains("failed"), "{}", watching.said());
     assert_eq!(watching.terminate().and_then(|status| status.code()), Some(0));
 }
+
+#[test]
+fn a_password_that_is_rotated_in_its_file_is_tested_at_once() {
+    let world = World::start();
+    let secrets = world.site.path("mail/secrets.yaml");
+    let sealed = std::fs::read_to_string(&secrets).unwrap();
+    let (others, _sealed_support) = sealed.split_at(sealed.find("    support:").unwrap());
+    let file = world.site.path("rotated/support");
+    world.site.write("rotated/support", "an old one\n");
+    let taken = format!("{others}    support: {{ file: {} }}\n", file.display());
+    world.site.write("mail/secrets.yaml", &taken);
+    let watching = Watching::start(&world.site);
+    watching.wait_to_say("login-refused");
+    assert!(watching.said().contains("write the right password into the file"), "{}", watching.said());
+    world.deliver("support", &letter("one"));
+    // As whoever rotates passwords does it: with a rename.
+    world.site.write("rotated/.support", &password("support"));
+    std::fs::rename(world.site.path("rotated/.support"), &file).unwrap();
+    wait_until("support to be read", || subjects(&world.site) == ["letter one"], || watching.said());
+    assert_eq!(watching.terminate().and_then(|status| status.code()), Some(0));
+}

@@ -141,3 +141,56 @@ async fn what_is_asked_and_told_on_a_stream_validates() {
     assert!(all.iter().any(|(_, text)| text.contains("NewMailEvent>")), "{all:?}");
     schema::validate(&all);
 }
+
+/// Nothing is closed, and nothing comes any more: neither news nor a sign of life.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_without_any_sign_of_life_is_begun_anew_and_what_was_missed_is_read() {
+    let world = World::new().hearing_within(Duration::from_millis(100));
+    let exchange = world.playground.exchange();
+    let mut session = world.receive(&Who { timeout_seconds: 1, ..for_others(ANNA) }).await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    let task = waiting(&world, session, 1).await;
+    exchange.be_silent(Silence::Dead);
+    deliver(&world, ANNA);
+    let streams = || world.operations().iter().filter(|name| *name == "GetStreamingEvents").count();
+    let before = streams();
+    let (mut session, woken) = task.await.unwrap();
+    assert_eq!(woken, Wake::News);
+    exchange.be_silent(Silence::Alive);
+    let missed = session.list(&behind(&listing)).await.unwrap();
+    assert_eq!(ids(&missed).len(), 1);
+    let task = waiting_again(&world, session, before).await;
+    deliver(&world, ANNA);
+    assert_eq!(task.await.unwrap().1, Wake::News);
+}
+
+/// Begins to wait once more, and says when a further stream tells of it.
+async fn waiting_again(
+    world: &World,
+    mut session: Box<dyn Receive>,
+    streams: usize,
+) -> tokio::task::JoinHandle<(Box<dyn Receive>, Wake)> {
+    let task = tokio::spawn(async move {
+        let woken = wait(&mut session).await;
+        (session, woken)
+    });
+    while world.operations().iter().filter(|name| *name == "GetStreamingEvents").count() <= streams {
+        tokio::task::yield_now().await;
+    }
+    task
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_while_one_stream_ends_and_the_next_begins_is_read() {
+    let world = World::new();
+    let mut session = world.receive(&for_others(ANNA)).await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    let task = waiting(&world, session, 1).await;
+    // Boris joins, for which the stream is asked for anew; what Anna was sent meanwhile is not told by anybody.
+    let mut boris = world.receive(&for_others(BORIS)).await.unwrap();
+    boris.list(&Cursor::Start).await.unwrap();
+    let boris = waiting(&world, boris, 1).await;
+    assert_eq!(task.await.unwrap().1, Wake::News, "a look, although nothing was told");
+    assert_eq!(ids(&listing).len(), 0);
+    drop(boris);
+}

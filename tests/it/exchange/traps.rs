@@ -218,6 +218,29 @@ async fn an_item_that_cannot_be_converted_or_is_gone_holds_up_nobody() {
     assert!(said.contains("ErrorMimeContentConversionFailed"));
 }
 
+/// A proxy that answers from a cache, or a server that works on several items at once.
+#[tokio::test]
+async fn answers_in_another_order_are_told_by_their_ids() {
+    let changes: String = ["A", "B", "C"].map(|id| created("Message", id)).concat();
+    let server = Scripted::start(move |asked| match asked.operation.as_str() {
+        "GetItem" if asked.body.contains("IncludeMimeContent") => Some(answers(
+            "GetItem",
+            &[
+                gotten("C", "Subject: C\r\n\r\n"),
+                failure("GetItem", "ErrorItemNotFound", "<m:Items/>"),
+                gotten("A", "Subject: A\r\n\r\n"),
+            ],
+        )),
+        _ => usual(asked, &changes),
+    })
+    .await;
+    let mut session = server.receive().await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    let octets = |text: &'static str| Content::Bytes(text.as_bytes().into());
+    let expected = [octets("Subject: A\r\n\r\n"), Content::Vanished, octets("Subject: C\r\n\r\n")];
+    assert_eq!(whole(&mut session, &listing).await, expected);
+}
+
 #[tokio::test]
 async fn a_request_that_one_item_spoils_is_made_for_each_alone() {
     for code in ["ErrorMimeContentConversionFailed", "ErrorInternalServerError", "ErrorCorruptData"] {

@@ -43,6 +43,7 @@ pub struct Who {
     pub tracked: &'static [&'static str],
     pub category: Option<&'static str>,
     pub sent_items: SentItems,
+    pub timeout_seconds: u32,
 }
 
 pub const SELF: Who = Who {
@@ -55,6 +56,7 @@ pub const SELF: Who = Who {
     tracked: &[],
     category: None,
     sent_items: SentItems::Ignored,
+    timeout_seconds: 20,
 };
 
 pub fn options() -> Options {
@@ -80,6 +82,11 @@ impl World {
             ..HostSettings::default()
         };
         Self { playground, _ca: ca, connectors: Connectors::new(Network::new(&host)) }
+    }
+
+    /// Streams of notifications are to give a sign of life within this time.
+    pub fn hearing_within(self, silence_max: std::time::Duration) -> Self {
+        Self { connectors: self.connectors.hearing_within(silence_max), ..self }
     }
 
     fn connector(&self) -> Arc<dyn Connector> {
@@ -114,7 +121,7 @@ pub fn destination(who: &Who) -> Destination {
             tls: TlsMode::Implicit,
             authentication: who.authentication,
             credentials: Credentials::Mailbox,
-            timeout_seconds: Some(20),
+            timeout_seconds: Some(who.timeout_seconds),
         },
         trust: Some(Name::parse("ca").unwrap()),
         login: Login::Password {

@@ -42,6 +42,24 @@ async fn links_that_are_forgotten_between_two_pages_begin_again_and_double_nothi
 }
 
 #[tokio::test]
+async fn a_link_to_the_inbox_of_a_mailbox_that_was_made_anew_begins_again() {
+    let world = World::new();
+    world.deliver(0..3);
+    let mut session = world.receive(ANNA).await.unwrap();
+    let first = session.list(&Cursor::Start).await.unwrap();
+    let gone =
+        GraphFault::error(404, "ErrorItemNotFound", "The specified object was not found in the store.");
+    world.playground.graph().misbehave("$deltatoken", 1, gone.clone());
+    let again = session.list(&behind(&first)).await.unwrap();
+    assert!(matches!(again, Listing::Exchange { shown: Shown::Again, .. }), "{again:?}");
+    assert_eq!(again.messages().len(), 3);
+    // Where not even the name leads to a folder, beginning again does not help.
+    world.playground.graph().misbehave(DELTA, 3, gone);
+    let failure = error(session.list(&behind(&first)).await);
+    assert!(matches!(&failure.cause, Cause::Graph { status: 404, code, .. } if code == "ErrorItemNotFound"));
+}
+
+#[tokio::test]
 async fn a_service_that_never_knows_its_own_links_is_given_up() {
     let world = World::new();
     world.playground.graph().misbehave(DELTA, u32::MAX, GraphFault::error(410, "syncStateNotFound", "x"));
@@ -142,6 +160,20 @@ async fn a_page_that_leads_back_to_itself_ends_the_listing() {
     let failure = error(session.list(&Cursor::Start).await);
     assert!(failure.to_string().contains("leads back to the same page"), "{failure}");
     assert_eq!(world.asked(DELTA), 2);
+}
+
+#[tokio::test]
+async fn what_only_reads_is_asked_once_more_when_an_open_connection_turns_out_to_be_closed() {
+    let world = World::new();
+    world.deliver(0..2);
+    let mut session = world.receive(ANNA).await.unwrap();
+    world.playground.graph().misbehave(DELTA, 1, GraphFault::DoneAndClosed);
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    assert_eq!((listing.messages().len(), world.asked(DELTA)), (2, 2));
+    world.playground.graph().misbehave("$value", u32::MAX, GraphFault::DoneAndClosed);
+    let failure = error(session.fetch(listing.messages(), mailplumb::model::cursor::Part::Whole).await);
+    assert!(matches!(failure.cause, Cause::ConnectionLost { .. }), "{failure}");
+    assert_eq!(world.asked("$value"), 2);
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use mailplumb::model::desired::Desired;
 use mailplumb::model::mailbox::{Lifecycle, Mailbox};
-use mailplumb::model::organization::{GuardAction, Guards, Organization};
-use mailplumb::model::plan::{Guard, Plan};
+use mailplumb::model::organization::{GuardAction, Guards, Organization, Requirement};
+use mailplumb::model::plan::{Action, Guard, Plan};
 use mailplumb::model::stored::Stored;
 use mailplumb::plan;
+use mailplumb::plan::render::Summary;
 
 use super::generate::*;
 
@@ -80,6 +81,22 @@ fn updates_are_limited_by_percentage_from_ten_resources_on() {
         let expected = if is_refused { vec![Some(Guard::Updates)] } else { vec![] };
         let found = blocked(&with_edited(before.clone(), updated), &settled(&before));
         assert_eq!(found, expected, "{updated} of {stored}, limit {percent} %");
+    }
+}
+
+/// One line elsewhere switches everybody off: it counts as if each mailbox had been changed.
+#[test]
+fn what_is_switched_off_by_a_change_elsewhere_counts_as_updated() {
+    let before = estate(20, limits(10, 30, 30));
+    let mut unapproved = before.clone();
+    unapproved.organization.value.approval.users = Requirement::Required;
+    let mut inactive = before.clone();
+    inactive.profiles.values_mut().for_each(|profile| profile.value.active = false);
+    for after in [unapproved, inactive] {
+        let plan = plan::plan(&after, &settled(&before), &policy());
+        assert_eq!(guards_of(&plan), [Some(Guard::Updates)]);
+        let switched = plan.steps.iter().filter(|step| step.action == Action::Update).count();
+        assert!(switched >= 20 && Summary::of(&plan).update == switched as u64, "{switched}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use mailplumb::model::desired::Desired;
-use mailplumb::model::mailbox::{ActMethod, IncomingMethod, Mailbox, MailboxKind, OutgoingMethod};
+use mailplumb::model::mailbox::{Accept, ActMethod, IncomingMethod, Mailbox, MailboxKind, OutgoingMethod};
 use mailplumb::model::operation::{Awaiting, OffReason, Operation, OperationState, Readiness};
 use mailplumb::model::organization::{ApprovalSource, Requirement};
 use mailplumb::model::pending::Pending;
@@ -417,6 +417,22 @@ fn mail_is_replayed_only_where_a_mailboxs_own_date_moves_back() {
     }
     let of_profile = with_profile(before, |p| p.processing.from = Some(time(1)));
     assert_eq!(plan::plan(&of_profile, &stored, &policy()).steps.len(), 1, "the profile only");
+}
+
+#[test]
+fn what_loses_mail_is_said() {
+    let before = small(&["anna"]);
+    let mut stored = settled(&before);
+    stored.mailboxes.get_mut(&name("anna")).unwrap().process_from = Some(time(1000));
+    let said = |edit: fn(&mut Mailbox)| {
+        let plan = plan::plan(&with(before.clone(), edit), &stored, &policy());
+        plan.steps[0].consequences.clone()
+    };
+    assert_eq!(said(|m| m.accept = Accept::None), [Consequence::RecordsNothing]);
+    assert_eq!(said(|m| m.delete_after_processing = true), [Consequence::RemovesMail]);
+    let left_out = Consequence::LeavesOutMail { before: time(2000) };
+    assert_eq!(said(|m| m.process_from = Some(time(2000))), [left_out]);
+    assert_eq!(said(|m| m.display_name = Some("Anna".to_owned())), [Consequence::NoEffectOnTraffic]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use mailplumb::model::failure::{Cause, Failure, TestStep};
 use mailplumb::model::name::Name;
-use mailplumb::model::profile::{Authentication, Credentials, Protocol, TlsMode};
+use mailplumb::model::profile::{Authentication, Credentials, Protocol, ServerKind, TlsMode};
 use mailplumb::model::secret::SecretRef;
 use mailplumb::playground::ClearLogins;
 use mailplumb::sync::classify::{Setting, classify};
@@ -39,6 +39,8 @@ pub(super) fn judged(error: mailplumb::model::failure::RemoteError, how: &How) -
         profile: &profile,
         credentials: &credentials,
         secret: Some(&secret),
+        origin: None,
+        kind: ServerKind::ImapSmtp,
         host: &how.host,
         port: how.at.port(),
     };

@@ -59,14 +59,20 @@ fn retrying(attempts: u16) -> OperationState {
     OperationState::Retrying { attempts, until: Timestamp::UNIX_EPOCH, failure }
 }
 
+fn trying(attempts: u16) -> OperationState {
+    let failure = failure(Nature::Transient, Scope::Profile);
+    OperationState::Trying { attempts, until: Timestamp::UNIX_EPOCH, failure }
+}
+
 /// In the order of the columns.
-fn states() -> [OperationState; 6] {
+fn states() -> [OperationState; 7] {
     [
         OperationState::Off(OffReason::NotApproved),
         OperationState::AwaitingTest(Awaiting::Test),
         OperationState::Testing,
         OperationState::Enabled,
         retrying(2),
+        trying(2),
         OperationState::Disabled(failure(Nature::Permanent, Scope::Mailbox)),
     ]
 }
@@ -78,6 +84,7 @@ fn key(state: &OperationState) -> &'static str {
         OperationState::Testing => "testing",
         OperationState::Enabled => "enabled",
         OperationState::Retrying { .. } => "retrying",
+        OperationState::Trying { .. } => "trying",
         OperationState::Disabled(_) => "disabled",
     }
 }
@@ -90,9 +97,15 @@ fn after(standing: &Standing, event: &StateEvent) -> Standing {
 fn tells(cell: &str, before: &OperationState, after: &OperationState) -> bool {
     let word = cell.split([' ', ',']).next().unwrap();
     let is_numbered = match cell.split_once('(') {
-        Some((_, "1)")) => matches!(after, OperationState::Retrying { attempts: 1, .. }),
+        Some((_, "1)")) => matches!(
+            after,
+            OperationState::Retrying { attempts: 1, .. } | OperationState::Trying { attempts: 1, .. }
+        ),
         Some((_, rest)) if rest.starts_with("n+1") => {
-            matches!(after, OperationState::Retrying { attempts: 3, .. })
+            matches!(
+                after,
+                OperationState::Retrying { attempts: 3, .. } | OperationState::Trying { attempts: 3, .. }
+            )
         }
         Some((_, "no identity)")) => *after == OperationState::AwaitingTest(Awaiting::NoIdentity),
         Some((_, other)) => panic!("`{other}`"),
@@ -120,8 +133,10 @@ fn what_moves_an_operation_is_as_documented() {
                     row[0]
                 );
                 assert_eq!(standing.pending.is_some(), cell.contains("pending"), "{} {before}", row[0]);
-                if let (Some(word), OperationState::Retrying { .. }) = (in_the_end(cell), &before) {
-                    assert_eq!(key(&after(&retrying(10).into(), &event).state), word, "{}", row[0]);
+                if let Some(word) = in_the_end(cell) {
+                    let is_new = matches!(before, OperationState::Trying { .. });
+                    let last = if is_new { trying(10) } else { retrying(10) };
+                    assert_eq!(key(&after(&last.into(), &event).state), word, "{}", row[0]);
                 }
             }
         }

@@ -77,6 +77,19 @@ fn a_refused_login_at_one_place_is_not_final_and_is_not_repeated_there() {
 }
 
 #[test]
+fn a_refused_login_is_not_final_while_a_better_place_cannot_answer() {
+    let refused = || Heard::Failed(Cause::LoginRefused { said: "401".to_owned() });
+    let down = || Heard::Failed(Cause::TemporarilyRefused { said: "[THROTTLED] HTTP 503".to_owned() });
+    let (_, end) = run(search(&[]), &[(DOMAIN[0], refused()), (BELOW[0], down()), (BELOW[1], down())]);
+    let Err(Cause::NotDiscovered { tried, .. }) = end else { panic!("{end:?}") };
+    assert!(tried.iter().any(|said| said.contains("HTTP 503")), "{tried:?}");
+    // A web site that is slow says nothing about a password that the service after it has refused.
+    let slow = || Heard::Failed(Cause::TimedOut { seconds: 10 });
+    let (_, end) = run(search(&[]), &[(DOMAIN[0], slow()), (BELOW[0], refused()), (LOOK, slow())]);
+    assert!(matches!(end, Err(Cause::LoginRefused { .. })), "{end:?}");
+}
+
+#[test]
 fn a_redirect_is_followed_to_allowed_hosts_over_https_only() {
     let target = "https://Mail.fabrikam.example:8443/Autodiscover/Autodiscover.xml";
     let soap = "https://Mail.fabrikam.example:8443/Autodiscover/autodiscover.svc";
@@ -144,6 +157,11 @@ fn a_service_that_is_not_allowed_is_passed_over() {
     let evil = "https://evil.example/EWS/Exchange.asmx";
     let (_, end) = run(search(&[]), &[(DOMAIN[0], services(&[evil, EWS]))]);
     assert_eq!(end, Ok(EWS.to_owned()));
+    let mut told = search(&[]);
+    let ask = told.next_ask().unwrap();
+    let words = told.hear(&ask, services(&[evil, EWS])).words;
+    assert!(words.starts_with(&format!("found {EWS}; not used: it leads to `{evil}`")), "{words}");
+    assert!(words.contains("`allowedHosts` adds others"), "{words}");
     let (asked, end) = run(search(&[]), &[(DOMAIN[0], services(&[evil]))]);
     assert_eq!(asked.len(), 6);
     assert!(end.unwrap_err().to_string().contains("evil.example"));

@@ -1,5 +1,7 @@
 //! Sessions that work for many mailboxes of one login: whose requests all go to one server, and the stream of notifications.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
@@ -71,12 +73,13 @@ impl Session {
     pub async fn stream(
         &mut self,
         operation: &GetStreamingEvents,
+        silence_max: Duration,
         heard: UnboundedSender<Notifications>,
     ) -> Result<(), EwsFailure> {
         let body = ews::envelope(operation, &self.header()).into_bytes();
         let fields = fields(&self.address, self.affinity.as_ref());
         let request = web::Request { method: Method::Post, path: &self.path, fields: &fields, body: &body };
-        self.web.wait_at_least(limits::EWS_SILENCE_MAX);
+        self.web.wait_at_least(silence_max);
         let envelopes = StreamedEnvelopes::default();
         let mut telling = Telling { operation, envelopes, heard, failure: None, is_over: false };
         let sent = self.web.send(&request, &mut telling).await;

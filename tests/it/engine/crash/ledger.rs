@@ -1,12 +1,14 @@
 //! The ledger's calls, each a moment to die at too.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
-use mailplumb::model::alert::Alert;
+use mailplumb::model::alert::{Alert, Trouble, TroubleChanges};
 use mailplumb::model::ledger::{LedgerEntry, NewRun, Outcome, Run};
 use mailplumb::model::name::Name;
 use mailplumb::model::operation::Operation;
-use mailplumb::store::{Ledger, RunQuery, StoreError};
+use mailplumb::store::{AlertPlace, Ledger, RunQuery, StoreError};
 
 use super::store::CrashingStore;
 
@@ -31,6 +33,25 @@ impl Ledger for CrashingStore {
     async fn raise(&self, alerts: &[Alert]) -> Result<(), StoreError> {
         self.points.reach("Ledger::raise");
         self.real.raise(alerts).await
+    }
+
+    async fn troubles(&self) -> Result<BTreeSet<(Name, Trouble)>, StoreError> {
+        self.points.reach("Ledger::troubles");
+        self.real.troubles().await
+    }
+
+    async fn note_troubles(&self, changes: &TroubleChanges) -> Result<(), StoreError> {
+        self.points.reach("Ledger::note_troubles");
+        self.real.note_troubles(changes).await
+    }
+
+    async fn drop_alerts(
+        &self,
+        before: Timestamp,
+        place: AlertPlace,
+    ) -> Result<Option<AlertPlace>, StoreError> {
+        self.points.reach("Ledger::drop_alerts");
+        self.real.drop_alerts(before, place).await
     }
 
     async fn end_run(&self, run: u64, at: Timestamp) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ pub mod outgoing;
 mod panicking;
 mod refusing;
 mod switching;
+mod telling;
 mod together;
 
 use mailplumb::engine::drive::Driven;

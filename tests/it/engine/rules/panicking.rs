@@ -59,13 +59,16 @@ async fn a_job_that_panics_is_tried_again_and_does_not_let_others_be_worked_on_t
     world.playground.log().clear();
     let desk = world.site.desk_through(|store, remotes| (store, Arc::new(Panicking(remotes))));
     let (hint, changes) = mpsc::channel(1);
-    let running = tokio::spawn(watch::run(Watch {
-        engine: Arc::new(desk.engine),
-        source: Arc::new(world.site.source()),
-        host: world.site.host(),
-        policy: policy(),
-        changes,
-    }));
+    let running = tokio::spawn(watch::run(
+        Watch {
+            engine: Arc::new(desk.engine),
+            source: Arc::new(world.site.source()),
+            host: world.site.host(),
+            policy: policy(),
+            changes,
+        },
+        Box::new(mailplumb::source::Files::new(std::time::Duration::from_millis(20))),
+    ));
     let is_panic =
         |event: &Event| matches!(event, Event::Warned { message } if message.contains("mailbox/ben"));
     for panics in 1..=4 {

@@ -59,7 +59,8 @@ pub(super) async fn wrong_logins(world: &dyn World, protocol: Protocol) {
         _ if world.refuses_slowly() => vec![Authentication::Auto],
         Protocol::Pop3 | Protocol::Imap => PASSWORDS.iter().chain(challenges).copied().collect(),
         // Postfix takes a second for each refusal.
-        Protocol::Smtp | Protocol::Ews => vec![Authentication::Auto, Authentication::Login],
+        Protocol::Smtp => vec![Authentication::Auto, Authentication::Login],
+        Protocol::Ews => vec![Authentication::Auto, Authentication::Basic],
     };
     for authentication in some {
         let right = How { authentication, ..How::to(world, protocol) };
@@ -176,4 +177,17 @@ async fn auto_tries_the_password_itself_for_submission_too() {
     let Some(()) = require(Need::Submission) else { return };
     let world = hashed(ANNAS_PASSWORD).and_postfix();
     auto_tries_once_more(&world, Protocol::Smtp).await;
+}
+
+#[tokio::test]
+async fn exchange_lets_in_and_refuses_like_all_others() {
+    let world = Play::start();
+    for authentication in [Authentication::Auto, Authentication::Basic] {
+        let how = How { authentication, ..How::to(&world, Protocol::Ews) };
+        let (session, steps) = Client::open(&world, &how).await;
+        session.unwrap_or_else(|error| panic!("{how:?}: {error}")).close().await;
+        let taken: Vec<TestStep> = steps.iter().map(|taken| taken.step).collect();
+        assert!(taken.contains(&TestStep::Authenticate), "{how:?}: {taken:?}");
+    }
+    wrong_logins(&world, Protocol::Ews).await;
 }
