@@ -105,6 +105,7 @@ impl Listener for Printer {
             Event::Reconciled { revision, steps } => {
                 self.line(&format!("the manifest changed: {steps} steps, now revision {revision}"));
             }
+            Event::Waiting { reason } => self.line(&format!("waiting: {reason}")),
             Event::KeptLastGood { reason, problems } => {
                 match self.layout {
                     Layout::Spread => problems::print(&problems, &[]),

@@ -150,7 +150,7 @@ fn mailbox(row: MailboxRow) -> MailboxView {
     MailboxView {
         resource: format!("mailbox/{}", row.stored.declared.name),
         operations: view::operations(&row.stored.operations),
-        process_from: row.stored.process_from,
+        process_from: row.stored.mail_from(),
         declared: row.stored.declared,
     }
 }

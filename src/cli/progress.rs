@@ -164,6 +164,7 @@ impl Progress {
             | Event::Skipped { .. }
             | Event::Alerted(_)
             | Event::Reconciled { .. }
+            | Event::Waiting { .. }
             | Event::KeptLastGood { .. }
             | Event::Warned { .. } => {}
         }

@@ -1,7 +1,6 @@
 //! `mailplumb watch`
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,6 +12,7 @@ use super::exit::{DONE, Failure, Outcome};
 use super::{Global, exit};
 use crate::engine::Engine;
 use crate::engine::watch::{self, Watch};
+use crate::model::limits;
 use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, Secret, SecretRef};
 use crate::secrets::identity::Keyring;
 use crate::secrets::{Presence, Unseal, UnsealError};
@@ -20,12 +20,10 @@ use crate::source::Files;
 use crate::source::watch::Watcher;
 use crate::store::sqlite::Open;
 
-/// How long files must be quiet before they are read: editors and git write in several steps.
-const DEBOUNCE: Duration = Duration::from_millis(300);
-
 /// Follow the manifest and drive all mailboxes, until stopped
 ///
-/// Applies the manifest whenever its files change. A change that is invalid, or that a guard refuses, is reported and the last
+/// Applies the manifest whenever its files change and are quiet again; what is missing is deleted once it has been missing
+/// for 5 seconds. A change that is invalid, or that a guard refuses, is reported and the last
 /// good configuration stays in force. Each enabled mailbox is read at its interval, and queued messages are sent at once.
 /// A mailbox whose test failed is tested again as soon as a file that its password comes from has changed. Stops cleanly on SIGTERM
 /// and Ctrl-C; on SIGHUP reads the age identities again, and looks at the manifest and at those files.
@@ -58,7 +56,7 @@ impl WatchCommand {
                 policy: policy(),
                 changes,
             };
-            watch::run(watch, Box::new(Files::new(DEBOUNCE))).await?;
+            watch::run(watch, Box::new(Files::new(limits::WATCH_QUIET))).await?;
             log.line("stopped");
             Ok(DONE)
         })
@@ -71,7 +69,7 @@ fn follow(
     engine: &Arc<Engine>,
     identities: Arc<Identities>,
 ) -> Result<mpsc::Receiver<()>, Failure> {
-    let mut watcher = Watcher::start(&global.file, DEBOUNCE)
+    let mut watcher = Watcher::start(&global.file, limits::WATCH_QUIET)
         .map_err(|error| Failure::new("the manifest cannot be followed").cause(error))?;
     let mut hangup = signal(SignalKind::hangup())
         .map_err(|error| Failure::new("signals cannot be received").cause(error))?;

@@ -76,8 +76,7 @@ fn standings(session: &dyn Receive, messages: &[Listed]) -> BTreeMap<RemoteId, S
 fn rules(stored: &StoredMailbox, route: &Route<'_>) -> Rules {
     Rules {
         accept: stored.declared.accept,
-        // The mailbox's own date wins, either way.
-        from: stored.declared.process_from.or(stored.process_from),
+        from: stored.mail_from(),
         delete_after: match stored.declared.delete_after_processing {
             true => Deletion::AfterProcessing,
             false => Deletion::LeaveOnServer,

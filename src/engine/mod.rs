@@ -26,6 +26,7 @@ mod returned;
 mod rotation;
 pub mod run;
 pub mod session;
+pub mod settling;
 pub mod test_and_enable;
 pub mod watch;
 

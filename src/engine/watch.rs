@@ -30,6 +30,7 @@ use super::listening::{End, Heard, Listening};
 use super::queue::{Job, Queue};
 use super::reconcile::{self, Reconciled};
 use super::rotation::{self, Rotation};
+use super::settling::{Hold, Settling};
 
 /// The loop's own memory. All of it can be rebuilt from the store.
 pub struct Watch {
@@ -58,6 +59,9 @@ struct Round {
     news: BTreeSet<Name>,
     /// What was last said about the manifest, so that it is said once.
     said: Option<String>,
+    settling: Settling,
+    /// What is waited for before the manifest is applied.
+    hold: Option<Hold>,
 }
 
 /// Runs until the engine is asked to stop; `lookout` looks at the files that passwords come from. Work under way is then given [`limits::STOP_GRACE`] to reach a safe place.
@@ -76,6 +80,8 @@ pub async fn run(watch: Watch, lookout: Box<dyn Lookout>) -> Result<(), StoreErr
         listening,
         news: BTreeSet::new(),
         said: None,
+        settling: Settling::default(),
+        hold: None,
     };
     round.reconcile().await;
     round.rebuild().await?;
@@ -92,6 +98,9 @@ impl Round {
         let mut reread = tokio::time::interval(limits::REREAD_INTERVAL);
         reread.reset();
         loop {
+            if let Some(hold) = self.hold.take() {
+                reread.reset_after(hold.look_again());
+            }
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
@@ -164,7 +173,13 @@ impl Round {
 
     async fn reconcile(&mut self) {
         let Watch { engine, source, host, policy, .. } = &self.watch;
-        let event = match reconcile::once(engine, source.as_ref(), host, policy).await {
+        let event = match reconcile::once(engine, source.as_ref(), host, policy, &mut self.settling).await {
+            Ok(Reconciled::Held(hold)) => {
+                let words = hold.words();
+                self.hold = Some(hold);
+                let Some(reason) = words else { return };
+                Event::Waiting { reason }
+            }
             Ok(Reconciled::Applied { revision, plan }) => {
                 self.rotation.at(revision);
                 Event::Reconciled { revision, steps: plan.steps.len() }

@@ -172,7 +172,7 @@ impl<'t> Builder<'t> {
     }
 
     fn finish(self) -> Tree<'t> {
-        Tree { nodes: self.nodes, file: self.file, files: Vec::new(), removed: Vec::new() }
+        Tree { nodes: self.nodes, file: self.file, files: Vec::new(), removed: Vec::new(), anew: Vec::new() }
     }
 }
 

@@ -146,7 +146,7 @@ fn tree<'t>(columns: &[Cow<'t, str>], line: Vec<Field<'t>>, file: u32) -> Tree<'
     if let Some(root) = nodes.first_mut() {
         root.next = next;
     }
-    Tree { nodes, file, files: Vec::new(), removed: Vec::new() }
+    Tree { nodes, file, files: Vec::new(), removed: Vec::new(), anew: Vec::new() }
 }
 
 /// Lines of fields. The error is the place of a quote that is not closed or not followed by a separator.

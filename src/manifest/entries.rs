@@ -155,7 +155,7 @@ pub fn list(
                 report.add(draft);
                 continue;
             }
-            if over.values().any(|entry| *entry == index) {
+            if over.values().any(|over| *over == Over::Changes(index)) {
                 continue;
             }
             if let Some(removal) = merge::removal(tree, index).filter(|_| tree.text(index, "name").is_some())
@@ -171,8 +171,11 @@ pub fn list(
     let kind = spec.csv.map(|list| list.value.kind.into());
     for (kind, (at, row)) in kind.into_iter().cycle().zip(rows.iter().enumerate()) {
         let entry = match over.get(&at) {
-            Some(removed) if merge::removal(tree, *removed).is_some() => continue,
-            Some(later) => entry(kind, &shared, (&layers::over_row(row, tree, *later), 0), report),
+            Some(Over::Replaces) => continue,
+            Some(Over::Changes(removed)) if merge::removal(tree, *removed).is_some() => continue,
+            Some(Over::Changes(later)) => {
+                entry(kind, &shared, (&layers::over_row(row, tree, *later), 0), report)
+            }
             None => entry(kind, &shared, (row, 0), report),
         };
         complete &= is_whole(entry.as_ref());
@@ -185,13 +188,22 @@ fn is_whole(entry: Option<&Entry>) -> bool {
     entry.is_some_and(|entry| entry.reading == Reading::Whole)
 }
 
-/// The lines of a CSV file that an entry of a later layer changes or removes, each with the node of that entry.
+/// What an entry of a later layer does to a line of a CSV file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// It changes or removes the mailbox: the node of the entry.
+    Changes(u32),
+    /// A layer in between removed the mailbox; the entry is another one of the same name.
+    Replaces,
+}
+
+/// The lines of a CSV file that an entry of a later layer changes or removes.
 fn over_rows(
     rows: &[Tree<'_>],
     list: &CsvList,
     groups: &[(MailboxKind, Vec<Raw>)],
     (tree, report): (&Tree<'_>, &Report<'_>),
-) -> BTreeMap<usize, u32> {
+) -> BTreeMap<usize, Over> {
     let mut over = BTreeMap::new();
     if tree.files.is_empty() {
         return over;
@@ -205,7 +217,8 @@ fn over_rows(
         later.filter_map(|raw| Some((tree.text(raw.0, "name")?, raw.0))).collect();
     for (at, row) in rows.iter().enumerate() {
         if let Some(entry) = row.text(0, "name").and_then(|name| named.get(name)) {
-            over.insert(at, *entry);
+            let removal = tree.removed_before(*entry).filter(|it| layers::layer_of(*it, report) > layer);
+            over.insert(at, removal.map_or(Over::Changes(*entry), |_| Over::Replaces));
         }
     }
     over

@@ -166,7 +166,7 @@ impl<'a> Composition<'a> {
                 continue;
             }
             let file = merged.files.first().copied().unwrap_or_default();
-            let tree = Tree { nodes: merged.nodes, file, files: merged.files, removed: merged.removed };
+            let tree = merged.into_tree(file);
             documents.take(&tree, composed.complete, report);
         }
     }
@@ -193,8 +193,7 @@ fn said_of_layers(key: Key<'_>, merged: &Merged<'_>, report: &mut Report<'_>) {
 pub fn over_row<'a>(row: &'a Tree<'a>, tree: &'a Tree<'a>, entry: u32) -> Tree<'a> {
     let later = Part::new(At { tree, index: entry }, Rank::First);
     let part = Merge { kind: "" }.over(whole(row, Rank::First), later, &mut Vec::new());
-    let merged = Merged::of(&part);
-    Tree { nodes: merged.nodes, file: row.file, files: merged.files, removed: merged.removed }
+    Merged::of(&part).into_tree(row.file)
 }
 
 fn whole<'a>(tree: &'a Tree<'_>, rank: Rank) -> Part<'a> {

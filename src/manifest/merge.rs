@@ -5,9 +5,12 @@
 //! another key replaces the former choice; the mailboxes of a `MailboxList` merge by name; a value of a `Secret` is
 //! replaced as a whole. Merging is associative: what a layer removes or replaces is remembered, not forgotten.
 
-use super::arena::{Kind, Node, RemovedKey, Tree};
+mod merged;
+
+use super::arena::{Kind, Node, Tree};
 use super::place::Place;
-use super::text;
+
+pub use merged::{Hiding, Merged};
 
 /// A node of a document of one layer.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +32,8 @@ pub struct Part<'a> {
     content: Content<'a>,
     /// Nothing of what an earlier layer has here is left.
     cut: bool,
+    /// The layer before it removed what it has anew.
+    anew_after: Option<At<'a>>,
     /// What earlier layers have at its place, the latest first.
     hides: Vec<At<'a>>,
 }
@@ -52,30 +57,6 @@ struct Entry<'a> {
     name: &'a str,
     key: At<'a>,
     part: Part<'a>,
-}
-
-/// What came of merging.
-#[derive(Debug, Default)]
-pub struct Merged<'a> {
-    pub nodes: Vec<Node<'a>>,
-    pub files: Vec<u32>,
-    /// What counts no longer, in the order of the document.
-    pub hidings: Vec<Hiding<'a>>,
-    /// Keys that are removed but that no earlier layer has.
-    pub missed: Vec<At<'a>>,
-    /// Keys that are removed.
-    pub removed: Vec<RemovedKey<'a>>,
-    path: Vec<&'a str>,
-}
-
-/// A value of a later layer, or a null, and what it hides in earlier ones.
-#[derive(Debug)]
-pub struct Hiding<'a> {
-    /// From the document to the value, dotted.
-    pub path: String,
-    pub place: Place,
-    pub removed: bool,
-    pub values: Vec<At<'a>>,
 }
 
 impl<'a> At<'a> {
@@ -104,7 +85,7 @@ impl<'a> Part<'a> {
     pub fn new(at: At<'a>, rank: Rank) -> Self {
         let is_null = rank == Rank::Later && at.node().is_some_and(Node::is_null);
         let content = if is_null { Content::Removed { at, hit: false } } else { Content::Written(at, rank) };
-        Self { content, cut: false, hides: Vec::new() }
+        Self { content, cut: false, anew_after: None, hides: Vec::new() }
     }
 
     fn at(&self) -> At<'a> {
@@ -190,7 +171,8 @@ impl Merge<'_> {
                     Content::Removed { hit, .. } => hit,
                     Content::Written(..) | Content::Map(..) | Content::List(..) => true,
                 };
-            let removed = Part { content: Content::Removed { at, hit }, cut: false, hides: later.hides };
+            let content = Content::Removed { at, hit };
+            let removed = Part { content, cut: false, anew_after: None, hides: later.hides };
             return removed.hiding(earlier);
         }
         if later.cut || is_whole(self.kind, path) {
@@ -210,7 +192,11 @@ impl Merge<'_> {
             let content = Content::List(earlier.at(), self.items(below, above, path));
             return Part { content, ..earlier };
         }
-        Part { cut: true, ..later }.hiding(earlier)
+        let anew_after = match earlier.content {
+            Content::Removed { at, .. } => Some(at),
+            Content::Written(..) | Content::Map(..) | Content::List(..) => None,
+        };
+        Part { cut: true, anew_after, ..later }.hiding(earlier)
     }
 
     fn entries<'a>(
@@ -281,8 +267,10 @@ fn choose<'a>(
     if !entry.part.is_removed() {
         for other in entries.iter_mut().filter(|it| others(it.name) && !it.part.is_removed()) {
             let removed = Content::Removed { at: entry.key, hit: true };
-            let former =
-                std::mem::replace(&mut other.part, Part { content: removed, cut: false, hides: Vec::new() });
+            let former = std::mem::replace(
+                &mut other.part,
+                Part { content: removed, cut: false, anew_after: None, hides: Vec::new() },
+            );
             entry.part = entry.part.clone().hiding(former);
             entry.part.cut = true;
         }
@@ -295,7 +283,7 @@ fn choose<'a>(
             entries.push(Entry {
                 name,
                 key: entry.key,
-                part: Part { content, cut: false, hides: Vec::new() },
+                part: Part { content, cut: false, anew_after: None, hides: Vec::new() },
             });
         }
     }
@@ -326,75 +314,6 @@ fn is_whole(kind: &str, path: &[&str]) -> bool {
 /// Lists whose items are told apart by their names.
 fn is_by_name(kind: &str, path: &[&str]) -> bool {
     kind == "MailboxList" && matches!(path, ["spec", "users" | "queues" | "forwards"])
-}
-
-impl<'a> Merged<'a> {
-    /// The nodes of a part, in the order of an arena.
-    pub fn of(part: &Part<'a>) -> Self {
-        let mut merged = Self::default();
-        merged.part(part);
-        merged
-    }
-
-    fn part(&mut self, part: &Part<'a>) {
-        if !part.hides.is_empty() {
-            self.hidings.push(Hiding {
-                path: self.path.join("."),
-                place: part.at().place(),
-                removed: part.is_removed(),
-                values: part.hides.clone(),
-            });
-        }
-        match &part.content {
-            // A mailbox that no list has may be in a CSV file; whoever reads that decides.
-            Content::Removed { at, hit: false } if at.is(Kind::Map) => self.copy(*at),
-            Content::Removed { at, hit: false } => self.missed.push(*at),
-            Content::Removed { hit: true, .. } => {}
-            Content::Written(at, Rank::First) => self.copy(*at),
-            Content::Written(at, Rank::Later) => match part.entries().or_else(|| part.items()) {
-                Some(children) => self.collection(*at, &children),
-                None => self.copy(*at),
-            },
-            Content::Map(at, children) | Content::List(at, children) => self.collection(*at, children),
-        }
-    }
-
-    fn collection(&mut self, at: At<'a>, children: &[Entry<'a>]) {
-        let Some(node) = at.node() else { return };
-        let index = self.nodes.len();
-        self.push(node.clone(), at.place().file);
-        for child in children {
-            if node.kind == Kind::Map && !child.part.is_removed() {
-                self.copy(child.key);
-            } else if node.kind == Kind::Map {
-                let (map, place) = (text::offset(index), child.part.at().place());
-                self.removed.push(RemovedKey { map, key: child.name, place });
-            }
-            self.path.push(child.name);
-            self.part(&child.part);
-            self.path.pop();
-        }
-        let next = text::offset(self.nodes.len());
-        if let Some(node) = self.nodes.get_mut(index) {
-            node.next = next;
-        }
-    }
-
-    /// A node with everything in it, as it stands.
-    fn copy(&mut self, at: At<'a>) {
-        let base = text::offset(self.nodes.len());
-        let end = at.node().map_or(at.index, |node| node.next);
-        for index in at.index..end {
-            let Some(node) = at.to(index).node() else { return };
-            let next = node.next - at.index + base;
-            self.push(Node { next, ..node.clone() }, at.to(index).place().file);
-        }
-    }
-
-    fn push(&mut self, node: Node<'a>, file: u32) {
-        self.nodes.push(node);
-        self.files.push(file);
-    }
 }
 
 #[cfg(test)]
@@ -430,8 +349,7 @@ mod tests {
     }
 
     fn finished(part: &Part<'_>) -> Value {
-        let merged = Merged::of(part);
-        value(&Tree { nodes: merged.nodes, file: 0, files: merged.files, removed: merged.removed }, 0)
+        value(&Merged::of(part).into_tree(0), 0)
     }
 
     /// Parts of a document, as a base and as layers over it.

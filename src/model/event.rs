@@ -60,6 +60,10 @@ pub enum Event {
         revision: Revision,
         steps: usize,
     },
+    /// `watch`: what was read of the manifest may not be all of it; it is looked at again soon.
+    Waiting {
+        reason: String,
+    },
     /// `watch`: the manifest is invalid or refused; the last good configuration stays.
     KeptLastGood {
         reason: String,

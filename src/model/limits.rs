@@ -190,6 +190,16 @@ pub const RETEST_DISABLED: Duration = Duration::from_secs(3600);
 pub const RETEST_WITHOUT_IDENTITY: Duration = Duration::from_secs(60);
 /// `watch` looks at the manifest's files this often even when nobody told it of a change.
 pub const REREAD_INTERVAL: Duration = Duration::from_secs(60);
+/// How long the manifest's files must be quiet before `watch` reads them: editors and git write in several steps.
+pub const WATCH_QUIET: Duration = Duration::from_millis(300);
+/// Files that are never quiet are read after this time all the same.
+pub const WATCH_QUIET_MAX: Duration = Duration::from_secs(10);
+/// What a manifest does not declare any more must be missing for this long, in two readings, before `watch` deletes it.
+pub const MISSING_BEFORE_DELETION: Duration = Duration::from_secs(5);
+/// While git holds its lock on the working tree, `watch` waits; a lock that is older was left behind.
+pub const GIT_LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
+/// `watch` looks again this soon for what it waits for without being told.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// What is under way may take this long to reach a safe place when `watch` is asked to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(8);
 /// Mailboxes of a changed profile that are tested before the others.

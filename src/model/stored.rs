@@ -98,7 +98,7 @@ pub struct StoredMailbox {
     pub declared: Mailbox,
     /// All three operations are always present.
     pub operations: BTreeMap<Operation, StoredOperation>,
-    /// "Process mail from" as it holds: copied when incoming was first enabled.
+    /// The profile's "process mail from", or the moment: copied when incoming was first enabled.
     pub process_from: Option<Timestamp>,
 }
 
@@ -119,6 +119,11 @@ pub struct StoredOperation {
 }
 
 impl StoredMailbox {
+    /// "Process mail from" as it holds: the mailbox's own date wins, either way.
+    pub fn mail_from(&self) -> Option<Timestamp> {
+        self.declared.process_from.or(self.process_from)
+    }
+
     /// How many of its operations wait for a test that has not failed.
     pub fn untested(&self) -> u8 {
         self.operations.values().map(|operation| u8::from(operation.is_untested())).sum()

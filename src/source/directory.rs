@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cache::{self, Begun, Cache};
-use super::{Source, SourceError, layers};
+use super::{Source, SourceError, git, layers};
 use crate::model::limits;
 use crate::model::problem::{Extent, FileStamp, FoundFile, Layer, SourceFile};
 
@@ -63,6 +63,10 @@ impl Source for Directory {
 
     fn load_changed(&self, known: &dyn Fn(&str) -> Option<FileStamp>) -> Result<Vec<FoundFile>, SourceError> {
         self.found(self.cache.as_ref().and_then(Cache::begin), known)
+    }
+
+    fn write_lock(&self) -> Option<PathBuf> {
+        self.paths.iter().find_map(|path| git::index_lock(path))
     }
 
     fn remembers(&self) -> bool {

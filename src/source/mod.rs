@@ -2,7 +2,9 @@
 
 mod cache;
 pub mod directory;
+mod git;
 mod layers;
+mod links;
 mod lookout;
 pub mod watch;
 
@@ -24,6 +26,11 @@ pub trait Source: Send + Sync {
     ) -> Result<Vec<FoundFile>, SourceError> {
         let whole = |file| FoundFile { file, stamp: None, extent: Extent::Whole };
         Ok(self.load()?.into_iter().map(whole).collect())
+    }
+
+    /// A lock that somebody holds who is writing the files at this moment.
+    fn write_lock(&self) -> Option<PathBuf> {
+        None
     }
 
     /// Whether anything can be remembered here.

@@ -32,7 +32,7 @@ pub struct MailboxTold {
     declared: Mailbox,
     /// The type of its profile's server: `imapSmtp`. Null: it has no profile.
     server: Option<&'static str>,
-    /// "Process mail from" as it holds. Null: incoming was never enabled.
+    /// "Process mail from" as it holds. Null: incoming was never enabled, and the mailbox has no date of its own.
     process_from: Option<Timestamp>,
     /// Where this organization approves addresses.
     approval_source: ApprovalSource,
@@ -80,7 +80,7 @@ pub async fn tell(store: &SqliteStore, name: &Name) -> Result<Option<MailboxTold
     let worker = lease.filter(|lease| lease.standing == Standing::Held && lease.expires_at > now);
     Ok(Some(MailboxTold {
         server: row.profile.as_ref().map(|profile| profile.server.kind().key()),
-        process_from: row.stored.process_from,
+        process_from: row.stored.mail_from(),
         approval_source: approval.unwrap_or_default().source,
         decision: store.decisions().await?.remove(name),
         operations: view::operations(&row.stored.operations),
@@ -269,10 +269,12 @@ fn settings(told: &MailboxTold) -> Vec<(&'static str, String)> {
         },
     ));
     pairs.push(("accept", accept_words(declared.accept).to_owned()));
-    pairs.push((
-        "mail from",
-        told.process_from.map_or_else(|| "the moment of enabling".to_owned(), output::moment),
-    ));
+    let from = match (told.process_from, declared.process_from) {
+        (Some(from), Some(_)) => format!("{} (its own date)", output::moment(from)),
+        (Some(from), None) => output::moment(from),
+        (None, _) => "the moment of enabling".to_owned(),
+    };
+    pairs.push(("mail from", from));
     if declared.delete_after_processing {
         pairs.push(("at server", "messages are deleted once they are recorded".to_owned()));
     }

@@ -8,7 +8,7 @@ use crate::cli::{Format, context};
 use crate::engine::clock::SystemClock;
 use crate::model::clock::Clock;
 use crate::model::outbox::{OutgoingMessage, OutgoingState};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {
@@ -24,11 +24,32 @@ impl Retry {
     pub fn run(self, store: &dyn Store) -> Outcome {
         context::run(tokio_util::sync::CancellationToken::new(), async {
             let Self { id, output } = self;
-            may_be_sent_again(&find(store, id).await?)?;
-            store.requeue(id, SystemClock::new().now()).await?;
+            let message = find(store, id).await?;
+            may_be_sent_again(&message)?;
+            match store.requeue(id, SystemClock::new().now()).await {
+                // The message is there: its mailbox is not, or is another one of the same name.
+                Err(StoreError::NotFound(_)) => return Err(orphaned(store, &message).await?),
+                ended => ended?,
+            }
             told(store, id, output, format!("Message {id} is pending again.")).await
         })
     }
+}
+
+/// Why a message of a mailbox that was deleted is not sent by itself, and how it is sent all the same.
+async fn orphaned(store: &dyn Store, message: &OutgoingMessage) -> Result<Failure, StoreError> {
+    let OutgoingMessage { id, mailbox, .. } = message;
+    let (cause, sender) = match store.mailbox(mailbox).await? {
+        Some(_) => {
+            (format!("the `{mailbox}` of today was made after that one was deleted"), mailbox.as_str())
+        }
+        None => (format!("`{mailbox}` was deleted, and there is no such mailbox now"), "NAME"),
+    };
+    Ok(Failure::new(format!("outgoing message {id} belonged to a former mailbox `{mailbox}`")).cause(cause).hint(
+        format!(
+            "queue it anew: `mailplumb outbox show {id} --raw > message.eml`, then `mailplumb outbox add --mailbox {sender} --eml message.eml`"
+        ),
+    ))
 }
 
 fn may_be_sent_again(message: &OutgoingMessage) -> Result<(), Failure> {

@@ -75,7 +75,7 @@ struct ProfileShown {
 #[serde(rename_all = "camelCase")]
 struct MailboxShown {
     declared: Mailbox,
-    /// "Process mail from" as it holds. Null: incoming was never enabled.
+    /// "Process mail from" as it holds. Null: incoming was never enabled, and the mailbox has no date of its own.
     process_from: Option<Timestamp>,
     operations: BTreeMap<Operation, OperationShown>,
     cursor: Option<CursorView>,
@@ -185,7 +185,7 @@ async fn mailbox(store: &SqliteStore, stored: &Stored, name: &Name) -> Result<Op
     });
     Ok(Some(MailboxShown {
         declared: found.declared.clone(),
-        process_from: found.process_from,
+        process_from: found.mail_from(),
         operations: operations.collect(),
         cursor: CursorView::of(&store.cursor(name).await?),
         inbox: store.inbox(name).await?.map(|inbox| inbox.0),

@@ -41,6 +41,8 @@ pub struct Tree<'t> {
     pub files: Vec<u32>,
     /// Keys of maps that an earlier layer has and a later one removes.
     pub removed: Vec<RemovedKey<'t>>,
+    /// Mailboxes of lists that one layer removes and a later one has anew, each with where it is removed.
+    pub anew: Vec<(u32, Place)>,
 }
 
 /// A key that a map would have, had no later layer removed it.
@@ -59,6 +61,11 @@ impl<'t> Tree<'t> {
             .iter()
             .find(|removed| removed.map == map && removed.key == key)
             .map(|removed| removed.place)
+    }
+
+    /// Where a mailbox of this list is removed before a later layer, which wrote this item, has it anew.
+    pub fn removed_before(&self, item: u32) -> Option<Place> {
+        self.anew.iter().find(|(anew, _)| *anew == item).map(|(_, place)| *place)
     }
 
     pub fn node(&self, index: u32) -> Option<&Node<'t>> {

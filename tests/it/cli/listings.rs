@@ -318,6 +318,48 @@ fn a_backup_is_a_store_that_can_be_looked_into_and_restored() {
     person.types("state restore nowhere --state other.db").ends(1).says("no store at");
 }
 
+#[test]
+fn a_message_of_a_mailbox_that_was_deleted_names_the_way_to_send_it() {
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    person.types("outbox add --mailbox sales --to support@office.test --subject one").ends(0);
+    let whole = person.read("mail/mailplumb.yaml");
+    let (rest, _) =
+        whole.split_once("---\napiVersion: mailplumb/v1\nkind: Mailbox\nmetadata: { name: sales }").unwrap();
+    person.write("mail/mailplumb.yaml", rest);
+    person.types("apply --auto-approve").ends(0);
+    let gone = person.types("outbox retry 1").ends(1);
+    gone.says("belonged to a former mailbox `sales`")
+        .says("there is no such mailbox now")
+        .says("--mailbox NAME");
+    person.write("mail/mailplumb.yaml", &whole);
+    person.types("apply --auto-approve").ends(0);
+    let back = person.types("outbox retry 1").ends(1);
+    let back = back.says("the `sales` of today was made after").does_not_say("no such mailbox");
+    back.says("mailplumb outbox show 1 --raw > message.eml").says("add --mailbox sales --eml message.eml");
+    person.write("message.eml", &person.types("outbox show 1 --raw").ends(0).stdout);
+    person.types("outbox add --mailbox sales --eml message.eml").ends(0);
+}
+
+#[test]
+fn the_date_that_is_shown_is_the_one_that_counts() {
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    person.types("describe sales").ends(0).says("mail from  2026-01-01T00:00:00Z\n");
+    let queue = "  queue: { displayName: Sales, address: sales@office.test }\n";
+    let own = format!("{queue}  processFrom: 2027-01-01T00:00:00Z\n");
+    person.replace("mail/mailplumb.yaml", queue, &own);
+    person.types("apply --auto-approve").ends(0);
+    person.types("describe sales").ends(0).says("mail from  2027-01-01T00:00:00Z (its own date)\n");
+    for line in ["describe sales -o json", "state show sales -o json", "get mailbox/sales -o json"] {
+        let told = person.types(line).ends(0).stdout;
+        assert!(
+            told.contains("\"processFrom\": \"2027") && !told.contains("\"processFrom\": \"2026"),
+            "{told}"
+        );
+    }
+}
+
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777

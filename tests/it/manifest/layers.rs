@@ -4,6 +4,7 @@ use mailplumb::manifest::{self, Reading};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::mailbox::{IncomingMethod, OutgoingMethod};
 use mailplumb::model::name::Name;
+use mailplumb::model::problem::SourceFile;
 use mailplumb::model::profile::{Credentials, Server};
 use mailplumb::model::secret::{Sealed, SecretRef};
 use proptest::prelude::*;
@@ -67,6 +68,43 @@ fn a_document_that_is_removed_can_be_written_anew() {
     let desired = read(&[SMALL, removed, anew]).desired.unwrap();
     let anna = &desired.mailboxes[&name("anna")].value;
     assert_eq!((anna.address.as_str(), anna.profile.as_ref()), ("a@b.example", Some(&name("pop"))));
+}
+
+#[test]
+fn a_row_of_a_csv_file_that_one_layer_removes_stays_removed_for_later_ones() {
+    let of = |users: &str| format!("kind: MailboxList\nmetadata: {{ name: l }}\nspec:\n  users: [{users}]\n");
+    let base = format!(
+        "{SMALL}---\napiVersion: mailplumb/v1\n{}",
+        of("").replace("users: []", "common: { incoming: none }\n  csv: { file: l.csv, type: user }")
+    );
+    let read = |later: &[&str]| {
+        let texts: Vec<String> = later.iter().map(|users| of(users)).collect();
+        let texts: Vec<&str> =
+            std::iter::once(base.as_str()).chain(texts.iter().map(String::as_str)).collect();
+        let mut files = layers_of(&texts);
+        let rows = "name,address,approved,owner\ncarl,carl@b.example,carl@b.example,base@b.example\n";
+        let csv = super::source("layer-0/l.csv", rows);
+        files.insert(1, SourceFile { layer: files[0].layer.clone(), ..csv });
+        let reading = manifest::read(&files, &HostSettings::default());
+        let desired = reading.desired.unwrap_or_else(|| panic!("{:#?}", reading.problems));
+        let carl = desired.mailboxes.get(&name("carl")).map(|carl| carl.value.clone());
+        carl.map(|carl| (carl.address.to_string(), carl.is_approved(), carl.owner.is_some()))
+    };
+    let (removed, anew) = ("{ name: carl, remove: true }", "{ name: carl, address: carl@b.example }");
+    let row = Some(("carl@b.example".to_owned(), true, true));
+    let other = Some(("carl@b.example".to_owned(), false, false));
+    assert_eq!(read(&[]), row);
+    assert_eq!(read(&[anew]), row, "changed, not replaced");
+    assert_eq!(read(&[removed]), None);
+    assert_eq!(read(&[removed, anew]), other, "nobody approved this one");
+    assert_eq!(
+        read(&[removed, anew, "{ name: carl, approved: carl@b.example }"]).map(|it| (it.1, it.2)),
+        Some((true, false))
+    );
+    assert_eq!(read(&[anew, removed]), None);
+    assert_eq!(read(&[removed, anew, removed]), None);
+    let elsewhere = "{ name: carl, address: new@b.example }";
+    assert_eq!(read(&[removed, elsewhere]), Some(("new@b.example".to_owned(), false, false)));
 }
 
 #[test]

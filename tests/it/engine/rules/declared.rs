@@ -1,13 +1,18 @@
 //! What is declared, tested and enabled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mailplumb::engine::reconcile::{self, Reconciled};
+use mailplumb::engine::settling::{Hold, Settling};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::operation::Operation;
+use mailplumb::model::problem::SourceFile;
 use mailplumb::playground::Options;
 use mailplumb::secrets::environment::Environment;
 use mailplumb::secrets::identity::Keyring;
+use mailplumb::source::directory::Directory;
+use mailplumb::source::{Source, SourceError};
 
 use super::super::site::policy;
 use super::super::world::{MAILBOXES, Variant, World, address, letter, password};
@@ -89,8 +94,84 @@ async fn a_changed_password_is_tested_again() {
 
 /// What `watch` does whenever it looks at its files.
 async fn round(desk: &super::super::site::Desk) -> Reconciled {
+    look(desk, &desk.site.source(), &mut Settling::default()).await
+}
+
+async fn look(desk: &super::super::site::Desk, source: &dyn Source, settling: &mut Settling) -> Reconciled {
     let host: HostSettings = desk.site.host();
-    reconcile::once(&desk.engine, &desk.site.source(), &host, &policy()).await.unwrap()
+    reconcile::once(&desk.engine, source, &host, &policy(), settling).await.unwrap()
+}
+
+/// A folder in which somebody else writes before the second reading and each one after it.
+struct Moving<'a> {
+    folder: Directory,
+    readings: AtomicUsize,
+    write: &'a (dyn Fn() + Sync),
+}
+
+impl Source for Moving<'_> {
+    fn load(&self) -> Result<Vec<SourceFile>, SourceError> {
+        if self.readings.fetch_add(1, Ordering::SeqCst) > 0 {
+            (self.write)();
+        }
+        self.folder.load()
+    }
+}
+
+#[tokio::test]
+async fn what_two_readings_do_not_agree_about_is_not_stored() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    world.edit("displayName: Sales", "displayName: Sales and mo");
+    let write = || world.edit("displayName: Sales and mo", "displayName: Sales and more");
+    let source = Moving { folder: desk.site.source(), readings: AtomicUsize::new(0), write: &write };
+    let mut settling = Settling::default();
+    assert!(matches!(look(&desk, &source, &mut settling).await, Reconciled::Held(Hold::Moved)));
+    assert_eq!(desk.engine.store.stored().await.unwrap().revision.0, 1);
+    let applied = look(&desk, &desk.site.source(), &mut settling).await;
+    assert!(matches!(applied, Reconciled::Applied { .. }));
+}
+
+#[tokio::test]
+async fn what_is_missing_is_not_deleted_by_the_first_look_and_a_file_that_moves_deletes_nothing() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    let whole = std::fs::read_to_string(world.site.path("mail/mailplumb.yaml")).unwrap();
+    let mut documents: Vec<&str> = whole.split("\n---\n").collect();
+    let users = documents.iter().position(|document| document.contains("name: ben")).unwrap();
+    let moved = documents.remove(users);
+    world.site.write("mail/mailplumb.yaml", &documents.join("\n---\n"));
+    let mut settling = Settling::default();
+    for _ in 0..2 {
+        let Reconciled::Held(Hold::Missing { targets, .. }) =
+            look(&desk, &desk.site.source(), &mut settling).await
+        else {
+            panic!("it was not held")
+        };
+        assert_eq!(
+            targets.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["mailbox/anna", "mailbox/ben"]
+        );
+    }
+    world.site.write("mail/new/users.yaml", moved);
+    let round = look(&desk, &desk.site.source(), &mut settling).await;
+    assert!(matches!(round, Reconciled::Unchanged { .. }));
+    assert_eq!(desk.engine.store.stored().await.unwrap().revision.0, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_read_while_git_writes_the_files() {
+    let world = World::start();
+    let desk = world.site.desk();
+    world.site.write(".git/index.lock", "");
+    let mut settling = Settling::default();
+    let held = look(&desk, &desk.site.source(), &mut settling).await;
+    assert!(matches!(held, Reconciled::Held(Hold::Writing(_))));
+    std::fs::remove_file(world.site.path(".git/index.lock")).unwrap();
+    let applied = look(&desk, &desk.site.source(), &mut settling).await;
+    assert!(matches!(applied, Reconciled::Applied { .. }));
 }
 
 #[tokio::test]
