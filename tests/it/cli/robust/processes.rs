@@ -155,6 +155,10 @@ fn caught_before_its_commit(person: &Person) -> Option<(Child, Connection)> {
         }
         if is("SELECT count(*) FROM leases WHERE scope = 'state' AND status = 'held'") == 1 {
             signal(&child, "STOP");
+            // As long as it runs, it could take the lock that this test gives back.
+            let stat = format!("/proc/{}/stat", child.id());
+            let is_stopped = || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+            scratch::wait_until("it stands still", is_stopped, String::new);
             return Some((child, db));
         }
         db.execute_batch("ROLLBACK").unwrap();

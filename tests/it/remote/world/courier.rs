@@ -5,9 +5,7 @@ use std::path::PathBuf;
 
 use mailplumb::model::profile::Protocol;
 
-use super::{
-    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Door, FirstDot, International, LongLine, World, with_crlf,
-};
+use super::{ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Door, FirstDot, International, World, with_crlf};
 use crate::support::courier::Courier;
 use crate::support::scratch;
 
@@ -119,10 +117,6 @@ impl World for Other {
 
     fn has_challenges(&self) -> bool {
         false
-    }
-
-    fn long_line(&self) -> LongLine {
-        LongLine::Refused
     }
 
     fn international(&self) -> International {

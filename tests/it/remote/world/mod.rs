@@ -111,9 +111,6 @@ pub trait World: Sync {
         false
     }
 
-    /// What becomes of a line of more than 998 octets that is submitted.
-    fn long_line(&self) -> LongLine;
-
     /// Whether mail with UTF-8 in its header reaches the inbox.
     fn international(&self) -> International;
 }
@@ -124,14 +121,6 @@ pub enum FirstDot {
     /// Dovecot 2.3 and Courier double dots behind a line end only, so that by POP3 nobody can tell this one from a doubled one. Mail
     /// that came by SMTP begins with a header.
     Lost,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LongLine {
-    /// RFC 5321 section 4.5.3.1.6 to the letter.
-    Refused,
-    /// Taken and, at delivery, broken by CRLF and a space (Postfix's `smtp_line_length_limit`).
-    Broken,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

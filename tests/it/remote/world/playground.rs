@@ -9,7 +9,7 @@ use mailplumb::playground::{
 };
 
 use super::{
-    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, FirstDot, International, LongLine,
+    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, FirstDot, International,
     SUBMITTED_BYTES_MAX, World, with_crlf,
 };
 use crate::support::certificates::HOST;
@@ -155,10 +155,6 @@ impl World for Play {
 
     fn has_challenges(&self) -> bool {
         false
-    }
-
-    fn long_line(&self) -> LongLine {
-        LongLine::Refused
     }
 
     fn international(&self) -> International {

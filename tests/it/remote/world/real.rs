@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mailplumb::model::profile::Protocol;
 
 use super::{
-    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, FirstDot, International, LongLine,
+    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, FirstDot, International,
     SUBMITTED_BYTES_MAX, World, with_crlf,
 };
 use crate::support::certificates::CertificateKind;
@@ -159,10 +159,6 @@ impl World for Real {
 
     fn has_challenges(&self) -> bool {
         true
-    }
-
-    fn long_line(&self) -> LongLine {
-        LongLine::Broken
     }
 
     fn international(&self) -> International {
