@@ -95,9 +95,10 @@ impl From<StoreError> for Failure {
             }
             StoreError::Busy { .. } => "wait for it to end; the lease of a process that died is taken over",
             StoreError::Fenced(_) => "run the command again",
-            StoreError::Stale { .. } | StoreError::OtherStore { .. } | StoreError::AlreadyApplied { .. } => {
-                "make a new plan"
-            }
+            StoreError::Stale { .. }
+            | StoreError::Decided(_)
+            | StoreError::OtherStore { .. }
+            | StoreError::AlreadyApplied { .. } => "make a new plan",
             StoreError::Full => "free some space; nothing was lost, the last change was not made",
             StoreError::ReadOnly(_) => "check the owner and the permissions of the store and its folder",
             StoreError::Unreadable(_) => "run the command as its owner, or have its owner let you read it",
@@ -111,9 +112,10 @@ impl From<StoreError> for Failure {
         };
         let code = match &error {
             StoreError::Busy { .. } | StoreError::Fenced(_) => LOCKED,
-            StoreError::Stale { .. } | StoreError::OtherStore { .. } | StoreError::AlreadyApplied { .. } => {
-                STALE
-            }
+            StoreError::Stale { .. }
+            | StoreError::Decided(_)
+            | StoreError::OtherStore { .. }
+            | StoreError::AlreadyApplied { .. } => STALE,
             StoreError::Missing(_)
             | StoreError::Full
             | StoreError::ReadOnly(_)

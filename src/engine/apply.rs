@@ -186,7 +186,8 @@ fn states_after(
             let known = before.and_then(|mailbox| mailbox.operations.get(operation));
             // A new mailbox begins as one that waits for its test.
             let new = || OperationState::AwaitingTest(Awaiting::Test).into();
-            let standing = known.map_or_else(new, StoredOperation::standing);
+            let standing =
+                known.filter(|_| put.continues(planned)).map_or_else(new, StoredOperation::standing);
             let after = next(&standing, StateEvent::Declared(planned.readiness));
             let stays = known.is_some() && after == standing;
             (!stays).then_some((*operation, after))

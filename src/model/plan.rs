@@ -41,6 +41,9 @@ pub struct Plan {
     /// The state it was made from. `None`: there was no store.
     pub store: Option<StoreId>,
     pub revision: Revision,
+    /// How many decisions about approvals it knows: they move no revision.
+    #[serde(default, skip_serializing_if = "super::stored::is_zero")]
+    pub decisions: u64,
     pub manifest: ManifestDigest,
     /// The part of the manifest that it is limited to.
     pub selection: Selection,
@@ -190,6 +193,16 @@ pub struct PutMailbox {
     pub operations: BTreeMap<Operation, OperationPlan>,
     /// Set the start date to this moment, and read the mailbox again from there.
     pub replay_from: Option<Timestamp>,
+    /// Another mailbox gets its address in this plan: nothing works on with the former version, or both would read one mailbox.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hands_over: bool,
+}
+
+impl PutMailbox {
+    /// Whether an operation begins from what it was, and not as that of a new mailbox.
+    pub fn continues(&self, operation: &OperationPlan) -> bool {
+        !self.hands_over || matches!(operation.readiness, Readiness::Unchanged | Readiness::Proved)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

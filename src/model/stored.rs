@@ -34,6 +34,14 @@ pub struct Stored {
     /// The address of each mailbox that was approved by command. It counts only while the mailbox has it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub approvals: BTreeMap<Name, Address>,
+    /// How many decisions were taken by command so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decisions: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(super) fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Stored {
@@ -48,6 +56,7 @@ impl Stored {
             secrets: BTreeMap::new(),
             proofs: BTreeMap::new(),
             approvals: BTreeMap::new(),
+            decisions: 0,
         }
     }
 }

@@ -53,14 +53,18 @@ impl Impact {
             (Readiness::NeedsTest | Readiness::StillPending, Works::No) => {
                 self.retests.insert(operation);
             }
+            (Readiness::NeedsTest | Readiness::StillPending, Works::UntilNow) => {
+                self.retests.insert(operation);
+                self.stops.insert(operation);
+            }
             (Readiness::NoConnector, Works::Yes) => {
                 self.keeps.insert(operation);
             }
-            (Readiness::Off(_), Works::Yes) => {
+            (Readiness::NoConnector, Works::UntilNow) | (Readiness::Off(_), Works::Yes | Works::UntilNow) => {
                 self.stops.insert(operation);
             }
             (Readiness::Off(_) | Readiness::NoConnector, Works::No)
-            | (Readiness::Unchanged | Readiness::Proved, Works::Yes | Works::No) => {}
+            | (Readiness::Unchanged | Readiness::Proved, Works::Yes | Works::UntilNow | Works::No) => {}
         }
     }
 
@@ -92,10 +96,13 @@ pub(super) fn diff(estate: &Estate<'_>) -> Mailboxes {
         conflicts,
         impacts: BTreeMap::new(),
     };
+    let stored_as = |name: &Name| estate.stored.mailboxes.get(to.get(name).copied().unwrap_or(name));
+    let taken = taken_addresses(estate, stored_as);
     for (name, declared) in &estate.desired.mailboxes {
-        let previous = to.get(name).copied();
-        let stored = estate.stored.mailboxes.get(previous.unwrap_or(name));
-        let change = Change { name, declared, previous, stored };
+        let (previous, stored) = (to.get(name).copied(), stored_as(name));
+        let hands_over =
+            !taken.is_empty() && stored.is_some_and(|it| taken.contains(&it.declared.address.key()));
+        let change = Change { name, declared, previous, stored, hands_over };
         let step = put(estate, &change, &mut mailboxes);
         mailboxes.puts.extend(step);
     }
@@ -107,6 +114,18 @@ pub(super) fn diff(estate: &Estate<'_>) -> Mailboxes {
     mailboxes
 }
 
+/// The addresses that mailboxes get which did not have them.
+fn taken_addresses<'a>(
+    estate: &Estate<'_>,
+    stored_as: impl Fn(&Name) -> Option<&'a StoredMailbox>,
+) -> BTreeSet<String> {
+    let is_taken = |(name, declared): &(&Name, &Declared<Mailbox>)| {
+        stored_as(name).is_none_or(|stored| !stored.declared.address.same_as(&declared.value.address))
+    };
+    let taken = estate.desired.mailboxes.iter().filter(is_taken);
+    taken.map(|(_, declared)| declared.value.address.key()).collect()
+}
+
 /// One declared mailbox and what is stored of it.
 struct Change<'a> {
     name: &'a Name,
@@ -114,9 +133,18 @@ struct Change<'a> {
     /// The name under which it is stored, when that differs.
     previous: Option<&'a Name>,
     stored: Option<&'a StoredMailbox>,
+    /// Its stored address is another mailbox's by now.
+    hands_over: bool,
 }
 
 impl Change<'_> {
+    fn works(&self, operation: Operation) -> Works {
+        match (works(self.stored, operation), self.hands_over) {
+            (Works::Yes, true) => Works::UntilNow,
+            (works, _) => works,
+        }
+    }
+
     /// `None`: nothing declared of the mailbox itself changes.
     fn action(&self) -> Option<Action> {
         match (self.stored, self.previous) {
@@ -152,7 +180,7 @@ fn put(estate: &Estate<'_>, change: &Change<'_>, found: &mut Mailboxes) -> Optio
     if !is_reached(estate, change.name, &verdicts) {
         return None;
     }
-    note_impacts(own, &verdicts, change.stored, &mut found.impacts);
+    note_impacts(own, &verdicts, change, &mut found.impacts);
 
     let mut causes = Vec::new();
     let mut operations = BTreeMap::new();
@@ -173,6 +201,7 @@ fn put(estate: &Estate<'_>, change: &Change<'_>, found: &mut Mailboxes) -> Optio
             renamed_from: change.previous.cloned(),
             operations,
             replay_from,
+            hands_over: change.hands_over,
         })),
     })
 }
@@ -231,7 +260,7 @@ fn count_untested(
 fn note_impacts(
     own: Option<Action>,
     verdicts: &BTreeMap<Operation, Verdict>,
-    stored: Option<&StoredMailbox>,
+    change: &Change<'_>,
     impacts: &mut BTreeMap<Target, Impact>,
 ) {
     for (&operation, verdict) in verdicts {
@@ -239,7 +268,7 @@ fn note_impacts(
             let is_exact = matches!(cause, Cause::Profile(_) | Cause::Secret(_)) || own.is_none();
             let Some(culprit) = cause.culprit().filter(|_| is_exact) else { continue };
             let impact = impacts.entry(culprit).or_default();
-            impact.note(operation, verdict.plan.readiness, works(stored, operation));
+            impact.note(operation, verdict.plan.readiness, change.works(operation));
         }
     }
 }
@@ -248,6 +277,8 @@ fn note_impacts(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Works {
     Yes,
+    /// Its address goes to another mailbox, so that it cannot work on as before.
+    UntilNow,
     No,
 }
 
@@ -280,7 +311,7 @@ fn consequences(
     let mailbox = &change.declared.value;
     let mut impact = Impact::default();
     for (&operation, plan) in operations {
-        impact.note(operation, plan.readiness, works(change.stored, operation));
+        impact.note(operation, plan.readiness, change.works(operation));
     }
     let mut others = Vec::new();
     let approval = &estate.desired.organization.value.approval;

@@ -132,6 +132,7 @@ fn whole(estate: &Estate<'_>) -> Plan {
         format_version: Plan::FORMAT_VERSION,
         store: stored.store.clone(),
         revision: stored.revision,
+        decisions: stored.decisions,
         manifest: desired.digest.clone(),
         selection: Selection::default(),
         steps: Arc::new(steps),

@@ -75,7 +75,7 @@ fn execute(effect: &Effect, after: &mut Stored) {
 }
 
 fn put_mailbox(put: &PutMailbox, after: &mut Stored) {
-    let PutMailbox { mailbox, renamed_from, operations, replay_from } = put;
+    let PutMailbox { mailbox, renamed_from, operations, replay_from, hands_over: _ } = put;
     let name_before = renamed_from.as_ref().unwrap_or(&mailbox.name);
     if let Some(approved) = after.approvals.remove(name_before) {
         after.approvals.insert(mailbox.name.clone(), approved);
@@ -85,7 +85,9 @@ fn put_mailbox(put: &PutMailbox, after: &mut Stored) {
     let known = before.map(|before| before.operations).unwrap_or_default();
     let operations: BTreeMap<Operation, StoredOperation> = operations
         .iter()
-        .map(|(operation, plan)| (*operation, switched(known.get(operation), plan)))
+        .map(|(operation, plan)| {
+            (*operation, switched(known.get(operation).filter(|_| put.continues(plan)), plan))
+        })
         .collect();
     let stored =
         StoredMailbox { declared: mailbox.clone(), operations, process_from: replay_from.or(process_from) };

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::approval::Decision;
 use crate::model::lease::{Holder, LeaseScope};
 use crate::model::revision::{Revision, RevisionEntry};
 
@@ -32,6 +33,9 @@ pub enum StoreError {
         /// What moved the state last.
         latest: Option<Box<RevisionEntry>>,
     },
+    /// Approvals moved since the plan was made.
+    #[error("approvals have changed since the plan was made{}", decided(.0))]
+    Decided(Option<Box<Decision>>),
     #[error("the plan was already applied: it is revision {revision}{}", by(entry))]
     AlreadyApplied { revision: Revision, entry: Option<Box<RevisionEntry>> },
     #[error("the plan was made for store {planned} and this is store {found}")]
@@ -53,6 +57,14 @@ pub enum StoreError {
     NotFound(String),
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// The last decision, in words.
+fn decided(decision: &Option<Box<Decision>>) -> String {
+    decision.as_ref().map_or_else(String::new, |decision| {
+        let Decision { mailbox, verdict, at, by, .. } = &**decision;
+        format!(": mailbox/{mailbox} was {} by {by} at {at:.0}", verdict.key())
+    })
 }
 
 /// By whom and when, in words.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::view::{At, Loser, Row, View};
-use crate::cli::output::FAINT;
+use crate::cli::output::{self, FAINT};
 
 /// Longer fields push their values to the right.
 const FIELD_MAX: usize = 36;
@@ -28,12 +28,12 @@ pub fn render(view: &View) -> String {
     text
 }
 
-fn shown(row: &Row) -> &str {
+fn shown(row: &Row) -> String {
     match (&row.value, &row.at) {
-        (Some(value), _) => value,
+        (Some(value), _) => output::shown(value),
         // A map whose fields have rows of their own.
-        (None, Some(_)) => "{…}",
-        (None, None) => "-",
+        (None, Some(_)) => "{…}".to_owned(),
+        (None, None) => "-".to_owned(),
     }
 }
 
@@ -46,7 +46,7 @@ fn source(row: &Row) -> String {
 
 fn hidden(loser: &Loser) -> Vec<String> {
     let removed = loser.removed_at.as_ref().map(|at| format!("  removed by {}", place(at)));
-    let hides = format!("hides {}: {}, {}", loser.value, loser.reason.text, place(&loser.at));
+    let hides = format!("hides {}: {}, {}", output::shown(&loser.value), loser.reason.text, place(&loser.at));
     std::iter::once(hides).chain(removed).collect()
 }
 

@@ -169,6 +169,18 @@ fn at_most(text: Option<Spanned<String>>, characters: usize, report: &mut Report
     Some(text.value)
 }
 
+/// The same of a text that may have several lines.
+fn lines_at_most(
+    text: Option<Spanned<String>>,
+    characters: usize,
+    report: &mut Report<'_>,
+) -> Option<String> {
+    let text = text?;
+    let one_line = Spanned { value: text.value.replace('\n', " "), place: text.place };
+    at_most(Some(one_line), characters, report);
+    Some(text.value)
+}
+
 /// A user name as it is sent to a server: 1 to 250 characters of one line.
 fn check_username(username: &Spanned<String>, report: &mut Report<'_>) {
     if username.value.is_empty() || username.value.chars().count() > limits::USERNAME_CHARACTERS_MAX {

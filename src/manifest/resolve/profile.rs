@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::endpoint::Endpoints;
 use super::secret::Secrets;
-use super::{Existence, at_most, exactly_one, in_range, out_of_range, unique};
+use super::{Existence, at_most, exactly_one, in_range, lines_at_most, out_of_range, unique};
 use crate::manifest::codes;
 use crate::manifest::decode::Reading;
 use crate::manifest::decode::spanned::Spanned;
@@ -110,7 +110,7 @@ fn profile(
     )?;
     let server = endpoints.server(server);
     let display_name = at_most(spec.display_name, limits::DISPLAY_NAME_CHARACTERS_MAX, report);
-    let description = at_most(spec.description, limits::DESCRIPTION_CHARACTERS_MAX, report);
+    let description = lines_at_most(spec.description, limits::DESCRIPTION_CHARACTERS_MAX, report);
     let processing = processing(&spec.processing.unwrap_or_default(), report);
     Some(Profile {
         name: document.name.value,

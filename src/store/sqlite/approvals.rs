@@ -37,6 +37,18 @@ pub(super) fn decide(
     Ok(())
 }
 
+/// How many decisions there were.
+pub(super) fn count(db: &Connection) -> Result<u64, StoreError> {
+    let last: i64 =
+        db.prepare_cached("SELECT coalesce(max(id), 0) FROM approvals")?.query_row([], |row| row.get(0))?;
+    Ok(last.unsigned_abs())
+}
+
+/// What was decided last.
+pub(super) fn latest(db: &Connection) -> Result<Option<Decision>, StoreError> {
+    Ok(decisions(db)?.into_values().max_by_key(|decision| decision.at))
+}
+
 /// The last decision about each declared mailbox that there is one about.
 pub(super) fn decisions(db: &Connection) -> Result<BTreeMap<Name, Decision>, StoreError> {
     let sql = "SELECT name, address, verdict, decided_at, decided_by, reason

@@ -22,6 +22,7 @@ use crate::store::{DigestKeyChange, Kept, OperationStates, RevisionCommit, Store
 pub(super) struct Commit {
     pub store: Option<StoreId>,
     pub revision: Revision,
+    pub decisions: u64,
     pub manifest: ManifestDigest,
     pub selection: Selection,
     pub overridden: Vec<Overridden>,
@@ -64,6 +65,7 @@ impl Commit {
         Self {
             store: plan.store.clone(),
             revision: plan.revision,
+            decisions: plan.decisions,
             manifest: plan.manifest.clone(),
             selection: plan.selection.clone(),
             overridden: plan.overridden.clone(),

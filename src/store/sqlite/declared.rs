@@ -44,6 +44,8 @@ pub(super) fn stored(db: &Connection) -> Result<Stored, StoreError> {
             .collect(),
         secrets,
         proofs,
+        // Before what was decided: a decision that falls between makes the plan stale, and not wrong.
+        decisions: approvals::count(db)?,
         approvals: approvals::approved(db)?,
     })
 }
@@ -59,6 +61,8 @@ pub(super) fn outline(db: &Connection, footings: Vec<FootingRow>) -> Result<Outl
         mailboxes: BTreeMap::new(),
         secrets,
         proofs,
+        // Before what was decided: a decision that falls between makes the plan stale, and not wrong.
+        decisions: approvals::count(db)?,
         approvals: approvals::approved(db)?,
     };
     Ok(Outline { stored, footings })

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::{mailbox_id_opt, micros, to_json, whole};
 use super::commit::Commit;
 use super::mailbox::Circumstances;
-use super::{declared, lease, mailbox, runs, secrets, versions};
+use super::{approvals, declared, lease, mailbox, runs, secrets, versions};
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::name::Name;
@@ -66,11 +66,14 @@ fn check_origin(db: &Connection, plan: &Commit) -> Result<(), StoreError> {
         Some(_) | None => {}
     }
     let found = declared::current_revision(db)?;
-    if plan.revision == found {
+    if plan.revision != found {
+        let latest = declared::revision_entry(db, found)?.map(Box::new);
+        return Err(StoreError::Stale { planned: plan.revision, found, latest });
+    }
+    if plan.decisions == approvals::count(db)? {
         return Ok(());
     }
-    let latest = declared::revision_entry(db, found)?.map(Box::new);
-    Err(StoreError::Stale { planned: plan.revision, found, latest })
+    Err(StoreError::Decided(approvals::latest(db)?.map(Box::new)))
 }
 
 fn keep(db: &Connection, kept: &[Kept]) -> Result<(), StoreError> {

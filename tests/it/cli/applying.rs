@@ -361,5 +361,5 @@ fn on_a_terminal_many_tests_are_counted_in_one_line() {
     crowd(&office);
     office.person.export("TERM", "xterm-256color");
     let heard = office.person.on_a_terminal("mailplumb apply --auto-approve", &[]).ends(16);
-    heard.says("[#").says(" % ").says("30 failed");
+    heard.says("testing  [").says(" % ").says("30 failed");
 }

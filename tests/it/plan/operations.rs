@@ -420,6 +420,25 @@ fn mail_is_replayed_only_where_a_mailboxs_own_date_moves_back() {
 }
 
 #[test]
+fn who_hands_an_address_over_does_not_work_on_with_it() {
+    let before = small(&["anna", "ben"]);
+    let stored = settled(&before);
+    let mut after = before.clone();
+    let address_of = |name: &str| before.mailboxes[&self::name(name)].value.address.clone();
+    let (anna, ben) = (address_of("anna"), address_of("ben"));
+    after.mailboxes.get_mut(&name("anna")).unwrap().value.address = ben;
+    after.mailboxes.get_mut(&name("ben")).unwrap().value.address = anna;
+    let plan = plan::plan(&after, &stored, &policy());
+    for mailbox in ["anna", "ben"] {
+        let (step, put) = put(&plan, mailbox);
+        assert!(put.hands_over);
+        let stops = |one: &Consequence| matches!(one, Consequence::StopsTraffic(_));
+        let keeps = |one: &Consequence| matches!(one, Consequence::KeepsWorking(_));
+        assert!(step.consequences.iter().any(stops) && !step.consequences.iter().any(keeps), "{step:?}");
+    }
+}
+
+#[test]
 fn what_loses_mail_is_said() {
     let before = small(&["anna"]);
     let mut stored = settled(&before);

@@ -151,6 +151,7 @@ pub fn put(text: &str, connection: &str) -> PutMailbox {
             (Operation::Act, off),
         ]),
         replay_from: None,
+        hands_over: false,
     }
 }
 
@@ -188,6 +189,7 @@ pub async fn plan(store: &dyn Store, effects: Vec<Effect>) -> Plan {
         format_version: Plan::FORMAT_VERSION,
         store: stored.store,
         revision: stored.revision,
+        decisions: stored.decisions,
         manifest: ManifestDigest(format!("digest-{}", stored.revision.0 + 1)),
         selection: Selection::default(),
         overridden: Vec::new(),

@@ -62,6 +62,22 @@ pub async fn a_rejected_mailbox_is_off_at_once_also_for_whoever_works_on_it(worl
     assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
 }
 
+/// What was taken away after a plan was made is not given back by it, and what was given is not taken away.
+pub async fn a_plan_from_before_a_decision_changes_nothing(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna", "ben"]).await;
+    for (second, verdict) in [(1, Verdict::Rejected), (2, Verdict::Approved)] {
+        let plan = plan(store, vec![put_effect("ben", "c2")]).await;
+        let lease = lease_state(store).await;
+        store.decide(&lease, &[decision("anna", verdict, second)], &[]).await.unwrap();
+        let refused = store.commit_revision(&lease, commit_of(&plan, 3)).await;
+        let Err(StoreError::Decided(Some(last))) = refused else { panic!("{refused:?}") };
+        assert_eq!((last.mailbox, last.verdict), (name("anna"), verdict));
+        assert_eq!(store.stored().await.unwrap().revision, plan.revision);
+        store.release(&lease).await.unwrap();
+    }
+}
+
 pub async fn decisions_are_all_noted_or_none(world: &World) {
     let store = &*world.store;
     set_up(store, &["anna"]).await;

@@ -66,6 +66,7 @@ macro_rules! conformance_suite {
             the_last_decision_about_a_mailbox_counts,
             decisions_are_all_noted_or_none,
             a_rejected_mailbox_is_off_at_once_also_for_whoever_works_on_it,
+            a_plan_from_before_a_decision_changes_nothing,
             an_approval_follows_a_rename_and_goes_with_the_mailbox,
         );
         conformance_suite!(@ $factory, secrets:
