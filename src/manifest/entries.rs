@@ -1,6 +1,6 @@
 //! Mailboxes from single documents, from lists and from CSV files, in one shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::arena::Tree;
 use super::codes;
@@ -193,7 +193,7 @@ fn is_whole(entry: Option<&Entry>) -> bool {
 enum Over {
     /// It changes or removes the mailbox: the node of the entry.
     Changes(u32),
-    /// A layer in between removed the mailbox; the entry is another one of the same name.
+    /// A later layer removed the mailbox; an entry of this name is another one.
     Replaces,
 }
 
@@ -215,13 +215,38 @@ fn over_rows(
         .filter(|raw| layers::layer_of(tree.place(raw.0), report) > layer);
     let named: BTreeMap<&str, u32> =
         later.filter_map(|raw| Some((tree.text(raw.0, "name")?, raw.0))).collect();
+    let removed: BTreeSet<&str> = list_of(tree, list.kind.into())
+        .into_iter()
+        .flat_map(|index| tree.removed_from(index))
+        .filter(|(_, place)| layers::layer_of(*place, report) > layer)
+        .map(|(name, _)| name)
+        .collect();
     for (at, row) in rows.iter().enumerate() {
-        if let Some(entry) = row.text(0, "name").and_then(|name| named.get(name)) {
+        let Some(name) = row.text(0, "name") else { continue };
+        if removed.contains(name) {
+            over.insert(at, Over::Replaces);
+        } else if let Some(entry) = named.get(name) {
             let removal = tree.removed_before(*entry).filter(|it| layers::layer_of(*it, report) > layer);
             over.insert(at, removal.map_or(Over::Changes(*entry), |_| Over::Replaces));
         }
     }
     over
+}
+
+/// The node of the list of mailboxes of this kind.
+fn list_of(tree: &Tree<'_>, kind: MailboxKind) -> Option<u32> {
+    let (_, group) = keys_of(kind);
+    let (_, spec) = tree.entry(0, "spec")?;
+    Some(tree.entry(spec, group)?.1)
+}
+
+/// The key of a document and that of a list for mailboxes of this kind.
+fn keys_of(kind: MailboxKind) -> (&'static str, &'static str) {
+    match kind {
+        MailboxKind::User => ("user", "users"),
+        MailboxKind::Queue => ("queue", "queues"),
+        MailboxKind::Forward => ("forward", "forwards"),
+    }
 }
 
 /// A mailbox that a later layer has twice in its list: only the first was laid over that of the earlier layer.
@@ -314,11 +339,7 @@ fn remember(
     let is_csv = |file: &SourceFile| !text::is_yaml(file);
     let from_csv = report.files.files.get(tree.place(index).file as usize).is_some_and(is_csv);
     let Some(trace) = report.trace.as_mut().filter(|it| it.wants_mailbox(name, address)) else { return };
-    let (key, group) = match kind {
-        MailboxKind::User => ("user", "users"),
-        MailboxKind::Queue => ("queue", "queues"),
-        MailboxKind::Forward => ("forward", "forwards"),
-    };
+    let (key, group) = keys_of(kind);
     let list = shared.name.to_string();
     let within = if from_csv { Within::Csv { name: list } } else { Within::List { name: list, group } };
     let written = trace::entry(tree, index, key);

@@ -39,7 +39,7 @@ pub struct Tree<'t> {
     pub file: u32,
     /// The file of each node, where they come from several layers; empty where all are of `file`.
     pub files: Vec<u32>,
-    /// Keys of maps that an earlier layer has and a later one removes.
+    /// Keys of maps, and names of mailboxes in lists, that an earlier layer has and a later one removes.
     pub removed: Vec<RemovedKey<'t>>,
     /// Mailboxes of lists that one layer removes and a later one has anew, each with where it is removed.
     pub anew: Vec<(u32, Place)>,
@@ -61,6 +61,11 @@ impl<'t> Tree<'t> {
             .iter()
             .find(|removed| removed.map == map && removed.key == key)
             .map(|removed| removed.place)
+    }
+
+    /// The mailboxes of this list that a later layer removes, by name, each with where.
+    pub fn removed_from(&self, list: u32) -> impl Iterator<Item = (&'t str, Place)> {
+        self.removed.iter().filter(move |removed| removed.map == list).map(|it| (it.key, it.place))
     }
 
     /// Where a mailbox of this list is removed before a later layer, which wrote this item, has it anew.

@@ -78,6 +78,9 @@ impl<'a> Merged<'a> {
             } else if node.kind == Kind::Map {
                 let (map, place) = (text::offset(index), child.part.at().place());
                 self.removed.push(RemovedKey { map, key: child.name, place });
+            } else if let Content::Removed { at, hit: true } = child.part.content {
+                let map = text::offset(index);
+                self.removed.push(RemovedKey { map, key: child.name, place: at.place() });
             } else if let Some(removal) = child.part.anew_after {
                 self.anew.push((text::offset(self.nodes.len()), removal.place()));
             }

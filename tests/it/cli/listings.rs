@@ -351,7 +351,9 @@ fn the_date_that_is_shown_is_the_one_that_counts() {
     person.replace("mail/mailplumb.yaml", queue, &own);
     person.types("apply --auto-approve").ends(0);
     person.types("describe sales").ends(0).says("mail from  2027-01-01T00:00:00Z (its own date)\n");
-    for line in ["describe sales -o json", "state show sales -o json", "get mailbox/sales -o json"] {
+    for line in
+        ["describe sales -o json", "state show sales -o json", "get mailboxes --mailbox sales -o json"]
+    {
         let told = person.types(line).ends(0).stdout;
         assert!(
             told.contains("\"processFrom\": \"2027") && !told.contains("\"processFrom\": \"2026"),
