@@ -114,16 +114,25 @@ pub(super) fn diff(estate: &Estate<'_>) -> Mailboxes {
     mailboxes
 }
 
-/// The addresses that mailboxes get which did not have them.
+/// The addresses that one mailbox gives up and another one gets.
 fn taken_addresses<'a>(
     estate: &Estate<'_>,
     stored_as: impl Fn(&Name) -> Option<&'a StoredMailbox>,
 ) -> BTreeSet<String> {
-    let is_taken = |(name, declared): &(&Name, &Declared<Mailbox>)| {
-        stored_as(name).is_none_or(|stored| !stored.declared.address.same_as(&declared.value.address))
+    let given_up = |(name, declared): (&Name, &Declared<Mailbox>)| {
+        let before = &stored_as(name)?.declared.address;
+        (!before.same_as(&declared.value.address)).then(|| before.key())
     };
-    let taken = estate.desired.mailboxes.iter().filter(is_taken);
-    taken.map(|(_, declared)| declared.value.address.key()).collect()
+    let mailboxes = &estate.desired.mailboxes;
+    let given_up: BTreeSet<String> = mailboxes.iter().filter_map(given_up).collect();
+    if given_up.is_empty() {
+        return given_up;
+    }
+    mailboxes
+        .values()
+        .map(|declared| declared.value.address.key())
+        .filter(|key| given_up.contains(key))
+        .collect()
 }
 
 /// One declared mailbox and what is stored of it.

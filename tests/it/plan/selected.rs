@@ -250,8 +250,8 @@ fn a_changed_profile_tests_the_mailboxes_that_were_not_chosen_too() {
         steps,
         [
             (Action::Update, "profile/provider-pop".to_owned()),
-            (Action::Update, "mailbox/anna".to_owned()),
-            (Action::Update, "mailbox/ben".to_owned()),
+            (Action::Retest, "mailbox/anna".to_owned()),
+            (Action::Retest, "mailbox/ben".to_owned()),
         ]
     );
 }
@@ -293,8 +293,8 @@ fn a_changed_approval_judges_the_mailboxes_as_they_are_stored() {
         steps,
         [
             (Action::Update, "organization".to_owned()),
-            (Action::Retest, "mailbox/anna".to_owned()),
-            (Action::Retest, "mailbox/ben".to_owned()),
+            (Action::Update, "mailbox/anna".to_owned()),
+            (Action::Update, "mailbox/ben".to_owned()),
         ]
     );
     let after = plan::model::apply(&plan, &stored);
