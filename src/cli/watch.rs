@@ -16,8 +16,8 @@ use crate::model::limits;
 use crate::model::secret::{BundleDigest, SealedBundle, SealedValue, Secret, SecretRef};
 use crate::secrets::identity::Keyring;
 use crate::secrets::{Presence, Unseal, UnsealError};
-use crate::source::Files;
 use crate::source::watch::Watcher;
+use crate::source::{Files, Source};
 use crate::store::sqlite::Open;
 
 /// Follow the manifest and drive all mailboxes, until stopped
@@ -35,6 +35,10 @@ pub struct WatchCommand {}
 
 impl WatchCommand {
     pub fn run(self, global: &Global) -> Outcome {
+        if global.store_if_there()?.is_none() {
+            // Nothing is in force that could stay so: a slip in the path is told, and no store is made.
+            global.source().load()?;
+        }
         let mut engine = global.engine("watch", Open::CreateIfMissing)?;
         let log = Arc::new(Printer::stamped(engine.clock.clone()));
         engine.listener = log.clone();

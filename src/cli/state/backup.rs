@@ -9,6 +9,7 @@ use crate::cli::exit::{DONE, Failure, Outcome};
 use crate::cli::{Global, output};
 use crate::engine::clock::SystemClock;
 use crate::model::clock::Clock;
+use crate::store::StoreError;
 use crate::store::sqlite::SqliteStore;
 use crate::store::upkeep::{Copied, Upkeep};
 
@@ -20,7 +21,7 @@ use crate::store::upkeep::{Copied, Upkeep};
 #[command(after_help = "Examples:\n  mailplumb state backup backups/monday\n  \
                         mailplumb --state backups/monday/state.db history")]
 pub struct Backup {
-    /// The folder to write; it must not exist yet, the folder above it must
+    /// The folder to write; it must not exist yet, and folders above it are made
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }
@@ -51,8 +52,14 @@ impl Backup {
 impl Restore {
     pub fn run(self, global: &Global) -> Outcome {
         let path = global.state_path();
-        let copied = SqliteStore::restore(&self.folder, &path, SystemClock::new().now())
-            .map_err(|error| hinted(error.into()))?;
+        let copied = SqliteStore::restore(&self.folder, &path, SystemClock::new().now());
+        let copied = copied.map_err(|error| match error {
+            StoreError::Missing(_) => {
+                Failure::new(format!("there is no backup at `{}`", shown(&self.folder)))
+                    .hint("name the folder that `mailplumb state backup` wrote")
+            }
+            error => hinted(error.into()),
+        })?;
         output::data(&format!("Restored {} as {}.", words(&copied), shown(&path)))?;
         if copied.left_unsure > 0 {
             output::warning(&format!(

@@ -30,6 +30,11 @@ pub(super) fn back_up(db: &Connection, blobs: &Path, folder: &Path) -> Result<Co
         )));
     }
     let parent = open::folder_of(folder);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&parent)
+        .map_err(|error| at_file(&parent, &error))?;
     let unfinished = Unfinished::create(&parent)?;
     let copied = copy(db, blobs, &unfinished.folder)?;
     fs::rename(&unfinished.folder, folder).map_err(|error| at_file(folder, &error))?;
