@@ -13,6 +13,7 @@ use crate::model::problem::SourceFile;
 use crate::model::secret::Secret;
 use crate::secrets::environment::Environment;
 use crate::secrets::seal;
+use crate::source::Source;
 
 /// Write a small, valid manifest and a key pair to begin with
 ///
@@ -78,6 +79,14 @@ impl Init {
                 return Err(Failure::new(format!("`{}` is there already; nothing was written", shown(file)))
                     .hint("name another directory with --file"));
             }
+        }
+        if let Some(file) = global.source().load().ok().and_then(|files| files.into_iter().next()) {
+            return Err(Failure::new(format!(
+                "`{}` has files of a manifest already, `{}` for example; nothing was written",
+                shown(directory),
+                shown(&file.path)
+            ))
+            .hint("name a directory of its own with --file: every YAML file in it belongs to the manifest"));
         }
         std::fs::create_dir_all(directory)
             .map_err(|error| Failure::new(format!("`{}` cannot be made", shown(directory))).cause(error))?;
