@@ -293,7 +293,7 @@ fn a_backup_is_a_store_that_can_be_looked_into_and_restored() {
     assert_eq!(listed("--state copy/state.db"), listed(here));
     assert_eq!(raw("--state copy/state.db"), raw(here));
     person.types("state backup copy").ends(1).says("copy is there already").says("nothing was overwritten");
-    person.types("state backup no/such/place").ends(1).says("no/such");
+    person.types("state backup new/such/place").ends(0).says("into new/such/place");
     person.types("state restore copy").ends(1).says("is there already");
     let files = ["copy", "copy/state.db", "copy/blobs/000001.seg"];
     let modes = files.map(|name| mode(&person.at(name)));
@@ -315,7 +315,7 @@ fn a_backup_is_a_store_that_can_be_looked_into_and_restored() {
     person.types("outbox retry 2").ends(0);
     person.types("sync").ends(0);
     assert_eq!(sent(), before + 1);
-    person.types("state restore nowhere --state other.db").ends(1).says("no store at");
+    person.types("state restore nowhere --state other.db").ends(1).says("there is no backup at `nowhere`");
 }
 
 #[test]
