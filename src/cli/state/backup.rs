@@ -53,12 +53,12 @@ impl Restore {
     pub fn run(self, global: &Global) -> Outcome {
         let path = global.state_path();
         let copied = SqliteStore::restore(&self.folder, &path, SystemClock::new().now());
-        let copied = copied.map_err(|error| match error {
-            StoreError::Missing(_) => {
-                Failure::new(format!("there is no backup at `{}`", shown(&self.folder)))
-                    .hint("name the folder that `mailplumb state backup` wrote")
+        let copied = copied.map_err(|error| {
+            if matches!(error, StoreError::Missing(_)) {
+                let message = format!("there is no backup at `{}`", shown(&self.folder));
+                return Failure::new(message).hint("name the folder that `mailplumb state backup` wrote");
             }
-            error => hinted(error.into()),
+            hinted(error.into())
         })?;
         output::data(&format!("Restored {} as {}.", words(&copied), shown(&path)))?;
         if copied.left_unsure > 0 {
