@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 
 use super::exit::{Failure, INTERRUPTED};
 use super::output;
-use crate::model::plan::{Action, Consequence, Plan, Step};
-use crate::plan::render::Summary;
+use crate::model::plan::{Action, Plan, Step};
+use crate::plan::render::{self, Summary};
 
 /// Whether questions may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,20 +64,7 @@ fn destructive(plan: &Plan) -> Vec<String> {
 }
 
 fn destructive_lines(step: &Step) -> Vec<String> {
-    let lost = |consequence: &Consequence| match consequence {
-        Consequence::StopsTraffic(_) => Some("traffic stops"),
-        Consequence::RecordsNothing => Some("nothing is recorded any more"),
-        Consequence::LeavesOutMail { .. } => Some("mail is left out"),
-        Consequence::RemovesMail => Some("messages are removed from the server"),
-        Consequence::NoEffectOnTraffic
-        | Consequence::NeedsRetest(_)
-        | Consequence::KeepsWorking(_)
-        | Consequence::NeedsReapproval
-        | Consequence::ReplaysMail { .. }
-        | Consequence::TakesOverClaim { .. }
-        | Consequence::SharesMailWith { .. } => None,
-    };
-    let lost: Vec<&str> = step.consequences.iter().filter_map(lost).collect();
+    let lost: Vec<&str> = step.consequences.iter().filter_map(render::loss).collect();
     match (step.action, lost.is_empty()) {
         (Action::Delete, true) => vec![format!("- {} is deleted", step.target)],
         (Action::Delete, false) => vec![format!("- {} is deleted, its traffic stops", step.target)],

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use similar::{ChangeTag, TextDiff};
 
 use crate::model::desired::DesiredNote;
-use crate::model::plan::{Action, Consequence, FieldChange, Plan, Step, Target};
+use crate::model::plan::{Action, FieldChange, Plan, Step, Target};
 
 use super::defaults;
 use super::group::{self, Group, Summary};
@@ -169,19 +169,7 @@ fn title(group: &Group<'_>) -> String {
 
 /// Whether nobody should have to guess which targets are meant.
 fn is_destructive(step: &Step) -> bool {
-    let loses = |consequence: &Consequence| match consequence {
-        Consequence::StopsTraffic(_)
-        | Consequence::RecordsNothing
-        | Consequence::LeavesOutMail { .. }
-        | Consequence::RemovesMail => true,
-        Consequence::NoEffectOnTraffic
-        | Consequence::NeedsRetest(_)
-        | Consequence::KeepsWorking(_)
-        | Consequence::NeedsReapproval
-        | Consequence::ReplaysMail { .. }
-        | Consequence::TakesOverClaim { .. }
-        | Consequence::SharesMailWith { .. } => false,
-    };
+    let loses = |consequence| words::loss(consequence).is_some();
     step.action == Action::Delete || (step.action != Action::Create && step.consequences.iter().any(loses))
 }
 

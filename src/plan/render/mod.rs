@@ -18,3 +18,4 @@ pub use line::Detail;
 pub use markdown::{markdown, markdown_in};
 pub use obstacle::causes;
 pub use text::{Style, text, text_in};
+pub use words::loss;

@@ -33,6 +33,23 @@ pub(super) fn consequence(consequence: &Consequence, action: Action) -> String {
     }
 }
 
+/// What stops or is lost, in few words; `None`: nothing.
+pub fn loss(consequence: &Consequence) -> Option<&'static str> {
+    match consequence {
+        Consequence::StopsTraffic(_) => Some("traffic stops"),
+        Consequence::RecordsNothing => Some("nothing is recorded any more"),
+        Consequence::LeavesOutMail { .. } => Some("mail is left out"),
+        Consequence::RemovesMail => Some("messages are removed from the server"),
+        Consequence::NoEffectOnTraffic
+        | Consequence::NeedsRetest(_)
+        | Consequence::KeepsWorking(_)
+        | Consequence::NeedsReapproval
+        | Consequence::ReplaysMail { .. }
+        | Consequence::TakesOverClaim { .. }
+        | Consequence::SharesMailWith { .. } => None,
+    }
+}
+
 fn list(operations: &BTreeSet<Operation>) -> String {
     operations.iter().map(|operation| operation.key()).collect::<Vec<_>>().join(", ")
 }
