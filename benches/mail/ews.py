@@ -55,11 +55,13 @@ class Canned:
 
 
 class Gap:
-    """Between a client and the canned server: notes when each call came, and which ones the server was too busy for."""
+    """Between a client and the canned server: notes when each call came, what it was and cost, and which ones the server was too
+    busy for."""
 
     def __init__(self, port):
         import threading
         self.target, self.calls, self.windows = port, [], []
+        self.costs, self.connections = [], 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -68,6 +70,7 @@ class Gap:
         import threading
         while True:
             client, _ = self.listener.accept()
+            self.connections += 1
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
@@ -83,6 +86,8 @@ class Gap:
             answer = whole(server)
             busy = re.search(rb"BackOffMilliseconds\">(\d+)", answer)
             client.sendall(answer)
+            operation = re.search(rb"<m:(\w+)", request)
+            self.costs.append((operation[1].decode() if operation else "?", len(request), len(answer)))
             if busy:
                 # Only what the client can know of counts: from when it has the answer.
                 self.windows.append((time.monotonic(), int(busy[1]) / 1000))
@@ -260,5 +265,31 @@ def idle(options, tools):
             lines.append("| `maxConcurrentConnections: %d` | %.2f | %.2f | %.2f | %.1f |" % (
                 connections, run["wall"], run["wall"] / options.mailboxes * 1000, run["cpu"], run["mib"]))
             shutil.rmtree(folder, ignore_errors=True)
+    lines += ["", *cost(options, fresh)]
     options.messages = messages
+    return lines
+
+
+def cost(options, fresh):
+    """What one look of a process of its own costs, after a first one has read everything. Kept sessions, as `watch` has them, leave
+    out the connection and GetFolder."""
+    with Canned(options) as server:
+        gap = Gap(server.port)
+        client, folder = Mailplumb(gap.port, options, options.mailboxes, 10), fresh(options.root, "cost")
+        client.prepare(folder)
+        environment = {**os.environ, **client.env(folder)}
+        sync = lambda: subprocess.run(client.argv(folder), env=environment, check=True, capture_output=True)  # noqa: E731
+        sync()
+        gap.costs, gap.connections = [], 0
+        sync()
+        shutil.rmtree(folder, ignore_errors=True)
+    lines = ["| an idle cycle, of one mailbox (%d of them) | calls | octets asked | octets answered |" % options.mailboxes,
+             "|---|---|---|---|"]
+    for operation in sorted({operation for operation, _, _ in gap.costs}):
+        calls = [(asked, answered) for name, asked, answered in gap.costs if name == operation]
+        lines.append("| %s | %.2f | %d | %d |" % (operation, len(calls) / options.mailboxes,
+                     sum(asked for asked, _ in calls) / options.mailboxes, sum(answered for _, answered in calls) / options.mailboxes))
+    lines.append("| together, over %.2f connections | %.2f | %d | %d |" % (
+        gap.connections / options.mailboxes, len(gap.costs) / options.mailboxes,
+        sum(asked for _, asked, _ in gap.costs) / options.mailboxes, sum(answered for _, _, answered in gap.costs) / options.mailboxes))
     return lines

@@ -9,7 +9,7 @@ use super::exit::{DONE, Failure, Outcome};
 use super::listing::FORMAT_VERSION;
 use super::messages::parse_name;
 use super::outbox::parse_address;
-use super::{Format, Global, mailboxes, output};
+use super::{Format, Global, mailboxes, output, typed};
 use crate::model::alert::Alert;
 use crate::model::limits;
 use crate::model::name::{Address, Name};
@@ -95,6 +95,6 @@ pub fn words(alert: &Alert) -> String {
         alert.level.key(),
         alert.code,
         output::shown(&alert.cause),
-        output::shown(&alert.remedy)
+        typed::remedy(&alert.remedy)
     )
 }

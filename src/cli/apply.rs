@@ -14,7 +14,7 @@ use super::exit::{DONE, Failure, Outcome, STALE};
 use super::plan::Making;
 use super::progress::Progress;
 use super::report::Applied;
-use super::{Format, Global, output, saved};
+use super::{Format, Global, output, saved, typed};
 use crate::engine::Engine;
 use crate::engine::apply::{self, Provenance};
 use crate::engine::lease::Held;
@@ -175,7 +175,9 @@ impl Apply {
             (Format::Text, Some(path)) => {
                 output::data(&format!("{}: {}.", shown(path), render::Summary::of(plan)))
             }
-            (Format::Text, None) => output::data(&render::text_in(plan, render::Style::Coloured, detail)),
+            (Format::Text, None) => {
+                output::data(&typed::advice(&render::text_in(plan, render::Style::Coloured, detail)))
+            }
             (Format::Json, path) => {
                 let name = path.as_deref().map_or_else(|| "the plan".to_owned(), |path: &Path| shown(path));
                 output::talk(&format!("{name}: {}", render::Summary::of(plan)));
@@ -190,7 +192,8 @@ impl Apply {
         // A part is planned by whoever wants nothing else to be touched.
         // A saved plan is used once, and one that has no revision would be used again and again.
         if self.plan.is_some() {
-            output::talk("the saved plan changes nothing; `mailplumb test` tests what waits for it");
+            let more = typed::advice("`mailplumb test` tests what waits for it");
+            output::talk(&format!("the saved plan changes nothing; {more}"));
             return self.conclude(&applied);
         }
         let waiting = match (self.tests, plan.selection.is_everything(), global.store_if_there()?) {

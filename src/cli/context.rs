@@ -84,7 +84,9 @@ impl Global {
     pub fn host(&self) -> Result<HostSettings, Failure> {
         let Some(path) = &self.host_config else { return Ok(HostSettings::default()) };
         let bytes = std::fs::read(path).map_err(|error| {
-            Failure::new(format!("the host file `{}` cannot be read", path.display())).cause(error)
+            Failure::new(format!("the host file `{}` cannot be read", path.display()))
+                .cause(error)
+                .hint("name this host's file with --host-config, or leave the option out")
         })?;
         let name: Arc<str> = path.display().to_string().into();
         let file = SourceFile { name, path: path.clone(), bytes: bytes.into(), layer: None, fault: None };
@@ -314,7 +316,7 @@ pub fn today() -> jiff::civil::Date {
 
 /// A path as people write it.
 pub fn shown(path: &Path) -> String {
-    path.display().to_string()
+    output::shown(&path.display().to_string())
 }
 
 /// Runs work that ends by itself, as reading does.

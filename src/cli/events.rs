@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::output::{self, BAD, DOUBTFUL, FAINT, GOOD};
-use super::problems;
+use super::{problems, typed};
 use crate::model::clock::Clock;
 use crate::model::event::{Cycle, Event, Listener, TestResult};
 use crate::model::failure::{Failure, StepTaken};
@@ -169,7 +169,7 @@ fn failure_words(failure: &Failure, state: &Standing, layout: Layout) -> String 
     let parts = [
         format!("{BAD}failed{BAD:#} at step {}{code}: {}", failure.error.step, failure.error.cause),
         format!("meaning: {}", failure.meaning),
-        format!("do: {}", failure.remedy),
+        format!("do: {}", typed::advice(&failure.remedy)),
         format!("now: {state}{}", next_attempt(&state.state)),
     ];
     parts.join(layout.joint())
@@ -196,7 +196,8 @@ fn problem_words(problem: &Problem) -> String {
         Severity::Note => "note",
     };
     let place = problem.origin.as_ref().map_or_else(String::new, |origin| format!("{origin}: "));
-    let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!("; do: {hint}"));
+    let hint =
+        problem.hint.as_ref().map_or_else(String::new, |hint| format!("; do: {}", typed::advice(hint)));
     output::shown(&format!("{place}{severity} [{}]: {}{hint}", problem.code, problem.message))
 }
 

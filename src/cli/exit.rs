@@ -95,6 +95,7 @@ impl From<StoreError> for Failure {
             }
             StoreError::Busy { .. } => "wait for it to end; the lease of a process that died is taken over",
             StoreError::Fenced(_) => "run the command again",
+            StoreError::Withdrawn(_) => "`mailplumb describe` shows how it stands now; run the command again",
             StoreError::Stale { .. }
             | StoreError::Decided(_)
             | StoreError::OtherStore { .. }
@@ -111,7 +112,7 @@ impl From<StoreError> for Failure {
             StoreError::Failed(_) => "run the command again; if it stays, report it with this text",
         };
         let code = match &error {
-            StoreError::Busy { .. } | StoreError::Fenced(_) => LOCKED,
+            StoreError::Busy { .. } | StoreError::Fenced(_) | StoreError::Withdrawn(_) => LOCKED,
             StoreError::Stale { .. }
             | StoreError::Decided(_)
             | StoreError::OtherStore { .. }
@@ -126,7 +127,7 @@ impl From<StoreError> for Failure {
             | StoreError::NotFound(_)
             | StoreError::Failed(_) => ERROR,
         };
-        Self::new(error.to_string()).code(code).hint(hint)
+        Self::new(output::shown(&error.to_string())).code(code).hint(hint)
     }
 }
 

@@ -105,12 +105,9 @@ impl Init {
             shown(&secrets_file),
             shown(&key_file)
         ))?;
-        let place = match directory == Path::new(".") {
-            true => String::new(),
-            false => format!("change into `{}`, ", shown(directory)),
-        };
         output::hint(&format!(
-            "{place}set the password with `mailplumb secrets set mail/password`, edit mailplumb.yaml, then `mailplumb validate`"
+            "set the password with `mailplumb secrets set mail/password`, edit {}, then `mailplumb validate`",
+            shown(&manifest_file)
         ));
         Ok(DONE)
     }

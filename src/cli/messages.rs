@@ -161,9 +161,14 @@ fn remarks(record: &MessageRecord) -> String {
         (Parsed::Whole | Parsed::HeaderCut, count) => Some(format!("{count} attachments")),
     };
     let rebuilt = record.facts.rebuilt.as_ref().map(|_| "rebuilt".to_owned());
+    let forwarded = record.facts.forwarded.as_ref().map(|forwarded| match &forwarded.by {
+        Some(by) => format!("forwarded by {by}"),
+        None => "forwarded".to_owned(),
+    });
     sent.into_iter()
         .chain(tracked)
         .chain(rebuilt)
+        .chain(forwarded)
         .chain(duplicate)
         .chain(attachments)
         .collect::<Vec<_>>()

@@ -19,6 +19,7 @@ mod exit;
 mod explain;
 mod fmt;
 mod get;
+mod hidden;
 mod history;
 mod init;
 mod layers;
@@ -31,6 +32,7 @@ mod open_files;
 mod outbox;
 mod output;
 mod plan;
+mod private_file;
 pub mod problems;
 mod progress;
 mod report;
@@ -44,6 +46,7 @@ mod state;
 mod status;
 mod sync;
 mod test;
+mod typed;
 mod uses;
 mod validate;
 mod view;
@@ -53,6 +56,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Keep an organisation's mail plumbing true to what is written in git.
@@ -170,6 +174,16 @@ fn enter(global: &Global) -> Result<(), exit::Failure> {
         .map_err(|error| exit::Failure::new(format!("cannot work in `{}`", directory.display())).cause(error))
 }
 
+/// Other programs take what they work on without an option.
+fn hint_at_path(error: &clap::Error) {
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+        && std::path::Path::new(word).exists()
+    {
+        output::hint(&format!("a manifest is named with an option: `--file {}`", typed::word(word)));
+    }
+}
+
 /// A variable that is set to nothing, as CI systems do, is as one that is not set.
 #[expect(clippy::disallowed_methods, reason = "clap says which variables it reads, and not what they hold")]
 fn without_empty_variables(command: clap::Command) -> clap::Command {
@@ -190,6 +204,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
             let _ = error.print();
+            hint_at_path(&error);
             return ExitCode::from(code);
         }
     };
@@ -199,6 +214,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(exit::conclude(Err(failure), reader));
     }
     let global = &arguments.global;
+    typed::remember(global, &matches);
     if let Err(failure) = enter(global) {
         return ExitCode::from(exit::conclude(Err(failure), reader));
     }

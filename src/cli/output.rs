@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Colour;
 use super::exit::Failure;
+use super::typed;
 
 /// Bold red, for the word `error`.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -139,7 +140,7 @@ pub fn warning(text: &str) {
 }
 
 pub fn hint(text: &str) {
-    talk(&format!("{GOOD}hint{GOOD:#}: {text}"));
+    talk(&format!("{GOOD}hint{GOOD:#}: {}", typed::advice(text)));
 }
 
 /// A table without lines, for people. On a terminal, long cells are cut so that each row is one line.

@@ -8,7 +8,7 @@ use super::choice::{self, Choice};
 use super::compare::Comparing;
 use super::context::{policy, shown};
 use super::exit::{CHANGES, DONE, Failure, Outcome};
-use super::{Global, output, saved};
+use super::{Global, output, saved, typed};
 use crate::model::desired::Desired;
 use crate::model::host::HostSettings;
 use crate::model::limits;
@@ -197,7 +197,9 @@ impl PlanCommand {
     fn print(&self, plan: &Plan) -> Result<(), Failure> {
         let detail = if self.concise { render::Detail::Concise } else { render::Detail::Fields };
         match self.output {
-            PlanFormat::Text => output::data(&render::text_in(plan, render::Style::Coloured, detail)),
+            PlanFormat::Text => {
+                output::data(&typed::advice(&render::text_in(plan, render::Style::Coloured, detail)))
+            }
             PlanFormat::Json => output::data(&render::json(plan)),
             PlanFormat::Markdown => output::data(&render::markdown_in(plan, detail)),
         }
@@ -205,11 +207,13 @@ impl PlanCommand {
 }
 
 fn read_snapshot(path: &Path) -> Result<Stored, Failure> {
+    let hint = "name a file that `state snapshot --out FILE` wrote";
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(format!("the snapshot `{}` cannot be read", shown(path))).cause(error)
+        Failure::new(format!("the snapshot `{}` cannot be read", shown(path))).cause(error).hint(hint)
     })?;
-    snapshot::parse(&text)
-        .map_err(|error| Failure::new(format!("`{}` cannot be planned against", shown(path))).cause(error))
+    snapshot::parse(&text).map_err(|error| {
+        Failure::new(format!("`{}` cannot be planned against", shown(path))).cause(error).hint(hint)
+    })
 }
 
 /// A plan where the store is not: nothing is compared by value there.

@@ -11,7 +11,7 @@ use annotate_snippets::{
     Annotation, AnnotationKind, Element, Level, Origin as Heading, Renderer as Snippets, Snippet,
 };
 
-use super::output;
+use super::{output, typed};
 use crate::manifest::LineIndex;
 use crate::manifest::codes::{Showing, showing};
 use crate::model::limits;
@@ -124,7 +124,7 @@ impl<'a> Renderer<'a> {
             group = group.elements(self.place(shown));
         }
         if let Some(hint) = &problem.hint {
-            group = group.element(Level::HELP.message(hint));
+            group = group.element(Level::HELP.message(typed::advice(hint)));
         }
         let renderer = match self.style {
             Style::Plain => Snippets::plain(),

@@ -7,6 +7,7 @@ use super::exit::{self, DONE, Failure, PARTIAL, TEST_FAILED};
 use super::listing::FORMAT_VERSION;
 use super::output;
 use super::progress::Heard;
+use super::typed;
 use crate::engine::run::Report;
 use crate::model::failure::StepTaken;
 use crate::model::ledger::{HaltReason, LedgerEntry, Outcome, SkipReason, Tally};
@@ -97,7 +98,9 @@ impl Applied<'_> {
     pub fn code(&self) -> u8 {
         let is_undone = |entry: &LedgerEntry| match &entry.outcome {
             Outcome::NotStarted(_)
-            | Outcome::Skipped(SkipReason::Busy | SkipReason::StoreFailed | SkipReason::NoIdentity) => true,
+            | Outcome::Skipped(
+                SkipReason::Busy | SkipReason::Changed | SkipReason::StoreFailed | SkipReason::NoIdentity,
+            ) => true,
             Outcome::Done
             | Outcome::Failed(_)
             | Outcome::Skipped(SkipReason::NoConnector | SkipReason::Gone) => false,
@@ -148,9 +151,8 @@ impl Applied<'_> {
         if self.deferred > 0 {
             let count = usize::try_from(self.deferred).unwrap_or(usize::MAX);
             let count = output::counted(count, "mailbox waits", "mailboxes wait");
-            return output::data(&format!(
-                "Applied. {count} for a test, by `mailplumb test` or `mailplumb watch`."
-            ));
+            let by = typed::advice("by `mailplumb test` or `mailplumb watch`");
+            return output::data(&format!("Applied. {count} for a test, {by}."));
         }
         let Tally { done, failed, skipped, not_started } = self.report.tally;
         let mut words = format!("Tests: {done} passed, {failed} failed");
@@ -163,7 +165,7 @@ impl Applied<'_> {
             output::data(&line)?;
         }
         output::data(&format!("{words}."))?;
-        if not_started > 0 || skipped > 0 {
+        if self.report.entries.iter().any(|entry| entry.outcome.is_resumable()) {
             output::hint("`mailplumb apply --resume` goes on with what was skipped or not started");
         }
         Ok(())

@@ -1,12 +1,11 @@
 //! Saved plans as files: written for their owner only, read without trust, refused when they no longer fit.
 
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Read};
+use std::path::Path;
 
 use super::context::shown;
 use super::exit::{Failure, STALE};
-use super::output;
+use super::{output, private_file, typed};
 use crate::model::desired::Desired;
 use crate::model::limits;
 use crate::model::plan::Plan;
@@ -27,44 +26,37 @@ pub fn save(plan: &Plan, files: &[SourceFile], new_store: Option<&Path>, path: &
     let new_store = new_store.map(shown);
     let circumstances = Circumstances { new_store, ..Circumstances::new(MADE_BY, files) };
     let text = saved::to_text(plan, &circumstances);
-    replace(path, text.as_bytes()).map_err(|error| {
-        Failure::new(format!("the plan cannot be saved in `{}`", shown(path))).cause(error)
-    })?;
+    private_file::replace(path, text.as_bytes(), "the plan")?;
     let path = shown(path);
-    output::talk(&if plan.blocked.is_empty() {
-        format!("saved in {path}; apply exactly this with `mailplumb apply {path}`")
+    let typed = typed::word(&path);
+    output::talk(&typed::advice(&if plan.blocked.is_empty() {
+        format!("saved in {path}; apply exactly this with `mailplumb apply {typed}`")
     } else {
         format!(
-            "saved in {path}; it is blocked: it can be shown with `mailplumb plan --show {path}`, not applied"
+            "saved in {path}; it is blocked: it can be shown with `mailplumb plan --show {typed}`, not applied"
         )
-    });
+    }));
     Ok(())
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = PathBuf::from(name);
-    let mut options = std::fs::OpenOptions::new();
-    let written = options.write(true).create_new(true).mode(0o600).open(&new).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    });
-    if written.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    written
 }
 
 /// Reads a saved plan; whether it still fits is another question.
 pub fn read(path: &Path) -> Result<(Plan, Circumstances), Failure> {
-    let unreadable = |error| Failure::new(format!("the plan `{}` cannot be read", shown(path))).cause(error);
+    let afresh =
+        || format!("a manifest is applied with `mailplumb apply --file {}`", typed::word(&shown(path)));
+    let unreadable = |error: std::io::Error| {
+        let hint = match error.kind() == ErrorKind::IsADirectory {
+            true => afresh(),
+            false => "name the file that `plan --out FILE` wrote".to_owned(),
+        };
+        Failure::new(format!("the plan `{}` cannot be read", shown(path))).cause(error).hint(hint)
+    };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(limits::SAVED_PLAN_BYTES_MAX as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
-    saved::parse(&text)
-        .map_err(|error| Failure::new(format!("`{}` is not a saved plan", shown(path))).cause(error))
+    saved::parse(&text).map_err(|error| {
+        let hint = format!("`plan --out FILE` saves a plan; {}", afresh());
+        Failure::new(format!("`{}` is not a saved plan", shown(path))).cause(error).hint(hint)
+    })
 }
 
 /// A saved plan, if the program and the manifest are still those that it was made with.

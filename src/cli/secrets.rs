@@ -5,6 +5,7 @@ mod edit;
 mod manuscript;
 mod rekey;
 mod scratch;
+mod stale;
 
 use std::io::{IsTerminal, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -15,7 +16,7 @@ use clap::{Args, Subcommand};
 
 use super::context::shown;
 use super::exit::{DONE, Failure, Outcome, USAGE};
-use super::{Global, output};
+use super::{Global, hidden, output};
 use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::secret::{Secret, SecretRef};
@@ -215,12 +216,7 @@ fn put_into(
 fn read_value(secret: &SecretRef) -> Result<Secret<String>, Failure> {
     let unreadable = |error: &dyn std::fmt::Display| Failure::new("the value cannot be read").cause(error);
     if std::io::stdin().is_terminal() {
-        let value = dialoguer::Password::new()
-            .with_prompt(format!("Value of {secret}"))
-            .with_confirmation("Once more", "the two differ")
-            .interact()
-            .map_err(|error| unreadable(&error))?;
-        return Ok(Secret::new(value));
+        return hidden::ask_twice(&format!("Value of {secret}")).map_err(|error| unreadable(&error));
     }
     let mut value = String::new();
     let limit = limits::SECRET_VALUE_BYTES_MAX as u64;
@@ -247,7 +243,7 @@ pub fn ask_passphrase(place: &Place) -> Option<Secret<String>> {
     if !std::io::stdin().is_terminal() {
         return None;
     }
-    dialoguer::Password::new().with_prompt(format!("Passphrase of {place}")).interact().ok().map(Secret::new)
+    hidden::ask(&format!("Passphrase of {place}")).ok()
 }
 
 /// The person at the terminal, whom plugins of age may ask for a touch or a PIN.
@@ -276,7 +272,7 @@ impl Attendant for AtTerminal {
     }
 
     fn ask_secret(&self, what: &str) -> Option<Secret<String>> {
-        dialoguer::Password::new().with_prompt(what).interact().ok().map(Secret::new)
+        hidden::ask(what).ok()
     }
 }
 

@@ -11,7 +11,7 @@ use super::exit::{DONE, Failure, Outcome};
 use super::listing::FORMAT_VERSION;
 use super::selectors::Selectors;
 use super::view::{self, Operations, OutboxFigures, StateCode};
-use super::{Format, Global, output};
+use super::{Format, Global, output, typed};
 use crate::model::operation::Operation;
 use crate::store::report::Report as _;
 use crate::store::sqlite::SqliteStore;
@@ -173,7 +173,8 @@ fn summary_words(report: &Document) -> String {
             "message is quarantined",
             "messages are quarantined",
         );
-        words.push_str(&format!("\nrecords:  {quarantined}; `mailplumb messages --quarantined` lists them"));
+        let more = typed::advice("`mailplumb messages --quarantined` lists them");
+        words.push_str(&format!("\nrecords:  {quarantined}; {more}"));
     }
     words
 }
@@ -194,7 +195,11 @@ fn print_failures(lines: &[Line]) -> Result<(), Failure> {
     }
     for ((operation, cause, remedy), names) in troubles {
         let shown = some_names(&names);
-        output::data(&format!("\n{shown}, {operation}: {}\n  do: {remedy}", output::shown(cause)))?;
+        output::data(&format!(
+            "\n{shown}, {operation}: {}\n  do: {}",
+            output::shown(cause),
+            typed::remedy(remedy)
+        ))?;
     }
     for ((operation, words), names) in changes {
         output::data(&format!("\n{}, {operation}: {words}", some_names(&names)))?;

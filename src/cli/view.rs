@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::output;
+use super::{output, typed};
 use crate::engine::drive::standing_of;
 use crate::model::failure::FailureSummary;
 use crate::model::operation::{Awaiting, OffReason, Operation, OperationState};
@@ -124,8 +124,9 @@ impl PendingView {
         let (Some(cause), Some(remedy)) = (&self.cause, &self.remedy) else {
             return format!(
                 "its change waits for its test since {at} ({}); the former version works on\n  \
-                 do: run `mailplumb test`, or leave it to `mailplumb watch`",
-                self.reason
+                 do: {}",
+                self.reason,
+                typed::advice("run `mailplumb test`, or leave it to `mailplumb watch`")
             );
         };
         let times = match self.attempts {
@@ -134,8 +135,9 @@ impl PendingView {
         };
         format!(
             "its change failed {times} and is not in use, last at {at}; the former version works on\n  \
-             {}\n  do: {remedy}",
-            output::shown(cause)
+             {}\n  do: {}",
+            output::shown(cause),
+            typed::remedy(remedy)
         )
     }
 }

@@ -186,10 +186,10 @@ fn states_after(
             let known = before.and_then(|mailbox| mailbox.operations.get(operation));
             // A new mailbox begins as one that waits for its test.
             let new = || OperationState::AwaitingTest(Awaiting::Test).into();
-            let standing =
-                known.filter(|_| put.continues(planned)).map_or_else(new, StoredOperation::standing);
+            let stored = known.map(StoredOperation::standing);
+            let standing = stored.clone().filter(|_| put.continues(planned)).unwrap_or_else(new);
             let after = next(&standing, StateEvent::Declared(planned.readiness));
-            let stays = known.is_some() && after == standing;
+            let stays = stored.is_some_and(|stored| stored == after);
             (!stays).then_some((*operation, after))
         })
         .collect()

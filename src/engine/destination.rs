@@ -1,11 +1,13 @@
 //! From a stored mailbox to what a connector needs, with the secret opened for the length of one connection.
 
+mod judging;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::cursor::InboxId;
-use crate::model::failure::{Cause, Failure, RemoteError, TestStep};
+use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::mailbox::Mailbox;
 use crate::model::name::Name;
 use crate::model::operation::Operation;
@@ -22,7 +24,7 @@ use crate::remote::Connector;
 use crate::remote::SessionKey;
 use crate::secrets::UnsealError;
 use crate::store::{MailboxRow, StoreError};
-use crate::sync::classify::{self, Setting};
+use crate::sync::classify::{NamedBy, Setting, SoFar};
 
 use super::{Engine, WorkError, opening};
 
@@ -242,19 +244,9 @@ impl<'a> Route<'a> {
             kind: self.profile.server.kind(),
             host: &self.way.endpoint.host,
             port: self.way.endpoint.port_or_default(self.way.protocol),
+            named_by: NamedBy::Profile,
+            so_far: SoFar::NeverWorked,
         }
-    }
-
-    /// Judges a failure on this route.
-    pub async fn judge(&self, engine: &Engine, error: RemoteError) -> Failure {
-        let setting = self.setting();
-        let sealed = match setting.secret {
-            // Where it comes from makes the words better, and nothing else.
-            Some(secret) => self.reach.sealed(engine, secret).await.ok().flatten(),
-            None => None,
-        };
-        let origin = sealed.map(|sealed| sealed.sealed.origin());
-        classify::classify(error, Setting { origin: origin.as_ref(), ..setting })
     }
 
     /// Which inbox that is: kind, host, port, user and address. A changed password or TLS mode leads to the same one.

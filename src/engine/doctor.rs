@@ -13,13 +13,14 @@ use crate::model::profile::Profile;
 use crate::model::server::Destination;
 use crate::remote::Trace;
 use crate::store::MailboxRow;
+use crate::sync::classify::Setting;
 use crate::sync::{doctor, patience, self_message};
 
 use super::destination::{Reach, Route};
 use super::lease::Held;
 use super::receive_back::nonce;
 use super::test_and_enable::accepted;
-use super::{Engine, WorkError, bounded};
+use super::{Engine, WorkError, bounded, forwarding};
 
 /// Whether a message may be sent from the mailbox to itself. What arrives of it is recognised and never becomes a record,
 /// for which its mark is noted in the store.
@@ -57,10 +58,26 @@ pub async fn mailbox(engine: &Engine, row: &MailboxRow, request: Request) -> Vec
         } else if row.stored.declared.wants(operation) {
             let _permit = engine.permits.acquire(&reach.profile, operation).await;
             let examining = Examining { engine, reach: &reach, request };
-            examined.push(examining.operation(operation).await);
+            let mut examination = examining.operation(operation).await;
+            examination.remarks.extend(former_in_use(engine, row, operation));
+            examined.push(examination);
         }
     }
     examined
+}
+
+/// What is examined is declared, and need not be what the mailbox works with.
+fn former_in_use(engine: &Engine, row: &MailboxRow, operation: Operation) -> Option<Remark> {
+    let address = &row.effective.get(&operation)?.address;
+    let reach = Reach::effective(row, operation)?;
+    let route = Route::find(engine, &reach, operation)?;
+    let Setting { host, port, .. } = route.setting();
+    Some(Remark {
+        what: format!(
+            "this is a change that has not passed its test; until then {operation} works on as {address} over {host}:{port}"
+        ),
+        remedy: format!("`mailplumb test {}` tests the change, and puts it into use", route.mailbox.name),
+    })
 }
 
 /// What is off is not contacted: nobody approved it, or nobody wants it. That is worth a word, unless it is so declared.
@@ -178,6 +195,7 @@ impl Examining<'_> {
         trace.detail(doctor::listing_words(&listing, &cursor));
         let newest = listing.messages().iter().filter_map(|message: &Listed| message.received).max();
         remarks.extend(doctor::clock_remark(newest, self.engine.clock.now()));
+        remarks.extend(forwarding::examine(self.engine, route, session.as_mut(), trace).await?);
         let _ = session.delete_and_close(&[]).await;
         Ok(())
     }

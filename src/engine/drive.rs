@@ -17,7 +17,7 @@ use crate::sync::transition::{StateEvent, transition};
 use super::destination::{Reach, Route};
 use super::lease::Held;
 use super::permits::{LimitCounts, limit_counts_for};
-use super::{Engine, Settings, WorkError, incoming, outgoing};
+use super::{Engine, Settings, WorkError, forwarding, incoming, outgoing};
 
 /// How a cycle ended.
 #[derive(Debug)]
@@ -68,6 +68,13 @@ async fn with_place(engine: &Engine, mailbox: &Name, operation: Operation) -> Re
     let held = Held::keep(engine, start.lease);
     let settings = Settings::of(start.organization);
     let noted = under_lease(engine, &held, (mailbox, start.row, settings), operation).await;
+    if let Err(StoreError::Withdrawn(_)) = noted {
+        return Ok(skipped(
+            engine,
+            mailbox,
+            "what is declared or decided for it changed meanwhile".to_owned(),
+        ));
+    }
     // Whatever was noted, was noted together with the end of the lease.
     if !matches!(noted, Ok((_, Some(_)))) {
         held.release(engine).await;
@@ -102,9 +109,10 @@ async fn under_lease(
         return Ok(skipped(engine, mailbox, reason));
     }
     let (cycle, result) = match operation {
-        Operation::Incoming => {
-            incoming::cycle(engine, &held.lease, &row.stored, &route, settings.retry).await
-        }
+        Operation::Incoming => match forwarding::in_force(engine, &row, &state).await? {
+            Some(rule) => forwarding::cycle(engine, &held.lease, &route, rule).await,
+            None => incoming::cycle(engine, &held.lease, &row.stored, &route, settings.retry).await,
+        },
         Operation::Outgoing => outgoing::cycle(engine, &held.lease, &route, &settings).await,
         Operation::Act => (Cycle::default(), Ok(())),
     };

@@ -1,6 +1,8 @@
 //! One incoming cycle: list, decide, fetch, record. A message's record and the cursor behind it are one transaction, and
 //! nothing is removed from a server before its record is durable.
 
+mod fetching;
+mod rules;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +14,6 @@ use crate::model::event::{Cycle, Event};
 use crate::model::failure::{RemoteError, TestStep};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
-use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
 use crate::model::record::{Categorised, IncomingBatch, Standing};
 use crate::model::stored::StoredMailbox;
@@ -41,6 +42,8 @@ struct Incoming<'a> {
     rules: Rules,
     failures_before: u16,
     retry: Retry,
+    /// The owed messages that are given up if they are not handed over once more.
+    last: BTreeSet<RemoteId>,
     cycle: Cycle,
 }
 
@@ -57,9 +60,10 @@ pub async fn cycle(
         lease,
         route,
         mailbox: &stored.declared.name,
-        rules: rules(stored, route),
-        failures_before: failures_before(stored),
+        rules: rules::rules(stored, route),
+        failures_before: rules::failures_before(stored),
         retry,
+        last: BTreeSet::new(),
         cycle: Cycle::default(),
     };
     let ended = incoming.run().await;
@@ -71,31 +75,6 @@ fn standings(session: &dyn Receive, messages: &[Listed]) -> BTreeMap<RemoteId, S
     let all = messages.iter().map(|message| (&message.id, session.standing(&message.id)));
     let standing_out = all.filter(|(_, standing)| *standing != Standing::default());
     standing_out.map(|(id, standing)| (id.clone(), standing)).collect()
-}
-
-fn rules(stored: &StoredMailbox, route: &Route<'_>) -> Rules {
-    Rules {
-        accept: stored.declared.accept,
-        from: stored.mail_from(),
-        delete_after: match stored.declared.delete_after_processing {
-            true => Deletion::AfterProcessing,
-            false => Deletion::LeaveOnServer,
-        },
-        undeliverable: match route.profile.server.has_undeliverable_folder() {
-            true => Undeliverable::SetAside,
-            false => Undeliverable::Stays,
-        },
-    }
-}
-
-/// Failures in a row, the last of which was one of reading. A server that was away says nothing about its messages.
-fn failures_before(stored: &StoredMailbox) -> u16 {
-    match stored.operations.get(&Operation::Incoming).map(|operation| &operation.state) {
-        Some(OperationState::Retrying { attempts, failure, .. }) if failure.step == TestStep::Read => {
-            *attempts
-        }
-        _ => 0,
-    }
 }
 
 impl Incoming<'_> {
@@ -119,14 +98,14 @@ impl Incoming<'_> {
         let dealt = dealt.expect(&fresh);
         let arrears = Arrears::new(owed, &fresh, self.retry);
         let asked_again = arrears.listed();
-        session.tries_last(arrears.last(self.engine.clock.now()));
+        self.last = arrears.last(self.engine.clock.now());
+        session.tries_last(self.last.clone());
         self.cycle.found = (fresh.len() + asked_again.len()) as u64;
         let mut intake = Intake::new(self.engine, self.lease, self.mailbox, (self.rules, dealt, arrears))
             .knowing(standings(session.as_ref(), &fresh));
         let fresh = self.categorised(session.categorised(), &mut intake, fresh).await?;
-        let mut wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
-        wanted.extend(asked_again);
-        let fetched = self.fetch(session, &mut intake, &cursor, wanted).await;
+        let wanted = self.wanted(session.as_mut(), &mut intake, headers, fresh).await?;
+        let fetched = self.fetch(session, &mut intake, &cursor, (wanted, asked_again)).await;
         // Also after an error: what has arrived before it stands.
         let recorded = intake.finish().await;
         self.cycle += intake.cycle;
@@ -197,70 +176,6 @@ impl Incoming<'_> {
             (Listing::Pop3 { .. }, Deletion::AfterProcessing) => false,
         };
         incoming::begins_again(listing, cursor).filter(|_| stays)
-    }
-
-    /// Fetches and records. Returns the session to go on with; `None`: there is none any more, and the next cycle goes on.
-    async fn fetch(
-        &self,
-        mut session: Box<dyn Receive>,
-        intake: &mut Intake<'_>,
-        cursor: &Cursor,
-        mut wanted: Vec<Listed>,
-    ) -> Result<Option<Box<dyn Receive>>, WorkError> {
-        let careful = incoming::one_by_one(self.failures_before).min(wanted.len());
-        let rest = wanted.split_off(careful);
-        for message in wanted {
-            if self.engine.stopping.is_cancelled() {
-                return Ok(None);
-            }
-            match self.fetch_alone(session, intake, cursor, message).await? {
-                Some(open) => session = open,
-                // A message that was given up took the session with it.
-                None => return Ok(None),
-            }
-        }
-        if rest.is_empty() {
-            return Ok(Some(session));
-        }
-        match intake.fetch(session, rest).await? {
-            Ended::AllAnswered(session) => Ok(Some(session)),
-            Ended::Failed(error) => Err(error.into()),
-            Ended::Stopped => Ok(None),
-        }
-    }
-
-    /// Fetches one message. After repeated failures it is fetched once more, on a session of its own: when the server
-    /// answers everything and then fails at the same message again, the message is to blame, and it is quarantined so that
-    /// the mailbox goes on.
-    async fn fetch_alone(
-        &self,
-        session: Box<dyn Receive>,
-        intake: &mut Intake<'_>,
-        cursor: &Cursor,
-        message: Listed,
-    ) -> Result<Option<Box<dyn Receive>>, WorkError> {
-        match intake.fetch(session, vec![message.clone()]).await? {
-            Ended::AllAnswered(session) => return Ok(Some(session)),
-            Ended::Stopped => return Ok(None),
-            Ended::Failed(error) if !self.is_given_up(&error) => return Err(error.into()),
-            Ended::Failed(_) => {}
-        }
-        let mut session = self.entrance().open().await?;
-        bounded(TestStep::Read, session.list(cursor)).await?;
-        match intake.fetch(session, vec![message.clone()]).await? {
-            Ended::AllAnswered(session) => Ok(Some(session)),
-            Ended::Stopped => Ok(None),
-            Ended::Failed(error) if !self.is_given_up(&error) => Err(error.into()),
-            Ended::Failed(error) => {
-                let said = format!("every attempt to fetch it failed: {}", error.cause);
-                intake.take(Fetched::of(message, Content::Refused(said))).await?;
-                Ok(None)
-            }
-        }
-    }
-
-    fn is_given_up(&self, error: &RemoteError) -> bool {
-        incoming::is_given_up(&error.cause, self.failures_before, self.retry.attempts_per_message)
     }
 
     /// The fresh messages that have to be fetched whole. When the listing has no dates and the mailbox is read for the

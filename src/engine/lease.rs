@@ -36,7 +36,7 @@ impl Held {
                 match store.renew(&renewed, clock.now()).await {
                     Ok(lease) => renewed = lease,
                     // Lost: the next write under it is refused, which is where it matters.
-                    Err(StoreError::Fenced(_)) => return,
+                    Err(StoreError::Fenced(_) | StoreError::Withdrawn(_)) => return,
                     // A disk that is full just now must not cost the lease.
                     Err(_) => {}
                 }

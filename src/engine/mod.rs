@@ -3,6 +3,7 @@
 //! The engine does not know which protocols or databases exist.
 
 pub mod apply;
+mod aside;
 mod attention;
 pub mod clock;
 pub mod compare;
@@ -10,6 +11,7 @@ pub mod destination;
 pub mod doctor;
 pub mod drive;
 pub mod first_tests;
+mod forwarding;
 pub mod incoming;
 mod intake;
 mod job;

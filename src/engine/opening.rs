@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::aside;
 use crate::model::desired::Desired;
 use crate::model::name::Name;
 use crate::model::secret::{
@@ -55,8 +56,7 @@ fn sealed_to(error: UnsealError, sealed: &SealedValue) -> UnsealError {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StoreError> {
-    let failed = |_| StoreError::Failed("opening a secret panicked".to_owned());
-    tokio::task::spawn_blocking(work).await.map_err(failed)
+    aside::run(work).await.ok_or_else(|| StoreError::Failed("opening a secret panicked".to_owned()))
 }
 
 /// Several values with the bundles that they are in, opened without asking anybody for anything.

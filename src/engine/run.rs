@@ -324,6 +324,7 @@ async fn one(engine: &Engine, name: &Name, which: Which) -> Ended {
         Ok(tested) if tested.busy > 0 => Ended::Busy,
         Ok(_) if engine.stopping.is_cancelled() => Ended::Stopped,
         Ok(_) => Ended::Worked,
+        Err(StoreError::Withdrawn(_)) => Ended::Withdrawn,
         Err(error) => {
             engine.tell(Event::Warned { message: format!("mailbox/{name} could not be tested: {error}") });
             Ended::StoreFailed

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::model::alert::Trouble;
 use crate::model::claim::Asked;
-use crate::model::cursor::{Cursor, InboxId, Listing, Part};
+use crate::model::cursor::{Cursor, InboxId, Part};
 use crate::model::event::{Event, TestResult};
 use crate::model::failure::{Cause, Failure, RemoteError, StepTaken, TestStep};
 use crate::model::lease::LeaseScope;
@@ -29,7 +29,7 @@ use super::drive::standing_of;
 use super::lease::Held;
 use super::permits::Permit;
 use super::receive_back::{Arrivals, nonce};
-use super::{Engine, Settings, WorkError, bounded, session};
+use super::{Engine, Settings, WorkError, bounded, forwarding, session};
 pub use choosing::Which;
 use choosing::chosen;
 use noted::Noted;
@@ -170,6 +170,11 @@ impl Test<'_> {
             }
             false => None,
         };
+        if let Some(to) = &route.mailbox.forward_to {
+            forwarding::deploy((self.engine, &self.held.lease), (route, to), session.as_mut(), trace).await?;
+            let _ = session.delete_and_close(&[]).await;
+            return Ok(Passed { warning: None, enters: None });
+        }
         let (cursor, enters) = self.cursor(route, before).await?;
         if let (Some(answer), None) = (answer, &enters) {
             let asked = Asked { at: self.engine.clock.now(), answer };
@@ -186,7 +191,8 @@ impl Test<'_> {
             Ok(listing)
         });
         let listing = listing.await?;
-        trace.detail(words(listing, &cursor));
+        trace.detail(format!("{} new", incoming::fresh(listing, &cursor).len()));
+        forwarding::withdraw((self.engine, &self.held.lease), route, session.as_mut(), trace).await?;
         let _ = session.delete_and_close(&[]).await;
         Ok(Passed { warning: None, enters })
     }
@@ -381,10 +387,6 @@ impl Test<'_> {
         self.engine.store.change_state(&self.held.lease, &change).await?;
         Ok(state)
     }
-}
-
-fn words(listing: Listing, cursor: &Cursor) -> String {
-    format!("{} new", incoming::fresh(listing, cursor).len())
 }
 
 pub(super) fn accepted(result: Option<RecipientResult>) -> Result<String, Cause> {

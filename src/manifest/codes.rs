@@ -88,6 +88,7 @@ codes! {
     APPROVAL_UNUSED = "MP0089" "an approved address that no mailbox has";
     ASSIGNMENTS_DISAGREE = "MP0090" "two assignments give one mailbox different values";
     SELECTS_NOTHING = "MP0091" "an assignment that selects no mailbox";
+    FORWARD_TO = "MP0093" "a rule that forwards mail where none can be made, or to no forward mailbox";
     FOLDER_PATH = "MP0098" "P-12: a tracked folder that no folder can be";
     EMPTY_SELECTOR = "MP0099" "a selector that names nothing to select by";
     DELETE_AFTER_PROCESSING = "MP0092" "mail of users is never deleted after processing";

@@ -12,7 +12,7 @@ use super::report::{Draft, Report, did_you_mean};
 use super::{attached, text};
 
 /// Columns that a file can have: those of an entry whose values are single texts.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "name",
     "address",
     "approved",
@@ -21,6 +21,7 @@ const COLUMNS: [&str; 13] = [
     "active",
     "profile",
     "incoming",
+    "forwardTo",
     "outgoing",
     "appointmentsContactsTasks",
     "accept",

@@ -62,6 +62,10 @@ pub const REMEDIES: &[(&str, &str)] = &[
          profile's login under `outgoing`.",
     ),
     ("MP0080", "Write `none`, or give the mailbox an Exchange profile."),
+    (
+        "MP0093",
+        "Name the address of a forward mailbox of this manifest, or leave `forwardTo` out and have the rule made by hand.",
+    ),
     ("MP0081", "Remove the folders, or give the mailbox an Exchange profile."),
     (
         "MP0082",

@@ -11,7 +11,6 @@ use super::mirror::profile::{ExchangeOnline, ProfileSpec, Transport};
 use super::place::Place;
 use super::report::{Draft, Report};
 
-use crate::model::mailbox::MailboxKind;
 use crate::model::name::Name;
 
 fn say(subject: &str, place: Place, what: &str, report: &mut Report<'_>) {
@@ -52,18 +51,10 @@ fn exchange_online(subject: &str, online: &ExchangeOnline, report: &mut Report<'
     }
 }
 
-/// A mailbox: its own settings, and what it is.
+/// A mailbox: its own settings.
 pub fn entry(entry: &Entry, report: &mut Report<'_>) {
     let subject = format!("mailbox/{}", entry.name.value);
     settings(&subject, &entry.own, report);
-    if entry.kind == MailboxKind::Forward {
-        say(
-            &subject,
-            entry.name.place,
-            "unwrapping: what a forward mailbox receives is recorded as it is",
-            report,
-        );
-    }
 }
 
 /// Settings wherever they are written.
@@ -71,7 +62,7 @@ pub fn settings(subject: &str, settings: &Settings, report: &mut Report<'_>) {
     if let Some(accept) = settings.accept {
         accept_filter(subject, accept, report);
     }
-    if let Some(incoming) = settings.incoming {
+    if let Some(incoming) = settings.incoming.filter(|_| settings.forward_to.is_none()) {
         forwarded(subject, incoming, report);
     }
 }
@@ -94,11 +85,14 @@ fn accept_filter(subject: &str, accept: Spanned<Accept>, report: &mut Report<'_>
     say(subject, accept.place, what, report);
 }
 
+/// What a person has to do where no rule is declared.
 fn forwarded(subject: &str, incoming: Spanned<IncomingMethod>, report: &mut Report<'_>) {
     match incoming.value {
         IncomingMethod::None | IncomingMethod::ServerSideSync => {}
-        IncomingMethod::ForwardMailbox => {
-            say(subject, incoming.place, "`incoming: forward-mailbox`: nothing arrives", report);
-        }
+        IncomingMethod::ForwardMailbox => report.note(
+            subject,
+            incoming.place,
+            "without `forwardTo` the rule that forwards each message, as an attachment, to a forward mailbox is made by hand",
+        ),
     }
 }

@@ -6,6 +6,7 @@ use super::arena::{self, Tree};
 use super::attached;
 use super::place::Files;
 use super::report::Report;
+use super::resolve::ciphertext;
 use super::text;
 use crate::model::name::Name;
 use crate::model::problem::{Origin, SourceFile};
@@ -51,6 +52,19 @@ pub enum WrittenValue {
 }
 
 impl WrittenSecret {
+    /// How many recipients can read the ciphertext, as far as its header shows; `None`: there is none, or it is damaged.
+    pub fn readers(&self, files: &[SourceFile]) -> Option<usize> {
+        match &self.content {
+            WrittenContent::Value { value: WrittenValue::Age(armoured), .. } => {
+                ciphertext::readers(armoured.as_bytes())
+            }
+            WrittenContent::Bundle { found, .. } => {
+                found.and_then(|index| files.get(index)).and_then(|file| ciphertext::readers(&file.bytes))
+            }
+            WrittenContent::Value { .. } => None,
+        }
+    }
+
     /// The value's name. A bundle has none.
     pub fn reference(&self) -> Option<SecretRef> {
         match &self.content {

@@ -31,6 +31,8 @@ pub enum TestStep {
     Authenticate,
     /// Opening the inbox.
     Open,
+    /// Looking at the inbox rule that forwards each message, and making it or putting it right.
+    ForwardRule,
     /// Listing and reading messages.
     Read,
     /// Submitting a message.
@@ -55,6 +57,7 @@ impl TestStep {
             Self::Greet => "greet",
             Self::Authenticate => "authenticate",
             Self::Open => "open",
+            Self::ForwardRule => "forward-rule",
             Self::Read => "read",
             Self::Send => "send",
             Self::ReceiveBack => "receive-back",

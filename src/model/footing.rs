@@ -53,7 +53,7 @@ pub struct Outlook {
 
 /// Counts up whenever what a footing covers changes, be it the order of an enum's values, so that a former one is never
 /// taken for one of these.
-const FORM: u8 = 3;
+const FORM: u8 = 4;
 
 impl Footing {
     /// The footing of a declared mailbox with these operations, in the order of [`Operation::ALL`].
@@ -88,6 +88,7 @@ impl Footing {
                 changed_at: _,
                 tested_at: _,
                 cycle_at: _,
+                failed_at: _,
             } = known;
             Some(Known { state, pending: pending.as_ref(), connection: connection.as_ref() })
         })
@@ -188,6 +189,7 @@ impl Writing {
             approved,
             profile,
             incoming,
+            forward_to,
             outgoing,
             appointments_contacts_tasks,
             accept,
@@ -218,6 +220,7 @@ impl Writing {
         self.optional(approved.as_ref().map(|approved| approved.as_str()));
         self.optional(profile.as_ref().map(|profile| profile.as_str()));
         self.optional(claim_take_over_from.as_deref());
+        self.optional(forward_to.as_ref().map(|to| to.as_str()));
         self.tags(&[u8::from(credentials.is_some())]);
         if let Some(MailboxCredentials { username, password }) = credentials {
             [username.as_str(), password.secret.as_str(), &password.key]

@@ -95,6 +95,8 @@ pub enum SkipReason {
     Busy,
     /// It was deleted or switched off meanwhile.
     Gone,
+    /// It was declared anew or decided on meanwhile.
+    Changed,
     /// The store failed while it was worked on.
     StoreFailed,
 }
@@ -127,8 +129,15 @@ impl Outcome {
     /// Whether `apply --resume` takes it up again.
     pub fn is_resumable(&self) -> bool {
         match self {
-            Self::Done | Self::Failed(_) => false,
-            Self::Skipped(_) | Self::NotStarted(_) => true,
+            Self::Done | Self::Failed(_) | Self::Skipped(SkipReason::Gone) => false,
+            Self::Skipped(
+                SkipReason::NoIdentity
+                | SkipReason::NoConnector
+                | SkipReason::Busy
+                | SkipReason::Changed
+                | SkipReason::StoreFailed,
+            )
+            | Self::NotStarted(_) => true,
         }
     }
 }
@@ -141,6 +150,7 @@ impl SkipReason {
             Self::NoConnector => "no-connector",
             Self::Busy => "busy",
             Self::Gone => "gone",
+            Self::Changed => "changed",
             Self::StoreFailed => "store-failed",
         }
     }
@@ -151,6 +161,7 @@ impl SkipReason {
             Self::NoConnector => "this version has no connector for it",
             Self::Busy => "another process was working on it",
             Self::Gone => "it was removed or switched off meanwhile",
+            Self::Changed => "what is declared or decided for it changed meanwhile",
             Self::StoreFailed => "the store failed",
         }
     }

@@ -93,6 +93,8 @@ pub const PIECE_BYTES: usize = 256 * 1024;
 pub const LITERAL_DROPPED_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Above this size only headers are parsed.
 pub const MESSAGE_PARSE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Of a longer header this much is parsed. Where headers are fetched alone, to see how old messages are before they are fetched, no more
+/// is kept of them: a message whose date does not stand there is fetched whole, and judged by all of its header.
 pub const HEADER_BYTES_MAX: usize = 256 * 1024;
 /// Behind that, Message-ID, Subject and the like are still looked for up to here: mail with thousands of Received lines is real.
 pub const HEADER_LOOK_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -163,6 +165,8 @@ pub const TOKEN_LIFETIME_DEFAULT: Duration = Duration::from_secs(300);
 pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
 /// So long a failure to get a token answers everybody who needs the same one, so that a thousand mailboxes ask once.
 pub const TOKEN_FAILURE_KEPT: Duration = Duration::from_secs(10);
+/// What a provider of tokens asks for beyond that is not waited for.
+pub const TOKEN_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Clients whose tokens are kept in memory.
 pub const TOKENS_KEPT_MAX: usize = 4096;
 
@@ -186,6 +190,8 @@ pub const POLLING_INTERVAL_MINUTES_MAX: u16 = 1440;
 pub const CYCLE_GAP_MIN: Duration = Duration::from_secs(2);
 /// Between two tests of an operation that was disabled for good and whose configuration has not changed.
 pub const RETEST_DISABLED: Duration = Duration::from_secs(3600);
+/// Failures of this age and younger count for the alert `mass-failure` of a profile.
+pub const MASS_FAILURE_WINDOW: Duration = Duration::from_secs(3600);
 /// Between two tests of an operation for whose secret no identity was at hand.
 pub const RETEST_WITHOUT_IDENTITY: Duration = Duration::from_secs(60);
 /// `watch` looks at the manifest's files this often even when nobody told it of a change.
@@ -299,6 +305,8 @@ pub const ALERTS_MAX: u64 = 100_000;
 pub const ALERTS_DROPPED_AT_ONCE: usize = 1_000;
 /// How long to wait for another process that writes to the same store.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Secrets that are opened at the same time, each by a thread of its own.
+pub const SECRETS_OPENED_AT_ONCE: usize = 16;
 /// Connections that read one store at the same time.
 pub const STORE_READERS_MAX: usize = 4;
 /// Pages that the one connection that writes may hold before they are written.

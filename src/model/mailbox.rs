@@ -23,6 +23,10 @@ pub struct Mailbox {
     pub approved: Option<Address>,
     pub profile: Option<Name>,
     pub incoming: IncomingMethod,
+    /// Where an inbox rule forwards every message; only with [`IncomingMethod::ForwardMailbox`]. `None`: whoever makes that rule,
+    /// it is not this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_to: Option<Address>,
     pub outgoing: OutgoingMethod,
     pub appointments_contacts_tasks: ActMethod,
     pub accept: Accept,
@@ -99,7 +103,11 @@ impl Mailbox {
     /// Whether the manifest asks for this operation.
     pub fn wants(&self, operation: Operation) -> bool {
         match operation {
-            Operation::Incoming => self.incoming == IncomingMethod::ServerSideSync,
+            Operation::Incoming => match self.incoming {
+                IncomingMethod::ServerSideSync => true,
+                IncomingMethod::ForwardMailbox => self.forward_to.is_some(),
+                IncomingMethod::None => false,
+            },
             Operation::Outgoing => self.outgoing == OutgoingMethod::ServerSideSync,
             Operation::Act => self.appointments_contacts_tasks == ActMethod::ServerSideSync,
         }

@@ -16,6 +16,7 @@ pub mod examination;
 pub mod explanation;
 pub mod failure;
 pub mod footing;
+pub mod forwarding;
 pub mod host;
 pub mod lease;
 pub mod ledger;

@@ -13,12 +13,12 @@ use super::limits;
 /// with a letter or digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Name(String);
+pub struct Name(Box<str>);
 
 impl Name {
     /// Parses a slug; the error says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        Self::check(text).map(|()| Self(text.to_owned()))
+        Self::check(text).map(|()| Self(text.into()))
     }
 
     fn check(text: &str) -> Result<(), &'static str> {
@@ -45,7 +45,7 @@ impl Name {
 impl TryFrom<String> for Name {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::check(&text).map(|()| Self(text))
+        Self::check(&text).map(|()| Self(text.into_boxed_str()))
     }
 }
 
@@ -58,7 +58,7 @@ impl Serialize for Name {
 
 impl From<Name> for String {
     fn from(name: Name) -> Self {
-        name.0
+        name.0.into_string()
     }
 }
 
@@ -72,12 +72,12 @@ impl fmt::Display for Name {
 /// compared by, because mail systems do not distinguish case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Address(String);
+pub struct Address(Box<str>);
 
 impl Address {
     /// Parses `local@domain`: RFC 5321 without quoted local parts and address literals, UTF-8 allowed (RFC 6531).
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        Self::check(text).map(|()| Self(text.to_owned()))
+        Self::check(text).map(|()| Self(text.into()))
     }
 
     fn check(text: &str) -> Result<(), &'static str> {
@@ -145,7 +145,7 @@ impl Address {
 impl TryFrom<String> for Address {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::check(&text).map(|()| Self(text))
+        Self::check(&text).map(|()| Self(text.into_boxed_str()))
     }
 }
 
@@ -158,7 +158,7 @@ impl Serialize for Address {
 
 impl From<Address> for String {
     fn from(address: Address) -> Self {
-        address.0
+        address.0.into_string()
     }
 }
 

@@ -158,6 +158,18 @@ pub enum Consequence {
     TakesOverClaim {
         from: String,
     },
+    /// An inbox rule at the server forwards every message to this address, as an attachment.
+    ForwardsMail {
+        to: String,
+    },
+    /// The test removes the inbox rule that forwards to this address.
+    RemovesRule {
+        to: String,
+    },
+    /// That rule stays where it is: nobody logs in there any more.
+    LeavesRule {
+        to: String,
+    },
     /// A new profile: mail goes to and comes from this host.
     SharesMailWith {
         host: String,
@@ -221,11 +233,18 @@ pub enum Guard {
     EmptyManifest,
     PreventDestroy,
     ClaimTakeOver,
+    Organization,
 }
 
 impl Guard {
-    pub const ALL: [Self; 5] =
-        [Self::Deletions, Self::Updates, Self::EmptyManifest, Self::PreventDestroy, Self::ClaimTakeOver];
+    pub const ALL: [Self; 6] = [
+        Self::Deletions,
+        Self::Updates,
+        Self::EmptyManifest,
+        Self::PreventDestroy,
+        Self::ClaimTakeOver,
+        Self::Organization,
+    ];
 
     /// As `--override-guard` takes it.
     pub fn key(self) -> &'static str {
@@ -235,6 +254,7 @@ impl Guard {
             Self::EmptyManifest => "empty-manifest",
             Self::PreventDestroy => "prevent-destroy",
             Self::ClaimTakeOver => "claim-take-over",
+            Self::Organization => "organization",
         }
     }
 }

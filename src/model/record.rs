@@ -77,10 +77,24 @@ pub struct MessageFacts {
     /// removed from the server. `None`: they are the message itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rebuilt: Option<String>,
+    /// It came as the attachment of another message to a forward mailbox. `None`: it came itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<Forwarded>,
     /// What it says about a message that was sent before, if it is such a report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<DeliveryReport>,
     pub parsed: Parsed,
+}
+
+/// How a message came to a forward mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Forwarded {
+    /// Whose rule has forwarded it: to whom it was delivered first. Null: the message around it does not say.
+    pub by: Option<String>,
+    /// `start..end` are its octets in what came.
+    pub start: u64,
+    pub end: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

@@ -116,6 +116,9 @@ pub struct StoredOperation {
     pub changed_at: Timestamp,
     pub tested_at: Option<Timestamp>,
     pub cycle_at: Option<Timestamp>,
+    /// When a cycle or a test of it last failed, whether it works again or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
 }
 
 impl StoredMailbox {

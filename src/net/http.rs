@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 
@@ -17,6 +17,7 @@ use super::{Network, timed_out};
 use crate::model::failure::Cause;
 use crate::model::name::Name;
 use crate::model::secret::Secret;
+use crate::protocol::http;
 
 /// A form to post.
 pub struct FormPost<'a> {
@@ -35,6 +36,8 @@ pub struct FormPost<'a> {
 
 pub struct Answer {
     pub status: u16,
+    /// How long the server wants to be left alone, where it says so.
+    pub retry_after: Option<Duration>,
     pub body: Secret<Vec<u8>>,
 }
 
@@ -75,7 +78,9 @@ impl Network {
         }
         let response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();
-        Ok(Answer { status, body: read(response, post.bytes_max, failed).await? })
+        let field = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after = field(RETRY_AFTER).and_then(|wait| http::wait(wait, field(DATE), None));
+        Ok(Answer { status, retry_after, body: read(response, post.bytes_max, failed).await? })
     }
 
     async fn way(&self, post: &FormPost<'_>) -> Result<Way, Cause> {

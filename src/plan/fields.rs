@@ -170,6 +170,7 @@ fn mailbox_leaves(mailbox: &Mailbox) -> Vec<Field> {
         approved,
         profile,
         incoming,
+        forward_to,
         outgoing,
         appointments_contacts_tasks,
         accept,
@@ -195,6 +196,7 @@ fn mailbox_leaves(mailbox: &Mailbox) -> Vec<Field> {
     add("approved", approved.as_ref().and_then(|approved| text(approved.as_str())));
     add("profile", profile.as_ref().and_then(|profile| text(profile.as_str())));
     add("incoming", word(incoming_word(*incoming)));
+    add("forwardTo", forward_to.as_ref().and_then(|to| text(to.as_str())));
     add("outgoing", word(outgoing_word(*outgoing)));
     add("appointmentsContactsTasks", word(act_word(*appointments_contacts_tasks)));
     add("accept", word(accept_word(*accept)));
@@ -384,7 +386,8 @@ mod tests {
         let json = serde_json::json!({
             "name": "anna", "labels": { "team": "sales", "a.b": "" }, "kind": "queue", "address": "anna@a.example",
             "displayName": "Anna", "owner": "o@a.example", "active": true, "approved": "anna@a.example", "profile": "hq",
-            "incoming": "server-side-sync", "outgoing": "none", "appointmentsContactsTasks": "none", "accept": "known-parties",
+            "incoming": "server-side-sync", "forwardTo": "c@a.example", "outgoing": "none",
+            "appointmentsContactsTasks": "none", "accept": "known-parties",
             "deleteAfterProcessing": true, "processFrom": "2026-11-01T00:00:00Z",
             "credentials": { "username": "u", "password": { "secret": "s", "key": "k" } },
             "trackedFolders": ["a, b", "c"], "claimTakeOverFrom": "x",
@@ -398,6 +401,7 @@ mod tests {
             owner: None,
             approved: None,
             profile: None,
+            forward_to: None,
             process_from: None,
             credentials: None,
             tracked_folders: Vec::new(),

@@ -22,6 +22,7 @@ pub(super) fn check(estate: &Estate<'_>, steps: &[Step]) -> Verdict {
     let stored = estate.stored.organization.as_ref();
     let guards = stored.unwrap_or(&estate.desired.organization.value).guards;
     let mut found = Vec::new();
+    found.extend(another_organization(estate));
     found.extend(empty_manifest(estate, guards));
     found.extend(deletions(estate, guards, steps));
     found.extend(updates(estate, guards, steps));
@@ -56,6 +57,24 @@ fn overridden(guard: Guard, blocked: Blocked, reason: &str) -> DesiredNote {
         message: format!("guard `{}` is overridden ({reason}): {}", guard.key(), blocked.message),
         origin: blocked.origin,
     }
+}
+
+/// A store serves one organization. Another name is nearly always the wrong store or the wrong manifest, and applying it
+/// would replace everything.
+fn another_organization(estate: &Estate<'_>) -> Option<Found> {
+    let declared = &estate.scope.declared(estate.desired).organization;
+    let stored = estate.stored.organization.as_ref().filter(|stored| stored.name != declared.value.name)?;
+    let (guard, mut blocked) = found(
+        Guard::Organization,
+        format!(
+            "this store is that of the organization `{}`, and the manifest declares `{}`",
+            stored.name, declared.value.name
+        ),
+        "name the store of this organization with --state, or the manifest of that one with --file; override it only if the organization was renamed",
+    );
+    blocked.target = Some(Target::Organization);
+    blocked.origin = Some(declared.origin.clone());
+    Some((guard, blocked))
 }
 
 fn empty_manifest(estate: &Estate<'_>, guards: Guards) -> Option<Found> {
@@ -198,6 +217,9 @@ fn claim(step: &Step) -> Option<Found> {
         | Consequence::RecordsNothing
         | Consequence::LeavesOutMail { .. }
         | Consequence::RemovesMail
+        | Consequence::ForwardsMail { .. }
+        | Consequence::RemovesRule { .. }
+        | Consequence::LeavesRule { .. }
         | Consequence::SharesMailWith { .. } => None,
     })
 }

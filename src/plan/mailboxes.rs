@@ -15,7 +15,7 @@ use crate::model::stored::StoredMailbox;
 use super::cause::{self, Cause};
 use super::readiness::{self, Verdict};
 use super::rename::{self, Renames};
-use super::{Estate, REASON_CREATE, REASON_UPDATE, Untested, fields};
+use super::{Estate, REASON_CREATE, REASON_UPDATE, Untested, fields, forwarding};
 
 pub(super) struct Mailboxes {
     pub puts: Vec<Step>,
@@ -335,6 +335,7 @@ fn consequences(
     );
     others.extend(takes_over_from(change).map(|from| Consequence::TakesOverClaim { from }));
     others.extend(losses(change));
+    others.extend(forwarding::consequences(mailbox, change.stored.map(|stored| &stored.declared)));
     let mut consequences = impact.consequences();
     if !others.is_empty() {
         consequences.retain(|consequence| *consequence != Consequence::NoEffectOnTraffic);
@@ -382,5 +383,6 @@ fn delete(name: &Name, stored: &StoredMailbox) -> Step {
     let mut step = super::deletion(Target::Mailbox(name.clone()), Effect::DeleteMailbox(name.clone()));
     let working = Operation::ALL.into_iter().filter(|it| works(Some(stored), *it) == Works::Yes);
     step.consequences = Impact { stops: working.collect(), ..Impact::default() }.consequences();
+    step.consequences.extend(forwarding::of_deletion(&stored.declared));
     step
 }

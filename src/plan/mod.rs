@@ -18,6 +18,7 @@ pub mod snapshot;
 mod cause;
 mod dated;
 pub mod fields;
+mod forwarding;
 mod guards;
 mod hosts;
 mod mailboxes;

@@ -104,6 +104,7 @@ fn switched(before: Option<&StoredOperation>, plan: &OperationPlan) -> StoredOpe
         changed_at: before.map_or(Timestamp::UNIX_EPOCH, |before| before.changed_at),
         tested_at: before.and_then(|before| before.tested_at),
         cycle_at: before.and_then(|before| before.cycle_at),
+        failed_at: before.and_then(|before| before.failed_at),
     }
 }
 

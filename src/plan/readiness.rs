@@ -101,7 +101,10 @@ fn wanted<'a>(
     (profile, given): (Option<&'a Profile>, Option<&Address>),
     operation: Operation,
 ) -> Result<(&'a Profile, ConnectionDigest), OffReason> {
-    if operation == Operation::Incoming && mailbox.incoming == IncomingMethod::ForwardMailbox {
+    if operation == Operation::Incoming
+        && mailbox.incoming == IncomingMethod::ForwardMailbox
+        && mailbox.forward_to.is_none()
+    {
         return Err(OffReason::ForwardMailbox);
     }
     if !mailbox.wants(operation) {

@@ -41,20 +41,34 @@ fn missing_secret(
     origin: &Origin,
 ) -> Option<Blocked> {
     let is_broken = estate.scope.contains(&target) || estate.stored.secrets.contains_key(secret);
-    let is_missing = !estate.secrets.contains_key(secret) && is_broken;
-    if is_missing && estate.scope.leaves_out(&Target::Secret(secret.clone())) {
-        return Some(left_out(target, Target::Secret(secret.clone()), origin));
+    if estate.secrets.contains_key(secret) || !is_broken {
+        return None;
     }
-    is_missing.then(|| Blocked {
+    let missing = Target::Secret(secret.clone());
+    if estate.scope.leaves_out(&missing) {
+        return Some(left_out(target, missing, origin));
+    }
+    if !estate.scope.contains(&target) && estate.stored.secrets.contains_key(secret) {
+        return Some(still_used(estate, target, &format!("secret `{secret}`"), origin));
+    }
+    Some(Blocked {
         guard: None,
-        message: match estate.stored.secrets.contains_key(secret) && !estate.scope.contains(&target) {
-            true => format!("secret `{secret}` cannot be deleted while {target} uses it"),
-            false => format!("{target} refers to secret `{secret}`, which is not declared"),
-        },
+        message: format!("{target} refers to secret `{secret}`, which is not declared"),
         remedy: format!("declare the key `{}` in the secret `{}`", secret.key, secret.secret),
         target: Some(target),
         origin: Some(origin.clone()),
     })
+}
+
+/// What is to be deleted is used by something that is left out, and that the manifest may not declare either by now.
+fn still_used(estate: &Estate<'_>, target: Target, used: &str, origin: &Origin) -> Blocked {
+    Blocked {
+        guard: None,
+        message: format!("{used} cannot be deleted while {target} uses it, which is left out"),
+        remedy: format!("choose {target} too"),
+        origin: estate.scope.leaves_out(&target).then(|| origin.clone()),
+        target: Some(target),
+    }
 }
 
 fn left_out(target: Target, needed: Target, origin: &Origin) -> Blocked {
@@ -71,6 +85,9 @@ fn missing_profile(estate: &Estate<'_>, target: Target, profile: &Name, origin: 
     if estate.scope.leaves_out(&Target::Profile(profile.clone())) {
         return left_out(target, Target::Profile(profile.clone()), origin);
     }
+    if !estate.scope.contains(&target) {
+        return still_used(estate, target, &format!("profile `{profile}`"), origin);
+    }
     let message = if estate.stored.profiles.contains_key(profile) {
         format!("profile `{profile}` cannot be deleted while {target} uses it")
     } else {
@@ -85,8 +102,7 @@ fn missing_profile(estate: &Estate<'_>, target: Target, profile: &Name, origin: 
     }
 }
 
-/// Every secret that a profile names, each once.
-/// The secrets that a profile itself names.
+/// Every secret that a profile itself names, each once.
 pub fn secrets_of(profile: &Profile) -> BTreeSet<&SecretRef> {
     let credentials: Vec<&Credentials> = match &profile.server {
         Server::Pop3Smtp(servers) | Server::ImapSmtp(servers) => {

@@ -31,12 +31,21 @@ pub(super) fn plan(desired: &Desired, stored: &Stored, policy: &Policy) -> Plan 
             step.origin = None;
         }
     }
+    withdraw_tests_of_blocked(&mut plan, scope);
     plan.blocked.extend(address_twice(&mixed, &chosen));
     plan.blocked.extend(without_organization(&plan.steps, stored, &chosen));
     plan.notes.extend(included);
     plan.notes.extend(left_out(&everything, &plan));
     plan.selection = policy.selection.clone();
     plan
+}
+
+/// What is left out and would lose what it uses is blocked already; that it would be tested is no news then.
+fn withdraw_tests_of_blocked(plan: &mut Plan, scope: Scope<'_>) {
+    let blocked: BTreeSet<&Target> =
+        plan.blocked.iter().filter(|one| one.guard.is_none()).filter_map(|one| one.target.as_ref()).collect();
+    Arc::make_mut(&mut plan.steps)
+        .retain(|step| scope.contains(&step.target) || !blocked.contains(&step.target));
 }
 
 /// The estate of a whole plan.

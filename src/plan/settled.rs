@@ -91,7 +91,10 @@ impl<'a> Behind<'a> {
 
     fn bearing(&self, mailbox: &Mailbox, prepared: Option<&Prepared<'_>>, nth: usize) -> Bearing {
         let operation = Operation::ALL[nth];
-        if operation == Operation::Incoming && mailbox.incoming == IncomingMethod::ForwardMailbox {
+        if operation == Operation::Incoming
+            && mailbox.incoming == IncomingMethod::ForwardMailbox
+            && mailbox.forward_to.is_none()
+        {
             return Bearing::Off(OffReason::ForwardMailbox);
         }
         if !mailbox.wants(operation) {

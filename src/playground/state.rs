@@ -1,5 +1,7 @@
 //! The mailboxes and what was submitted: what the three protocols share.
 
+mod delivery;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,6 +94,8 @@ struct Account {
     inbox: Folder,
     sent: Folder,
     pop3_locked: bool,
+    /// To whom its rules forward each message.
+    forwards: Vec<String>,
 }
 
 pub(super) struct Folder {
@@ -125,6 +129,7 @@ impl State {
             inbox: Folder::new(),
             sent: Folder::new(),
             pop3_locked: false,
+            forwards: Vec::new(),
         };
         let inner = Inner {
             accounts: options.users.iter().map(account).collect(),
@@ -146,7 +151,7 @@ impl State {
     pub fn deliver_at(&self, address: &str, raw: &[u8], received: Timestamp) -> Result<u32, Undeliverable> {
         let mut inner = self.lock();
         let account = inner.resident(address)?;
-        inner.append(account, FolderName::Inbox, Arrival::new(with_crlf(raw), received))
+        inner.arrive(account, Arrival::new(with_crlf(raw), received))
     }
 
     /// Fills a user's inbox with messages of the corpus, received when they say they were sent.
@@ -324,40 +329,6 @@ impl Inner {
     pub(super) fn is_local_domain(&self, domain: &str) -> bool {
         let of_domain = |own: &str| own.rsplit_once('@').is_some_and(|(_, own)| same(own, domain));
         self.accounts.iter().any(|account| addresses(&account.user).any(of_domain))
-    }
-
-    /// Notes what SMTP took responsibility for, all of it or nothing. `trace` is put before the message where it is
-    /// delivered.
-    pub(super) fn submit(
-        &mut self,
-        submission: &Submission,
-        trace: &str,
-        received: Timestamp,
-    ) -> Result<(), Undeliverable> {
-        let traced = Bytes::from([trace.as_bytes(), &submission.raw].concat());
-        self.reserve(submission.raw.len())?;
-        let (mut local, mut foreign) = (Vec::new(), Vec::new());
-        for recipient in &submission.recipients {
-            match self.resident(recipient) {
-                // One copy for each mailbox, however many of its addresses are named.
-                Ok(account) if local.contains(&account) => {}
-                Ok(account) => local.push(account),
-                Err(_) => foreign.push(recipient.clone()),
-            }
-        }
-        if self.held_bytes.saturating_add(traced.len().saturating_mul(local.len()))
-            > PLAYGROUND_STORE_BYTES_MAX
-        {
-            return Err(Undeliverable::Full);
-        }
-        for account in local {
-            self.append(account, FolderName::Inbox, Arrival::new(traced.clone(), received))?;
-        }
-        if !foreign.is_empty() {
-            self.elsewhere.push(Submission { recipients: foreign, ..submission.clone() });
-        }
-        self.accepted.push(submission.clone());
-        Ok(())
     }
 
     fn reserve(&mut self, bytes: usize) -> Result<(), Undeliverable> {

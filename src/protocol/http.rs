@@ -119,14 +119,19 @@ impl Head {
     /// `Retry-After` in seconds, or as a date (RFC 9110 section 10.2.3), which is counted from the server's own `Date`, because its
     /// clock may differ from ours.
     pub fn retry_after(&self) -> Option<Duration> {
-        let value = self.field("retry-after")?.trim();
-        if let Ok(seconds) = value.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let now = self.field("date").and_then(date).or(self.arrived)?;
-        // A time that is over asks for no wait.
-        Some(Duration::try_from(date(value)?.duration_since(now)).unwrap_or_default())
+        wait(self.field("retry-after")?, self.field("date"), self.arrived)
     }
+}
+
+/// How long a `Retry-After` asks to wait; `date` is the server's own, `arrived` when its answer came.
+pub fn wait(retry_after: &str, date_of_server: Option<&str>, arrived: Option<Timestamp>) -> Option<Duration> {
+    let value = retry_after.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let now = date_of_server.and_then(date).or(arrived)?;
+    // A time that is over asks for no wait.
+    Some(Duration::try_from(date(value)?.duration_since(now)).unwrap_or_default())
 }
 
 /// A date of HTTP, in the one form that may still be sent (RFC 9110 section 5.6.7).

@@ -16,6 +16,7 @@ pub mod ntlm;
 pub mod oauth2;
 pub mod pop3;
 pub mod sasl;
+mod shelf;
 pub mod smtp;
 pub mod spnego;
 

@@ -6,6 +6,7 @@
 mod claiming;
 mod failure;
 mod fetching;
+mod forwarding;
 mod gate;
 mod listening;
 mod listing;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::claim::{Claimed, Wish};
 use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::forwarding::{RuleOutcome, RuleWish};
 use crate::model::limits;
 use crate::model::record::{Categorised, Standing};
 use crate::model::server::Destination;
@@ -179,6 +181,16 @@ impl Receive for Inbox {
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         let claimed = claiming::claim(&mut self.session, wish).await;
         claimed.map_err(|cause| RemoteError::new(TestStep::Open, cause))
+    }
+
+    async fn keep_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        let kept = forwarding::keep(&mut self.session, wish).await;
+        kept.map_err(|cause| RemoteError::new(TestStep::ForwardRule, cause))
+    }
+
+    async fn look_for_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        let found = forwarding::look(&mut self.session, wish).await;
+        found.map_err(|cause| RemoteError::new(TestStep::ForwardRule, cause))
     }
 
     fn standing(&self, message: &RemoteId) -> Standing {

@@ -5,6 +5,7 @@
 mod assertion;
 pub mod connectors;
 pub mod discovery;
+mod doubt;
 pub mod ews;
 pub mod graph;
 mod hand_over;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::claim::{Claimed, Wish};
 use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::forwarding::{RuleOutcome, RuleWish};
 use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::{Attempt, Submitted};
@@ -96,6 +98,21 @@ pub trait Receive: Send {
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         let _ = wish;
         Ok(Claimed::NoMark)
+    }
+
+    /// Brings about the inbox rule that forwards every message, or its absence, and says what it took. Rules of other people are
+    /// left alone.
+    async fn keep_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        let _ = wish;
+        let cause = Cause::Unsupported { setting: "forwardTo".to_owned() };
+        Err(RemoteError::new(TestStep::ForwardRule, cause))
+    }
+
+    /// Looks whether that rule is as wished, and changes nothing.
+    async fn look_for_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        let _ = wish;
+        let cause = Cause::Unsupported { setting: "forwardTo".to_owned() };
+        Err(RemoteError::new(TestStep::ForwardRule, cause))
     }
 
     /// What the server holds beyond the cursor (IMAP), or altogether (POP3).

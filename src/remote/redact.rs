@@ -20,6 +20,7 @@ use super::{Arrivals, Connector, Receive, Rested, SetAside, Submit, Trace, Trace
 use crate::model::claim::{Claimed, Wish};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{CUT, Cause, RemoteError};
+use crate::model::forwarding::{RuleOutcome, RuleWish};
 use crate::model::name::Address;
 use crate::model::outbox::{Attempt, RecipientResult, Submitted};
 use crate::model::record::{Categorised, Standing};
@@ -111,18 +112,27 @@ fn forms(username: &str, password: &str) -> Vec<Secret<String>> {
     forms
 }
 
+/// RFC 3986 section 2.3.
+const UNRESERVED_MARKS: &[u8] = b"-._~";
+
 /// In hexadecimal, and as URLs and forms write it (RFC 3986, RFC 6749 appendix B), in capitals and in small letters.
 fn in_digits(password: &str) -> Vec<Secret<String>> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let percent = |digits: fn(u8) -> String| -> String {
+    // Some encode more than they have to.
+    type Digits = fn(u8) -> String;
+    let percent = |marks: &[u8], digits: Digits| -> String {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || marks.contains(&byte);
         let written = |byte| if is_plain(byte) { char::from(byte).to_string() } else { digits(byte) };
         password.bytes().map(written).collect()
     };
+    let capitals: Digits = |byte| format!("%{byte:02X}");
+    let small: Digits = |byte| format!("%{byte:02x}");
     let forms = [
         password.bytes().map(|byte| format!("{byte:02x}")).collect(),
         password.bytes().map(|byte| format!("{byte:02X}")).collect(),
-        percent(|byte| format!("%{byte:02X}")),
-        percent(|byte| format!("%{byte:02x}")),
+        percent(UNRESERVED_MARKS, capitals),
+        percent(UNRESERVED_MARKS, small),
+        percent(b"", capitals),
+        percent(b"", small),
         oauth2::encoded(password),
     ];
     forms.map(Secret::new).into()
@@ -202,6 +212,14 @@ impl Receive for Receiving {
 
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         self.session.claim(wish).await.map_err(|error| self.password.error(error))
+    }
+
+    async fn keep_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        self.session.keep_rule(wish).await.map_err(|error| self.password.error(error))
+    }
+
+    async fn look_for_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        self.session.look_for_rule(wish).await.map_err(|error| self.password.error(error))
     }
 
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
@@ -378,6 +396,7 @@ mod tests {
         assert_eq!(masked("a b/c+ü", "p=a%20b%2Fc%2B%C3%BC"), "p=[password]");
         assert_eq!(masked("a b/c+ü", "p=a%20b%2fc%2b%c3%bc&"), "p=[password]&");
         assert_eq!(masked("a b/c+ü", "p=a+b%2Fc%2B%C3%BC"), "p=[password]");
+        assert_eq!(masked("a-b~c.d", "p=a%2Db%7Ec%2Ed&"), "p=[password]&");
         assert_eq!(masked("hunter2", "0x68756e74657232 or 68756E74657232"), "0x[password] or [password]");
     }
 

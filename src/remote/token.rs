@@ -220,8 +220,11 @@ impl Tokens {
                 *kept = Kept::Token { token: Arc::clone(&token), until: now + lifetime };
                 Ok(Lent { token, origin: Origin::Asked })
             }
-            Err(cause) => {
-                *kept = Kept::Failure { cause: cause.clone(), until: now + limits::TOKEN_FAILURE_KEPT };
+            Err((cause, asked)) => {
+                // Nobody else asks either before it is over.
+                let kept_for =
+                    asked.unwrap_or_default().clamp(limits::TOKEN_FAILURE_KEPT, limits::TOKEN_WAIT_MAX);
+                *kept = Kept::Failure { cause: cause.clone(), until: now + kept_for };
                 Err(cause)
             }
         }
@@ -268,17 +271,19 @@ async fn ask(
     client: &TokenClient,
     wall: jiff::Timestamp,
     wait: Duration,
-) -> Result<Grant, Cause> {
-    let denial = match &client.proof {
+) -> Result<Grant, (Cause, Option<Duration>)> {
+    let denied = match &client.proof {
         TokenProof::Secret(secret) => by_secret(network, client, secret, wait).await,
-        TokenProof::Certificate { .. } => match assertion::sign(client, wall)? {
-            Some(signed) => post(network, client, (ClientProof::Assertion, &signed), wait).await,
-            None => return Err(not_asked_for()),
-        },
+        TokenProof::Certificate { .. } => {
+            match assertion::sign(client, wall).map_err(|cause| (cause, None))? {
+                Some(signed) => post(network, client, (ClientProof::Assertion, &signed), wait).await,
+                None => return Err((not_asked_for(), None)),
+            }
+        }
     };
-    let denial = match denial {
+    let Denied { denial, asked } = match denied {
         Ok(grant) => return Ok(grant),
-        Err(denial) => denial,
+        Err(denied) => denied,
     };
     let provider = provider(client);
     let cause = match denial {
@@ -286,7 +291,7 @@ async fn ask(
         Denial::Unusable(cause) => Cause::TokenUnavailable { provider, cause: Box::new(cause) },
     };
     // A provider that repeats what it was sent does not put the secret into our words.
-    Err(Password::of_client(client).error(RemoteError::new(TestStep::Token, cause)).cause)
+    Err((Password::of_client(client).error(RemoteError::new(TestStep::Token, cause)).cause, asked))
 }
 
 async fn by_secret(
@@ -294,10 +299,10 @@ async fn by_secret(
     client: &TokenClient,
     secret: &Secret<String>,
     wait: Duration,
-) -> Result<Grant, Denial> {
+) -> Result<Grant, Denied> {
     match post(network, client, (ClientProof::Form, secret), wait).await {
-        Err(denial @ Denial::Client { .. }) => {
-            post(network, client, (ClientProof::Basic, secret), wait).await.map_err(|_| denial)
+        Err(denied @ Denied { denial: Denial::Client { .. }, .. }) => {
+            post(network, client, (ClientProof::Basic, secret), wait).await.map_err(|_| denied)
         }
         other => other,
     }
@@ -308,7 +313,7 @@ async fn post(
     client: &TokenClient,
     (proof, secret): (ClientProof, &Secret<String>),
     wait: Duration,
-) -> Result<Grant, Denial> {
+) -> Result<Grant, Denied> {
     let request = TokenRequest::new(client, proof, secret);
     let post = FormPost {
         url: &client.url,
@@ -318,8 +323,28 @@ async fn post(
         wait,
         bytes_max: limits::TOKEN_RESPONSE_BYTES_MAX,
     };
-    let answer = network.post(&post).await.map_err(Denial::Unusable)?;
+    let lost = |cause| Denied { denial: Denial::Unusable(cause), asked: None };
+    let answer = network.post(&post).await.map_err(lost)?;
+    let asked = answer.retry_after;
     oauth2::parse(answer.status, answer.body.expose())
+        .map_err(|denial| Denied { denial: waiting(denial, asked), asked })
+}
+
+/// Why there is no token, and how long the provider wants to be left alone.
+struct Denied {
+    denial: Denial,
+    asked: Option<Duration>,
+}
+
+/// Waiting is asked for in the words that all servers have for it.
+fn waiting(denial: Denial, asked: Option<Duration>) -> Denial {
+    match (denial, asked) {
+        (Denial::Unusable(Cause::TemporarilyRefused { said }), Some(asked)) => {
+            let said = format!("[THROTTLED] {said} (retry after {} seconds)", asked.as_secs());
+            Denial::Unusable(Cause::TemporarilyRefused { said })
+        }
+        (denial, _) => denial,
+    }
 }
 
 #[cfg(test)]

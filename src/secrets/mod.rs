@@ -61,7 +61,7 @@ pub enum UnsealError {
     /// No identity was found at any of the places that are looked at.
     #[error("no age identity is at hand")]
     NoIdentity,
-    #[error("it is encrypted to {}; this identity is none of them", recipients(sealed_to))]
+    #[error("no identity at hand opens it; it is said to be encrypted to {}", recipients(sealed_to))]
     NotForThisIdentity { sealed_to: Vec<String> },
     #[error("the ciphertext is damaged: {0}")]
     Damaged(String),

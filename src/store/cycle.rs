@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{MailboxRow, StateChange, StoreError};
 use crate::model::claim::Asked;
 use crate::model::cursor::{Cursor, InboxId, Owed, RemoteId};
+use crate::model::forwarding::ForwardRule;
 use crate::model::lease::{Holder, Lease};
 use crate::model::name::Name;
 use crate::model::organization::Organization;
@@ -64,6 +65,16 @@ pub trait Cycles: Send + Sync {
     ) -> Result<InboxStanding, StoreError>;
     /// Notes that the server was asked for the mark of this installation.
     async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError>;
+    /// The rule that forwards the mail of this mailbox, as the last passed test or a later look left it. `None`: it is read itself,
+    /// or has never been tested.
+    async fn forward_rule(&self, mailbox: &Name) -> Result<Option<ForwardRule>, StoreError>;
+    /// Notes that rule, or that there is none any more.
+    async fn note_forward_rule(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        rule: Option<&ForwardRule>,
+    ) -> Result<(), StoreError>;
     /// Notes which records bear the tracking category, and which do not (any more). Returns those of the messages that are records.
     async fn note_categories(
         &self,

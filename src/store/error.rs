@@ -25,6 +25,9 @@ pub enum StoreError {
     /// Our lease went to somebody else while we worked; nothing was written.
     #[error("the lease on `{0}` was taken over by another process; nothing was written")]
     Fenced(LeaseScope),
+    /// What we worked from does not hold any more; nothing was written.
+    #[error("`{0}` was changed, decided on or unlocked while it was worked on; nothing more was written")]
+    Withdrawn(LeaseScope),
     /// The state moved since the plan was made.
     #[error("the plan was made from revision {planned} and the state is at revision {found}{}", by(latest))]
     Stale {

@@ -18,6 +18,7 @@ mod discovered;
 mod door;
 mod errors;
 mod footings;
+mod forward_rules;
 mod incoming;
 mod lease;
 mod mailbox;

@@ -312,6 +312,7 @@ mod tests {
             approved: None,
             profile: None,
             incoming: IncomingMethod::ServerSideSync,
+            forward_to: None,
             outgoing: OutgoingMethod::None,
             appointments_contacts_tasks: ActMethod::None,
             accept: Accept::All,

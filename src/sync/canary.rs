@@ -16,20 +16,22 @@ use crate::model::stored::{StoredMailbox, StoredOperation};
 /// once. Those that work, or have worked, come first: their failure says most about the profile. Among them the
 /// choice is spread by a hash of the name, and always the same.
 pub fn choose<'a>(mailboxes: impl IntoIterator<Item = &'a StoredMailbox>) -> Option<BTreeSet<Name>> {
+    let mailboxes: Vec<&StoredMailbox> = mailboxes.into_iter().collect();
+    (mailboxes.len() > limits::CANARY_FROM_MAILBOXES).then(|| few_of(&mailboxes))
+}
+
+fn few_of(mailboxes: &[&StoredMailbox]) -> BTreeSet<Name> {
     let mut ranked: Vec<(bool, [u8; 32], &Name)> = mailboxes
-        .into_iter()
+        .iter()
         .map(|mailbox| {
             let name = &mailbox.declared.name;
             let never_worked = !mailbox.operations.values().any(has_worked);
             (never_worked, *blake3::hash(name.as_str().as_bytes()).as_bytes(), name)
         })
         .collect();
-    if ranked.len() <= limits::CANARY_FROM_MAILBOXES {
-        return None;
-    }
     ranked.sort_unstable();
     let first = ranked.into_iter().take(limits::CANARY_MAILBOXES);
-    Some(first.map(|(_, _, name)| name.clone()).collect())
+    first.map(|(_, _, name)| name.clone()).collect()
 }
 
 fn has_worked(operation: &StoredOperation) -> bool {
@@ -60,7 +62,6 @@ pub enum Judgement {
 pub fn judge(mailboxes: &[&StoredMailbox]) -> Judgement {
     let waits = |mailbox: &&&StoredMailbox| mailbox.operations.values().any(is_waiting);
     let waiting: Vec<&StoredMailbox> = mailboxes.iter().filter(waits).copied().collect();
-    let Some(first) = choose(waiting.iter().copied()) else { return Judgement::Free };
     let begun = waiting
         .iter()
         .flat_map(|mailbox| mailbox.operations.values())
@@ -85,14 +86,22 @@ pub fn judge(mailboxes: &[&StoredMailbox]) -> Judgement {
             }
         }
     }
+    let under_way: Vec<&StoredMailbox> =
+        mailboxes.iter().filter(|mailbox| mailbox.operations.values().any(is_under_way)).copied().collect();
+    // Those that were taken first still count: with them, they were many.
+    let taken = waiting.iter().chain(&under_way).map(|mailbox| &mailbox.declared.name);
+    let concerned: BTreeSet<&Name> = taken.chain(&tested).collect();
+    if concerned.len() <= limits::CANARY_FROM_MAILBOXES {
+        return Judgement::Free;
+    }
     // Those whose turn it is now count, too, so that never more than a few are at risk at once.
-    let under_way = mailboxes.iter().filter(|mailbox| mailbox.operations.values().any(is_under_way)).count();
-    let wanted = limits::CANARY_MAILBOXES.saturating_sub(tested.len() % limits::CANARY_MAILBOXES + under_way);
+    let wanted =
+        limits::CANARY_MAILBOXES.saturating_sub(tested.len() % limits::CANARY_MAILBOXES + under_way.len());
     match against {
         Some((mailbox, failure)) => Judgement::Halted { mailbox, failure, first: tested },
         None if tested.len() >= limits::CANARY_MAILBOXES && passed > 0 => Judgement::Free,
         None if tested.len() >= 2 * limits::CANARY_MAILBOXES => Judgement::Free,
-        None => Judgement::First(first.into_iter().take(wanted).collect()),
+        None => Judgement::First(few_of(&waiting).into_iter().take(wanted).collect()),
     }
 }
 
@@ -150,31 +159,22 @@ pub fn is_waiting(operation: &StoredOperation) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
+    use super::super::samples;
     use super::*;
-    use crate::model::failure::{Nature, TestStep};
-    use crate::model::mailbox::Mailbox;
+    use crate::model::failure::Nature;
     use crate::model::operation::{ConnectionDigest, Operation};
 
+    /// Declared at second 10.
     fn mailbox(name: &str, state: OperationState, tested_at: Option<i64>) -> StoredMailbox {
-        let declared: Mailbox = serde_json::from_value(serde_json::json!({
-            "name": name, "labels": {}, "kind": "user", "address": format!("{name}@contoso.example"),
-            "displayName": null, "owner": null, "active": true, "approved": null, "profile": "p",
-            "incoming": "server-side-sync", "outgoing": "none", "appointmentsContactsTasks": "none",
-            "accept": "all", "deleteAfterProcessing": false, "processFrom": null, "credentials": null,
-            "trackedFolders": [], "claimTakeOverFrom": null,
-            "lifecycle": { "preventDestroy": false, "previousNames": [] }
-        }))
-        .unwrap();
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let operation: StoredOperation = serde_json::from_value(serde_json::json!({
-            "state": state, "connection": "c", "proved": null, "changedAt": at(10),
-            "testedAt": tested_at.map(at), "cycleAt": null
-        }))
-        .unwrap();
-        let operations = BTreeMap::from([(Operation::Incoming, operation)]);
-        StoredMailbox { declared, operations, process_from: None }
+        let connection = Some(ConnectionDigest("c".into()));
+        let operation = StoredOperation {
+            connection,
+            changed_at: at(10),
+            tested_at: tested_at.map(at),
+            ..samples::operation(state)
+        };
+        samples::mailbox(name, operation)
     }
 
     fn waiting(name: &str) -> StoredMailbox {
@@ -182,14 +182,7 @@ mod tests {
     }
 
     fn failure(scope: Scope) -> FailureSummary {
-        FailureSummary {
-            code: "unreachable".into(),
-            step: TestStep::Connect,
-            nature: Nature::Transient,
-            scope,
-            cause: "c".into(),
-            remedy: "r".into(),
-        }
+        samples::failure("unreachable", (Nature::Transient, scope))
     }
 
     fn many(count: usize) -> Vec<StoredMailbox> {
@@ -240,6 +233,17 @@ mod tests {
         // Nothing that holds for all: five others are tried, then all.
         assert!(matches!(judged(&tested(&of_mailbox, 5)), Judgement::First(first) if first.len() == 5));
         assert_eq!(judged(&tested(&of_mailbox, 10)), Judgement::Free);
+    }
+
+    #[test]
+    fn those_that_were_taken_first_still_count_as_many() {
+        for state in [OperationState::Disabled(failure(Scope::Profile)), OperationState::Testing] {
+            let mut mailboxes = many(limits::CANARY_FROM_MAILBOXES + 1);
+            for one in mailboxes.iter_mut().take(limits::CANARY_MAILBOXES) {
+                *one = mailbox(one.declared.name.as_str(), state.clone(), Some(20));
+            }
+            assert_ne!(judged(&mailboxes), Judgement::Free, "{state:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! The classes are those of the vendor's server-side synchronisation: transient or permanent; message, mailbox or profile.
 
+mod hosts;
 mod kerberos;
 mod password;
 mod secrets;
@@ -30,6 +31,22 @@ pub struct Setting<'a> {
     pub kind: ServerKind,
     pub host: &'a str,
     pub port: u16,
+    pub named_by: NamedBy,
+    pub so_far: SoFar,
+}
+
+/// Who says that the server is under this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedBy {
+    Profile,
+    Autodiscover,
+}
+
+/// Whether what is declared has passed a test before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SoFar {
+    NeverWorked,
+    Worked,
 }
 
 /// Judges an error.
@@ -105,10 +122,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::NoIdentity { .. } => ("no-identity", Transient, Profile),
         Cause::IdentityUnusable { .. } => ("identity-unusable", Transient, Profile),
         Cause::TokenRefused { said, .. } => refused_class(said),
-        Cause::TokenUnavailable { cause, .. } => {
-            let (_, nature, _) = class(&RemoteError::new(error.step, Cause::clone(cause)), setting);
-            ("token-unavailable", nature, Profile)
-        }
+        Cause::TokenUnavailable { cause, .. } => token_unavailable_class(error, cause, setting),
         Cause::NotDiscovered { .. } => ("not-discovered", Transient, Mailbox),
         Cause::TrustUnavailable { .. } => ("trust-unavailable", Permanent, Profile),
         Cause::KerberosFailed { fault, .. } => kerberos::class(*fault, login_scope),
@@ -116,6 +130,19 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::NotReceivedBack { .. } => ("not-received-back", Transient, Mailbox),
         Cause::Internal { .. } => ("internal", Transient, Mailbox),
     }
+}
+
+/// A provider that asks for patience gets it; otherwise it is as transient as what keeps it from answering.
+fn token_unavailable_class(
+    error: &RemoteError,
+    cause: &Cause,
+    setting: Setting<'_>,
+) -> (&'static str, Nature, Scope) {
+    if patience::demanded(error).is_some() {
+        return asked_for_patience(error, "token-unavailable", Scope::Profile);
+    }
+    let (_, nature, _) = class(&RemoteError::new(error.step, cause.clone()), setting);
+    ("token-unavailable", nature, Scope::Profile)
 }
 
 /// What it is called when no special kind of patience is asked for, and whom it concerns then.
@@ -144,6 +171,7 @@ fn refused(step: TestStep) -> (&'static str, Nature, Scope) {
         | TestStep::Greet
         | TestStep::Authenticate
         | TestStep::Open
+        | TestStep::ForwardRule
         | TestStep::ReceiveBack
         | TestStep::Close => ("refused", Nature::Permanent, concerned(step)),
     }
@@ -161,20 +189,9 @@ fn concerned(step: TestStep) -> Scope {
 fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
     let Setting { mailbox, profile, host, port, .. } = setting;
     match &error.cause {
-        Cause::NameNotResolved { .. } => said(
-            format!("no address is known for `{host}`"),
-            format!(
-                "check the spelling of the host in profile `{profile}`, then the name server of this machine"
-            ),
-        ),
-        Cause::ConnectionRefused { .. } => said(
-            format!("`{host}` is up, and no server listens on port {port}"),
-            format!("check the port in profile `{profile}`; if it is right, start the mail server"),
-        ),
-        Cause::Unreachable { .. } => said(
-            format!("no way leads to `{host}:{port}`"),
-            "check the network, the firewall and the port (a wrong port often shows as silence)",
-        ),
+        Cause::NameNotResolved { host, .. } => hosts::not_resolved(host, setting),
+        Cause::ConnectionRefused { host, port } => hosts::refused((host, *port), setting),
+        Cause::Unreachable { host, port, .. } => hosts::unreachable((host, *port), setting),
         Cause::TimedOut { .. } | Cause::ConnectionLost { .. } => silent(setting),
         Cause::ServerBye { .. } => goodbye(setting),
         Cause::WrongProtocol { protocol, .. } => said(
@@ -380,6 +397,8 @@ mod tests {
             kind: ServerKind::ImapSmtp,
             host: "h",
             port: 1,
+            named_by: NamedBy::Profile,
+            so_far: SoFar::NeverWorked,
         };
         classify(RemoteError::new(step, cause), setting)
     }
@@ -432,7 +451,18 @@ mod tests {
         let of = |kind, cause: Cause| {
             let (mailbox, profile, credentials) = (&name, &name, &credentials);
             let (secret, origin) = (None, None);
-            let setting = Setting { mailbox, profile, credentials, secret, origin, kind, host: "h", port: 1 };
+            let setting = Setting {
+                mailbox,
+                profile,
+                credentials,
+                secret,
+                origin,
+                kind,
+                host: "h",
+                port: 1,
+                named_by: NamedBy::Profile,
+                so_far: SoFar::NeverWorked,
+            };
             classify(RemoteError::new(TestStep::Authenticate, cause), setting)
         };
         let refused = Cause::LoginRefused { said: "401 Unauthorized, for a login with Bearer".into() };

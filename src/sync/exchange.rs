@@ -56,6 +56,7 @@ pub fn find_at(step: TestStep, code: &str, said: &str) -> Option<&'static Meanin
         | TestStep::Greet
         | TestStep::Authenticate
         | TestStep::Open
+        | TestStep::ForwardRule
         | TestStep::ReceiveBack
         | TestStep::Close => row,
     })

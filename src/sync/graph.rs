@@ -23,6 +23,7 @@ pub fn find_at(step: TestStep, status: u16, code: &str) -> Option<&'static Meani
         | TestStep::Tls
         | TestStep::Greet
         | TestStep::Authenticate
+        | TestStep::ForwardRule
         | TestStep::Send
         | TestStep::ReceiveBack
         | TestStep::Delete

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::message;
+use super::stand_in::stand_in;
+use super::{forwarded, message};
 use crate::model::cursor::{Content, Cursor, Fetched, Listed, Listing, RemoteId, Shown};
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
@@ -161,6 +162,16 @@ pub struct Rules {
     pub from: Option<Timestamp>,
     pub delete_after: Deletion,
     pub undeliverable: Undeliverable,
+    pub wrapping: Wrapping,
+}
+
+/// What is made of messages that are attached to messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrapping {
+    /// Attachments.
+    Kept,
+    /// What a forward mailbox is there for: the message is the attached one.
+    TakenOff,
 }
 
 impl Rules {
@@ -240,7 +251,7 @@ pub fn decide(fetched: Fetched, rules: Rules) -> Decision {
     match fetched.content {
         Content::Vanished => Decision::Vanished,
         Content::Bytes(raw) => {
-            let parsed = message::parse(&raw).map_err(|unparsable| unparsable.to_string());
+            let parsed = parse(&raw, rules).map_err(|unparsable| unparsable.to_string());
             if raw.is_empty() {
                 return judge(place, (Octets::Missing, None), parsed, rules);
             }
@@ -263,7 +274,7 @@ pub fn decide(fetched: Fetched, rules: Rules) -> Decision {
 /// Decides about a message that is too large to be held.
 pub fn decide_large(place: Place, large: Large, rules: Rules) -> Decision {
     let parsed = if large.beginning.len() as u64 == large.spooled.bytes {
-        message::parse(&large.beginning)
+        parse(&large.beginning, rules)
     } else {
         message::parse_headers(&large.beginning)
             .map(|facts| MessageFacts { parsed: Parsed::HeadersOnly, ..facts })
@@ -271,6 +282,14 @@ pub fn decide_large(place: Place, large: Large, rules: Rules) -> Decision {
     let parsed = parsed.map_err(|unparsable| unparsable.to_string());
     let octets = (Octets::Spooled(large.spooled), Some(large.content));
     judge(place, octets, parsed, rules)
+}
+
+fn parse(raw: &[u8], rules: Rules) -> Result<MessageFacts, message::Unparsable> {
+    let facts = message::parse(raw)?;
+    Ok(match rules.wrapping {
+        Wrapping::Kept => facts,
+        Wrapping::TakenOff => forwarded::unwrapped(raw, facts),
+    })
 }
 
 fn judge(
@@ -317,29 +336,6 @@ fn judge(
     }
 }
 
-/// Some servers hand out a note of their own in the place of a message that they cannot convert (Exchange) or no longer have
-/// (Courier). It is no mail, and must not be taken for the message either: that may be there again.
-fn stand_in(facts: &MessageFacts) -> Option<String> {
-    let subject = facts.subject.as_deref()?;
-    let sender = facts.from.first().map_or(String::new(), |sender| {
-        format!("{} {}", sender.name.as_deref().unwrap_or_default(), sender.address).to_ascii_lowercase()
-    });
-    let is_note = STAND_INS.iter().any(|(begins, from)| subject.starts_with(begins) && sender.contains(from));
-    is_note.then(|| {
-        format!(
-            "the server handed out a note of its own in the place of the message: `{}`",
-            server_words(subject)
-        )
-    })
-}
-
-/// How the subjects of such notes begin, and what their sender is called.
-const STAND_INS: [(&str, &str); 3] = [
-    ("Retrieval using the IMAP4 protocol failed for the following message", "microsoft exchange"),
-    ("Retrieval using the POP3 protocol failed for the following message", "microsoft exchange"),
-    ("message unavailable", "system administrator root@localhost"),
-];
-
 /// The server's date, else the topmost Received header's, else Date.
 pub fn received_at(by_server: Option<Timestamp>, facts: &MessageFacts) -> Option<Timestamp> {
     by_server.or(facts.received).or(facts.date)
@@ -371,10 +367,9 @@ pub fn headers_first(listing: &Listing, cursor: &Cursor, from: Option<Timestamp>
     }
 }
 
-/// Whether a message that was fetched alone, and failed so often, is given up and quarantined so that the mailbox goes
-/// on. The cause must be of the kind that one message can bring about.
-pub fn is_given_up(cause: &Cause, failures_before: u16, attempts_per_message: u16) -> bool {
-    let by_message = matches!(
+/// Whether one message can bring it about that a session which fetches it fails so.
+pub fn is_by_message(cause: &Cause) -> bool {
+    matches!(
         cause,
         Cause::ConnectionLost { .. }
             | Cause::TimedOut { .. }
@@ -382,8 +377,7 @@ pub fn is_given_up(cause: &Cause, failures_before: u16, attempts_per_message: u1
             | Cause::LimitExceeded { .. }
             | Cause::Refused { .. }
             | Cause::ServerBye { .. }
-    );
-    by_message && failures_before >= attempts_per_message
+    )
 }
 
 #[cfg(test)]
@@ -417,6 +411,7 @@ mod tests {
             from: None,
             delete_after: Deletion::LeaveOnServer,
             undeliverable: Undeliverable::Stays,
+            wrapping: Wrapping::Kept,
         }
     }
 
@@ -428,6 +423,7 @@ mod tests {
             from,
             delete_after: Deletion::AfterProcessing,
             undeliverable: Undeliverable::SetAside,
+            wrapping: Wrapping::Kept,
         };
         let under = |direction, tracked| rules.under(Standing { direction, tracked });
         let by_filter = under(Direction::Incoming, None);
@@ -588,11 +584,8 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_given_up_only_for_what_a_message_can_cause() {
-        let lost = Cause::ConnectionLost { detail: String::new() };
-        assert!(!is_given_up(&lost, 4, 5));
-        assert!(is_given_up(&lost, 5, 5));
-        let refused = Cause::ConnectionRefused { host: "h".into(), port: 1 };
-        assert!(!is_given_up(&refused, 9, 5));
+    fn a_message_is_blamed_only_for_what_a_message_can_cause() {
+        assert!(is_by_message(&Cause::ConnectionLost { detail: String::new() }));
+        assert!(!is_by_message(&Cause::ConnectionRefused { host: "h".into(), port: 1 }));
     }
 }

@@ -88,6 +88,7 @@ fn header_facts(message: &Message<'_>) -> MessageFacts {
         direction: Direction::Incoming,
         tracked: None,
         rebuilt: None,
+        forwarded: None,
         report: None,
         parsed: Parsed::Whole,
     }
@@ -213,6 +214,20 @@ mod tests {
         assert_eq!((facts.parsed, facts.attachments.len()), (Parsed::HeaderCut, 1));
         assert_eq!(facts.attachments[0].name.as_deref(), Some("€"));
         assert_eq!(parse_headers(raw.as_bytes()).unwrap().parsed, Parsed::HeaderCut);
+    }
+
+    /// What a fetch of headers alone brings, see [`limits::HEADER_BYTES_MAX`].
+    #[test]
+    fn a_date_behind_the_end_of_a_cut_header_is_unknown_and_no_other_one() {
+        let filler = "X-Spam: very much so\r\n".repeat(limits::HEADER_BYTES_MAX / 20);
+        let behind = format!("Subject: s\r\n{filler}Date: Mon, 05 Jan 2015 10:00:00 +0000\r\n\r\n");
+        let cut = &behind.as_bytes()[..limits::HEADER_BYTES_MAX];
+        let facts = parse_headers(cut).unwrap();
+        assert_eq!((facts.date, facts.received, facts.subject.as_deref()), (None, None, Some("s")));
+        assert!(parse_headers(behind.as_bytes()).unwrap().date.is_some(), "the whole message tells");
+        let topmost = format!("Received: from a by b; Sat, 21 Nov 2026 10:00:00 +0000\r\n{behind}");
+        let facts = parse_headers(&topmost.as_bytes()[..limits::HEADER_BYTES_MAX]).unwrap();
+        assert!(facts.received.is_some(), "the server's own line stands first");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod dealt;
 pub mod doctor;
 pub mod entra;
 pub mod exchange;
+pub mod forwarded;
 pub mod graph;
 pub mod incoming;
 pub mod known;
@@ -19,6 +20,9 @@ pub mod owed;
 pub mod patience;
 pub mod removal;
 pub mod report;
+#[cfg(test)]
+mod samples;
 pub mod schedule;
 pub mod self_message;
+mod stand_in;
 pub mod transition;

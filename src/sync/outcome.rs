@@ -14,6 +14,8 @@ pub enum Ended {
     Stopped,
     /// Somebody else was at work on it.
     Busy,
+    /// What was tested from does not hold any more.
+    Withdrawn,
     StoreFailed,
 }
 
@@ -41,6 +43,7 @@ pub fn of(before: &StoredOperation, after: Option<&StoredOperation>, ended: Ende
         (_, OperationState::AwaitingTest(Awaiting::NoConnector)) => Outcome::Skipped(SkipReason::NoConnector),
         (Ended::Stopped, _) => Outcome::NotStarted(HaltReason::Stopped),
         (Ended::StoreFailed, _) => Outcome::Skipped(SkipReason::StoreFailed),
+        (Ended::Withdrawn, _) => Outcome::Skipped(SkipReason::Changed),
         (Ended::Busy, _) => Outcome::Skipped(SkipReason::Busy),
         // What works goes on as it is when no key is at hand for a test.
         (Ended::Worked, _) => Outcome::Skipped(SkipReason::NoIdentity),

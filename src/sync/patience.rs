@@ -81,6 +81,13 @@ enum Said {
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other failure is a server that asks for patience")]
 fn said(error: &RemoteError) -> Option<Said> {
     match &error.cause {
+        // Only one that says for how long: whatever else it says is tried again as a failure of its own kind.
+        Cause::TokenUnavailable { cause, .. } => match &**cause {
+            Cause::TemporarilyRefused { said } if said.starts_with("[THROTTLED]") => {
+                Some(Said::AskingForPatience(said.to_ascii_uppercase()))
+            }
+            _ => None,
+        },
         Cause::TemporarilyRefused { said } | Cause::ServerBye { said } => {
             Some(Said::AskingForPatience(said.to_ascii_uppercase()))
         }
@@ -102,6 +109,7 @@ fn opens_mailbox(step: TestStep) -> bool {
         | TestStep::Connect
         | TestStep::Tls
         | TestStep::Greet
+        | TestStep::ForwardRule
         | TestStep::Read
         | TestStep::Send
         | TestStep::ReceiveBack
@@ -162,6 +170,7 @@ pub fn breadth(step: TestStep) -> Breadth {
         TestStep::Autodiscover
         | TestStep::Authenticate
         | TestStep::Open
+        | TestStep::ForwardRule
         | TestStep::Read
         | TestStep::Send
         | TestStep::ReceiveBack
@@ -303,6 +312,18 @@ mod tests {
 
     fn of(step: TestStep, said: &str) -> Option<Patience> {
         demanded(&RemoteError::new(step, Cause::TemporarilyRefused { said: said.to_owned() }))
+    }
+
+    #[test]
+    fn a_provider_of_tokens_is_left_alone_as_long_as_it_says() {
+        let asked = |said: &str| {
+            let cause = Box::new(Cause::TemporarilyRefused { said: said.to_owned() });
+            let cause = Cause::TokenUnavailable { provider: "p".to_owned(), cause };
+            demanded(&RemoteError::new(TestStep::Token, cause)).and_then(|patience| patience.asked)
+        };
+        let wait = asked("[THROTTLED] HTTP 503 (retry after 1200 seconds)");
+        assert_eq!(wait, Some(Duration::from_secs(1200)));
+        assert_eq!(asked("HTTP 503"), None);
     }
 
     #[test]

@@ -96,8 +96,9 @@ fn next_test_of_change(pending: &Pending, now: Timestamp, retry: &Retry) -> Opti
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples;
     use super::*;
-    use crate::model::failure::{FailureSummary, Scope, TestStep};
+    use crate::model::failure::Scope;
 
     fn pace(interval_minutes: u16, jitter: f64) -> Pace {
         Pace { interval_minutes, jitter, retry_wait: Duration::from_secs(300) }
@@ -135,15 +136,7 @@ mod tests {
 
     #[test]
     fn asking_again_does_not_put_a_test_off() {
-        let operation = StoredOperation {
-            state: OperationState::AwaitingTest(Awaiting::NoIdentity),
-            connection: None,
-            proved: None,
-            pending: None,
-            changed_at: Timestamp::UNIX_EPOCH,
-            tested_at: None,
-            cycle_at: None,
-        };
+        let operation = samples::operation(OperationState::AwaitingTest(Awaiting::NoIdentity));
         let ask = |seconds| {
             let now = Timestamp::from_second(seconds).unwrap();
             next_test(&operation, now, &Retry::default()).unwrap().as_second()
@@ -153,22 +146,10 @@ mod tests {
 
     #[test]
     fn what_is_disabled_is_tested_once_an_hour_although_nothing_changes_with_it() {
-        let failure = FailureSummary {
-            code: "x".into(),
-            step: TestStep::Connect,
-            nature: Nature::Permanent,
-            scope: Scope::Profile,
-            cause: "c".into(),
-            remedy: "r".into(),
-        };
+        let failure = samples::failure("x", (Nature::Permanent, Scope::Profile));
         let operation = StoredOperation {
-            state: OperationState::Disabled(failure),
-            connection: None,
-            proved: None,
-            pending: None,
-            changed_at: at(0),
             tested_at: Some(at(4000)),
-            cycle_at: None,
+            ..samples::operation(OperationState::Disabled(failure))
         };
         let due = next_test(&operation, at(4001), &Retry::default());
         assert_eq!(due, Some(later(at(4000), limits::RETEST_DISABLED)));
@@ -177,14 +158,7 @@ mod tests {
     #[test]
     fn a_change_that_waits_is_tested_at_once_and_one_that_failed_in_its_time() {
         let failed = |nature| Pending::Failed {
-            failure: FailureSummary {
-                code: "x".into(),
-                step: TestStep::Connect,
-                nature,
-                scope: Scope::Profile,
-                cause: "c".into(),
-                remedy: "r".into(),
-            },
+            failure: samples::failure("x", (nature, Scope::Profile)),
             attempts: 1,
             at: at(100),
         };
@@ -198,13 +172,8 @@ mod tests {
             (failed(Nature::Permanent), Some(later(at(100), limits::RETEST_DISABLED))),
         ] {
             let operation = StoredOperation {
-                state: OperationState::Enabled,
-                connection: None,
-                proved: None,
                 pending: Some(pending.clone()),
-                changed_at: at(0),
-                tested_at: None,
-                cycle_at: None,
+                ..samples::operation(OperationState::Enabled)
             };
             assert_eq!(next_test(&operation, at(101), &retry), due, "{pending}");
         }

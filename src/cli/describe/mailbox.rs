@@ -1,30 +1,35 @@
 //! A mailbox: what is declared, how each operation fares and since when, what waits, and what was last said about it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::in_use::{self, InUse};
 use super::lines;
 use crate::cli::exit::Failure;
 use crate::cli::get::kind_words;
 use crate::cli::output;
 use crate::cli::state::CursorView;
+use crate::cli::typed;
 use crate::cli::view::{self, OperationView, Operations, OutboxFigures, StateCode};
 use crate::engine::clock::SystemClock;
 use crate::model::alert::Alert;
 use crate::model::approval::{Decision, Verdict};
 use crate::model::clock::Clock;
 use crate::model::discovered::Discovered;
+use crate::model::forwarding::ForwardRule;
 use crate::model::lease::LeaseScope;
 use crate::model::mailbox::{Accept, Mailbox};
-use crate::model::name::Name;
+use crate::model::name::{Address, Name};
 use crate::model::operation::{OffReason, Operation};
 use crate::model::organization::ApprovalSource;
 use crate::model::outbox::{OutgoingMessage, OutgoingState};
 use crate::model::profile::{ExchangeLocation, Server};
 use crate::store::report::{Report, Standing};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{MailboxRow, OutboxQuery, Store};
+use crate::store::{Cycles, MailboxRow, OutboxQuery, Store};
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -39,8 +44,12 @@ pub struct MailboxTold {
     /// The last decision by command about its address. Null: none.
     decision: Option<Decision>,
     operations: Operations,
+    /// What works as before a change that has not passed its test. Those that work with what is declared are left out.
+    in_use: BTreeMap<Operation, InUse>,
     /// Where Autodiscover found its Exchange. Null: it was not searched, or the profile says where it is.
     discovered: Option<Discovered>,
+    /// The inbox rule that forwards its mail, as it was last seen. Null: it has none of ours.
+    forward_rule: Option<ForwardRule>,
     /// Null: never read.
     cursor: Option<CursorView>,
     records: u64,
@@ -84,7 +93,9 @@ pub async fn tell(store: &SqliteStore, name: &Name) -> Result<Option<MailboxTold
         approval_source: approval.unwrap_or_default().source,
         decision: store.decisions().await?.remove(name),
         operations: view::operations(&row.stored.operations),
+        in_use: in_use::of(&row),
         discovered: discovered(store, &row).await?,
+        forward_rule: store.forward_rule(name).await?,
         cursor: CursorView::of(&store.cursor(name).await?),
         records: figures.records,
         quarantined: figures.quarantined,
@@ -144,14 +155,17 @@ fn operation_words(operation: Operation, of: &OperationView, told: &MailboxTold)
         text.push_str(&format!(
             "\n  failed at step {step}: {}\n  do: {}",
             output::shown(cause),
-            output::shown(remedy)
+            typed::remedy(remedy)
         ));
     }
     if let Some(pending) = &of.pending {
         text.push_str(&format!("\n  {}", pending.words()));
+        if let Some(in_use) = told.in_use.get(&operation) {
+            text.push_str(&format!("\n  in use     {}", output::shown(&in_use.words())));
+        }
     }
     if let Some(hint) = next_step(of, told) {
-        text.push_str(&format!("\n  do: {hint}"));
+        text.push_str(&format!("\n  do: {}", typed::advice(&hint)));
     }
     if of.state == StateCode::Off {
         return text;
@@ -268,6 +282,7 @@ fn settings(told: &MailboxTold) -> Vec<(&'static str, String)> {
             }
         },
     ));
+    pairs.extend(forward_rule(told).map(|words| ("rule", words)));
     pairs.push(("accept", accept_words(declared.accept).to_owned()));
     let from = match (told.process_from, declared.process_from) {
         (Some(from), Some(_)) => format!("{} (its own date)", output::moment(from)),
@@ -293,6 +308,26 @@ fn settings(told: &MailboxTold) -> Vec<(&'static str, String)> {
         pairs.push(("labels", labels.join(", ")));
     }
     pairs
+}
+
+/// Where an inbox rule forwards its mail, and whether it was seen to.
+fn forward_rule(told: &MailboxTold) -> Option<String> {
+    let is_kept = |to: &Address| told.forward_rule.as_ref().filter(|rule| rule.to.same_as(to));
+    match (&told.declared.forward_to, &told.forward_rule) {
+        (None, None) => None,
+        (None, Some(rule)) => Some(format!(
+            "forwards to {}, and is not declared any more; the next test of `incoming: server-side-sync` removes it",
+            rule.to
+        )),
+        (Some(to), _) => Some(match is_kept(to) {
+            Some(rule) => {
+                let whose = if rule.id.is_some() { "" } else { ", by a rule that somebody made by hand" };
+                let seen = output::moment(rule.checked_at);
+                format!("every message is forwarded as an attachment to {to}{whose} (seen {seen})")
+            }
+            None => format!("forwards to {to}; not made yet"),
+        }),
+    }
 }
 
 fn accept_words(accept: Accept) -> &'static str {

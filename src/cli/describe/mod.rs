@@ -1,5 +1,6 @@
 //! `mailplumb describe`
 
+mod in_use;
 mod mailbox;
 mod organization;
 mod profile;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::lines;
+use super::{in_use, lines};
 use crate::cli::exit::Failure;
 use crate::cli::output;
+use crate::cli::typed;
 use crate::cli::view::{self, OutboxFigures, StateCode};
 use crate::model::alert::Alert;
 use crate::model::limits;
@@ -29,6 +30,8 @@ pub struct ProfileTold {
     mailboxes: usize,
     /// How many of them have each operation in each state; states that none is in are left out.
     operations: BTreeMap<Operation, BTreeMap<StateCode, usize>>,
+    /// How many of them work with a former version of each operation, by its server, because a change waits for its test.
+    former: BTreeMap<Operation, BTreeMap<String, usize>>,
     /// What does not work, the most frequent first.
     troubles: Vec<Trouble>,
     records: u64,
@@ -69,10 +72,15 @@ pub async fn tell(store: &SqliteStore, name: &Name) -> Result<Option<ProfileTold
     let alerts = store.alerts(ALERTS_SEARCHED).await?;
     let is_about = |alert: &Alert| alert.profile.as_ref() == Some(name) && alert.mailbox.is_none();
     let (operations, troubles) = fare(&rows);
+    let mut former: BTreeMap<Operation, BTreeMap<String, usize>> = BTreeMap::new();
+    for (operation, one) in rows.iter().flat_map(|row| in_use::of(row)) {
+        *former.entry(operation).or_default().entry(one.server().to_owned()).or_default() += 1;
+    }
     Ok(Some(ProfileTold {
         declared,
         mailboxes: rows.len(),
         operations,
+        former,
         troubles,
         records,
         outbox,
@@ -124,7 +132,7 @@ pub fn words(told: &ProfileTold) -> String {
             "{} of {names}{more}: {}\n  do: {}",
             trouble.operation,
             output::shown(&trouble.cause),
-            trouble.remedy
+            typed::remedy(&trouble.remedy)
         ));
     }
     if !told.alerts.is_empty() {
@@ -183,7 +191,7 @@ fn uses_own_logins(server: &Server) -> bool {
     }
 }
 
-fn places(server: &Server) -> Vec<(&'static str, String)> {
+pub(super) fn places(server: &Server) -> Vec<(&'static str, String)> {
     match server {
         Server::Pop3Smtp(servers) | Server::ImapSmtp(servers) => {
             let protocol =
@@ -269,6 +277,10 @@ fn fare_words(told: &ProfileTold) -> String {
         let states: Vec<String> =
             states.iter().map(|(state, count)| format!("{count} {}", state.key())).collect();
         text.push_str(&format!("\n  {:<9} {}", operation.key(), states.join(", ")));
+        for (server, count) in told.former.get(operation).into_iter().flatten() {
+            let server = output::shown(server);
+            text.push_str(&format!("\n            {count} as before its change, over {server}"));
+        }
     }
     text.push_str(&format!("\n  {:<9} {}", "records", told.records));
     text.push_str(&format!("\n  {:<9} {}", "outbox", told.outbox.words()));

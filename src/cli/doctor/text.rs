@@ -2,6 +2,7 @@
 
 use super::super::exit::Failure;
 use super::super::output::{self, BAD, DOUBTFUL, FAINT, GOOD};
+use super::super::typed;
 use super::Document;
 use super::installation::{Checked, Judgement};
 use super::told::{Certificate, Explained, Outcome, Step, Told};
@@ -34,7 +35,7 @@ fn checked_lines(checked: &Checked) -> Vec<String> {
     let mut lines =
         vec![format!("{style}{mark:<8}{style:#} {:<13} {}", checked.check, output::shown(&checked.what))];
     if let Some(remedy) = &checked.remedy {
-        lines.push(format!("         do: {}", output::shown(remedy)));
+        lines.push(format!("         do: {}", typed::remedy(remedy)));
     }
     lines
 }
@@ -92,7 +93,7 @@ fn told_lines(told: &Told) -> Vec<String> {
     }
     for remark in &told.remarks {
         lines.push(format!("  {DOUBTFUL}remark{DOUBTFUL:#}: {}", output::shown(&remark.what)));
-        lines.push(format!("    do: {}", output::shown(&remark.remedy)));
+        lines.push(format!("    do: {}", typed::remedy(&remark.remedy)));
     }
     lines
 }

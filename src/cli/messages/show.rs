@@ -17,7 +17,7 @@ use crate::cli::{Format, output};
 use crate::model::content::{AttachedPart, MessageContent};
 use crate::model::limits;
 use crate::model::organization::Tracking;
-use crate::model::record::{Direction, MessageRecord, TrackedBy};
+use crate::model::record::{Direction, Forwarded, MessageRecord, TrackedBy};
 use crate::store::Store;
 use crate::sync::mime::{self, Allowed};
 
@@ -121,9 +121,16 @@ async fn looked_at(store: &dyn Store, record: &MessageRecord) -> Result<Option<B
     Ok(store.raw_part(&record.content, 0..limits::HEADER_LOOK_BYTES_MAX as u64).await?)
 }
 
+/// The message that a record is about: of one that was forwarded, the attached one.
+fn of_record<'r>(raw: &'r [u8], record: &MessageRecord) -> &'r [u8] {
+    let Some(Forwarded { start, end, .. }) = &record.facts.forwarded else { return raw };
+    let (Ok(start), Ok(end)) = (usize::try_from(*start), usize::try_from(*end)) else { return raw };
+    raw.get(start..end).unwrap_or(raw)
+}
+
 fn content_of(raw: &[u8], record: &MessageRecord, tracking: &Tracking) -> MessageContent {
     if raw.len() as u64 == record.bytes {
-        mime::content(raw, Allowed::from(tracking))
+        mime::content(of_record(raw, record), Allowed::from(tracking))
     } else {
         mime::beginning(raw, record.bytes)
     }
@@ -159,7 +166,7 @@ fn print_attachment((raw, record): (&[u8], &MessageRecord), number: u32, trackin
                 "`mailplumb messages show {id} --raw` prints the whole message, as it was received"
             )));
     }
-    output::bytes(&mime::octets(raw, number).unwrap_or_default())?;
+    output::bytes(&mime::octets(of_record(raw, record), number).unwrap_or_default())?;
     Ok(DONE)
 }
 
@@ -181,7 +188,7 @@ fn save((raw, record): (&[u8], &MessageRecord), folder: &Path, tracking: &Tracki
             output::warning(&format!("attachment {} was not saved: {reason}", part.number));
             continue;
         }
-        let octets = mime::octets(raw, part.number).unwrap_or_default();
+        let octets = mime::octets(of_record(raw, record), part.number).unwrap_or_default();
         let path = folder.join(&part.file_name);
         let written = write_new(&path, &octets).map_err(|error| failed(&path, &error))?;
         output::data(&written.display().to_string())?;
@@ -241,6 +248,10 @@ fn text(record: &MessageRecord, content: Option<&MessageContent>) -> String {
         lines.push(format!(
             "rebuilt     from its properties and attachments, and kept at the server: {reason}"
         ));
+    }
+    if let Some(forwarded) = &record.facts.forwarded {
+        let by = forwarded.by.as_deref().unwrap_or("somebody whom the message around it does not name");
+        lines.push(format!("forwarded   by {by}, as an attachment; `--raw` has what came"));
     }
     if let Some(first) = &record.duplicate_of {
         lines.push(format!("same as     {} of mailbox/{}, by its Message-ID", first.id, first.mailbox));

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::manuscript::{Manuscript, open_value, with_names};
+use super::stale;
 use crate::cli::context::today;
 use crate::cli::exit::{DONE, ERROR, Failure, Outcome, UNDECRYPTABLE};
 use crate::cli::listing::FORMAT_VERSION;
@@ -132,7 +133,7 @@ fn row(manuscript: &Manuscript, keyring: &Keyring, written: &WrittenSecret) -> R
     };
     let mut problems = content_problems(manuscript, keyring, written);
     if matches!(source, "age" | "bundle") {
-        problems.extend(stale(manuscript, written));
+        problems.extend(stale::words(manuscript, written).map(|words| trouble(Code::Stale, words)));
     }
     problems.extend(expired(written));
     Row {
@@ -159,21 +160,6 @@ fn source(value: &WrittenValue) -> &'static str {
 
 fn trouble(code: Code, message: impl Into<String>) -> Trouble {
     Trouble { code, message: message.into() }
-}
-
-fn stale(manuscript: &Manuscript, written: &WrittenSecret) -> Option<Trouble> {
-    let should: BTreeSet<&String> = manuscript.recipients.keys().collect();
-    let is: BTreeSet<&String> = written.sealed_to.iter().collect();
-    let list = |names: Vec<&&String>| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    let (missing, surplus) =
-        (should.difference(&is).collect::<Vec<_>>(), is.difference(&should).collect::<Vec<_>>());
-    let words = match (missing.is_empty(), surplus.is_empty()) {
-        (true, true) => return None,
-        (false, true) => format!("stale: not for {}", list(missing)),
-        (true, false) => format!("stale: still for {}", list(surplus)),
-        (false, false) => format!("stale: not for {}, still for {}", list(missing), list(surplus)),
-    };
-    Some(trouble(Code::Stale, words))
 }
 
 fn expired(written: &WrittenSecret) -> Option<Trouble> {

@@ -50,7 +50,11 @@ fn parse_subject(text: &str) -> Result<Subject, String> {
 
 impl Edit {
     pub fn run(self, global: &Global) -> Outcome {
-        let manuscript = Manuscript::load_to_write(global)?;
+        let secret = match &self.subject {
+            Subject::Secret(name) => name,
+            Subject::Value(of) => &of.secret,
+        };
+        let manuscript = Manuscript::load_to_rewrite(global, &[secret])?;
         let keyring = global.keyring()?;
         match self.subject {
             Subject::Value(secret) => value(global, manuscript, &keyring, &secret),

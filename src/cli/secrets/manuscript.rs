@@ -74,6 +74,16 @@ impl Manuscript {
         Self::load(global)?.with_recipients()
     }
 
+    /// The same, where what is there already is encrypted anew.
+    pub fn load_to_rewrite(global: &Global, secrets: &[&Name]) -> Result<Self, Failure> {
+        let manuscript = Self::load(global)?.without_faults()?;
+        match secrets.iter().find(|name| manuscript.of(name).is_empty()) {
+            Some(unknown) => Err(Failure::new(format!("there is no Secret `{unknown}`"))
+                .hint(format!("`mailplumb secrets set {unknown}/KEY` makes one"))),
+            None => manuscript.with_recipients(),
+        }
+    }
+
     /// The manifest as it is by now, and nobody else changes it before this is dropped. People, editors and pipes are waited
     /// for before, so that others need not wait for them too.
     pub fn held(self, global: &Global) -> Result<Self, Failure> {
@@ -88,7 +98,7 @@ impl Manuscript {
         Self { folders, ..Self::over(files, global) }.with_recipients()
     }
 
-    fn with_recipients(self) -> Result<Self, Failure> {
+    fn without_faults(self) -> Result<Self, Failure> {
         let manuscript = self;
         let unread = |file: &SourceFile| Some((shown(&file.path), file.fault.clone()?));
         if let Some((path, fault)) = manuscript.files.iter().find_map(unread) {
@@ -96,6 +106,11 @@ impl Manuscript {
                 .cause(fault)
                 .hint("make it readable first: it may declare what would be declared a second time"));
         }
+        Ok(manuscript)
+    }
+
+    fn with_recipients(self) -> Result<Self, Failure> {
+        let manuscript = self.without_faults()?;
         if manuscript.recipients.is_empty() {
             return Err(Failure::new("the manifest names no recipients to encrypt to").hint(
                 "make a key with `mailplumb secrets keygen` and put its recipient under `recipients:` of the Organization",

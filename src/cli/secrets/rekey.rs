@@ -1,10 +1,9 @@
 //! `mailplumb secrets rekey`
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 
 use super::manuscript::{Manuscript, open_value, unopened};
+use super::stale;
 use crate::cli::exit::{DONE, Failure, Outcome, PARTIAL, UNDECRYPTABLE, explain};
 use crate::cli::{Global, output};
 use crate::manifest::written::{WrittenContent, WrittenSecret, WrittenValue};
@@ -33,10 +32,7 @@ fn parse_name(text: &str) -> Result<Name, String> {
 
 impl Rekey {
     pub fn run(self, global: &Global) -> Outcome {
-        let manuscript = Manuscript::load_to_write(global)?;
-        if let Some(unknown) = self.secrets.iter().find(|name| manuscript.of(name).is_empty()) {
-            return Err(Failure::new(format!("there is no Secret `{unknown}`")));
-        }
+        let manuscript = Manuscript::load_to_rewrite(global, &self.secrets.iter().collect::<Vec<_>>())?;
         if self.chosen(&manuscript).is_empty() {
             output::talk("everything is encrypted to the organization's recipients already");
             return Ok(DONE);
@@ -64,11 +60,9 @@ impl Rekey {
 
     /// The ciphertexts that are to be encrypted again.
     fn chosen(&self, manuscript: &Manuscript) -> Vec<WrittenSecret> {
-        let names: BTreeSet<&String> = manuscript.recipients.keys().collect();
-        let is_stale = |written: &WrittenSecret| names != written.sealed_to.iter().collect();
         let is_chosen = |written: &&WrittenSecret| {
             (self.secrets.is_empty() || self.secrets.contains(&written.secret))
-                && (self.all || is_stale(written))
+                && (self.all || stale::words(manuscript, written).is_some())
                 && is_ciphertext(written)
         };
         manuscript.secrets.iter().filter(is_chosen).cloned().collect()

@@ -35,7 +35,7 @@ pub struct Backup {
     after_help = "Example:\n  mailplumb --state /var/lib/mailplumb/state.db state restore backups/monday"
 )]
 pub struct Restore {
-    /// The folder that `mailplumb state backup` wrote
+    /// The folder that `state backup` wrote
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }
@@ -56,7 +56,7 @@ impl Restore {
         let copied = copied.map_err(|error| {
             if matches!(error, StoreError::Missing(_)) {
                 let message = format!("there is no backup at `{}`", shown(&self.folder));
-                return Failure::new(message).hint("name the folder that `mailplumb state backup` wrote");
+                return Failure::new(message).hint("name the folder that `state backup` wrote");
             }
             hinted(error.into())
         })?;

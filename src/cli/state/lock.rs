@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::context::read;
 use crate::cli::exit::{DONE, Failure, LOCKED, Outcome};
-use crate::cli::{Global, output};
+use crate::cli::{Global, output, typed};
 use crate::engine::clock::SystemClock;
 use crate::model::clock::Clock;
 use crate::model::lease::LeaseScope;
@@ -81,9 +81,9 @@ impl Lock {
         let holder = person(&format!("{} for maintenance ({})", self.by, self.reason));
         let lease = read(async { Ok(store.hold(&LeaseScope::State, &holder, now, until).await?) })?;
         output::data(&format!(
-            "Locked until {}. To end it before: mailplumb state unlock --force {}",
+            "Locked until {}. {} ends it before.",
             output::moment(lease.expires_at),
-            lease.holder.nonce
+            typed::advice(&format!("`mailplumb state unlock --force {}`", lease.holder.nonce))
         ))?;
         Ok(DONE)
     }

@@ -1,15 +1,12 @@
 //! `mailplumb state snapshot`
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::context::{read, shown};
-use crate::cli::exit::{DONE, Failure, Outcome};
-use crate::cli::{Global, output};
+use crate::cli::exit::{DONE, Outcome};
+use crate::cli::{Global, output, private_file};
 use crate::plan::snapshot;
 use crate::store::Store;
 
@@ -34,31 +31,10 @@ impl Snapshot {
         match &self.out {
             None => output::data(&text)?,
             Some(path) => {
-                replace(path, &text).map_err(|error| {
-                    Failure::new(format!("the snapshot cannot be written into `{}`", shown(path)))
-                        .cause(error)
-                })?;
+                private_file::replace(path, text.as_bytes(), "the snapshot")?;
                 output::talk(&format!("the state at revision {} is in {}", stored.revision, shown(path)));
             }
         }
         Ok(DONE)
     }
-}
-
-/// Whoever reads the file sees the old one or the new one.
-fn replace(path: &PathBuf, text: &str) -> std::io::Result<()> {
-    let mut beside = path.clone().into_os_string();
-    beside.push(format!(".{}", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
 }

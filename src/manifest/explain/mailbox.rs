@@ -9,9 +9,10 @@ use crate::model::explanation::Why;
 use crate::model::mailbox::Mailbox;
 
 /// The settings that can be written at several places.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "profile",
     "incoming",
+    "forwardTo",
     "outgoing",
     "appointmentsContactsTasks",
     "accept",
@@ -110,6 +111,7 @@ fn place(settings: &Settings, key: &str) -> Option<Place> {
     match key {
         "profile" => settings.profile.as_ref().map(|it| it.place),
         "incoming" => settings.incoming.map(|it| it.place),
+        "forwardTo" => settings.forward_to.as_ref().map(|it| it.place),
         "outgoing" => settings.outgoing.map(|it| it.place),
         "appointmentsContactsTasks" => settings.appointments_contacts_tasks.map(|it| it.place),
         "accept" => settings.accept.map(|it| it.place),

@@ -27,6 +27,9 @@ macro_rules! with_settings {
             /// Vendor: "Incoming Email". ("Server-Side Synchronization or Email Router" is `server-side-sync`; Outlook
             /// is `none`.)
             pub incoming: Option<Spanned<IncomingMethod>>,
+            /// Vendor: "Rule Deployment Wizard". The address of the forward mailbox to which an inbox rule forwards every message, as
+            /// an attachment; only with `incoming: forward-mailbox`. Left out: the rule is made by hand.
+            pub forward_to: Option<Spanned<Address>>,
             /// Whether mail goes out. Vendor: "Outgoing Email".
             pub outgoing: Option<Spanned<Method>>,
             /// Vendor: "Appointments, Contacts, and Tasks". Exchange types only.
@@ -52,6 +55,7 @@ macro_rules! with_settings {
                 Settings {
                     profile: self.profile.take(),
                     incoming: self.incoming.take(),
+                    forward_to: self.forward_to.take(),
                     outgoing: self.outgoing.take(),
                     appointments_contacts_tasks: self.appointments_contacts_tasks.take(),
                     accept: self.accept.take(),
@@ -71,6 +75,7 @@ macro_rules! with_settings {
 pub struct Settings {
     pub profile: Option<Spanned<Name>>,
     pub incoming: Option<Spanned<IncomingMethod>>,
+    pub forward_to: Option<Spanned<Address>>,
     pub outgoing: Option<Spanned<Method>>,
     pub appointments_contacts_tasks: Option<Spanned<Method>>,
     pub accept: Option<Spanned<Accept>>,
@@ -87,6 +92,7 @@ impl Settings {
         Self {
             profile: self.profile.or_else(|| other.profile.clone()),
             incoming: self.incoming.or(other.incoming),
+            forward_to: self.forward_to.or_else(|| other.forward_to.clone()),
             outgoing: self.outgoing.or(other.outgoing),
             appointments_contacts_tasks: self
                 .appointments_contacts_tasks

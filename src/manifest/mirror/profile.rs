@@ -373,7 +373,7 @@ pub struct Processing {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProfileAlerts {
-    /// Tell the profile's owner once, with their number and examples, when more than half of its mailboxes fail. Vendor: "Send an alert email to the owner of the email server
+    /// Tell the profile's owner once, with their number and examples, when more than half of its mailboxes fail within an hour. Vendor: "Send an alert email to the owner of the email server
     /// profile reporting on major events".
     /// Default `false`.
     pub mass_failure: Option<Spanned<bool>>,

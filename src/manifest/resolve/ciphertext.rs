@@ -117,6 +117,11 @@ fn header_of_file(bytes: &[u8]) -> Option<Header> {
     header(&base64::engine::general_purpose::STANDARD.decode(body).ok()?)
 }
 
+/// How many recipients can read an age file, as far as its header shows; `None`: this is none.
+pub fn readers(bytes: &[u8]) -> Option<usize> {
+    header_of_file(bytes).map(|header| header.recipients)
+}
+
 type BundleValues = Vec<(Spanned<String>, Option<SealedValue>)>;
 
 /// The values of a bundle. Its file is looked at once, whatever the number of its keys.

@@ -53,7 +53,7 @@ impl Assignments {
             )*};
         }
         complete!(
-            profile "profile", incoming "incoming", outgoing "outgoing",
+            profile "profile", incoming "incoming", forward_to "forwardTo", outgoing "outgoing",
             appointments_contacts_tasks "appointmentsContactsTasks", accept "accept", owner "owner",
             active "active", process_from "processFrom", credentials "credentials",
             tracked_folders "trackedFolders"

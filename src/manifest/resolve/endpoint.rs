@@ -122,10 +122,14 @@ impl Endpoints<'_, '_, '_> {
             let draft = Draft::warning(codes::HOST_DEPENDENT, trust.place, message);
             self.report.add(draft.hint("no host file was given; give it with `--host-config`"));
         } else if !self.host.trust.contains_key(&trust.value) {
-            let message = format!("the host file names no CA bundle `{}`", trust.value);
+            let message = format!("no CA bundle `{}` is known on this host", trust.value);
             let hint = did_you_mean(trust.value.as_str(), self.host.trust.keys().map(Name::as_str));
             let draft = Draft::error(codes::UNKNOWN_TRUST, trust.place, message);
-            self.report.add(draft.hint("CA bundles stand in the host file under `trust`").hint_if(hint));
+            self.report.add(
+                draft
+                    .hint("CA bundles stand under `trust` in the host file, which `--host-config` names")
+                    .hint_if(hint),
+            );
         }
         trust.value
     }

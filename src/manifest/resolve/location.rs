@@ -74,7 +74,11 @@ fn check_url(url: &str, place: Place) -> Option<Draft> {
     };
     let bracketed = authority.starts_with('[');
     let is_good = if bracketed { address.host.parse::<Ipv6Addr>().is_ok() } else { is_host(&address.host) };
-    if is_good { None } else { refused("the host name in this URL is none") }
+    if is_good {
+        return None;
+    }
+    let draft = Draft::error(codes::LOCATION, place, "the host in this URL is not a host name");
+    Some(draft.hint_if(in_ascii(&address.host).map(|name| format!("in ASCII it is `{name}`"))))
 }
 
 /// Whether a text is a DNS name or an IP address.

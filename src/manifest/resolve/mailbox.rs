@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::approval::Approved;
 use super::effective::Assignments;
+use super::forward::{self, Collectors};
 use super::methods::{cannot_receive, cannot_send, cannot_sync, possible};
 use super::organization;
 use super::profile::Profiles;
@@ -56,6 +57,18 @@ struct Methods {
     act: ActMethod,
 }
 
+impl Methods {
+    /// Whether somebody logs in with the mailbox's incoming server: to read, or to write the rule that forwards.
+    fn enter(&self, given: &Settings) -> bool {
+        let by_incoming = match self.incoming {
+            IncomingMethod::ServerSideSync => true,
+            IncomingMethod::ForwardMailbox => given.forward_to.is_some(),
+            IncomingMethod::None => false,
+        };
+        by_incoming || self.act == ActMethod::ServerSideSync
+    }
+}
+
 impl Mailboxes<'_> {
     pub fn resolve(
         &self,
@@ -73,6 +86,7 @@ impl Mailboxes<'_> {
         let mut assignments = Assignments::new(assignments);
         let approved = self.approved(unique(approvals, "ApprovalList", report), &entries, recall, report);
         let entries = distinct::check(entries, recall, report);
+        let collectors = Collectors::among(&entries);
         let mut mailboxes = BTreeMap::new();
         for mut entry in entries {
             let (heard, reading) = (report.heard(), entry.reading);
@@ -80,13 +94,14 @@ impl Mailboxes<'_> {
             not_yet::entry(&entry, report);
             let given = assignments.complete(&mut entry, report);
             let (document, place) = (entry.document, entry.name.place);
-            let mailbox = self.mailbox(entry, given, approved.as_ref(), report);
+            let mailbox = self.mailbox(entry, given, (approved.as_ref(), &collectors), report);
             report.looks_at(Reading::Whole);
             if reading == Reading::Broken {
                 continue;
             }
             let outlook = sifting.outlook(&mailbox);
-            let (name, quiet) = (mailbox.name.as_str(), report.heard() == heard);
+            let quiet = report.heard() == heard && !forward::is_concerned(&mailbox);
+            let name = mailbox.name.as_str();
             if let (Some(outlook), Some(selected), true) = (outlook, assignments.last_selected(), quiet) {
                 let address = mailbox.address.key();
                 recall.remember(document, |digest| {
@@ -116,7 +131,7 @@ impl Mailboxes<'_> {
         &self,
         entry: Entry,
         given: Settings,
-        list: Option<&Approved>,
+        (list, collectors): (Option<&Approved>, &Collectors),
         report: &mut Report<'_>,
     ) -> Mailbox {
         let profile = self.profile(&given, report);
@@ -126,6 +141,7 @@ impl Mailboxes<'_> {
         if profile_value.is_some_and(|profile| by_graph(&profile.server)) {
             not_yet::by_graph(&entry, report);
         }
+        let forward_to = self.forward_to(&given, (methods.incoming, profile_value), collectors, report);
         let credentials = self.credentials(&entry, &given, profile_value, &methods, report);
         let accept = given.accept.map(|accept| accept.value.into()).or(self.defaults().accept);
         Mailbox {
@@ -133,6 +149,7 @@ impl Mailboxes<'_> {
             credentials,
             profile: profile.map(|(name, _)| name),
             incoming: methods.incoming,
+            forward_to,
             outgoing: methods.outgoing,
             appointments_contacts_tasks: methods.act,
             accept: accept.unwrap_or(Accept::All),
@@ -207,9 +224,7 @@ impl Mailboxes<'_> {
             ),
             act: possible(entry, act, ActMethod::None, cannot_sync(entry, server, act.0), report),
         };
-        let synchronised = methods.incoming == IncomingMethod::ServerSideSync
-            || methods.outgoing == OutgoingMethod::ServerSideSync
-            || methods.act == ActMethod::ServerSideSync;
+        let synchronised = methods.enter(given) || methods.outgoing == OutgoingMethod::ServerSideSync;
         if synchronised && profile.is_none() {
             let place =
                 [incoming.1, outgoing.1, act.1].into_iter().flatten().next().unwrap_or(entry.name.place);
@@ -262,7 +277,7 @@ impl Mailboxes<'_> {
         methods: &Methods,
         report: &mut Report<'_>,
     ) -> Option<MailboxCredentials> {
-        let needed = profile.is_some_and(|profile| needs_credentials(&profile.server, methods));
+        let needed = profile.is_some_and(|profile| needs_credentials(&profile.server, methods, given));
         let Some(written) = &given.credentials else {
             if let (true, Some(profile)) = (needed, profile) {
                 let message = format!(
@@ -325,12 +340,10 @@ fn takes_credentials(server: &Server) -> bool {
     directions(server).contains(&Some(&Credentials::Mailbox))
 }
 
-fn needs_credentials(server: &Server, methods: &Methods) -> bool {
+fn needs_credentials(server: &Server, methods: &Methods, given: &Settings) -> bool {
     let [incoming, outgoing] =
         directions(server).map(|credentials| credentials == Some(&Credentials::Mailbox));
-    let receives =
-        methods.incoming == IncomingMethod::ServerSideSync || methods.act == ActMethod::ServerSideSync;
-    (incoming && receives) || (outgoing && methods.outgoing == OutgoingMethod::ServerSideSync)
+    (incoming && methods.enter(given)) || (outgoing && methods.outgoing == OutgoingMethod::ServerSideSync)
 }
 
 fn lifecycle(written: WrittenLifecycle) -> Lifecycle {

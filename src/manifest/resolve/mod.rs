@@ -2,11 +2,12 @@
 
 mod approval;
 mod certificate;
-mod ciphertext;
+pub mod ciphertext;
 mod distinct;
 mod effective;
 mod endpoint;
 mod exchange;
+mod forward;
 mod location;
 mod mailbox;
 mod methods;

@@ -35,6 +35,8 @@ pub const EWS_BUSY_TRIES_MAX: u32 = 5;
 /// The mark of an installation in a mailbox is looked at so often, and so soon again when the server did not answer.
 pub const CLAIM_EVERY: SignedDuration = SignedDuration::from_hours(1);
 pub const CLAIM_UNANSWERED_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// The inbox rule that forwards a mailbox's mail is looked at so often.
+pub const FORWARD_RULE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Folders below one folder that are looked through for those that are tracked, and how many are asked for at once.
 pub const EWS_FOLDERS_MAX: usize = 10_000;
 pub const EWS_FOLDERS_PAGE: u32 = 500;
@@ -75,6 +77,9 @@ pub const AUTODISCOVER_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 pub const AUTODISCOVER_URL_BYTES_MAX: usize = 2048;
 /// SRV records of one name that are looked at.
 pub const AUTODISCOVER_RECORDS_MAX: usize = 16;
+/// Before each look for the copy of a message whose answer was lost.
+pub const DOUBT_PAUSES: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
 /// A request to Microsoft Graph with a message in it, before it is encoded: 4 MiB of Base64.
 pub const GRAPH_MESSAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Files from this size on are uploaded in ranges; below it the service wants them in one request.

@@ -185,6 +185,9 @@ fn outcome(consequence: &Consequence, action: Action) -> Outcome {
         Consequence::LeavesOutMail { .. } => ("leaves-out-mail", &none),
         Consequence::RemovesMail => ("removes-mail", &none),
         Consequence::TakesOverClaim { .. } => ("takes-over-claim", &none),
+        Consequence::ForwardsMail { .. } => ("forwards-mail", &none),
+        Consequence::RemovesRule { .. } => ("removes-rule", &none),
+        Consequence::LeavesRule { .. } => ("leaves-rule", &none),
         Consequence::SharesMailWith { .. } => ("shares-mail-with", &none),
     };
     let operations = operations.iter().map(|operation| operation.key()).collect();

@@ -29,6 +29,16 @@ pub(super) fn consequence(consequence: &Consequence, action: Action) -> String {
         (Consequence::LeavesOutMail { before }, _) => format!("leaves out mail received before {before}"),
         (Consequence::RemovesMail, _) => "removes messages from the server once they are recorded".to_owned(),
         (Consequence::TakesOverClaim { from }, _) => format!("takes over the claim of `{from}`"),
+        (Consequence::ForwardsMail { to }, _) => {
+            format!("an inbox rule at the server forwards every message, as an attachment, to {to}")
+        }
+        (Consequence::RemovesRule { to }, _) => {
+            format!("its test removes the inbox rule that forwards to {to}")
+        }
+        (Consequence::LeavesRule { to }, _) => format!(
+            "the inbox rule that forwards to {to} stays in the mailbox; have it removed there, or before this plan declare \
+             `incoming: server-side-sync`, whose test removes it"
+        ),
         (Consequence::SharesMailWith { host }, _) => format!("shares mail data with {host}"),
     }
 }
@@ -46,6 +56,9 @@ pub fn loss(consequence: &Consequence) -> Option<&'static str> {
         | Consequence::NeedsReapproval
         | Consequence::ReplaysMail { .. }
         | Consequence::TakesOverClaim { .. }
+        | Consequence::ForwardsMail { .. }
+        | Consequence::RemovesRule { .. }
+        | Consequence::LeavesRule { .. }
         | Consequence::SharesMailWith { .. } => None,
     }
 }

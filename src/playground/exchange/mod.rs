@@ -16,6 +16,7 @@ mod http;
 mod items;
 mod node;
 mod person;
+mod rules;
 mod settings;
 mod shape;
 mod soap;
@@ -58,6 +59,8 @@ struct Inner {
     is_silent: bool,
     configurations: BTreeMap<(usize, String), String>,
     rules: BTreeMap<usize, Vec<(String, String)>>,
+    /// Accounts for which Outlook keeps rules of its own beside these.
+    rule_blobs: BTreeSet<usize>,
     numbers: u64,
     calls: Vec<Call>,
     /// Questions of Autodiscover.
@@ -250,6 +253,13 @@ impl ExchangeDoor<'_> {
         let Ok(AccountId(account)) = self.world().state.lock().resident(address) else { return };
         let mut inner = self.world().exchange.lock();
         inner.folders.retain(|folder| folder.account != account || folder.name != name);
+    }
+
+    /// Outlook keeps rules of its own for this mailbox from now on, which an update of the rules would throw away.
+    pub fn keep_outlook_rules(&self, address: &str) {
+        if let Ok(AccountId(account)) = self.world().state.lock().resident(address) {
+            self.world().exchange.lock().rule_blobs.insert(account);
+        }
     }
 
     /// The names of the further folders of a mailbox.

@@ -1,4 +1,4 @@
-//! What belongs to a mailbox and is no item: subscriptions, configurations and rules.
+//! What belongs to a mailbox and is no item: subscriptions and configurations.
 
 use super::folders::{self, NOT_FOUND};
 use super::items;
@@ -65,58 +65,4 @@ pub(super) fn get_configuration(turn: &mut Turn<'_>) -> Vec<Message> {
             escaped(name)
         ))],
     }
-}
-
-fn rules_answer(name: &str, rest: &str) -> String {
-    format!(
-        "<m:{name}Response ResponseClass=\"Success\"><m:ResponseCode>NoError</m:ResponseCode>{rest}</m:{name}Response>"
-    )
-}
-
-pub(super) fn get_rules(turn: &mut Turn<'_>) -> String {
-    let rules = turn.inner.rules.get(&turn.caller.account.0);
-    let inside: String = rules.into_iter().flatten().map(|(_, rule)| rule.as_str()).collect();
-    let blob = "<m:OutlookRuleBlobExists>false</m:OutlookRuleBlobExists>";
-    rules_answer("GetInboxRules", &format!("{blob}<m:InboxRules>{inside}</m:InboxRules>"))
-}
-
-pub(super) fn update_rules(turn: &mut Turn<'_>) -> String {
-    let operations = turn.request.get("Operations").map_or(&[][..], |all| &all.children);
-    for operation in operations {
-        let id = operation.text_at(&["Rule", "RuleId"]).or(operation.text_at(&["RuleId"]));
-        let id = match id {
-            Some(id) => id.to_owned(),
-            None => {
-                turn.inner.numbers += 1;
-                items::encoded(&format!("R|{}", turn.inner.numbers))
-            }
-        };
-        let rules = turn.inner.rules.entry(turn.caller.account.0).or_default();
-        rules.retain(|(known, _)| *known != id);
-        if let Some(rule) = operation.get("Rule") {
-            let xml = render_rule(&id, rule);
-            rules.push((id, xml));
-        }
-    }
-    rules_answer("UpdateInboxRules", "")
-}
-
-fn render_rule(id: &str, rule: &Node) -> String {
-    let text = |name: &str| rule.text_at(&[name]).unwrap_or("1").to_owned();
-    let forward = rule.path(&["Actions", "ForwardAsAttachmentToRecipients"]);
-    let addresses = forward.map(|node| node.all("EmailAddress")).unwrap_or_default();
-    let one = |address: &&Node| {
-        let inside =
-            format!("{}<t:RoutingType>SMTP</t:RoutingType>", element("t:EmailAddress", address.text.trim()));
-        format!("<t:Address>{inside}</t:Address>")
-    };
-    let inside: String = addresses.iter().map(one).collect();
-    format!(
-        "<t:Rule>{}{}{}{}<t:Actions><t:ForwardAsAttachmentToRecipients>{inside}</t:ForwardAsAttachmentToRecipients>\
-         </t:Actions></t:Rule>",
-        element("t:RuleId", id),
-        element("t:DisplayName", &text("DisplayName")),
-        element("t:Priority", &text("Priority")),
-        element("t:IsEnabled", &text("IsEnabled")),
-    )
 }

@@ -4,7 +4,7 @@ use super::super::World;
 use super::super::options::Impersonation;
 use super::super::state::AccountId;
 use super::node::{self, Node, element, escaped};
-use super::{Call, Caller, Inner, attachments, changes, directory, folders, items, settings, sync};
+use super::{Call, Caller, Inner, attachments, changes, directory, folders, items, rules, settings, sync};
 
 const NAMESPACES: &str = "xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" \
     xmlns:m=\"http://schemas.microsoft.com/exchange/services/2006/messages\" \
@@ -181,8 +181,8 @@ fn operate(turn: &mut Turn<'_>, name: &str) -> Result<String, Fault> {
         "Unsubscribe" => settings::unsubscribe(turn),
         "CreateUserConfiguration" | "UpdateUserConfiguration" => settings::put_configuration(turn),
         "GetUserConfiguration" => settings::get_configuration(turn),
-        "GetInboxRules" => return Ok(settings::get_rules(turn)),
-        "UpdateInboxRules" => return Ok(settings::update_rules(turn)),
+        "GetInboxRules" => return Ok(rules::get_rules(turn)),
+        "UpdateInboxRules" => return Ok(rules::update_rules(turn)),
         "ConvertId" => {
             let items = turn.request.all("AlternateId").len().max(1);
             let words = "Id is malformed.";

@@ -1,9 +1,11 @@
 //! GetInboxRules and UpdateInboxRules: the rule that forwards a mailbox's mail.
+//! <https://learn.microsoft.com/exchange/client-developer/web-service-reference/getinboxrules-operation>
 //! <https://learn.microsoft.com/exchange/client-developer/web-service-reference/updateinboxrules-operation>
 
 use super::element::Element;
-use super::refusal;
+use super::refusal::{self, Refusal};
 use super::{EwsError, Operation, Xml};
+use crate::model::failure::server_words;
 use crate::model::name::Address;
 
 /// A rule, as far as it is about forwarding.
@@ -15,8 +17,26 @@ pub struct InboxRule {
     /// 1 comes first.
     pub priority: u32,
     pub is_enabled: bool,
+    pub health: RuleHealth,
+    pub reach: RuleReach,
     /// To whom messages go as an attachment, which keeps them as they are.
     pub forward_as_attachment_to: Vec<String>,
+}
+
+/// Whether the server can carry a rule out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleHealth {
+    Works,
+    /// It says so itself (`IsInError`), for example because a recipient is gone.
+    InError,
+}
+
+/// Which messages a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleReach {
+    EveryMessage,
+    /// It has conditions or exceptions.
+    SomeMessages,
 }
 
 #[derive(Debug, Clone)]
@@ -49,11 +69,18 @@ fn rule(element: &Element) -> Option<InboxRule> {
     let forward = element.at(&["Actions", "ForwardAsAttachmentToRecipients"]);
     let recipients = forward.map_or(&[][..], |recipients| &recipients.children);
     let address = |recipient: &Element| recipient.text_of("EmailAddress").map(str::to_owned);
+    let is_true = |name| matches!(element.text_of(name), Some("true" | "1"));
+    let says_something = |name| element.child(name).is_some_and(|predicates| !predicates.children.is_empty());
     Some(InboxRule {
         id: element.text_of("RuleId").map(str::to_owned),
         name: element.text_of("DisplayName")?.to_owned(),
         priority: element.text_of("Priority").and_then(|text| text.parse().ok()).unwrap_or(1),
-        is_enabled: matches!(element.text_of("IsEnabled"), Some("true" | "1")),
+        is_enabled: is_true("IsEnabled"),
+        health: if is_true("IsInError") { RuleHealth::InError } else { RuleHealth::Works },
+        reach: match says_something("Conditions") || says_something("Exceptions") {
+            true => RuleReach::SomeMessages,
+            false => RuleReach::EveryMessage,
+        },
         forward_as_attachment_to: recipients.iter().filter_map(address).collect(),
     })
 }
@@ -66,8 +93,9 @@ pub enum RuleChange {
     Delete(String),
 }
 
-/// Rules that people switched off in Outlook are lost with this operation; the server says so before, and wants it
-/// confirmed: it is refused with `ErrorOutlookRuleBlobExists` instead.
+/// `RemoveOutlookRuleBlob` is never true: with it the server throws away what Outlook keeps beside the rules of the server, which
+/// are the rules that a person switched off there and those that only Outlook carries out. Where there are such rules the
+/// operation is refused with `ErrorOutlookRuleBlobExists` instead.
 #[derive(Debug, Clone)]
 pub struct UpdateInboxRules {
     pub mailbox: Address,
@@ -84,9 +112,28 @@ impl Operation for UpdateInboxRules {
     }
 
     fn read(&self, answer: &Element) -> Result<(), EwsError> {
-        Ok(refusal::judge(answer)?)
+        refusal::judge(answer).map_err(|refusal| match objections(answer) {
+            objections if objections.is_empty() => refusal.into(),
+            objections => EwsError::Refused(Refusal { said: objections, ..refusal }),
+        })
     }
 }
+
+/// What the server has against the fields of a rule (`RuleOperationErrors`), in its words.
+fn objections(answer: &Element) -> String {
+    let all = answer.child("RuleOperationErrors").map_or(&[][..], |errors| &errors.children);
+    let fields =
+        all.iter().filter_map(|one| one.child("ValidationErrors")).flat_map(|errors| &errors.children);
+    let words = fields.take(OBJECTIONS_MAX).filter_map(|error| {
+        let (field, code) = (error.text_of("FieldURI")?, error.text_of("ErrorCode")?);
+        let said = error.text_of("ErrorMessage").unwrap_or_default();
+        Some(server_words(&format!("{field}: {code}: {said}")))
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// Those that are told.
+const OBJECTIONS_MAX: usize = 5;
 
 impl RuleChange {
     fn write(&self, xml: &mut Xml) {

@@ -45,7 +45,7 @@ pub use get_attachment::{GetAttachment, GottenAttachment};
 pub use get_folder::GetFolder;
 pub use get_item::{GetItem, Gotten};
 pub use get_server_time_zones::{GetServerTimeZones, TimeZone};
-pub use inbox_rules::{GetInboxRules, InboxRule, RuleChange, UpdateInboxRules};
+pub use inbox_rules::{GetInboxRules, InboxRule, RuleChange, RuleHealth, RuleReach, UpdateInboxRules};
 pub use item::{Item, ItemId, MARKER};
 pub use item_properties::GetItemProperties;
 pub use move_item::MoveItem;

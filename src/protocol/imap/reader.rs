@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::super::shelf::Shelf;
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
 
@@ -77,6 +78,7 @@ pub(super) struct Reader {
     excess: Excess,
     /// Octets of the literal that is being handed on.
     streamed: VecDeque<Bytes>,
+    shelf: Shelf,
 }
 
 impl Reader {
@@ -87,6 +89,7 @@ impl Reader {
             held: 0,
             excess,
             streamed: VecDeque::new(),
+            shelf: Shelf::default(),
         }
     }
 
@@ -116,7 +119,8 @@ impl Reader {
                         input.reserve(size - input.len() + READ_AHEAD_BYTES);
                         return Ok(None);
                     }
-                    self.pieces.push(Piece::Literal(cut_out(input, size)));
+                    let literal = self.cut_out(input, size);
+                    self.pieces.push(Piece::Literal(literal));
                     self.state = State::Line { scanned: 0 };
                 }
                 State::Dropping { size, missing } => {
@@ -145,6 +149,15 @@ impl Reader {
                 }
             }
         }
+    }
+
+    fn cut_out(&mut self, input: &mut BytesMut, size: usize) -> Bytes {
+        if size > COPIED_BYTES_MAX {
+            return input.split_to(size).freeze();
+        }
+        self.shelf.append(&input[..size]);
+        input.advance(size);
+        self.shelf.take()
     }
 
     /// Adds a line; true when it ends the response.
@@ -192,18 +205,8 @@ impl Reader {
     }
 }
 
-/// Literals up to here are copied out of the buffer: it then stays one buffer, and a message in memory is as large as it is.
-/// Larger ones are split off.
+/// Literals up to here are copied out of the buffer, which then stays one. Larger ones are split off.
 const COPIED_BYTES_MAX: usize = 256 * 1024;
-
-fn cut_out(input: &mut BytesMut, size: usize) -> Bytes {
-    if size > COPIED_BYTES_MAX {
-        return input.split_to(size).freeze();
-    }
-    let literal = Bytes::copy_from_slice(&input[..size]);
-    input.advance(size);
-    literal
-}
 
 /// Splits off a line without its line end; a bare LF is accepted.
 fn take_line(input: &mut BytesMut, scanned: usize) -> Result<Option<Bytes>, Cause> {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::super::shelf::Shelf;
 use super::reply::{LineEnd, find_line_feed};
 use crate::model::failure::Cause;
 use crate::model::limits;
@@ -30,7 +31,7 @@ pub(super) enum Excess {
 /// Collects one message.
 #[derive(Debug)]
 pub(super) struct Body {
-    octets: Vec<u8>,
+    shelf: Shelf,
     /// All octets, the forgotten ones included.
     count: u64,
     limit: u64,
@@ -59,8 +60,8 @@ pub(super) enum Arrived {
 
 impl Body {
     pub fn new(limit: u64, excess: Excess) -> Self {
-        let (octets, pieces) = (Vec::new(), VecDeque::new());
-        Self { octets, count: 0, limit, excess, place: Place::LineStart, ends: LineEnd::CrLf, pieces }
+        let (shelf, pieces) = (Shelf::default(), VecDeque::new());
+        Self { shelf, count: 0, limit, excess, place: Place::LineStart, ends: LineEnd::CrLf, pieces }
     }
 
     /// How the server ends its lines, before the first octet of a message.
@@ -70,7 +71,7 @@ impl Body {
 
     /// Ready for the next message, with the memory of this one.
     fn begin_anew(&mut self) {
-        self.octets.clear();
+        self.shelf.clear();
         self.count = 0;
         self.place = Place::LineStart;
     }
@@ -162,21 +163,21 @@ impl Body {
         self.count += octets.len() as u64;
         match self.excess {
             Excess::Stream if self.count <= limits::RECEIVED_BYTES_MAX => {
-                self.octets.extend_from_slice(octets);
-                if self.count > self.limit && self.octets.len() >= limits::PIECE_BYTES {
-                    self.pieces.push_back(std::mem::take(&mut self.octets).into());
+                self.shelf.append(octets);
+                if self.count > self.limit && self.shelf.bytes() >= limits::PIECE_BYTES {
+                    self.pieces.push_back(self.shelf.take());
                 }
                 return Ok(());
             }
             Excess::Reject if self.count <= self.limit => {
-                self.octets.extend_from_slice(octets);
+                self.shelf.append(octets);
                 return Ok(());
             }
-            Excess::Reject | Excess::Stream => self.octets = Vec::new(),
+            Excess::Reject | Excess::Stream => self.shelf.clear(),
             Excess::Drop => {
-                let room = self.limit.saturating_sub(self.octets.len() as u64);
+                let room = self.limit.saturating_sub(self.shelf.bytes() as u64);
                 let room = usize::try_from(room).unwrap_or(usize::MAX);
-                self.octets.extend_from_slice(&octets[..octets.len().min(room)]);
+                self.shelf.append(&octets[..octets.len().min(room)]);
             }
         }
         let skipped_max = limits::RECEIVED_BYTES_MAX * SKIPPED_LIMITS_MAX;
@@ -190,17 +191,11 @@ impl Body {
         match self.excess {
             Excess::Stream if self.count > limits::RECEIVED_BYTES_MAX => Arrived::TooLarge(self.count),
             Excess::Stream if self.count > self.limit => {
-                self.pieces.push_back(std::mem::take(&mut self.octets).into());
+                self.pieces.push_back(self.shelf.take());
                 Arrived::Streamed(self.count)
             }
             Excess::Reject if self.count > self.limit => Arrived::TooLarge(self.count),
-            // Copied, so that a message in memory is as large as it is, and the buffer is grown once.
-            Excess::Stream | Excess::Reject | Excess::Drop if self.octets.len() <= limits::PIECE_BYTES => {
-                Arrived::Whole(Bytes::copy_from_slice(&self.octets))
-            }
-            Excess::Stream | Excess::Reject | Excess::Drop => {
-                Arrived::Whole(std::mem::take(&mut self.octets).into())
-            }
+            Excess::Stream | Excess::Reject | Excess::Drop => Arrived::Whole(self.shelf.take()),
         }
     }
 }

@@ -5,9 +5,11 @@
 use async_trait::async_trait;
 
 use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::{Attempt, Before, RecipientResult, Submitted};
 use crate::protocol::ews::{CreateItem, Disposition, EwsError, FindItem, Restriction, WellKnown};
+use crate::remote::doubt::{self, Held, Loss, Witness};
 use crate::remote::{Submit, Traced};
 
 use super::gate;
@@ -74,19 +76,9 @@ impl Outgoing {
             }
             Err(failure) => {
                 self.state = State::Broken;
-                Ok(self.in_doubt(marker, failure.cause()).await)
+                let lost = (Loss::InBetween, failure.cause());
+                doubt::resolve(&mut Asking { outgoing: self, marker }, lost, &limits::DOUBT_PAUSES).await
             }
-        }
-    }
-
-    /// That the copy is not there proves nothing: the server may still be busy with it.
-    async fn in_doubt(&mut self, marker: String, cause: Cause) -> RecipientResult {
-        match self.has_copy(marker).await {
-            Ok(Copy::Kept) => {
-                let said = format!("its copy is in Sent Items; the answer was lost: {cause}");
-                RecipientResult::Accepted { said }
-            }
-            Ok(Copy::Missing) | Err(_) => RecipientResult::Unsure { detail: cause.to_string() },
         }
     }
 
@@ -100,6 +92,22 @@ impl Outgoing {
         };
         let found = self.session.call(&operation).await.map_err(EwsFailure::cause)?;
         Ok(if found.items.is_empty() { Copy::Missing } else { Copy::Kept })
+    }
+}
+
+/// Looks for a message whose answer was lost.
+struct Asking<'a> {
+    outgoing: &'a mut Outgoing,
+    marker: String,
+}
+
+#[async_trait]
+impl Witness for Asking<'_> {
+    async fn look(&mut self) -> Result<Held, Cause> {
+        Ok(match self.outgoing.has_copy(self.marker.clone()).await? {
+            Copy::Kept => Held::Copy,
+            Copy::Missing => Held::Nothing,
+        })
     }
 }
 

@@ -244,6 +244,11 @@ impl Session {
         self.gates.close(&self.budget, refusal.back_off, self.clock.elapsed());
     }
 
+    /// Of the mailbox that is meant.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Makes sure that there is a connection.
     pub async fn ready(&mut self) -> Result<(), Cause> {
         self.web.ready().await

@@ -117,7 +117,8 @@ fn unclear() -> Cause {
 /// Whether it is worth while to go on, after a wait where one is asked for. Returns why it had stopped.
 async fn resumable(session: &Session, failure: GraphFailure) -> Result<Cause, Cause> {
     match failure {
-        GraphFailure::Conversation(cause @ (Cause::ConnectionLost { .. } | Cause::TimedOut { .. })) => {
+        GraphFailure::Unanswered(cause)
+        | GraphFailure::Conversation(cause @ (Cause::ConnectionLost { .. } | Cause::TimedOut { .. })) => {
             Ok(cause)
         }
         GraphFailure::Conversation(cause) | GraphFailure::Undone(cause) => Err(cause),

@@ -16,6 +16,7 @@ use crate::model::outbox::{Attempt, Before, RecipientResult, Submitted};
 use crate::protocol::graph::{
     Apart, CreateMessage, DeleteMessage, FindMessages, FoundMessage, Indivisible, SendMessage, take_apart,
 };
+use crate::remote::doubt::{self, Held, Loss, Witness};
 use crate::remote::ews::{blind_recipients, headers};
 use crate::remote::{Submit, Traced};
 
@@ -93,7 +94,14 @@ impl Outgoing {
             }
             Err(failure) => {
                 self.state = State::Broken;
-                Ok(self.in_doubt(message_id.as_deref(), failure.cause()).await)
+                let loss = match &failure {
+                    GraphFailure::Unanswered(_) => Loss::Unanswered,
+                    GraphFailure::Conversation(_) | GraphFailure::Undone(_) | GraphFailure::Refused(_) => {
+                        Loss::InBetween
+                    }
+                };
+                let mut asking = Asking { outgoing: self, message_id: message_id.as_deref(), draft: &draft };
+                doubt::resolve(&mut asking, (loss, failure.cause()), &limits::DOUBT_PAUSES).await
             }
         }
     }
@@ -137,18 +145,25 @@ impl Outgoing {
             None => Found::Nothing,
         }
     }
+}
 
-    /// That there is no copy yet proves nothing: the service may still be busy with it.
-    async fn in_doubt(&mut self, message_id: Option<&str>, cause: Cause) -> RecipientResult {
-        match (self.look_for(message_id).await, self.attempt.round) {
-            (Ok(Found::Sent), ..=1) => {
-                let said = format!("its copy is in Sent Items; the answer was lost: {cause}");
-                RecipientResult::Accepted { said }
-            }
-            (Ok(Found::Sent | Found::Draft(_) | Found::Nothing) | Err(_), _) => {
-                RecipientResult::Unsure { detail: cause.to_string() }
-            }
-        }
+/// Looks for a message whose answer was lost.
+struct Asking<'a> {
+    outgoing: &'a mut Outgoing,
+    message_id: Option<&'a str>,
+    /// What was to be sent.
+    draft: &'a str,
+}
+
+#[async_trait]
+impl Witness for Asking<'_> {
+    async fn look(&mut self) -> Result<Held, Cause> {
+        Ok(match (self.outgoing.look_for(self.message_id).await?, self.outgoing.attempt.round) {
+            (Found::Sent, ..=1) => Held::Copy,
+            (Found::Draft(id), _) if id == self.draft => Held::Draft,
+            // A copy may be one of an earlier round.
+            (Found::Sent | Found::Draft(_) | Found::Nothing, _) => Held::Nothing,
+        })
     }
 }
 

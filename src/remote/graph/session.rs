@@ -76,6 +76,17 @@ struct Lost {
     answer: Answer,
 }
 
+impl Lost {
+    fn failure(self) -> GraphFailure {
+        match self {
+            Self { cause: cause @ Cause::ConnectionLost { .. }, answer: Answer::NotBegun } => {
+                GraphFailure::Unanswered(cause)
+            }
+            Self { cause, answer: Answer::NotBegun | Answer::Begun } => GraphFailure::Conversation(cause),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     NotBegun,
@@ -125,7 +136,11 @@ impl Session {
         let answered = trace.step(TestStep::Authenticate, async {
             match self.call(&operation).await {
                 Err(GraphFailure::Refused(refusal)) if refusal.status == 401 => Err(refusal.cause()),
-                Err(GraphFailure::Conversation(cause) | GraphFailure::Undone(cause)) => Err(cause),
+                Err(
+                    GraphFailure::Conversation(cause)
+                    | GraphFailure::Unanswered(cause)
+                    | GraphFailure::Undone(cause),
+                ) => Err(cause),
                 other => Ok(other),
             }
         });
@@ -174,7 +189,7 @@ impl Session {
             }
             (answered, _, _) => answered,
         };
-        let (head, refusal) = answered.map_err(|lost| lost.cause)?;
+        let (head, refusal) = answered.map_err(Lost::failure)?;
         if is_success(head.status) {
             return Ok(());
         }
@@ -311,6 +326,8 @@ pub(super) async fn read(
 #[derive(Debug)]
 pub(super) enum GraphFailure {
     Conversation(Cause),
+    /// The same: the connection ended before anything of an answer came.
+    Unanswered(Cause),
     /// The same, and surely nothing was done.
     Undone(Cause),
     Refused(Refusal),
@@ -334,7 +351,7 @@ impl From<GraphError> for GraphFailure {
 impl GraphFailure {
     pub fn cause(self) -> Cause {
         match self {
-            Self::Conversation(cause) | Self::Undone(cause) => cause,
+            Self::Conversation(cause) | Self::Unanswered(cause) | Self::Undone(cause) => cause,
             Self::Refused(refusal) => refusal.cause(),
         }
     }

@@ -211,6 +211,26 @@ async fn a_redirect_is_not_followed_because_the_form_holds_the_secret() {
 }
 
 #[tokio::test]
+async fn a_wait_that_the_provider_asks_for_is_told_and_kept_for_everybody() {
+    let provider = Provider::start(|number, _| match number {
+        0 => "HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            .to_owned(),
+        _ => granted("t", 3600),
+    })
+    .await;
+    let (tokens, client) = (Tokens::default(), provider.client());
+    for second in [0, 60, 119] {
+        let Some(Cause::TokenUnavailable { cause, .. }) = lend(&tokens, &client, second).await.err() else {
+            panic!("no token")
+        };
+        let said = "[THROTTLED] HTTP 503 (retry after 120 seconds)".to_owned();
+        assert_eq!(*cause, Cause::TemporarilyRefused { said });
+    }
+    assert_eq!(provider.asked(), 1);
+    lend(&tokens, &client, 120).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_provider_that_does_not_answer_is_given_up_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let provider = Provider { at: listener.local_addr().unwrap(), asked: Arc::default() };

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{SqliteStore, categories, claims, declared, incoming, lease, mailbox, owed};
+use super::{SqliteStore, categories, claims, declared, forward_rules, incoming, lease, mailbox, owed};
 use crate::model::claim::Asked;
 use crate::model::cursor::{InboxId, RemoteId};
+use crate::model::forwarding::ForwardRule;
 use crate::model::lease::{Holder, Lease, LeaseScope};
 use crate::model::name::Name;
 use crate::model::record::Categorised;
@@ -57,6 +58,21 @@ impl Cycles for SqliteStore {
     async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError> {
         let (lease, name, asked) = (lease.clone(), mailbox.clone(), *asked);
         self.write(move |work| claims::note(work.db, &lease, &name, &asked)).await
+    }
+
+    async fn forward_rule(&self, mailbox: &Name) -> Result<Option<ForwardRule>, StoreError> {
+        let name = mailbox.clone();
+        self.read(move |db| forward_rules::find(db, &name)).await
+    }
+
+    async fn note_forward_rule(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        rule: Option<&ForwardRule>,
+    ) -> Result<(), StoreError> {
+        let (lease, name, rule) = (lease.clone(), mailbox.clone(), rule.cloned());
+        self.write(move |work| forward_rules::note(work.db, &lease, &name, rule.as_ref())).await
     }
 
     async fn note_categories(

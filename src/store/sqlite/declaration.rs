@@ -35,6 +35,8 @@ struct Declaration {
     profile: Option<Name>,
     #[serde(default = "read", skip_serializing_if = "is_read")]
     incoming: IncomingMethod,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forward_to: Option<Address>,
     #[serde(default = "sent", skip_serializing_if = "is_sent")]
     outgoing: OutgoingMethod,
     #[serde(default = "no_act", skip_serializing_if = "is_no_act")]
@@ -142,6 +144,7 @@ mod tests {
             approved: None,
             profile: None,
             incoming: read(),
+            forward_to: None,
             outgoing: sent(),
             appointments_contacts_tasks: no_act(),
             accept: all(),
@@ -166,6 +169,7 @@ mod tests {
             approved: Some(address),
             profile: Some(Name::parse("hq").unwrap()),
             incoming: IncomingMethod::None,
+            forward_to: None,
             outgoing: OutgoingMethod::None,
             appointments_contacts_tasks: ActMethod::ServerSideSync,
             accept: Accept::Replies,

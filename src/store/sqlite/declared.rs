@@ -102,7 +102,7 @@ pub(super) fn stored_mailbox(db: &Connection, id: i64) -> Result<Option<StoredMa
 
 fn read_operations(db: &Connection, id: i64, stored: &mut StoredMailbox) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending, failed_at
          FROM operations WHERE slot BETWEEN ?1 AND ?2",
     )?;
     let (first, last) = (slot(id, Operation::Incoming), slot(id, Operation::Act));
@@ -227,7 +227,7 @@ pub(super) fn mailboxes(db: &Connection) -> Result<BTreeMap<i64, StoredMailbox>,
         mailboxes.insert(id, stored);
     }
     let mut statement = db.prepare_cached(
-        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending
+        "SELECT mailbox, operation, state, connection, changed_at, tested_at, cycle_at, proved, pending, failed_at
          FROM operations",
     )?;
     let mut rows = statement.query([])?;
@@ -261,6 +261,7 @@ fn operation(row: &Row<'_>) -> Result<(i64, Operation, StoredOperation), StoreEr
             .get::<_, Option<String>>(8)?
             .map(|text| from_json("the pending change of an operation", &text))
             .transpose()?,
+        failed_at: timestamp_opt(row.get(9)?)?,
     };
     Ok((row.get(0)?, operation, stored))
 }

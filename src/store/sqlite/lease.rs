@@ -74,13 +74,14 @@ pub(super) fn release(db: &Connection, lease: &Lease) -> Result<(), StoreError> 
 
 /// Whether the lease still holds. An expired lease holds until somebody else takes it.
 pub(super) fn check(db: &Connection, lease: &Lease) -> Result<(), StoreError> {
-    let sql = "SELECT 1 FROM leases WHERE scope = ?1 AND fence = ?2 AND nonce = ?3 AND status = 'held'";
-    let holds = db.prepare_cached(sql)?.exists(params![
-        lease.scope.to_string(),
-        whole(lease.fence),
-        lease.holder.nonce
-    ])?;
-    if holds { Ok(()) } else { Err(StoreError::Fenced(lease.scope.clone())) }
+    let sql = "SELECT status FROM leases WHERE scope = ?1 AND fence = ?2 AND nonce = ?3";
+    let ours = params![lease.scope.to_string(), whole(lease.fence), lease.holder.nonce];
+    let status: Option<String> = db.prepare_cached(sql)?.query_row(ours, |row| row.get(0)).optional()?;
+    match status.as_deref() {
+        Some("held") => Ok(()),
+        Some(_released) => Err(StoreError::Withdrawn(lease.scope.clone())),
+        None => Err(StoreError::Fenced(lease.scope.clone())),
+    }
 }
 
 /// Whether the lease still holds and is on this mailbox.

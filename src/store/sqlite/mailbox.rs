@@ -7,10 +7,12 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, slot, timestamp_opt, to_json};
 use super::commit::{Put, PutOperation};
-use super::{alerts, claims, discovered, footings, incoming, lease, outgoing, owed, set_aside, versions};
+use super::{
+    alerts, claims, discovered, footings, forward_rules, incoming, lease, outgoing, owed, set_aside, versions,
+};
 use crate::model::lease::Lease;
 use crate::model::name::Name;
-use crate::model::operation::{OffReason, Operation, OperationState};
+use crate::model::operation::{Awaiting, OffReason, Operation, OperationState};
 use crate::model::pending::{Pending, Standing};
 use crate::store::{MailboxFigures, Occasion, StateChange, StoreError};
 
@@ -249,6 +251,25 @@ pub(super) fn switch_off(
     footings::refresh(db, id)
 }
 
+/// Operations with a pending change stop working with the version before it, and wait for the test of the change.
+pub(super) fn leave_former_version(
+    db: &Connection,
+    (id, name): (i64, &Name),
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let waiting = Standing::from(OperationState::AwaitingTest(Awaiting::Test));
+    for operation in Operation::ALL {
+        let before = find_operation(db, id, operation)?;
+        if let Some(before) = before.filter(|before| before.standing.pending.is_some()) {
+            let connection = before.connection.clone();
+            let put = PutOperation { operation, connection: connection.as_deref(), state: Some(&waiting) };
+            put_operation(db, (at, name), &put, (id, Some(before)))?;
+        }
+    }
+    lease::revoke(db, name)?;
+    footings::refresh(db, id)
+}
+
 /// Leaves a tombstone with the name, for the records; all that could still be done for the mailbox goes away.
 pub(super) fn delete(db: &Connection, id: i64, name: &Name, at: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE mailboxes SET name = ?2, declared = NULL, process_from = NULL WHERE id = ?1";
@@ -262,6 +283,7 @@ pub(super) fn delete(db: &Connection, id: i64, name: &Name, at: Timestamp) -> Re
     set_aside::forget(db, id)?;
     owed::forget(db, id)?;
     claims::forget(db, id)?;
+    forward_rules::forget(db, id)?;
     footings::forget(db, id)?;
     incoming::forget_cursor(db, id)?;
     discovered::forget(db, id)?;
@@ -282,10 +304,11 @@ pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange)
         Occasion::TestEnded { .. } => (Some(at), None),
         Occasion::Cycle => (None, Some(at)),
     };
+    let failed_at = has_failed(change).then_some(at);
     let has_passed = tested_at.is_some() && change.state == OperationState::Enabled.into();
     let sql = "UPDATE operations SET state = ?2, changed_at = ?3, tested_at = coalesce(?4, tested_at),
                    cycle_at = coalesce(?5, cycle_at), proved = CASE WHEN ?6 THEN connection ELSE proved END,
-                   pending = ?7
+                   pending = ?7, failed_at = coalesce(?8, failed_at)
                WHERE slot = ?1";
     db.prepare_cached(sql)?.execute(params![
         slot(id, change.operation),
@@ -294,7 +317,8 @@ pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange)
         tested_at,
         cycle_at,
         has_passed,
-        pending_text(&change.state)?
+        pending_text(&change.state)?,
+        failed_at
     ])?;
     if before.standing.pending != change.state.pending {
         settle_version(db, (id, change.operation), &change.state)?;
@@ -314,6 +338,15 @@ pub(super) fn change_state(db: &Connection, lease: &Lease, change: &StateChange)
         footings::refresh(db, id)?;
     }
     alerts::write(db, &change.alerts)
+}
+
+/// Whether a cycle or a test has just failed. After a failed cycle a declared change may have taken over, which waits for its test.
+fn has_failed(change: &StateChange) -> bool {
+    match (change.occasion, &change.state.state) {
+        (Occasion::TestBegun, _) => false,
+        (Occasion::Cycle, OperationState::AwaitingTest(_)) => true,
+        (Occasion::Cycle | Occasion::TestEnded { .. }, state) => state.failure().is_some(),
+    }
 }
 
 pub(super) fn expect_self_message(

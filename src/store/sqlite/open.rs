@@ -51,6 +51,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0023_owed.sql"),
     include_str!("../../../schema/sql/sqlite/0024_alerts.sql"),
     include_str!("../../../schema/sql/sqlite/0026_rounds.sql"),
+    include_str!("../../../schema/sql/sqlite/0027_failed_at.sql"),
+    include_str!("../../../schema/sql/sqlite/0028_forward_rules.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;
@@ -83,7 +85,7 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
     if mode != Open::CreateIfMissing && !is_there(path)? {
         return Err(StoreError::Missing(path.display().to_string()));
     }
-    refuse_folder(path)?;
+    refuse_special(path)?;
     // One process at a time creates, switches to WAL and migrates. The lock is on the folder, because closing
     // any descriptor of the database file would drop the locks that SQLite holds on it.
     let _turn = lock_folder(&folder)?;
@@ -117,7 +119,10 @@ pub(super) fn writer(path: &Path, mode: Open, id: Option<&StoreId>) -> Result<Co
 
 /// Whether there is a file. One that may not be looked for is not missing.
 fn is_there(path: &Path) -> Result<bool, StoreError> {
-    path.try_exists().map_err(|error| StoreError::Unreadable(format!("`{}`: {error}", path.display())))
+    path.try_exists().map_err(|error| match error.kind() == io::ErrorKind::NotADirectory {
+        true => not_a_folder(&folder_of(path)),
+        false => StoreError::Unreadable(format!("`{}`: {error}", path.display())),
+    })
 }
 
 /// Finds out how this store can be read, and that it is one.
@@ -125,7 +130,7 @@ pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
     if !is_there(path)? {
         return Err(StoreError::Missing(path.display().to_string()));
     }
-    refuse_folder(path)?;
+    refuse_special(path)?;
     let found = match judge_for_reading(path, Reading::Shared) {
         Err(error @ (StoreError::ReadOnly(_) | StoreError::Full | StoreError::Failed(_))) => {
             if !can_be_immutable(path) {
@@ -155,12 +160,14 @@ pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
     }
 }
 
-/// SQLite would call it an input or output error.
-fn refuse_folder(path: &Path) -> Result<(), StoreError> {
-    if path.is_dir() {
-        return Err(StoreError::NotAStore(format!("`{}` is a folder", path.display())));
-    }
-    Ok(())
+/// SQLite would call a folder an input or output error, and wait at a pipe for ever.
+fn refuse_special(path: &Path) -> Result<(), StoreError> {
+    let words = match std::fs::metadata(path).map(|found| found.file_type()) {
+        Ok(found) if found.is_dir() => "is a folder",
+        Ok(found) if !found.is_file() => "is a device, a pipe or a socket",
+        Ok(_) | Err(_) => return Ok(()),
+    };
+    Err(StoreError::NotAStore(format!("`{}` {words}", path.display())))
 }
 
 /// Opens a connection that only reads.
@@ -301,7 +308,15 @@ fn complete(db: &mut Connection) -> Result<(), StoreError> {
 
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    created.map_err(|error| at_file(folder, &error))
+    let is_file = |kind| matches!(kind, io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory);
+    created.map_err(|error| match is_file(error.kind()) {
+        true => not_a_folder(folder),
+        false => at_file(folder, &error),
+    })
+}
+
+fn not_a_folder(folder: &Path) -> StoreError {
+    StoreError::NotAStore(format!("`{}` is not a folder", folder.display()))
 }
 
 /// SQLite gives its own new files the rights of the database, so this decides for all of them.

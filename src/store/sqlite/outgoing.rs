@@ -119,7 +119,9 @@ pub(super) fn turn(db: &Connection, lease: &Lease, mailbox: &Name, turn: &Turn) 
     }
     match lease::check_mailbox(db, lease, mailbox) {
         // What has ended is noted all the same.
-        Err(StoreError::Fenced(_)) if !turn.ended.is_empty() => return Ok(Begun::LeaseLost),
+        Err(StoreError::Fenced(_) | StoreError::Withdrawn(_)) if !turn.ended.is_empty() => {
+            return Ok(Begun::LeaseLost);
+        }
         checked => checked?,
     }
     let mut begun = Vec::with_capacity(turn.begins.len());

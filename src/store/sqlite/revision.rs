@@ -36,6 +36,7 @@ pub(super) fn commit(db: &Connection, lease: &Lease, commit: &Commit) -> Result<
     for step in commit.steps.iter() {
         execute(db, commit, &mut circumstances, &step.effect)?;
     }
+    hand_over(db, commit)?;
     secrets::forget_unused_bundles(db)?;
     check_profiles(db, commit)?;
     write_revision(db, lease, commit)
@@ -74,6 +75,20 @@ fn check_origin(db: &Connection, plan: &Commit) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::Decided(approvals::latest(db)?.map(Box::new)))
+}
+
+/// Whoever still works as an address that another mailbox has from now on does so no longer: both would read one mailbox,
+/// and one of them may remove what the other has not read. Its own change goes on waiting for its test.
+fn hand_over(db: &Connection, commit: &Commit) -> Result<(), StoreError> {
+    let former = versions::former_addresses(db)?;
+    if former.is_empty() {
+        return Ok(());
+    }
+    let taken: BTreeSet<String> = commit.mailboxes().map(|mailbox| mailbox.address.key()).collect();
+    for (id, name, _) in former.iter().filter(|(_, _, address)| taken.contains(&address.key())) {
+        mailbox::leave_former_version(db, (*id, name), commit.at)?;
+    }
+    Ok(())
 }
 
 fn keep(db: &Connection, kept: &[Kept]) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{damaged, from_json, parse_name};
 use super::secrets;
-use crate::model::name::Address;
+use crate::model::name::{Address, Name};
 use crate::model::operation::Operation;
 use crate::model::pending::Version;
 use crate::model::profile::Profile;
@@ -103,6 +103,22 @@ pub(super) fn sealed(db: &Connection, digest: &SecretDigest) -> Result<Option<Se
         .query_row([&digest.0], |row| row.get(0))
         .optional()?;
     text.map(|text| from_json("a kept secret", &text)).transpose()
+}
+
+/// The mailboxes that work as an address that they do not declare any more, each with it.
+pub(super) fn former_addresses(db: &Connection) -> Result<Vec<(i64, Name, Address)>, StoreError> {
+    let sql = "SELECT DISTINCT mailboxes.id, mailboxes.name, versions.address
+               FROM versions JOIN mailboxes ON mailboxes.id = versions.mailbox
+               WHERE versions.address <> mailboxes.declared ->> 'address'";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut former = Vec::new();
+    while let Some(row) = rows.next()? {
+        let address: String = row.get(2)?;
+        let address = Address::parse(&address).map_err(|error| damaged("a kept address", &error))?;
+        former.push((row.get(0)?, parse_name(&row.get::<_, String>(1)?)?, address));
+    }
+    Ok(former)
 }
 
 /// The kept versions of a mailbox.

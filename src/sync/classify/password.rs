@@ -48,7 +48,11 @@ fn right_password(secret: &SecretRef, Setting { mailbox, origin, .. }: Setting<'
 pub(super) fn secret_unavailable(secret: &str) -> (String, String) {
     said(
         "the password could not be read, so no login was tried",
-        format!("encrypt it to this machine's recipient: `mailplumb secrets set {secret}`"),
+        format!(
+            "have somebody who can open it encrypt it to this machine's recipient: `mailplumb secrets rekey --all {}`; or set it anew: \
+             `mailplumb secrets set {secret}`; then `mailplumb apply`",
+            secret.split('/').next().unwrap_or(secret)
+        ),
     )
 }
 
@@ -86,6 +90,7 @@ mod tests {
     use super::*;
     use crate::model::name::Name;
     use crate::model::profile::ServerKind;
+    use crate::sync::classify::{NamedBy, SoFar};
 
     #[test]
     fn what_to_do_about_a_wrong_password_fits_where_it_comes_from() {
@@ -101,6 +106,8 @@ mod tests {
                 kind: ServerKind::ImapSmtp,
                 host: "h",
                 port: 1,
+                named_by: NamedBy::Profile,
+                so_far: SoFar::NeverWorked,
             };
             (login_refused(setting).1, secret_absent(setting).1)
         };

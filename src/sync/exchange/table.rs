@@ -96,6 +96,26 @@ pub const ALL: &[Meaning] = &[
         likely: &["a wrong path", "a load balancer or a login page in front of Exchange"],
     },
     Meaning {
+        codes: &["HTTP 451"],
+        says: &[],
+        key: "mailbox-moved",
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        meaning: "the mailbox lives on another server",
+        remedy: "correct `location` of its profile to the host that the message names, or have it found with `location: { autodiscover }`",
+        likely: &["the mailbox was moved, for example to Exchange Online"],
+    },
+    Meaning {
+        codes: &["HTTP 449", "HTTP 456"],
+        says: &[],
+        key: "client-blocked",
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        meaning: "a rule for devices stands in front of the mailbox: this client is blocked, or has to enrol first",
+        remedy: "let the account use Exchange Web Services without enrolment (conditional access, device and client access rules)",
+        likely: &["a policy for mobile devices", "an account that is blocked after many refused logins"],
+    },
+    Meaning {
         codes: &["HTTP 413", "ErrorMessageSizeExceeded", "ErrorAttachmentSizeLimitExceeded"],
         says: &[],
         key: "message-too-large",
@@ -164,6 +184,31 @@ pub const ALL: &[Meaning] = &[
         meaning: "the server does not know any more how far the folder was read",
         remedy: "nothing to do: the folder is read again, and what is recorded already is recognised",
         likely: &["the mailbox was moved or restored from a backup"],
+    },
+    Meaning {
+        codes: &["ErrorOutlookRuleBlobExists"],
+        says: &[],
+        key: "outlook-keeps-rules",
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        meaning: "Outlook keeps rules of this person beside those of the server, and would lose them if a rule were written now",
+        remedy: "nothing was changed; have the rules that are switched off or work in Outlook only deleted there, or have the rule made \
+                 at the server (New-InboxRule … -ForwardAsAttachmentTo …), then `mailplumb test`: a rule that is there is taken as it is",
+        likely: &["the person has rules in Outlook that are switched off or marked `client-only`"],
+    },
+    Meaning {
+        codes: &["ErrorInboxRulesValidationError", "ErrorRulesOverQuota"],
+        says: &[],
+        key: "rule-not-taken",
+        nature: Nature::Permanent,
+        scope: Scope::Mailbox,
+        meaning: "the server does not take the inbox rule that forwards the mail",
+        remedy: "correct what the message names: most often the address in `forwardTo`, which has to exist; a mailbox that is full of \
+                 rules needs room for one more",
+        likely: &[
+            "the forward mailbox is unknown to this server",
+            "the person's rules take up all the room that a mailbox has for them (RulesQuota)",
+        ],
     },
     Meaning {
         codes: &["ErrorInternalServerError", "ErrorServiceUnavailable", "HTTP 500"],

@@ -1,6 +1,7 @@
 //! A message as a person reads it.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mail_parser::decoders::html::html_to_text;
@@ -76,6 +77,26 @@ pub fn octets(raw: &[u8], number: u32) -> Option<Vec<u8>> {
         let structure = split(raw);
         let part = structure.attachments().nth(index)?;
         Some(decode::decode(part.fields.encoding, &raw[part.body.clone()]))
+    }));
+    found.ok().flatten()
+}
+
+/// Where in a message the one is that it forwards. `None`: it forwards none, or says something beside it.
+pub fn forwarded(raw: &[u8]) -> Option<Range<usize>> {
+    if raw.len() > limits::MESSAGE_PARSE_BYTES_MAX {
+        return None;
+    }
+    let found = catch_unwind(AssertUnwindSafe(|| {
+        let structure = split(raw);
+        let mut attachments = structure.attachments();
+        let (Some(only), None) = (attachments.next(), attachments.next()) else { return None };
+        let octets = &raw[only.body.clone()];
+        // RFC 2046 section 5.2.1: a message that is attached is never encoded. One that is all the same is left as it is.
+        let is_plain = decode::length(only.fields.encoding, octets) == octets.len() as u64;
+        let is_message = only.parent.is_some() && only.fields.media_type == "message/rfc822";
+        let is_silent =
+            structure.texts().all(|part| text(raw, part, &mut Vec::new()).chars().all(char::is_whitespace));
+        (is_message && is_plain && is_silent && structure.notes.is_empty()).then(|| only.body.clone())
     }));
     found.ok().flatten()
 }

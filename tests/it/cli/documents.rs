@@ -128,7 +128,7 @@ fn the_manifest_of_the_guide_is_valid_and_can_be_planned() {
         person.write(&format!("guide/{number}.yaml"), block);
     }
     let valid =
-        person.types("--file guide validate").ends(0).says("Valid: 4 profiles, 3 mailboxes; 0 errors");
+        person.types("--file guide validate").ends(0).says("Valid: 4 profiles, 5 mailboxes; 0 errors");
     for warning in valid.stderr.lines().filter(|line| line.starts_with("warning")) {
         assert!(
             warning.contains("there is no connector yet") || warning.contains("Active Directory"),

@@ -172,6 +172,24 @@ fn a_new_recipient_makes_values_stale_until_they_are_encrypted_again() {
     person.types("--identity stranger.key secrets rekey --all").ends(14).says("encrypted to ops, server");
 }
 
+/// As somebody leaves it who encrypts with another program and names more readers than there are.
+#[test]
+fn a_ciphertext_for_fewer_than_it_names_is_stale_and_the_hint_mends_it() {
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    let server = another_key(person, "server.key");
+    admit(person, "server", &server);
+    person.replace("mail/secrets.yaml", "sealedTo: [ops]", "sealedTo: [ops, server]");
+    let warned = person.types("validate").ends(0).says("warning[MP0056]");
+    warned.says("mailplumb secrets rekey");
+    person.types("secrets check").ends(1).says("stale: encrypted to 1 of the 2 in `sealedTo`");
+    let lie = person.types("--identity server.key test sales").says("no identity at hand opens it");
+    lie.says("said to be encrypted to ops;").says("secrets rekey --all mail");
+    person.types("secrets rekey").ends(0).says("encrypted 1 ciphertext to ops, server; 0 failed");
+    person.types("validate").ends(0).says("0 warnings");
+    person.types("--identity server.key secrets check").ends(0).says("ok");
+}
+
 #[test]
 fn only_what_was_changed_in_the_editor_is_encrypted_and_nothing_is_left_behind() {
     let mut office = Office::applied(PASSWORD);
@@ -215,11 +233,7 @@ fn an_edit_that_fails_changes_nothing_and_leaves_nothing() {
     office.person.types("secrets edit mail").ends(1).says("nothing was changed");
     office.person.export("EDITOR", "no-such-editor");
     office.person.types("secrets edit mail").ends(1);
-    office
-        .person
-        .types("secrets edit absent")
-        .ends(1)
-        .says("there is no Secret `absent` with encrypted values");
+    office.person.types("secrets edit absent").ends(1).says("there is no Secret `absent`");
     office.person.types("secrets edit mail/absent").ends(1).says("there is no encrypted value `mail/absent`");
     // Asked to end while the editor is open.
     office.person.write("editor", "#!/bin/sh\ntouch open\nexec sleep 600\n");

@@ -16,7 +16,7 @@ use mailplumb::playground::{Fault, Protocol, Times};
 use super::site::Desk;
 use super::world::{World, address, letter};
 
-const ALL: [TestStep; 14] = [
+const ALL: [TestStep; 15] = [
     TestStep::Secret,
     TestStep::Token,
     TestStep::Autodiscover,
@@ -26,6 +26,7 @@ const ALL: [TestStep; 14] = [
     TestStep::Greet,
     TestStep::Authenticate,
     TestStep::Open,
+    TestStep::ForwardRule,
     TestStep::Read,
     TestStep::Send,
     TestStep::ReceiveBack,
@@ -47,9 +48,8 @@ enum Case {
 
 /// No arm is left out: a new step does not compile without its case.
 fn case(step: TestStep) -> Case {
-    use Operation::{Incoming, Outgoing};
     match step {
-        TestStep::Secret => Case::Fails(Incoming, "secret-unavailable", |world| {
+        TestStep::Secret => Case::Fails(Operation::Incoming, "secret-unavailable", |world| {
             // Sealed for somebody else.
             let (_, stranger) = mailplumb::secrets::seal::keygen();
             let recipient = world.site.path("recipient");
@@ -58,7 +58,7 @@ fn case(step: TestStep) -> Case {
             world.write_secrets(&super::world::MAILBOXES.map(|user| (user, super::world::password(user))));
             std::fs::write(recipient, own).unwrap();
         }),
-        TestStep::Token => Case::Fails(Incoming, "token-unavailable", |world| {
+        TestStep::Token => Case::Fails(Operation::Incoming, "token-unavailable", |world| {
             // Nobody listens there. The other direction keeps its password.
             world.edit(
                 "port: 993, tls: implicit, credentials: { mailbox: {} } }",
@@ -70,29 +70,30 @@ fn case(step: TestStep) -> Case {
                 "port: 587, tls: starttls, credentials: { mailbox: {} } }",
             );
         }),
-        TestStep::Autodiscover => Case::Fails(Incoming, "not-discovered", nobody_knows_the_domain),
-        TestStep::Resolve => Case::Fails(Incoming, "name-not-resolved", |world| {
+        TestStep::Autodiscover => Case::Fails(Operation::Incoming, "not-discovered", nobody_knows_the_domain),
+        TestStep::Resolve => Case::Fails(Operation::Incoming, "name-not-resolved", |world| {
             world.edit("host: mail.playground.test, port: 993", "host: no-such-host.invalid, port: 993");
         }),
-        TestStep::Connect => Case::Fails(Incoming, "connection-refused", |world| {
+        TestStep::Connect => Case::Fails(Operation::Incoming, "connection-refused", |world| {
             world.playground.inject(Protocol::Imap, Fault::RefuseConnections);
         }),
-        TestStep::Tls => Case::Fails(Incoming, "certificate-untrusted", |world| {
+        TestStep::Tls => Case::Fails(Operation::Incoming, "certificate-untrusted", |world| {
             world.edit("  imapSmtp:\n    trust: playground\n", "  imapSmtp:\n");
         }),
-        TestStep::Greet => Case::Fails(Incoming, "wrong-protocol", |world| {
+        TestStep::Greet => Case::Fails(Operation::Incoming, "wrong-protocol", |world| {
             world.playground.inject(Protocol::Imap, Fault::Greet("SSH-2.0-OpenSSH_9.2".to_owned()));
         }),
-        TestStep::Authenticate => Case::Fails(Incoming, "login-refused", |world| {
+        TestStep::Authenticate => Case::Fails(Operation::Incoming, "login-refused", |world| {
             world.playground.state().set_password(&address("anna"), "another").unwrap();
         }),
-        TestStep::Open => Case::Fails(Incoming, "refused", |world| {
+        TestStep::Open => Case::Fails(Operation::Incoming, "refused", |world| {
             answer(world, Protocol::Imap, "EXAMINE", "NO [NOPERM] not for you");
         }),
-        TestStep::Read => Case::Fails(Incoming, "refused", |world| {
+        TestStep::ForwardRule => Case::Fails(Operation::Incoming, "outlook-keeps-rules", outlook_keeps_rules),
+        TestStep::Read => Case::Fails(Operation::Incoming, "refused", |world| {
             answer(world, Protocol::Imap, "UID FETCH", "NO [CANNOT] cannot read");
         }),
-        TestStep::Send => Case::Fails(Outgoing, "refused", |world| {
+        TestStep::Send => Case::Fails(Operation::Outgoing, "refused", |world| {
             answer(world, Protocol::Smtp, "RCPT", "550 5.7.1 not from here");
         }),
         TestStep::ReceiveBack => Case::Warns("did not come back", |world| {
@@ -113,11 +114,28 @@ fn case(step: TestStep) -> Case {
 }
 
 fn nobody_knows_the_domain(world: &World) {
+    by_exchange(world, "{ autodiscover: { allowedHosts: [mail.playground.test] } }");
+}
+
+fn outlook_keeps_rules(world: &World) {
+    by_exchange(world, "{ fixed: { incoming: https://mail.playground.test/EWS/Exchange.asmx } }");
+    world.edit(
+        "profile: imap }",
+        "profile: imap, incoming: forward-mailbox, forwardTo: support@playground.test }",
+    );
+    world.edit("queue: { displayName: Support", "forward: { displayName: Support");
+    world.playground.exchange().keep_outlook_rules(&address("anna"));
+}
+
+/// Whoever was read by IMAP is now read from an Exchange at this place.
+fn by_exchange(world: &World, location: &str) {
     world.edit(
         "  imapSmtp:\n    trust: playground\n    incoming: { host: mail.playground.test, port: 993, tls: implicit, \
          credentials: { mailbox: {} } }\n    outgoing: { host: mail.playground.test, port: 587, tls: starttls }\n",
-        "  exchange:\n    trust: playground\n    location: { autodiscover: { allowedHosts: [mail.playground.test] } }\n    \
-         incoming: { credentials: { mailbox: {} } }\n",
+        &format!(
+            "  exchange:\n    trust: playground\n    location: {location}\n    \
+             incoming: {{ credentials: {{ mailbox: {{}} }} }}\n"
+        ),
     );
 }
 

@@ -84,6 +84,7 @@ impl World {
             (993, self.playground.imaps()),
             (465, self.playground.smtps()),
             (587, self.playground.smtp()),
+            (443, self.playground.exchange().address()),
         ];
         self.site.write("ca.pem", self.playground.ca_pem());
         self.site.write_ports(&ports);

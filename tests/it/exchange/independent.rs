@@ -5,7 +5,8 @@ use std::process::Command;
 use mailplumb::model::cursor::{Content, Cursor};
 use mailplumb::model::name::Address;
 use mailplumb::protocol::ews::{
-    self, GetInboxRules, Header, InboxRule, Operation, RuleChange, ServerVersion, UpdateInboxRules,
+    self, GetInboxRules, Header, InboxRule, Operation, RuleChange, RuleHealth, RuleReach, ServerVersion,
+    UpdateInboxRules,
 };
 
 use super::world::{ANNA, BORIS, PASSWORD, SELF, World, whole};
@@ -57,6 +58,8 @@ async fn exchangelib_hears_of_new_mail_and_sees_the_rule_that_we_made() {
         name: "forwarded by mailplumb".to_owned(),
         priority: 1,
         is_enabled: true,
+        health: RuleHealth::Works,
+        reach: RuleReach::EveryMessage,
         forward_as_attachment_to: vec![to.to_owned()],
     };
     change_rules(&world, RuleChange::Create(rule(None, "first@contoso.example")));

@@ -5,6 +5,7 @@ mod autodiscover;
 mod claims;
 mod deaths;
 mod folders;
+mod forwarding;
 mod independent;
 mod listening;
 mod logins;

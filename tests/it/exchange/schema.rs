@@ -136,6 +136,8 @@ fn other_requests() -> Vec<(String, String)> {
         name: "mailplumb".to_owned(),
         priority: 1,
         is_enabled: true,
+        health: RuleHealth::Works,
+        reach: RuleReach::EveryMessage,
         forward_as_attachment_to: vec![BORIS.to_owned()],
     };
     let configuration = UserConfiguration {

@@ -59,6 +59,23 @@ async fn a_message_whose_answer_was_lost_is_found_in_sent_items() {
 }
 
 #[tokio::test]
+async fn a_connection_that_ends_at_the_moment_of_sending_leaves_nobody_in_doubt() {
+    let world = World::new();
+    world.playground.graph().misbehave("/send", 1, GraphFault::Closed);
+    let mut session = world.submit(ANNA).await.unwrap();
+    let failed = error(send(&mut session, &[BORIS]).await);
+    assert!(matches!(failed.cause, Cause::ConnectionLost { .. }), "it is tried again: {failed}");
+    assert_eq!(world.arrived(), 0, "and not in the same breath");
+    let mut session = world.submit(ANNA).await.unwrap();
+    assert!(is_accepted(&send(&mut session, &[BORIS]).await.unwrap()));
+    assert_eq!(world.arrived(), 1);
+    assert!(
+        world.playground.state().sent(ANNA).unwrap().len() == 1,
+        "the draft of the first attempt was sent"
+    );
+}
+
+#[tokio::test]
 async fn a_time_out_of_the_service_leaves_it_unsure_and_nothing_is_sent_twice() {
     let world = World::new();
     world.playground.graph().misbehave("/send", 1, GraphFault::error(504, "", ""));

@@ -111,6 +111,7 @@ pub fn mailbox(mailbox_name: &str, profile: Option<&str>) -> Mailbox {
         approved: Some(address(&own)),
         profile: profile.map(name),
         incoming: IncomingMethod::ServerSideSync,
+        forward_to: None,
         outgoing: OutgoingMethod::ServerSideSync,
         appointments_contacts_tasks: ActMethod::None,
         accept: Accept::All,

@@ -4,6 +4,7 @@ use mailplumb::model::desired::Desired;
 use mailplumb::model::mailbox::{Lifecycle, Mailbox};
 use mailplumb::model::organization::{GuardAction, Guards, Organization, Requirement};
 use mailplumb::model::plan::{Action, Guard, Plan};
+use mailplumb::model::selection::Selector;
 use mailplumb::model::stored::Stored;
 use mailplumb::plan;
 use mailplumb::plan::render::Summary;
@@ -198,6 +199,20 @@ fn an_override_of_one_guard_leaves_the_others_in_force() {
     policy.overrides.insert(Guard::Deletions, "moving".to_owned());
     let plan = plan::plan(&empty, &settled(&before), &policy);
     assert_eq!(guards_of(&plan), vec![Some(Guard::EmptyManifest)]);
+}
+
+#[test]
+fn a_store_of_another_organization_is_refused_also_for_a_part() {
+    let before = small(&["anna"]);
+    let mut after = before.clone();
+    after.organization.value.name = name("fabrikam");
+    assert_eq!(blocked(&after, &settled(&before)), vec![Some(Guard::Organization)]);
+    assert_eq!(blocked(&after, &Stored::empty()), vec![]);
+    let mut policy = policy();
+    policy.selection.targets = vec![Selector::parse("mailbox/anna").unwrap()];
+    assert_eq!(guards_of(&plan::plan(&after, &settled(&before), &policy)), vec![Some(Guard::Organization)]);
+    policy.overrides.insert(Guard::Organization, "renamed".to_owned());
+    assert_eq!(guards_of(&plan::plan(&after, &settled(&before), &policy)), vec![]);
 }
 
 #[test]

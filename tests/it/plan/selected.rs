@@ -230,11 +230,29 @@ fn a_profile_that_a_mailbox_left_out_still_uses_is_not_deleted() {
     let mut desired = small(&[]);
     desired.profiles.clear();
     let plan = planned(&desired, &stored, &["kind:profile"], &[]);
-    let messages: Vec<&str> = plan.blocked.iter().map(|blocked| blocked.message.as_str()).collect();
-    assert!(
-        messages.contains(&"profile `provider-pop` cannot be deleted while mailbox/anna uses it"),
-        "{messages:?}"
-    );
+    let blocked: Vec<_> = plan
+        .blocked
+        .iter()
+        .filter(|one| one.guard.is_none())
+        .map(|one| (one.message.as_str(), one.remedy.as_str(), one.origin.as_ref()))
+        .collect();
+    let words = "profile `provider-pop` cannot be deleted while mailbox/anna uses it, which is left out";
+    // The manifest declares the mailbox no more: there is no place to point to.
+    assert_eq!(blocked, [(words, "choose mailbox/anna too", None)]);
+}
+
+#[test]
+fn a_secret_that_a_mailbox_left_out_still_uses_is_not_deleted_and_nobody_is_tested_for_it() {
+    let stored = settled(&small(&["anna"]));
+    let mut desired = small(&[]);
+    desired.secrets.clear();
+    let plan = planned(&desired, &stored, &["kind:secret"], &[]);
+    let words = "secret `provider/shared` cannot be deleted while mailbox/anna uses it, which is left out";
+    let about_anna: Vec<_> =
+        plan.blocked.iter().filter(|one| one.target == Some(Target::Mailbox(name("anna")))).collect();
+    assert_eq!(about_anna.len(), 1);
+    assert_eq!((about_anna[0].message.as_str(), &about_anna[0].origin), (words, &None));
+    assert_eq!(targets(&plan), ["secret/provider/shared"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use mailplumb::model::name::Name;
 use mailplumb::model::profile::{Authentication, Credentials, Protocol, ServerKind, TlsMode};
 use mailplumb::model::secret::SecretRef;
 use mailplumb::playground::ClearLogins;
-use mailplumb::sync::classify::{Setting, classify};
+use mailplumb::sync::classify::{NamedBy, Setting, SoFar, classify};
 
 use crate::remote::world::client::{Clear, Trust};
 use crate::remote::world::{Certificate, Client, Door, How, Play, Real, World};
@@ -43,6 +43,8 @@ pub(super) fn judged(error: mailplumb::model::failure::RemoteError, how: &How) -
         kind: ServerKind::ImapSmtp,
         host: &how.host,
         port: how.at.port(),
+        named_by: NamedBy::Profile,
+        so_far: SoFar::NeverWorked,
     };
     classify(error, setting)
 }

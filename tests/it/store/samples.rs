@@ -123,6 +123,7 @@ pub fn mailbox(text: &str) -> Mailbox {
         approved: None,
         profile: Some(name("provider")),
         incoming: IncomingMethod::ServerSideSync,
+        forward_to: None,
         outgoing: OutgoingMethod::ServerSideSync,
         appointments_contacts_tasks: ActMethod::None,
         accept: Accept::All,

@@ -141,7 +141,7 @@ async fn a_hold_of_a_person_keeps_others_away_until_its_time_is_over_or_it_is_en
     let lease = store.acquire(&state, &other, at(10_001)).await.unwrap();
     // Ending a lease fences its holder out.
     assert!(store.end_lease(&state, &lease.holder.nonce).await.unwrap());
-    assert!(matches!(store.renew(&lease, at(10_002)).await, Err(StoreError::Fenced(_))));
+    assert!(matches!(store.renew(&lease, at(10_002)).await, Err(StoreError::Withdrawn(_))));
 }
 
 #[tokio::test]

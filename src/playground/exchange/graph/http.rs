@@ -70,11 +70,12 @@ pub(super) fn answer(world: &World, request: &Request) -> Option<Vec<u8>> {
         Some(GraphFault::Answer { status, fields, body }) => {
             Answer { status: *status, fields: fields.clone(), body: Payload::Octets(body.clone().into()) }
         }
+        Some(GraphFault::Closed) => return None,
         Some(GraphFault::DoneAndClosed) | None => judged(world, request),
     };
     note(world, request, &answer);
     match fault {
-        Some(GraphFault::DoneAndClosed) => None,
+        Some(GraphFault::DoneAndClosed | GraphFault::Closed) => None,
         Some(GraphFault::Answer { .. }) | None => Some(rendered(answer)),
     }
 }

@@ -66,6 +66,8 @@ pub enum GraphFault {
     Answer { status: u16, fields: Vec<(String, String)>, body: String },
     /// It is done, and the connection breaks before the answer.
     DoneAndClosed,
+    /// The connection breaks, and nothing is done.
+    Closed,
 }
 
 impl GraphFault {
@@ -82,7 +84,7 @@ impl GraphFault {
                 let fields = vec![("Retry-After".to_owned(), seconds.to_string())];
                 Self::Answer { status, fields, body }
             }
-            other @ Self::DoneAndClosed => other,
+            other @ (Self::DoneAndClosed | Self::Closed) => other,
         }
     }
 }

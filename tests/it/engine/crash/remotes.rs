@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mailplumb::model::claim::{Claimed, Wish};
 use mailplumb::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use mailplumb::model::failure::{Cause, RemoteError};
+use mailplumb::model::forwarding::{RuleOutcome, RuleWish};
 use mailplumb::model::name::Address;
 use mailplumb::model::outbox::Submitted;
 use mailplumb::model::profile::ServerKind;
@@ -73,6 +74,15 @@ impl Receive for CrashingReceive {
 
     async fn claim(&mut self, wish: &Wish) -> Result<Claimed, RemoteError> {
         self.real.claim(wish).await
+    }
+
+    async fn keep_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        self.points.reach("Receive::keep_rule");
+        self.real.keep_rule(wish).await
+    }
+
+    async fn look_for_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        self.real.look_for_rule(wish).await
     }
 
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {

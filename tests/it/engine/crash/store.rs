@@ -11,6 +11,7 @@ use mailplumb::model::claim::Asked;
 use mailplumb::model::cursor::{Cursor, InboxId, RemoteId};
 use mailplumb::model::desired::ManifestDigest;
 use mailplumb::model::discovered::Discovered;
+use mailplumb::model::forwarding::ForwardRule;
 use mailplumb::model::lease::{Holder, Lease, LeaseScope};
 use mailplumb::model::name::Name;
 use mailplumb::model::organization::Organization;
@@ -315,6 +316,21 @@ impl Cycles for CrashingStore {
     async fn note_claim(&self, lease: &Lease, mailbox: &Name, asked: &Asked) -> Result<(), StoreError> {
         self.points.reach("Store::note_claim");
         self.real.note_claim(lease, mailbox, asked).await
+    }
+
+    async fn forward_rule(&self, mailbox: &Name) -> Result<Option<ForwardRule>, StoreError> {
+        self.points.reach("Store::forward_rule");
+        self.real.forward_rule(mailbox).await
+    }
+
+    async fn note_forward_rule(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        rule: Option<&ForwardRule>,
+    ) -> Result<(), StoreError> {
+        self.points.reach("Store::note_forward_rule");
+        self.real.note_forward_rule(lease, mailbox, rule).await
     }
 
     async fn note_categories(

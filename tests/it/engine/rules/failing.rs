@@ -223,17 +223,24 @@ async fn poisoned(user: &str, protocol: Protocol, commands: &[&str]) {
     for command in commands {
         world.playground.inject(protocol, Fault::CloseBefore { at: (*command).to_owned() });
     }
-    let mut failures = 0;
-    while let Driven::Failed(..) = desk.incoming(user).await {
-        failures += 1;
-        desk.clock.forward(RETRY_WAIT);
-        assert!(failures < 5, "it is never given up");
-    }
-    assert_eq!(failures, 2, "attemptsPerMessage");
-    done(desk.incoming(user).await);
-    // In the order in which it was sure what becomes of them.
-    let expected = ["letter 2", "(quarantined)", "letter 4", "letter 5", "letter 6"];
-    assert_eq!(subjects(&desk).await, expected);
+    // All are asked for together.
+    assert!(matches!(desk.incoming(user).await, Driven::Failed(..)));
+    desk.clock.forward(RETRY_WAIT);
+    // One after the other: no other message waits for the one that is to blame.
+    let cycle = done(desk.incoming(user).await);
+    assert_eq!((cycle.deferred, cycle.quarantined), (1, 0));
+    let recorded = ["letter 2", "letter 4", "letter 5", "letter 6"];
+    assert_eq!(subjects(&desk).await, recorded);
+    // Nobody's hurry gives it up, and what comes meanwhile comes in.
+    world.deliver(user, &letter("7"));
+    let cycle = done(desk.incoming(user).await);
+    assert_eq!((cycle.recorded, cycle.deferred, cycle.quarantined), (1, 1, 0));
+    // `attemptsPerMessage: 2`
+    desk.clock.forward(RETRY_WAIT);
+    let cycle = done(desk.incoming(user).await);
+    assert_eq!((cycle.recorded, cycle.deferred, cycle.quarantined), (1, 0, 1));
+    assert_eq!(done(desk.incoming(user).await).found, 0);
+    assert_eq!(subjects(&desk).await, [&recorded[..], &["letter 7", "(quarantined)"]].concat());
     assert_eq!(desk.state(user, Operation::Incoming).await, "enabled");
     let alerts = desk.engine.store.alerts(100).await.unwrap();
     let told: Vec<_> = alerts.iter().filter(|alert| alert.code == "quarantined").collect();
@@ -246,10 +253,58 @@ async fn poisoned(user: &str, protocol: Protocol, commands: &[&str]) {
     );
 }
 
+/// There is no other message that would tell whose trouble it is.
+#[tokio::test]
+async fn a_message_behind_which_nothing_comes_is_given_up_after_as_many_failed_cycles() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    world.deliver("ben", &letter("2"));
+    world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "RETR 2".to_owned() });
+    for _ in 0..2 {
+        assert!(matches!(desk.incoming("ben").await, Driven::Failed(..)));
+        desk.clock.forward(RETRY_WAIT);
+    }
+    assert_eq!(done(desk.incoming("ben").await).quarantined, 1);
+    assert_eq!(subjects(&desk).await, ["(quarantined)"]);
+}
+
+#[tokio::test]
+async fn a_server_that_ends_the_session_at_every_message_is_the_servers_trouble() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    (2..=6).for_each(|number| world.deliver("ben", &letter(&number.to_string())));
+    world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "RETR".to_owned() });
+    for _ in 0..2 {
+        assert!(matches!(desk.incoming("ben").await, Driven::Failed(..)));
+        desk.clock.forward(RETRY_WAIT);
+    }
+    world.playground.heal(Protocol::Pop3);
+    let cycle = done(desk.incoming("ben").await);
+    assert_eq!((cycle.recorded, cycle.deferred, cycle.quarantined), (5, 0, 0));
+}
+
 #[tokio::test]
 async fn a_message_that_breaks_every_pop3_session_is_quarantined_and_the_others_are_recorded() {
     poisoned("ben", Protocol::Pop3, &["RETR 3"]).await;
-    poisoned("support", Protocol::Pop3, &["RETR 3"]).await;
+}
+
+#[tokio::test]
+async fn a_message_that_breaks_sessions_keeps_no_other_from_being_removed() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    (2..=6).for_each(|number| world.deliver("support", &letter(&number.to_string())));
+    world.playground.inject(Protocol::Pop3, Fault::CloseBefore { at: "RETR 3".to_owned() });
+    assert!(matches!(desk.incoming("support").await, Driven::Failed(..)));
+    desk.clock.forward(RETRY_WAIT);
+    let cycle = done(desk.incoming("support").await);
+    assert_eq!((cycle.deferred, cycle.quarantined), (1, 0));
+    assert_eq!(world.inbox("support").len(), 1, "letter 3");
+    world.playground.heal(Protocol::Pop3);
+    let cycle = done(desk.incoming("support").await);
+    assert_eq!((cycle.recorded, cycle.deferred, world.inbox("support").len()), (1, 0, 0));
 }
 
 #[tokio::test]

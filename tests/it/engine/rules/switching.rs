@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mailplumb::engine::drive::Driven;
 use mailplumb::engine::test_and_enable::{self, Tested, Which};
 use mailplumb::model::alert::AlertLevel;
 use mailplumb::model::event::Event;
@@ -243,4 +244,30 @@ async fn what_does_not_affect_how_a_server_is_reached_acts_at_once() {
     world.deliver("sales", &letter("one"));
     let cycle = done(desk.incoming("sales").await);
     assert_eq!((cycle.recorded, cycle.deleted), (1, 0), "read as before, kept at the server as declared now");
+}
+
+/// Two mailboxes exchange their addresses: as long as one of them worked on as before, both would read the same inbox.
+#[tokio::test]
+async fn who_hands_its_address_over_reads_nothing_before_its_own_test_has_passed() {
+    let (world, desk) = working().await;
+    let exchanged = |user| match user {
+        "sales" => password("support"),
+        "support" => "wrong".to_owned(),
+        other => password(other),
+    };
+    world.write_secrets(&MAILBOXES.map(|user| (user, exchanged(user))));
+    world.edit("sales@playground.test", "exchanged@playground.test");
+    world.edit("support@playground.test", "sales@playground.test");
+    world.edit("exchanged@playground.test", "support@playground.test");
+    let tested = desk.apply().await;
+    assert_eq!((tested.passed, tested.failed), (6, 2));
+    assert_eq!(both_states(&desk, "sales").await, ["enabled"; 2]);
+    for state in both_states(&desk, "support").await {
+        assert!(state.starts_with("disabled"), "{state}");
+    }
+    world.deliver("support", &letter("for the new owner"));
+    assert_eq!(done(desk.incoming("sales").await).recorded, 1);
+    world.deliver("sales", &letter("for nobody yet"));
+    assert!(matches!(desk.incoming("support").await, Driven::Skipped(_)));
+    assert_eq!(subjects(&desk).await, ["letter for the new owner"]);
 }

@@ -67,6 +67,13 @@ async fn most_mailboxes_of_a_profile_failing_is_one_alert_to_its_owner_until_it_
     assert_eq!(mass().await.len(), 1);
     world.playground.inject(Protocol::Imap, Fault::RefuseConnections);
     desk.sync(Operation::Incoming).await;
+    assert_eq!(mass().await.len(), 1, "they have failed within the same hour");
+    world.playground.heal(Protocol::Imap);
+    desk.clock.forward(3600);
+    desk.sync(Operation::Incoming).await;
+    assert_eq!(mass().await.len(), 1);
+    world.playground.inject(Protocol::Imap, Fault::RefuseConnections);
+    desk.sync(Operation::Incoming).await;
     assert_eq!(mass().await.len(), 2, "it is over, and comes again");
 }
 

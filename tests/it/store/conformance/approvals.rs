@@ -59,7 +59,7 @@ pub async fn a_rejected_mailbox_is_off_at_once_also_for_whoever_works_on_it(worl
         "nothing needs an approval"
     );
     let late = store.record(&working, &batch("anna", 1, vec![record(1, "late")])).await;
-    assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
+    assert!(matches!(late, Err(StoreError::Withdrawn(_))), "{late:?}");
 }
 
 /// What was taken away after a plan was made is not given back by it, and what was given is not taken away.
@@ -86,7 +86,7 @@ pub async fn decisions_are_all_noted_or_none(world: &World) {
     assert!(matches!(store.decide(&lease, &half, &[]).await, Err(StoreError::NotFound(_))));
     store.release(&lease).await.unwrap();
     let late = store.decide(&lease, &[decision("anna", Verdict::Approved, 2)], &[]).await;
-    assert!(matches!(late, Err(StoreError::Fenced(_))));
+    assert!(matches!(late, Err(StoreError::Withdrawn(_))));
     assert!(approved(store).await.is_empty());
 }
 

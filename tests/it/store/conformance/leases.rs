@@ -80,7 +80,7 @@ pub async fn a_released_lease_allows_no_write(world: &World) {
     let lease = lease_mailbox(&*world.store, "anna").await;
     world.store.release(&lease).await.unwrap();
     let refused = world.store.record(&lease, &batch("anna", 1, Vec::new())).await;
-    assert!(matches!(refused, Err(StoreError::Fenced(_))));
+    assert!(matches!(refused, Err(StoreError::Withdrawn(_))));
 }
 
 pub async fn giving_back_somebody_elses_lease_changes_nothing(world: &World) {

@@ -91,6 +91,7 @@ macro_rules! conformance_suite {
             what_two_work_with_is_kept_until_neither_does,
             what_works_outlives_the_deletion_of_its_profile_and_secret,
             what_is_switched_off_or_deleted_keeps_no_version,
+            whoever_works_as_a_former_address_stops_when_another_mailbox_gets_it,
             a_change_is_not_pending_without_a_version_that_works,
         );
         conformance_suite!(@ $factory, incoming:

@@ -143,7 +143,7 @@ pub async fn a_rename_keeps_everything_that_belongs_to_the_mailbox(world: &World
     assert!(store.enqueue(&outgoing("berta", Some("key"))).await.unwrap().already_there);
     assert!(matches!(store.cursor(&name("anna")).await, Err(StoreError::NotFound(_))));
     let refused = store.record(&lease, &batch("anna", 5, Vec::new())).await;
-    assert!(matches!(refused, Err(StoreError::Fenced(_))), "the worker under the former name");
+    assert!(matches!(refused, Err(StoreError::Withdrawn(_))), "the worker under the former name");
 }
 
 pub async fn two_mailboxes_may_swap_their_names(world: &World) {
@@ -203,7 +203,7 @@ pub async fn a_replay_forgets_the_cursor_and_sets_the_moment(world: &World) {
     let row = store.mailbox(&name("anna")).await.unwrap().unwrap();
     assert_eq!(row.stored.process_from, Some(at(-1000)));
     let refused = store.record(&lease, &batch("anna", 10, Vec::new())).await;
-    assert!(matches!(refused, Err(StoreError::Fenced(_))), "a cycle from before would restore the cursor");
+    assert!(matches!(refused, Err(StoreError::Withdrawn(_))), "a cycle from before would restore the cursor");
 }
 
 pub async fn what_was_to_be_removed_stays_once_removal_is_switched_off(world: &World) {
@@ -227,7 +227,7 @@ pub async fn a_changed_connection_takes_the_mailbox_out_of_its_workers_hands(wor
     let lease = lease_mailbox(store, "anna").await;
     apply(store, vec![put_effect("anna", "c2")]).await.unwrap();
     let refused = store.record(&lease, &batch("anna", 9, vec![record(9, "from the former server")])).await;
-    assert!(matches!(refused, Err(StoreError::Fenced(_))));
+    assert!(matches!(refused, Err(StoreError::Withdrawn(_))));
     let again = lease_mailbox(store, "anna").await;
     assert!(again.fence > lease.fence);
 }

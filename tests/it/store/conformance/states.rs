@@ -55,6 +55,9 @@ pub async fn a_state_change_is_read_back_with_its_moments(world: &World) {
     let after = incoming(store).await;
     assert_eq!((after.state, after.changed_at), (retrying, at(12)));
     assert_eq!((after.tested_at, after.cycle_at), (Some(at(11)), Some(at(12))));
+    assert_eq!((begun.failed_at, after.failed_at), (None, Some(at(12))));
+    store.change_state(&lease, &change(OperationState::Enabled, 13, Occasion::Cycle)).await.unwrap();
+    assert_eq!(incoming(store).await.failed_at, Some(at(12)), "it works again, and has failed");
 
     let mut unknown = change(OperationState::Enabled, 13, Occasion::Cycle);
     unknown.mailbox = name("nobody");

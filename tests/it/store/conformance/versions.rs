@@ -213,6 +213,26 @@ pub async fn what_is_switched_off_or_deleted_keeps_no_version(world: &World) {
     assert!(!is_kept(store, "ciphertext").await);
 }
 
+/// Of an earlier apply, whose test has not passed: the plan of the later one knows only what is declared.
+pub async fn whoever_works_as_a_former_address_stops_when_another_mailbox_gets_it(world: &World) {
+    let store = &*world.store;
+    set_up_working(store, &["anna", "ben"]).await;
+    let mut moving = put("ben", "c2");
+    moving.mailbox.address = address("benjamin@contoso.example");
+    pend(store, vec![Effect::PutMailbox(Box::new(moving))], &sealed("ciphertext")).await.unwrap();
+    let lease = lease_mailbox(store, "ben").await;
+    let mut taking = put("clara", "c1");
+    taking.mailbox.address = address("Ben@contoso.example");
+    apply(store, vec![put_effect("anna", "c1"), Effect::PutMailbox(Box::new(taking))]).await.unwrap();
+    let ben = row(&*(world.again)(), "ben").await;
+    assert_eq!(ben.effective, BTreeMap::new());
+    let incoming = &ben.stored.operations[&Operation::Incoming];
+    assert_eq!(incoming.standing(), OperationState::AwaitingTest(Awaiting::Test).into());
+    assert_eq!(incoming.connection.as_ref().unwrap().0, "c2");
+    assert!(matches!(store.renew(&lease, at(6)).await, Err(StoreError::Withdrawn(_))));
+    assert!(store.waiting().await.unwrap().contains(&name("ben")));
+}
+
 pub async fn a_change_is_not_pending_without_a_version_that_works(world: &World) {
     let store = &*world.store;
     set_up_working(store, &["anna"]).await;

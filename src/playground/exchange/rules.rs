@@ -1,0 +1,126 @@
+//! The rules of an inbox, as clients write them; those that forward each message are carried out.
+
+use super::super::state::AccountId;
+use super::items;
+use super::node::{Node, element, escaped};
+use super::soap::Turn;
+
+const BLOB: &str = "Outlook rule blob exists.";
+const VALIDATION: &str = "There is a validation error on the operation.";
+
+pub(super) fn get_rules(turn: &mut Turn<'_>) -> String {
+    let AccountId(account) = turn.caller.account;
+    let rules = turn.inner.rules.get(&account);
+    let inside: String = rules.into_iter().flatten().map(|(_, rule)| rule.as_str()).collect();
+    let blob = turn.inner.rule_blobs.contains(&account);
+    answer(
+        "GetInboxRules",
+        &format!(
+            "<m:OutlookRuleBlobExists>{blob}</m:OutlookRuleBlobExists><m:InboxRules>{inside}</m:InboxRules>"
+        ),
+    )
+}
+
+pub(super) fn update_rules(turn: &mut Turn<'_>) -> String {
+    let AccountId(account) = turn.caller.account;
+    let removes_blob = turn.request.text_at(&["RemoveOutlookRuleBlob"]) == Some("true");
+    if turn.inner.rule_blobs.contains(&account) && !removes_blob {
+        return refusal("ErrorOutlookRuleBlobExists", BLOB, "");
+    }
+    turn.inner.rule_blobs.remove(&account);
+    let operations = turn.request.get("Operations").map_or(&[][..], |all| &all.children);
+    if let Some((index, value)) = operations.iter().enumerate().find_map(no_address) {
+        return refusal("ErrorInboxRulesValidationError", VALIDATION, &objection(index, &value));
+    }
+    for operation in operations {
+        let id = operation.text_at(&["Rule", "RuleId"]).or(operation.text_at(&["RuleId"]));
+        let id = match id {
+            Some(id) => id.to_owned(),
+            None => {
+                turn.inner.numbers += 1;
+                items::encoded(&format!("R|{}", turn.inner.numbers))
+            }
+        };
+        let rules = turn.inner.rules.entry(account).or_default();
+        let at = rules.iter().position(|(known, _)| *known == id);
+        let rule = operation.get("Rule").map(|rule| (id, rule));
+        match (at, rule) {
+            (Some(at), Some((id, rule))) => rules[at] = (id.clone(), rendered_rule(&id, rule)),
+            (None, Some((id, rule))) => rules.push((id.clone(), rendered_rule(&id, rule))),
+            (Some(at), None) => drop(rules.remove(at)),
+            (None, None) => {}
+        }
+    }
+    carry_out(turn);
+    answer("UpdateInboxRules", "")
+}
+
+fn answer(name: &str, rest: &str) -> String {
+    format!(
+        "<m:{name}Response ResponseClass=\"Success\"><m:ResponseCode>NoError</m:ResponseCode>{rest}</m:{name}Response>"
+    )
+}
+
+fn refusal(code: &str, words: &str, rest: &str) -> String {
+    format!(
+        "<m:UpdateInboxRulesResponse ResponseClass=\"Error\">{}{}<m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>{rest}\
+         </m:UpdateInboxRulesResponse>",
+        element("m:MessageText", words),
+        element("m:ResponseCode", code),
+    )
+}
+
+/// An address that is none, and of which operation.
+fn no_address((index, operation): (usize, &Node)) -> Option<(usize, String)> {
+    let addresses = operation.all("EmailAddress").into_iter().map(|node| node.text.trim());
+    addresses.into_iter().find(|text| !text.contains('@')).map(|text| (index, text.to_owned()))
+}
+
+fn objection(index: usize, value: &str) -> String {
+    format!(
+        "<m:RuleOperationErrors><t:RuleOperationError><t:OperationIndex>{index}</t:OperationIndex><t:ValidationErrors>\
+         <t:Error><t:FieldURI>Action:ForwardAsAttachmentToRecipients</t:FieldURI><t:ErrorCode>InvalidAddress</t:ErrorCode>\
+         <t:ErrorMessage>The address is not valid.</t:ErrorMessage>{}</t:Error></t:ValidationErrors>\
+         </t:RuleOperationError></m:RuleOperationErrors>",
+        element("t:FieldValue", value)
+    )
+}
+
+/// A rule as it was sent, under its id.
+fn rendered_rule(id: &str, rule: &Node) -> String {
+    let rest: String = rule.children.iter().filter(|child| child.name != "RuleId").map(rendered).collect();
+    format!("<t:Rule>{}{rest}</t:Rule>", element("t:RuleId", id))
+}
+
+fn rendered(node: &Node) -> String {
+    let attributes: String =
+        node.attributes.iter().map(|(name, value)| format!(" {name}=\"{}\"", escaped(value))).collect();
+    let inside: String = match node.children.as_slice() {
+        [] => escaped(node.text.trim()),
+        children => children.iter().map(rendered).collect(),
+    };
+    format!("<t:{name}{attributes}>{inside}</t:{name}>", name = node.name)
+}
+
+/// Rules without conditions forward from now on what arrives.
+fn carry_out(turn: &mut Turn<'_>) {
+    let account = turn.caller.account;
+    let rules = turn.inner.rules.get(&account.0);
+    let rules = rules.into_iter().flatten().filter_map(|(_, rule)| super::node::parse(&without_prefix(rule)));
+    let is_carried_out = |rule: &Node| {
+        let is_on = matches!(rule.text_at(&["IsEnabled"]), Some("true" | "1"));
+        is_on && rule.get("Conditions").is_none_or(|conditions| conditions.children.is_empty())
+    };
+    let forwards = rules.filter(is_carried_out).flat_map(|rule| {
+        let recipients = rule.path(&["Actions", "ForwardAsAttachmentToRecipients"]);
+        let addresses = recipients.map(|node| node.all("EmailAddress")).unwrap_or_default();
+        addresses.into_iter().map(|node| node.text.trim().to_owned()).collect::<Vec<_>>()
+    });
+    let forwards = forwards.collect();
+    turn.world.state.lock().forward_all(account, forwards);
+}
+
+/// A rule is kept as it is answered, with the prefix of an envelope that is not there yet.
+fn without_prefix(rule: &str) -> String {
+    rule.replace("<t:", "<").replace("</t:", "</")
+}
