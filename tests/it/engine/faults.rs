@@ -138,6 +138,11 @@ async fn spoiled(
     (driven, proxy.answers().len())
 }
 
+/// A busy machine may take longer than the second that the manifest gives to a server.
+fn is_late(driven: &Driven) -> bool {
+    matches!(driven, Driven::Failed(failure, _) if ["timed-out", "no-greeting"].contains(&failure.code.as_str()))
+}
+
 /// The server is well again: the operation works, if need be after a test.
 async fn heal(world: &World, case: &Case) {
     let desk = world.site.desk();
@@ -145,7 +150,14 @@ async fn heal(world: &World, case: &Case) {
     if desk.state("anna", case.operation).await.starts_with("disabled") {
         assert_eq!(desk.test("anna").await.passed, 1, "{:#?}", desk.heard.take());
     }
-    let driven = run(&desk, case.operation).await;
+    let mut driven = run(&desk, case.operation).await;
+    for _ in 0..5 {
+        if !is_late(&driven) {
+            break;
+        }
+        desk.clock.forward(3600);
+        driven = run(&desk, case.operation).await;
+    }
     assert!(matches!(driven, Driven::Done(_)), "it does not recover: {driven:?}");
     assert_eq!(desk.state("anna", case.operation).await, "enabled");
 }
