@@ -1,8 +1,8 @@
 //! Asking before something is changed.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
-use super::exit::{Failure, INTERRUPTED};
+use super::exit::Failure;
 use super::output;
 use crate::model::plan::{Action, Plan, Step};
 use crate::plan::render::{self, Summary};
@@ -28,7 +28,7 @@ pub fn confirm(plan: &Plan, input: Input) -> Result<(), Failure> {
         }
         Input::Terminal => {}
     }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(refusal("there is no terminal to ask on"));
     }
     let destructive = destructive(plan);
@@ -39,17 +39,27 @@ pub fn confirm(plan: &Plan, input: Input) -> Result<(), Failure> {
         output::talk(&format!("… and {} more", destructive.len() - STEPS_REPEATED));
     }
     output::talk(&format!("{}.", Summary::of(plan)));
-    let answer = dialoguer::Confirm::new().with_prompt("Apply this plan?").default(false).interact_opt();
-    match answer {
-        Ok(Some(true)) => Ok(()),
-        // Escape answers nothing.
-        Ok(Some(false) | None) => Err(Failure::new("not confirmed; nothing was changed")),
-        Err(dialoguer::Error::IO(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
-            // The question hides it.
-            output::show_cursor();
-            Err(Failure::new("interrupted; nothing was changed").code(INTERRUPTED))
-        }
+    match answer("Apply this plan?") {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new("not confirmed; nothing was changed")),
         Err(error) => Err(Failure::new("the answer cannot be read; nothing was changed").cause(error)),
+    }
+}
+
+/// Asks on the terminal as it is: Ctrl-C ends the process, and Ctrl-D is a no.
+fn answer(question: &str) -> io::Result<bool> {
+    loop {
+        output::fragment(&format!("{question} [y/N] "));
+        let mut line = String::new();
+        if io::stdin().read_line(&mut line)? == 0 {
+            output::fragment("\n");
+            return Ok(false);
+        }
+        match line.trim().to_lowercase().as_str() {
+            "y" | "yes" => return Ok(true),
+            "" | "n" | "no" => return Ok(false),
+            _ => output::talk("`y` for yes, `n` for no"),
+        }
     }
 }
 

@@ -124,13 +124,6 @@ pub fn fragment(text: &str) {
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
 }
 
-/// Shows the cursor that a question hid, on a terminal without colours too.
-pub fn show_cursor() {
-    /// DECTCEM.
-    const SHOW: &[u8] = b"\x1b[?25h";
-    let _ = io::stderr().write_all(SHOW);
-}
-
 pub fn error(text: &str) {
     talk(&format!("{BAD}error{BAD:#}: {text}"));
 }
