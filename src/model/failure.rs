@@ -73,6 +73,9 @@ impl fmt::Display for TestStep {
     }
 }
 
+/// In the place of a code of Microsoft Graph, where a page for people came in the place of the service's answer.
+pub const GRAPH_PAGE: &str = "(page)";
+
 /// What went wrong, before anybody judges it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -37,7 +37,15 @@ pub struct Connection {
     peer: TlsPeer,
     begun: Begun,
     heard: Heard,
+    end: End,
     chunk_bytes: usize,
+}
+
+/// Whether the server has said that it says no more: by the end of TLS, or without TLS by the end of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Unsaid,
+    Said,
 }
 
 /// Whether the server has said anything yet.
@@ -62,6 +70,7 @@ impl Connection {
             peer,
             begun: Begun::WithConnection,
             heard: Heard::Nothing,
+            end: End::Unsaid,
             chunk_bytes: FIRST_CHUNK_BYTES,
         }
     }
@@ -189,6 +198,11 @@ impl Connection {
         Some(words)
     }
 
+    /// Whether the server has ended the connection in good order, and nobody in between has cut it (RFC 8446 section 6.1).
+    pub fn was_ended_by_server(&self) -> bool {
+        self.end == End::Said
+    }
+
     /// Appends at least one byte to the input.
     async fn read(&mut self, wait: Duration) -> Result<(), Cause> {
         self.input.reserve(self.chunk_bytes);
@@ -201,7 +215,10 @@ impl Connection {
             }
         });
         match answer.await {
-            Ok(Ok(0)) => Err(Cause::ConnectionLost { detail: "the server closed it".to_owned() }),
+            Ok(Ok(0)) => {
+                self.end = End::Said;
+                Err(Cause::ConnectionLost { detail: "the server closed it".to_owned() })
+            }
             Ok(Ok(count)) => {
                 self.heard = Heard::Something;
                 if count == self.chunk_bytes {

@@ -6,7 +6,7 @@
 //! hands on.
 
 use super::exchange::Meaning;
-use crate::model::failure::{Cause, Nature, RemoteError, Scope, TestStep};
+use crate::model::failure::{Cause, GRAPH_PAGE, Nature, RemoteError, Scope, TestStep};
 
 /// The row of a refusal at a step: of its code, or else of its status. What is not there is a folder, where no single message
 /// was asked for.
@@ -276,6 +276,16 @@ pub const ALL: &[Meaning] = &[
         meaning: "the service has a problem of its own",
         remedy: "it is tried again by itself; if it stays so, look at the service health of Microsoft 365",
         likely: &["an incident of the service"],
+    },
+    Meaning {
+        codes: &[GRAPH_PAGE],
+        says: &[],
+        key: "proxy-page",
+        nature: Nature::Transient,
+        scope: Scope::Profile,
+        meaning: "a page for people came in the place of the answer: of a proxy, a gateway or a login in between",
+        remedy: "ask whoever runs the proxy why it refuses this machine; its words stand above",
+        likely: &["a proxy of the own network that wants a login or forbids the address", "a web filter"],
     },
     Meaning {
         codes: &["HTTP 301", "HTTP 302", "HTTP 307", "HTTP 308", "HTTP 405"],

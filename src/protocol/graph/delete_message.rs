@@ -1,6 +1,6 @@
 //! Removes a message; it can be recovered for a while. <https://learn.microsoft.com/graph/api/message-delete>
 
-use super::{Call, GraphError, Operation, path};
+use super::{Call, Expected, GraphError, Operation, path};
 use crate::model::name::Address;
 use crate::protocol::http::Method;
 
@@ -13,7 +13,7 @@ impl Operation for DeleteMessage<'_> {
     type Response = ();
 
     fn call(&self, user: &Address) -> Call {
-        Call::new(Method::Delete, path(user, &["messages", self.id]))
+        Call::new(Method::Delete, path(user, &["messages", self.id])).expecting(Expected::Status(204))
     }
 
     fn read(&self, _: &[u8]) -> Result<(), GraphError> {

@@ -1,7 +1,7 @@
 //! A message as MIME. The service rebuilds it each time that it is asked for.
 //! <https://learn.microsoft.com/graph/outlook-get-mime-message>
 
-use super::{Call, GraphError, Operation, path};
+use super::{Call, Expected, GraphError, Operation, path};
 use crate::model::name::Address;
 use crate::protocol::http::Method;
 
@@ -15,7 +15,7 @@ impl Operation for MessageValue<'_> {
     type Response = ();
 
     fn call(&self, user: &Address) -> Call {
-        Call::new(Method::Get, path(user, &["messages", self.id, "$value"]))
+        Call::new(Method::Get, path(user, &["messages", self.id, "$value"])).expecting(Expected::Octets)
     }
 
     fn read(&self, _: &[u8]) -> Result<(), GraphError> {

@@ -12,6 +12,7 @@ mod create_message;
 mod create_upload_session;
 mod delete_message;
 mod document;
+mod expected;
 mod find_messages;
 mod get_mail_folder;
 mod link;
@@ -33,6 +34,7 @@ pub use create_mail_folder::CreateMailFolder;
 pub use create_message::{CreateMessage, Created};
 pub use create_upload_session::{CreateUploadSession, UploadSession};
 pub use delete_message::DeleteMessage;
+pub use expected::Expected;
 pub use find_messages::{FindMessages, FoundMessage};
 pub use get_mail_folder::{GetMailFolder, MailFolder};
 pub use link::Link;
@@ -78,6 +80,7 @@ pub struct Call {
     pub body: Body,
     /// How many items a page may hold.
     pub page: Option<u32>,
+    pub expected: Expected,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,12 +93,16 @@ pub enum Body {
 
 impl Call {
     fn new(method: Method, path: String) -> Self {
-        Self { method, path, body: Body::Nothing, page: None }
+        Self { method, path, body: Body::Nothing, page: None, expected: Expected::Document }
     }
 
     fn with(mut self, body: Body) -> Self {
         self.body = body;
         self
+    }
+
+    fn expecting(self, expected: Expected) -> Self {
+        Self { expected, ..self }
     }
 
     /// Names and values of the header fields.

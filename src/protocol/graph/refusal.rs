@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::document;
-use crate::model::failure::{Cause, server_words};
+use crate::model::failure::{Cause, GRAPH_PAGE, server_words};
 use crate::protocol::ews::status::page_words;
 use crate::protocol::http::Head;
 
@@ -87,10 +87,13 @@ impl Refusal {
             let target = head.field("location").map_or("(nowhere)", host_of);
             return Self { said: format!("it leads elsewhere, to `{}`", server_words(target)), ..refusal };
         }
-        if refusal.said.is_empty() {
-            return Self { said: head.reason.clone(), ..refusal };
-        }
-        refusal
+        let code = match head.status {
+            401 | 408 | 423 | 429 => refusal.code,
+            400..=499 if refusal.code.is_empty() && head.is_page() => GRAPH_PAGE.to_owned(),
+            _ => refusal.code,
+        };
+        let said = if refusal.said.is_empty() { head.reason.clone() } else { refusal.said };
+        Self { code, said, ..refusal }
     }
 
     /// What the service would say to a link that it does not know.
@@ -125,7 +128,7 @@ impl Refusal {
 
     /// The item is not there (any more).
     pub fn is_missing(&self) -> bool {
-        matches!(self.status, 404 | 410) && !self.has_forgotten()
+        matches!(self.status, 404 | 410) && !self.has_forgotten() && self.code != GRAPH_PAGE
             || matches!(self.code.as_str(), "ErrorItemNotFound" | "ErrorMoveCopyFailed")
     }
 

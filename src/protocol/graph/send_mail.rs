@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Body, Call, GraphError, Operation, path};
+use super::{Body, Call, Expected, GraphError, Operation, path};
 use crate::model::name::Address;
 use crate::protocol::http::Method;
 
@@ -18,7 +18,9 @@ impl Operation for SendMail<'_> {
     type Response = ();
 
     fn call(&self, user: &Address) -> Call {
-        Call::new(Method::Post, path(user, &["sendMail"])).with(Body::Mime(STANDARD.encode(self.raw)))
+        Call::new(Method::Post, path(user, &["sendMail"]))
+            .with(Body::Mime(STANDARD.encode(self.raw)))
+            .expecting(Expected::Status(202))
     }
 
     fn read(&self, _: &[u8]) -> Result<(), GraphError> {

@@ -1,7 +1,7 @@
 //! Sends a draft; the copy in Sent Items keeps its immutable id.
 //! <https://learn.microsoft.com/graph/api/message-send>
 
-use super::{Call, GraphError, Operation, path};
+use super::{Call, Expected, GraphError, Operation, path};
 use crate::model::name::Address;
 use crate::protocol::http::Method;
 
@@ -15,7 +15,7 @@ impl Operation for SendMessage<'_> {
     type Response = ();
 
     fn call(&self, user: &Address) -> Call {
-        Call::new(Method::Post, path(user, &["messages", self.id, "send"]))
+        Call::new(Method::Post, path(user, &["messages", self.id, "send"])).expecting(Expected::Status(202))
     }
 
     fn read(&self, _: &[u8]) -> Result<(), GraphError> {

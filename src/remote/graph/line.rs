@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::session::{Document, GraphFailure, is_success, read};
+use super::session::{Document, GraphFailure, read};
 use crate::model::clock::Clock;
 use crate::model::failure::Cause;
 use crate::model::profile::Protocol;
 use crate::model::server::Destination;
 use crate::net::{Connection, Network};
-use crate::protocol::graph::{Refusal, UploadPlace, UploadRange, Uploaded};
+use crate::protocol::graph::{Expected, Refusal, UploadPlace, UploadRange, Uploaded};
 use crate::protocol::http::{Exchange, Method, Request};
 use crate::remote::Trace;
 
@@ -54,11 +54,12 @@ impl Line {
         let request = Request { method, host, path, authorization: None, fields, body };
         let (mut exchange, mut document) = (Exchange::new(&request), Document::default());
         // Only an answer that was read to its end leaves the connection fit for another request.
-        let (head, refusal) = read(&mut connection, &mut exchange, self.timeout, &mut document).await?;
+        let (head, refusal) =
+            read(&mut connection, &mut exchange, self.timeout, (Expected::Document, &mut document)).await?;
         if head.keeps_open {
             self.connection = Some(connection);
         }
-        if is_success(head.status) {
+        if Expected::Document.is(&head) {
             return Ok(Uploaded::read(head.status, &document.0)?);
         }
         Err(GraphFailure::Refused(Refusal::of(&head, &refusal.0)))

@@ -17,8 +17,9 @@ use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login};
 use crate::net::{Connection, Network};
 use crate::protocol::Streaming;
+use crate::protocol::ews::status::no_answer;
 use crate::protocol::graph::{
-    Call, Folder, GetMailFolder, GraphError, MailFolder, Operation, Refusal, UploadPlace,
+    Call, Expected, Folder, GetMailFolder, GraphError, MailFolder, Operation, Refusal, UploadPlace,
 };
 use crate::protocol::http::{Exchange, Head, Method, Request};
 use crate::remote::Trace;
@@ -176,6 +177,7 @@ impl Session {
         }
         // RFC 9110 section 9.2.2: what only reads may be asked again where a connection that was open for long turns out to be
         // closed.
+        let expected = call.expected;
         let again = (call.method == Method::Get).then(|| call.clone());
         let way = self.ready().await?;
         let answered = match (self.transmit(call, outlet).await, again, way) {
@@ -190,8 +192,12 @@ impl Session {
             (answered, _, _) => answered,
         };
         let (head, refusal) = answered.map_err(Lost::failure)?;
-        if is_success(head.status) {
+        if expected.is(&head) {
             return Ok(());
+        }
+        if is_success(head.status) {
+            // Whatever stands in between says that all is well with its page.
+            return Err(GraphFailure::Conversation(no_answer(&refusal.0)));
         }
         let refusal = Refusal::of(&head, &refusal.0);
         self.note(&refusal);
@@ -232,7 +238,7 @@ impl Session {
     async fn transmit(&mut self, call: Call, outlet: &mut dyn Outlet) -> Result<(Head, Document), Lost> {
         let fields = call.fields();
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let (method, body) = (call.method, call.body.octets());
+        let (method, expected, body) = (call.method, call.expected, call.body.octets());
         let request = Request {
             method,
             host: &self.destination.endpoint.host,
@@ -245,7 +251,7 @@ impl Session {
         // Only an answer that was read to its end leaves the connection fit for another request.
         let mut connection =
             self.connection.take().ok_or_else(|| Lost { cause: lost(), answer: Answer::NotBegun })?;
-        let answered = read(&mut connection, &mut exchange, self.timeout, outlet).await;
+        let answered = read(&mut connection, &mut exchange, self.timeout, (expected, outlet)).await;
         let (mut head, refusal) = answered.map_err(|cause| Lost {
             cause,
             answer: if exchange.head().is_none() { Answer::NotBegun } else { Answer::Begun },
@@ -293,19 +299,23 @@ pub(super) fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }
 
-/// Reads the answer. What an answer of success holds is handed over, what a refusal holds is returned.
+/// Reads the answer. What the expected answer holds is handed over, what any other one holds is returned.
 pub(super) async fn read(
     connection: &mut Connection,
     exchange: &mut Exchange,
     wait: Duration,
-    outlet: &mut dyn Outlet,
+    (expected, outlet): (Expected, &mut dyn Outlet),
 ) -> Result<(Head, Document), Cause> {
     let mut refusal = Document::default();
+    let mut is_first = true;
     loop {
         let step = connection.drive_some(exchange, wait).await;
-        let is_answer = exchange.head().is_some_and(|head| is_success(head.status));
+        let is_answer = exchange.head().is_some_and(|head| expected.is(head));
         while let Some(octets) = exchange.next_item() {
             if is_answer {
+                if expected == Expected::Octets && std::mem::take(&mut is_first) {
+                    begins_message(&octets)?;
+                }
                 outlet.octets(octets).await?;
             } else {
                 refusal.take(&octets)?;
@@ -314,11 +324,21 @@ pub(super) async fn read(
         match step {
             Ok(Some(head)) => return Ok((head, refusal)),
             Ok(None) => {}
-            Err(Cause::ConnectionLost { .. }) if exchange.ends_with_connection() => {
+            Err(Cause::ConnectionLost { .. })
+                if exchange.ends_with_connection() && connection.was_ended_by_server() =>
+            {
                 return Ok((exchange.head().cloned().ok_or_else(lost)?, refusal));
             }
             Err(cause) => return Err(cause),
         }
+    }
+}
+
+/// No name of a header field begins like a page or a document.
+fn begins_message(octets: &[u8]) -> Result<(), Cause> {
+    match octets.trim_ascii_start().first() {
+        Some(b'<' | b'{') => Err(no_answer(octets)),
+        Some(_) | None => Ok(()),
     }
 }
 

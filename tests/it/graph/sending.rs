@@ -133,3 +133,17 @@ async fn what_the_service_refuses_leaves_no_draft() {
     assert_eq!(world.asked("DELETE "), 1);
     assert!(session.is_open() && is_accepted(&send(&mut session, &[BORIS]).await.unwrap()));
 }
+
+#[tokio::test]
+async fn a_page_in_the_place_of_the_acceptance_is_none() {
+    for status in [200, 204] {
+        let world = World::new();
+        let fields = vec![("Content-Type".to_owned(), "text/html".to_owned())];
+        let page = GraphFault::Answer { status, fields, body: "<html>log in</html>".to_owned() };
+        world.playground.graph().misbehave("/send", 1, page);
+        let mut session = world.submit(ANNA).await.unwrap();
+        let submitted = send(&mut session, &[BORIS]).await.unwrap();
+        assert!(matches!(submitted.recipients[0], RecipientResult::Unsure { .. }), "{status}: {submitted:?}");
+        assert_eq!(world.arrived(), 0);
+    }
+}

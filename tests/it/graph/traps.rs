@@ -1,7 +1,7 @@
 //! What Graph does to clients that believe too much, each once.
 
-use mailplumb::model::cursor::{Content, Cursor, Listing, Shown};
-use mailplumb::model::failure::Cause;
+use mailplumb::model::cursor::{Content, Cursor, Fetched, Listing, Part, Shown};
+use mailplumb::model::failure::{Cause, Nature};
 use mailplumb::playground::GraphFault;
 use serde_json::json;
 
@@ -171,7 +171,7 @@ async fn what_only_reads_is_asked_once_more_when_an_open_connection_turns_out_to
     let listing = session.list(&Cursor::Start).await.unwrap();
     assert_eq!((listing.messages().len(), world.asked(DELTA)), (2, 2));
     world.playground.graph().misbehave("$value", u32::MAX, GraphFault::DoneAndClosed);
-    let failure = error(session.fetch(listing.messages(), mailplumb::model::cursor::Part::Whole).await);
+    let failure = error(session.fetch(listing.messages(), Part::Whole).await);
     assert!(matches!(failure.cause, Cause::ConnectionLost { .. }), "{failure}");
     assert_eq!(world.asked("$value"), 2);
 }
@@ -271,4 +271,65 @@ async fn a_redirect_is_not_followed() {
     let mut session = world.receive(ANNA).await.unwrap();
     let failure = error(session.list(&Cursor::Start).await).to_string();
     assert!(failure.contains("`169.254.169.254`") && !failure.contains("secret"), "{failure}");
+}
+
+fn proxy_page(status: u16) -> GraphFault {
+    let fields = vec![("Content-Type".to_owned(), "text/html; charset=utf-8".to_owned())];
+    let body = "<html><head><title>Please log in</title></head></html>".to_owned();
+    GraphFault::Answer { status, fields, body }
+}
+
+#[tokio::test]
+async fn what_stands_in_between_is_no_message_however_well_it_says_it_went() {
+    let without_kind =
+        |body: &str| GraphFault::Answer { status: 200, fields: Vec::new(), body: body.to_owned() };
+    let json = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    let faults = [
+        proxy_page(200),
+        without_kind("\r\n<!DOCTYPE html><p>Blocked"),
+        without_kind(r#"{"error":{"code":"x"}}"#),
+        GraphFault::Answer { status: 200, fields: json, body: "\"x\"".to_owned() },
+        GraphFault::Answer { status: 206, fields: Vec::new(), body: "Subject: a part".to_owned() },
+    ];
+    for fault in faults {
+        let world = World::new();
+        world.deliver(0..1);
+        let mut session = world.receive(ANNA).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        world.playground.graph().misbehave("$value", 1, fault.clone());
+        let failure = error(session.fetch(listing.messages(), Part::Whole).await);
+        assert!(matches!(failure.cause, Cause::Garbage { .. }), "{fault:?}: {failure}");
+        let mut session = world.receive(ANNA).await.unwrap();
+        assert_eq!(whole(&mut session, &listing).await.len(), 1, "and it is there the next time");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_cut_off_with_its_connection_is_no_message() {
+    for octets in [0, 1, 30] {
+        let world = World::new();
+        world.deliver(0..1);
+        let mut session = world.receive(ANNA).await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        world.playground.graph().misbehave("$value", 1, GraphFault::CutOff { octets });
+        let failure = error(session.fetch(listing.messages(), Part::Whole).await);
+        assert!(matches!(failure.cause, Cause::ConnectionLost { .. }), "{octets}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_proxy_says_nothing_about_messages_and_rights() {
+    let world = World::new();
+    world.deliver(0..1);
+    let mut session = world.receive(ANNA).await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    world.playground.graph().misbehave("$value", 1, proxy_page(404));
+    let contents = session.fetch(listing.messages(), Part::Whole).await;
+    let is_gone = |content: &Fetched| matches!(content.content, Content::Vanished);
+    assert!(!contents.is_ok_and(|all| all.iter().any(is_gone)), "nobody said that the message is gone");
+    world.playground.graph().misbehave("mailFolders/inbox", 1, proxy_page(403));
+    let failure = error(world.receive(ANNA).await);
+    let Cause::Graph { status, code, .. } = &failure.cause else { panic!("{failure}") };
+    let (key, nature, _) = mailplumb::sync::graph::class(failure.step, *status, code).unwrap();
+    assert_eq!((key, nature), ("proxy-page", Nature::Transient), "{failure}");
 }

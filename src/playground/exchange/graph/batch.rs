@@ -44,7 +44,9 @@ fn one(world: &World, caller: &Caller, outer: &Request, part: &Value) -> Value {
         Some(GraphFault::Answer { status, fields, body }) => {
             Answer { status, fields, body: Payload::Json(serde_json::from_str(&body).unwrap_or(Value::Null)) }
         }
-        Some(GraphFault::DoneAndClosed | GraphFault::Closed) | None => route::answer(world, caller, &request),
+        Some(GraphFault::DoneAndClosed | GraphFault::Closed | GraphFault::CutOff { .. }) | None => {
+            route::answer(world, caller, &request)
+        }
     };
     let headers: Map<String, Value> =
         answer.fields.into_iter().map(|(key, value)| (key, Value::String(value))).collect();

@@ -24,9 +24,12 @@ pub async fn serve(listener: TcpListener, world: Arc<World>) {
             let Ok(mut stream) = world.tls.accept(stream).await else { return };
             let mut input = BytesMut::new();
             while let Some(request) = read(&mut stream, &mut input).await {
-                let Some(answer) = answer(&world, &request) else { break };
+                let Some((answer, then)) = answer(&world, &request) else { break };
                 if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
                     break;
+                }
+                if then == Then::CutOff {
+                    return;
                 }
             }
             let _ = stream.shutdown().await;
@@ -63,20 +66,28 @@ async fn read(stream: &mut (impl AsyncRead + Unpin), input: &mut BytesMut) -> Op
     Some(Request { body: input.split_to(length).to_vec(), ..request })
 }
 
+/// What becomes of the connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    Open,
+    CutOff,
+}
+
 /// `None`: the connection breaks.
-pub(super) fn answer(world: &World, request: &Request) -> Option<Vec<u8>> {
+pub(super) fn answer(world: &World, request: &Request) -> Option<(Vec<u8>, Then)> {
     let fault = fault(world, request);
     let answer = match &fault {
         Some(GraphFault::Answer { status, fields, body }) => {
             Answer { status: *status, fields: fields.clone(), body: Payload::Octets(body.clone().into()) }
         }
         Some(GraphFault::Closed) => return None,
-        Some(GraphFault::DoneAndClosed) | None => judged(world, request),
+        Some(GraphFault::DoneAndClosed | GraphFault::CutOff { .. }) | None => judged(world, request),
     };
     note(world, request, &answer);
     match fault {
         Some(GraphFault::DoneAndClosed | GraphFault::Closed) => None,
-        Some(GraphFault::Answer { .. }) | None => Some(rendered(answer)),
+        Some(GraphFault::CutOff { octets }) => Some((cut_off(&rendered(answer), octets), Then::CutOff)),
+        Some(GraphFault::Answer { .. }) | None => Some((rendered(answer), Then::Open)),
     }
 }
 
@@ -147,7 +158,8 @@ fn rendered(answer: Answer) -> Vec<u8> {
         Payload::Octets(octets) => (Some("text/plain"), octets.to_vec()),
     };
     let mut head = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
-    if let Some(kind) = kind {
+    let is_other = answer.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    if let Some(kind) = kind.filter(|_| !is_other) {
         let _ = write!(head, "Content-Type: {kind}\r\n");
     }
     for (name, value) in &answer.fields {
@@ -155,6 +167,14 @@ fn rendered(answer: Answer) -> Vec<u8> {
     }
     let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
     [head.into_bytes(), body].concat()
+}
+
+/// The beginning of an answer whose length only the end of the connection tells.
+fn cut_off(answer: &[u8], octets: usize) -> Vec<u8> {
+    const END: &[u8] = b"\r\n\r\n";
+    let body = answer.windows(END.len()).position(|window| window == END).map_or(0, |at| at + END.len());
+    let head = String::from_utf8_lossy(&answer[..body]).replace("Content-Length", "X-Length");
+    [head.as_bytes(), &answer[body..answer.len().min(body + octets)]].concat()
 }
 
 fn reason(status: u16) -> &'static str {

@@ -68,6 +68,8 @@ pub enum GraphFault {
     DoneAndClosed,
     /// The connection breaks, and nothing is done.
     Closed,
+    /// It is done; the answer has no length, and the connection is cut after so many octets of its body, without an end of TLS.
+    CutOff { octets: usize },
 }
 
 impl GraphFault {
@@ -84,7 +86,7 @@ impl GraphFault {
                 let fields = vec![("Retry-After".to_owned(), seconds.to_string())];
                 Self::Answer { status, fields, body }
             }
-            other @ (Self::DoneAndClosed | Self::Closed) => other,
+            other @ (Self::DoneAndClosed | Self::Closed | Self::CutOff { .. }) => other,
         }
     }
 }
