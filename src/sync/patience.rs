@@ -198,11 +198,20 @@ fn asked(said: &str) -> Option<Duration> {
 }
 
 /// The wait after a failure, `failures_before` of the kind in a row before it: doubled with each, never shorter than what
-/// the server asked for, never longer than the host allows.
+/// the server asked for, never longer than the host allows. A server that asks for a time is believed once.
 pub fn wait(patience: Patience, failures_before: u16, throttling: &Throttling) -> Duration {
-    let doubled = 2_u32.saturating_pow(u32::from(failures_before));
-    let own = patience.demand.wait(throttling).saturating_mul(doubled);
-    own.max(patience.asked.unwrap_or_default()).min(throttling.wait_max)
+    /// Less is not worth to be asked for.
+    const ASKED_MIN: Duration = Duration::from_secs(1);
+    let own = |failures: u16| {
+        let doubled = 2_u32.saturating_pow(u32::from(failures));
+        patience.demand.wait(throttling).saturating_mul(doubled)
+    };
+    let wait = match (patience.asked, failures_before.checked_sub(1)) {
+        (None, _) => own(failures_before),
+        (Some(asked), None) => asked.max(ASKED_MIN),
+        (Some(asked), Some(earlier)) => asked.max(own(earlier)),
+    };
+    wait.min(throttling.wait_max)
 }
 
 /// The retry settings for one failure: where the server asks for patience, that decides about the wait.
@@ -436,6 +445,9 @@ mod tests {
         assert_eq!(waits, [60, 120, 240, 480, 3600, 3600]);
         let asked = of(TestStep::Open, "[THROTTLED] wait 600 seconds").unwrap();
         assert_eq!(wait(asked, 0, &throttling).as_secs(), 600);
+        let soon = of(TestStep::Open, "[THROTTLED] retry after 2 seconds").unwrap();
+        let waits = [0, 1, 2, 3].map(|failures| wait(soon, failures, &throttling).as_secs());
+        assert_eq!(waits, [2, 60, 120, 240], "one that asks again and again is left alone for longer");
         let forever = of(TestStep::Open, "[THROTTLED] wait 9000000 seconds").unwrap();
         assert_eq!(wait(forever, 0, &throttling), throttling.wait_max);
     }

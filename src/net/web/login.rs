@@ -38,8 +38,8 @@ pub(super) struct Proving {
     offered: Vec<String>,
     /// A server that wants a Kerberos token with each request, and not once for a connection.
     each_request: bool,
-    /// There is no Kerberos for this identity here, so `Negotiate` is NTLM.
-    without_kerberos: bool,
+    /// Why there is no Kerberos for this identity here, so that `Negotiate` is NTLM. `None`: there may be.
+    without_kerberos: Option<Cause>,
 }
 
 /// Named by what happens next.
@@ -98,7 +98,7 @@ impl Proving {
             trust: Trust::New,
             offered: Vec::new(),
             each_request: false,
-            without_kerberos: false,
+            without_kerberos: None,
         }
     }
 
@@ -175,14 +175,14 @@ impl Proving {
                 self.initiate(holder, binding).await?
             }
             (Identity::Password { username, password }, Scheme::Negotiate)
-                if !self.without_kerberos && username.contains('@') =>
+                if self.without_kerberos.is_none() && username.contains('@') =>
             {
                 let password = Secret::new(password.expose().clone());
                 let holder = gssapi::Holder::Password { principal: principal(username), password };
                 match self.initiate(holder, binding).await {
                     Ok(begun) => begun,
-                    Err(Cause::KerberosFailed { fault, .. }) if fault.leaves_ntlm() => {
-                        self.without_kerberos = true;
+                    Err(cause @ Cause::KerberosFailed { fault, .. }) if fault.leaves_ntlm() => {
+                        self.without_kerberos = Some(cause);
                         return Box::pin(self.begin(scheme, binding)).await;
                     }
                     Err(cause) => return Err(cause),
@@ -238,11 +238,16 @@ impl Proving {
             Some(inner) if !response.is_rejected => {
                 Ok(scheme.with_token(&spnego::answer(&ntlm::answer(&login, message, inner)?)))
             }
-            Some(_) | None => Err(Cause::NoMechanism {
+            Some(_) | None => Err(self.only_kerberos().unwrap_or_else(|| Cause::NoMechanism {
                 wanted: "NTLM inside Negotiate".to_owned(),
                 offered: vec!["Negotiate without NTLM".to_owned()],
-            }),
+            })),
         }
+    }
+
+    /// Where the server takes no NTLM either, what keeps Kerberos away is what there is to mend.
+    fn only_kerberos(&self) -> Option<Cause> {
+        self.without_kerberos.clone()
     }
 
     /// The server answered with something else than 401.
@@ -266,7 +271,7 @@ impl Proving {
 
     fn is_rejected(&self, head: &Head) -> Result<bool, Cause> {
         match (&self.identity, offers(head)?.token(Scheme::Negotiate)) {
-            (Identity::Password { .. }, Some(token)) if self.without_kerberos => {
+            (Identity::Password { .. }, Some(token)) if self.without_kerberos.is_some() => {
                 Ok(spnego::read(token)?.is_rejected)
             }
             _ => Ok(false),
@@ -291,7 +296,10 @@ impl Proving {
             },
             State::Negotiated { scheme, message } => match offers.token(scheme) {
                 Some(challenge) => State::Challenged { scheme, message, challenge: challenge.to_vec() },
-                None => return Err(self.not_taken(&offers, scheme)),
+                None => {
+                    let only_kerberos = self.only_kerberos().filter(|_| scheme == Scheme::Negotiate);
+                    return Err(only_kerberos.unwrap_or_else(|| self.not_taken(&offers, scheme)));
+                }
             },
             State::Proved(scheme) => match (scheme, self.trust) {
                 // A password that was taken a moment ago is shown once more: the server may not have been able to look.

@@ -98,3 +98,15 @@ async fn what_is_wrong_with_the_ticket_is_said() {
     assert_eq!(found, KerberosFault::Misconfigured, "{detail}");
     assert!(detail.contains("/nonexistent/keytab"), "{detail}");
 }
+
+#[tokio::test]
+async fn where_only_kerberos_is_taken_a_password_is_told_what_keeps_kerberos_away() {
+    let test = "where_only_kerberos_is_taken_a_password_is_told_what_keeps_kerberos_away";
+    let Some(inside) = in_realm(test) else { return };
+    for authentication in [Authentication::Auto, Authentication::Negotiate] {
+        let login = password(&format!("nobody@{}", REALM.to_lowercase()), "any");
+        let refused = inside.asked(TicketSource::Default, authentication, login).await;
+        let Err(Cause::KerberosFailed { fault, .. }) = &refused else { panic!("{refused:?}") };
+        assert_eq!(*fault, KerberosFault::ClientUnknown, "{refused:?}");
+    }
+}
