@@ -4,6 +4,7 @@
 //! lends out for each read would come and go, and hundreds of them would keep their stacks and their parts of the heap.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,12 @@ pub(super) struct Readers {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// Two at least, so that a short read need not wait for a long one; threads beyond the processors would only hold memory.
+fn readers_max() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    processors.clamp(2, limits::STORE_READERS_MAX)
+}
+
 /// Reads in the queue or answered, whose answers nobody has taken yet: a thousand at once would hold a thousand mailboxes.
 const READS_AHEAD_MAX: usize = 16 * limits::STORE_READERS_MAX;
 
@@ -36,10 +43,10 @@ struct Source {
     reading: Reading,
 }
 
-#[derive(Default)]
 struct Queue {
     state: Mutex<State>,
     changed: Condvar,
+    readers_max: usize,
 }
 
 #[derive(Default)]
@@ -62,7 +69,11 @@ enum Phase {
 impl Readers {
     pub(super) fn new(path: PathBuf, reading: Reading) -> Self {
         Self {
-            queue: Arc::default(),
+            queue: Arc::new(Queue {
+                state: Mutex::default(),
+                changed: Condvar::new(),
+                readers_max: readers_max(),
+            }),
             source: Source { path, reading },
             turns: Semaphore::new(READS_AHEAD_MAX),
             threads: Mutex::default(),
@@ -139,7 +150,7 @@ impl Queue {
             self.changed.notify_one();
             return Onset::EnoughAtWork;
         }
-        if state.begun >= limits::STORE_READERS_MAX {
+        if state.begun >= self.readers_max {
             return Onset::EnoughAtWork;
         }
         state.begun += 1;
@@ -259,7 +270,7 @@ mod tests {
                 threads.insert(format!("{thread:?}"));
             }
         }
-        assert!(threads.len() <= limits::STORE_READERS_MAX, "{threads:?}");
+        assert!(threads.len() <= readers.queue.readers_max, "{threads:?}");
     }
 
     #[tokio::test]
