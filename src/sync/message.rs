@@ -13,8 +13,8 @@ use crate::model::record::{Attachment, Correspondent, Direction, MessageFacts, P
 const CORRESPONDENTS_MAX: usize = 1000;
 const REFERENCES_MAX: usize = 200;
 
-/// What it looks for is put into a map, once. Of every other field only the end is looked for: to take apart the two dozen that a
-/// message has costs as much as all the rest that is done with it.
+/// What it looks for is put into a map, once. Of every other field only the end is looked for: nobody reads what it would be taken
+/// apart into.
 static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
     MessageParser::new()
         .header_id(HeaderName::MessageId)
