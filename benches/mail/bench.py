@@ -56,6 +56,14 @@ def become_nobody(root):
     os.setuid(account.pw_uid)
 
 
+def as_installed(program):
+    """Lets the kernel read a program anew. The pages of one that was just built or copied are mapped in larger pieces, and count as
+    up to 3 MiB of memory that an installed one does not take."""
+    with open(program, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def measure(argv, env, folder, server):
     """One run: wall and CPU seconds, peak memory in MiB, the server's CPU seconds."""
     clock = shutil.which("time")
@@ -228,6 +236,8 @@ def main():
     os.makedirs(options.root, exist_ok=True)
     if options.what == "poll" and not options.poller:
         options.poller = poll.poller(options.profile)
+    for program in filter(None, (options.binary, options.poller)):
+        as_installed(program)
     read, write = os.pipe()
     worker = os.fork()
     if worker == 0:

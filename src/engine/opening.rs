@@ -26,6 +26,9 @@ pub async fn stored_value(
         },
         Some(_) | None => None,
     };
+    if bundle.is_none() && is_at_hand(&sealed.sealed) {
+        return Ok(secrets.open(name, &sealed));
+    }
     let (secrets, name) = (Arc::clone(secrets), name.clone());
     // Reading a file or running a plugin blocks.
     blocking(move || {
@@ -37,6 +40,14 @@ pub async fn stored_value(
         secrets.open(&name, &sealed)
     })
     .await
+}
+
+/// A variable, and a value of a bundle that is open, are only looked up: a thousand mailboxes at once need no other thread for them.
+fn is_at_hand(sealed: &Sealed) -> bool {
+    match sealed {
+        Sealed::Env(_) | Sealed::Bundle { .. } => true,
+        Sealed::Age(_) | Sealed::File(_) => false,
+    }
 }
 
 fn file_of(sealed: &SealedValue) -> String {
@@ -194,6 +205,63 @@ fn key_for(
             let key = DigestKey::generate()?;
             let sealed = key.seal(recipients).ok()?;
             Some((key, DigestKeyChange::Replace(sealed)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::ThreadId;
+
+    use super::*;
+    use crate::store::sqlite::{Open, SqliteStore};
+
+    /// Tells on which thread it is asked.
+    struct Witness;
+
+    impl Unseal for Witness {
+        fn open(&self, _: &SecretRef, _: &SealedValue) -> Result<Secret<String>, UnsealError> {
+            Ok(Secret::new(told(std::thread::current().id())))
+        }
+
+        fn open_unattended(
+            &self,
+            name: &SecretRef,
+            sealed: &SealedValue,
+        ) -> Result<Secret<String>, UnsealError> {
+            self.open(name, sealed)
+        }
+
+        fn holds(&self, _: &BundleDigest) -> bool {
+            true
+        }
+
+        fn open_bundle(&self, _: &BundleDigest, _: &SealedBundle, _: Presence) -> Result<(), UnsealError> {
+            Ok(())
+        }
+    }
+
+    fn told(thread: ThreadId) -> String {
+        format!("{thread:?}")
+    }
+
+    #[tokio::test]
+    async fn what_is_at_hand_needs_no_other_thread_and_what_blocks_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("state.db"), Open::CreateIfMissing).unwrap();
+        let secrets: Arc<dyn Unseal> = Arc::new(Witness);
+        let name: SecretRef = serde_json::from_str(r#"{"secret":"a","key":"b"}"#).unwrap();
+        let bundle = BundleDigest::of(b"a bundle");
+        let here = told(std::thread::current().id());
+        for (sealed, is_here) in [
+            (Sealed::Env("A".to_owned()), true),
+            (Sealed::Bundle { file: "a.age".to_owned(), bundle, key: "b".to_owned() }, true),
+            (Sealed::File("/a".into()), false),
+            (Sealed::Age("a ciphertext".to_owned()), false),
+        ] {
+            let sealed = SealedValue { sealed, sealed_to: Vec::new(), expires: None };
+            let opened = stored_value(&store, &secrets, &name, sealed).await.unwrap().unwrap();
+            assert_eq!(*opened.expose() == here, is_here);
         }
     }
 }

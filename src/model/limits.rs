@@ -307,7 +307,7 @@ pub const ALERTS_DROPPED_AT_ONCE: usize = 1_000;
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Secrets that are opened at the same time, each by a thread of its own.
 pub const SECRETS_OPENED_AT_ONCE: usize = 16;
-/// Connections that read one store at the same time.
+/// Connections that read one store at the same time, at most; no more than there are processors, but two.
 pub const STORE_READERS_MAX: usize = 4;
 /// Pages that the one connection that writes may hold before they are written.
 pub const STORE_WRITER_CACHE_KIB: i64 = 64 * 1024;

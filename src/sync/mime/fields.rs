@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use mail_parser::{ContentType, MessageParser, MessagePart, MimeHeaders};
+use mail_parser::{ContentType, HeaderName, MessageParser, MessagePart, MimeHeaders};
 
 use super::decode::Encoding;
 use super::header::looked_at;
@@ -39,8 +39,14 @@ pub(super) struct Fields {
     pub boundary: Option<Vec<u8>>,
 }
 
-/// What it looks for is put into a map, once.
-static PARSER: LazyLock<MessageParser> = LazyLock::new(|| MessageParser::new().with_mime_headers());
+/// What it looks for is put into a map, once. Of every other field only the end is looked for.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .header_content_type(HeaderName::ContentType)
+        .header_content_type(HeaderName::ContentDisposition)
+        .header_text(HeaderName::ContentTransferEncoding)
+        .default_header_ignore()
+});
 
 impl Fields {
     /// `default_type` is the type of a part that names none.
