@@ -5,6 +5,7 @@
 //! Source: <https://learn.microsoft.com/graph/api/resources/mail-api-overview>
 
 mod apart;
+mod attachment_value;
 mod batch;
 mod create_attachment;
 mod create_mail_folder;
@@ -14,6 +15,7 @@ mod delete_message;
 mod document;
 mod find_messages;
 mod get_mail_folder;
+mod get_message;
 mod link;
 mod list_attachments;
 mod list_mail_folders;
@@ -27,6 +29,7 @@ mod update_message;
 mod upload;
 
 pub use apart::{Apart, Display, File, Indivisible, take_apart};
+pub use attachment_value::AttachmentValue;
 pub use batch::{Batch, PartAnswer};
 pub use create_attachment::CreateAttachment;
 pub use create_mail_folder::CreateMailFolder;
@@ -35,6 +38,7 @@ pub use create_upload_session::{CreateUploadSession, UploadSession};
 pub use delete_message::DeleteMessage;
 pub use find_messages::{FindMessages, FoundMessage};
 pub use get_mail_folder::{GetMailFolder, MailFolder};
+pub use get_message::GetMessage;
 pub use link::Link;
 pub use list_attachments::{Attached, ListAttachments};
 pub use list_mail_folders::{ListMailFolders, MailFolders};
