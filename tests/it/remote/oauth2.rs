@@ -225,7 +225,8 @@ async fn a_token_of_somebody_else_and_one_that_has_expired_are_refused_by_the_ma
     // To us the clock stands still, so the token stays valid; for the provider it ends.
     for _ in 0..100 {
         let (opened, _) = Reach::open(&connectors, Protocol::Imap, &there).await;
-        opened.unwrap_or_else(|error| panic!("an expired token is replaced: {error}\n{}", site.provider.log()));
+        opened
+            .unwrap_or_else(|error| panic!("an expired token is replaced: {error}\n{}", site.provider.log()));
         if site.provider.asked() > asked {
             return;
         }
