@@ -18,6 +18,10 @@ import peers
 PYTHON = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mailplumb/test-python/bin/python3")
 NAMES = ["floor-ews", "mailplumb-ews", "exchangelib"]
 BUSY_EVERY = 10
+# Python's servers let five connections wait. Of more that begin at once the kernel drops the rest, and who begins them tries again
+# after one second, and after three: that would be measured.
+WITH_BACKLOG = ("import runpy, socketserver, sys; socketserver.TCPServer.request_queue_size = 1024; "
+                "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')")
 
 
 class Canned:
@@ -29,7 +33,7 @@ class Canned:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        argv = [sys.executable, os.path.join(folder, "ews_mock.py"), str(self.port), str(options.messages)]
+        argv = [sys.executable, "-c", WITH_BACKLOG, os.path.join(folder, "ews_mock.py"), str(self.port), str(options.messages)]
         argv += ["--busy-every", str(busy_every)] if busy_every else []
         self.process = subprocess.Popen(argv, env={**os.environ, "BENCH_ROOT": options.root}, stdout=subprocess.PIPE)
         self.process.stdout.readline()
@@ -62,7 +66,7 @@ class Gap:
         import threading
         self.target, self.calls, self.windows = port, [], []
         self.costs, self.connections = [], 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 

@@ -217,7 +217,11 @@ impl<'a> Intake<'a> {
         }
         match self.arrears.settle(fetched, self.engine.clock.now()) {
             Settled::Answered(fetched) => self.decide(fetched).await?,
-            Settled::Owed(_) => self.cycle.deferred += 1,
+            Settled::Owed(_) => {
+                // What came of it before the refusal is the beginning of no other message.
+                self.spool = None;
+                self.cycle.deferred += 1;
+            }
         }
         self.group.messages += 1;
         self.group.due.get_or_insert_with(|| Box::pin(sleep(limits::RECORD_GROUP_WAIT)));

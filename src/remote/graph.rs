@@ -1,6 +1,7 @@
 //! A mailbox of Exchange Online as the engine sees it, by Microsoft Graph: which operations in which order.
 //!
-//! Reading is `messages/delta` (what changed) and `$value` (the octets, one message after another on one connection);
+//! Reading is `messages/delta` (what changed) and `$value` (the octets, one message after another on one connection; of one that
+//! the service cannot make into MIME, its properties);
 //! removing is DELETE, setting aside is `move`, twenty in a batch; sending is a draft that is sent, and found again when the answer was lost.
 
 mod attaching;
@@ -9,10 +10,13 @@ mod fetching;
 mod line;
 mod listing;
 mod moving;
+mod rebuilding;
 mod sending;
 mod session;
 mod tracking;
 mod waits;
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
@@ -27,6 +31,7 @@ use crate::protocol::graph::{DeleteMessage, Folder, Operation};
 use super::ews::Told;
 use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace};
+use fetching::How;
 use session::Session;
 pub(super) use waits::Waits;
 
@@ -43,7 +48,7 @@ pub(super) async fn open(
     let folders = tracked(&mut session, paths, trace).await?;
     let category = destination.service.as_ref().and_then(|service| service.category.clone());
     let page = limits::GRAPH_PAGE_MESSAGES;
-    Ok(Box::new(Inbox { session, folders, category, told: Told::default(), page }))
+    Ok(Box::new(Inbox { session, folders, category, told: Told::default(), page, last: BTreeSet::new() }))
 }
 
 /// Finds the tracked folders, as a further step `open`. One that is not there holds up nobody: people rename folders.
@@ -82,6 +87,8 @@ struct Inbox {
     told: Told,
     /// Messages of one page; fewer once the service took too long.
     page: u32,
+    /// Those that are asked for the last time.
+    last: BTreeSet<RemoteId>,
 }
 
 impl Inbox {
@@ -117,9 +124,14 @@ impl Receive for Inbox {
         self.told.categorised.clone()
     }
 
+    fn tries_last(&mut self, messages: BTreeSet<RemoteId>) {
+        self.last = messages;
+    }
+
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {
         let mut kept = Kept::default();
-        let fetched = fetching::fetch(&mut self.session, messages, part, &mut kept).await;
+        let fetched =
+            fetching::fetch(&mut self.session, messages, How { part, last: &self.last }, &mut kept).await;
         fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))?;
         Ok(kept.into_fetched())
     }
@@ -129,7 +141,8 @@ impl Receive for Inbox {
         messages: &[Listed],
         arrivals: &mut dyn Arrivals,
     ) -> Result<(), RemoteError> {
-        let fetched = fetching::fetch(&mut self.session, messages, Part::Whole, arrivals).await;
+        let how = How { part: Part::Whole, last: &self.last };
+        let fetched = fetching::fetch(&mut self.session, messages, how, arrivals).await;
         fetched.map_err(|cause| RemoteError::new(TestStep::Read, cause))
     }
 

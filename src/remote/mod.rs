@@ -15,6 +15,7 @@ mod login;
 mod nonce;
 mod pool;
 pub mod pop3;
+mod rebuilt;
 mod redact;
 pub mod smtp;
 mod token;

@@ -67,7 +67,8 @@ pub(super) fn submit(
     (from, recipients): (&str, Vec<String>),
     raw: &[u8],
 ) -> Result<(), Message> {
-    if recipients.is_empty() {
+    let is_refused = |address: &String| turn.inner.refused.contains(&address.to_lowercase());
+    if recipients.is_empty() || recipients.iter().any(is_refused) {
         let words = "At least one recipient isn't valid.";
         return Err(Message::Error { code: "ErrorInvalidRecipients", words, rest: "<m:Items/>" });
     }

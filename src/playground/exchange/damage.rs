@@ -36,6 +36,25 @@ impl Damage {
         }
     }
 
+    /// The same by Graph: its code and words. `selected`: the properties that are asked for; `rest`: what follows the id.
+    pub(super) fn refuses_by_graph(
+        self,
+        selected: Option<&[&str]>,
+        rest: &[&str],
+    ) -> Option<(&'static str, &'static str)> {
+        let asks_for_body = selected.is_none_or(|selected| selected.contains(&"body"));
+        match (self, rest) {
+            (Self::Everything, _) => Some(("ErrorItemCorrupt", "The item is corrupt.")),
+            (Self::Mime | Self::MimeAndText | Self::MimeAndAttachments, ["$value"]) => {
+                Some(("ErrorMimeContentConversionFailed", "The MIME content conversion failed."))
+            }
+            (Self::MimeAndText, []) if asks_for_body => {
+                Some(("ErrorItemPropertyRequestFailed", "The body of the item could not be read."))
+            }
+            (Self::Mime | Self::MimeAndText | Self::MimeAndAttachments, _) => None,
+        }
+    }
+
     pub(super) fn opens_attachments(self) -> bool {
         match self {
             Self::Mime | Self::MimeAndText => true,

@@ -42,7 +42,8 @@ pub(in crate::playground) async fn serve(listener: TcpListener, world: Arc<World
                 if let Some((login, wanted)) = streaming::wanted(&world, &request) {
                     match streaming::serve(&world, &mut stream, login, wanted).await {
                         Ok(()) => continue,
-                        Err(_) => break,
+                        // Neither is the end of the TLS connection said.
+                        Err(_) => return,
                     }
                 }
                 let hold = holding::of(&world, &request);

@@ -57,6 +57,8 @@ struct Inner {
     /// Streams that are open, and whether they still say anything.
     streams: usize,
     is_silent: bool,
+    /// Streams up to this number end in the middle.
+    streams_cut: u64,
     configurations: BTreeMap<(usize, String), String>,
     rules: BTreeMap<usize, Vec<(String, String)>>,
     /// Accounts for which Outlook keeps rules of its own beside these.
@@ -68,6 +70,8 @@ struct Inner {
     /// What is said of an address, in lower case, instead of where it is.
     leads: BTreeMap<String, Lead>,
     is_plain_xml_only: bool,
+    /// Addresses, in lower case, to which nothing is sent.
+    refused: BTreeSet<String>,
     holding: holding::Holding,
     graph: graph::Kept,
 }
@@ -180,6 +184,12 @@ impl ExchangeDoor<'_> {
         self.world().exchange.lock().is_silent = is_silent == Silence::Dead;
     }
 
+    /// The streams that are open end in the middle: nothing says that they are over.
+    pub fn cut_streams(&self) {
+        let mut inner = self.world().exchange.lock();
+        inner.streams_cut = inner.numbers;
+    }
+
     /// How many streams of notifications are open.
     pub fn streams(&self) -> usize {
         self.world().exchange.lock().streams
@@ -260,6 +270,11 @@ impl ExchangeDoor<'_> {
         if let Ok(AccountId(account)) = self.world().state.lock().resident(address) {
             self.world().exchange.lock().rule_blobs.insert(account);
         }
+    }
+
+    /// Whoever sends to this address hears that it is none, by Exchange Web Services as by Graph.
+    pub fn refuse_recipient(&self, address: &str) {
+        self.world().exchange.lock().refused.insert(address.to_lowercase());
     }
 
     /// The names of the further folders of a mailbox.

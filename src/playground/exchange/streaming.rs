@@ -125,6 +125,7 @@ async fn tell(
                 return Ok(());
             }
             Told::Elsewhere => return Ok(()),
+            Told::Cut => return Err(std::io::ErrorKind::ConnectionAborted.into()),
             Told::Nothing if quiet >= HEARTBEAT_LOOKS => status("OK"),
             Told::Nothing => continue,
         };
@@ -141,11 +142,16 @@ enum Told {
     Lost(Vec<String>),
     /// Another stream has taken over.
     Elsewhere,
+    /// It ends in the middle.
+    Cut,
 }
 
 /// `None`: streams are to say nothing at all.
 fn news(world: &World, caller: &Caller, Wanted { number, ids, .. }: &Wanted) -> Option<Told> {
     let mut inner = world.exchange.lock();
+    if *number <= inner.streams_cut {
+        return Some(Told::Cut);
+    }
     if inner.is_silent {
         return None;
     }

@@ -5,6 +5,7 @@
 //! Source: <https://learn.microsoft.com/graph/api/resources/mail-api-overview>
 
 mod apart;
+mod attachment_value;
 mod batch;
 mod create_attachment;
 mod create_mail_folder;
@@ -15,6 +16,7 @@ mod document;
 mod expected;
 mod find_messages;
 mod get_mail_folder;
+mod get_message;
 mod link;
 mod list_attachments;
 mod list_mail_folders;
@@ -28,6 +30,7 @@ mod update_message;
 mod upload;
 
 pub use apart::{Apart, Display, File, Indivisible, take_apart};
+pub use attachment_value::AttachmentValue;
 pub use batch::{Batch, PartAnswer};
 pub use create_attachment::CreateAttachment;
 pub use create_mail_folder::CreateMailFolder;
@@ -37,6 +40,7 @@ pub use delete_message::DeleteMessage;
 pub use expected::Expected;
 pub use find_messages::{FindMessages, FoundMessage};
 pub use get_mail_folder::{GetMailFolder, MailFolder};
+pub use get_message::GetMessage;
 pub use link::Link;
 pub use list_attachments::{Attached, ListAttachments};
 pub use list_mail_folders::{ListMailFolders, MailFolders};

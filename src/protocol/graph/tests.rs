@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::failure::Cause;
+use crate::protocol::ews::item_properties::WithBody;
 
 const HOST: &str = "graph.microsoft.com";
 
@@ -26,6 +27,8 @@ fn every_request_asks_for_ids_that_stay() {
     let calls = vec![
         delta(Position::Start).call(&user),
         MessageValue { id: ids[0] }.call(&user),
+        GetMessage { id: ids[0], body: WithBody::Yes }.call(&user),
+        AttachmentValue { message: ids[0], id: ids[1] }.call(&user),
         CreateMessage { raw: b"x" }.call(&user),
         SendMessage { id: ids[0] }.call(&user),
         SendMail { raw: b"x" }.call(&user),

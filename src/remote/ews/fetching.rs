@@ -11,6 +11,7 @@ use crate::model::limits;
 use crate::protocol::ews::item::WithMime;
 use crate::protocol::ews::{EwsError, Found, GetItem, Gotten, Refusal};
 use crate::remote::Arrivals;
+use crate::remote::rebuilt::{NO_BASE64, is_about_octets};
 
 use super::session::{EwsFailure, Outlet, Session, joined};
 use super::{item_id, rebuilding};
@@ -54,12 +55,25 @@ pub(super) async fn fetch(
             Ok(()) => {}
             // One item can spoil the answer to all.
             Err(EwsFailure::Answer(EwsError::Refused(refusal))) if is_about_items(&refusal) => {
-                for alone in batch {
-                    fetch_alone(session, alone, how, arrivals).await?;
-                }
+                each_alone(session, batch, how, arrivals).await?;
+            }
+            Err(EwsFailure::Conversation(cause)) if is_page(&cause) => {
+                each_alone(session, batch, how, arrivals).await?;
             }
             Err(failure) => return Err(failure.cause()),
         }
+    }
+    Ok(())
+}
+
+async fn each_alone(
+    session: &mut Session,
+    batch: &[Listed],
+    how: How<'_>,
+    arrivals: &mut dyn Arrivals,
+) -> Result<(), Cause> {
+    for alone in batch {
+        fetch_alone(session, alone, how, arrivals).await?;
     }
     Ok(())
 }
@@ -144,6 +158,13 @@ async fn fetch_alone(
         Ok(answers) => answers.into_iter().next(),
         // What came of it before, if anything, is no message.
         Err(EwsFailure::Answer(EwsError::Refused(refusal))) if is_about_items(&refusal) => Some(Err(refusal)),
+        Err(EwsFailure::Conversation(cause)) if is_page(&cause) => {
+            let had = match how.attempt(listed) {
+                Attempt::OneOfMany => Had::Octets(Content::Deferred(cause.to_string())),
+                Attempt::Last => Had::NoOctets(cause.to_string()),
+            };
+            return hand_over(session, (listed, had), how, arrivals).await;
+        }
         Err(failure) => return Err(failure.cause()),
     };
     let answer = answer.ok_or_else(|| Cause::Garbage { detail: "no answer about a message".to_owned() })?;
@@ -173,7 +194,7 @@ fn content(
             let octets = item.mime.and_then(|number| messages.get_mut(number));
             Ok(match octets.map(Option::take) {
                 Some(Some(content)) => Had::Octets(content),
-                Some(None) => Had::NoOctets(rebuilding::NO_BASE64.to_owned()),
+                Some(None) => Had::NoOctets(NO_BASE64.to_owned()),
                 None => Had::NoOctets("it came without its content".to_owned()),
             })
         }
@@ -182,7 +203,7 @@ fn content(
             session.note_busy(&refusal);
             Err(refusal.cause())
         }
-        Err(refusal) if rebuilding::is_about_octets(&refusal) => Ok(Had::NoOctets(refusal.to_string())),
+        Err(refusal) if is_about_octets(&refusal.code) => Ok(Had::NoOctets(refusal.to_string())),
         Err(refusal) if is_final(&refusal) => Ok(Had::Octets(Content::Refused(refusal.to_string()))),
         // The item may be damaged as well as the server in trouble.
         Err(refusal) if attempt == Attempt::Last && refusal.code == "ErrorInternalServerError" => {
@@ -213,6 +234,15 @@ fn is_about_items(Refusal { code, .. }: &Refusal) -> bool {
         "ErrorInvalidIdMalformed",
     ];
     ABOUT_ITEMS.iter().any(|begin| code.starts_with(begin))
+}
+
+/// Whether it is a page of whoever stands in front of Exchange, that may say so of one item each time that its octets come by.
+/// What is about the login, the mailbox or the load is none.
+pub(super) fn is_page(cause: &Cause) -> bool {
+    const STATUSES: [&str; 6] = ["HTTP 400", "HTTP 408", "HTTP 413", "HTTP 500", "HTTP 502", "HTTP 504"];
+    let is_one = |text: &str| STATUSES.iter().any(|status| text.starts_with(status));
+    matches!(cause, Cause::TemporarilyRefused { said } if is_one(said))
+        || matches!(cause, Cause::Exchange { code, .. } if is_one(code))
 }
 
 /// The octets of the message that is under way, as far as they are kept.
@@ -321,7 +351,7 @@ impl Outlet for Streamed<'_> {
             (Found::End(_), _) => {
                 let content = match (self.streamed.take(), self.open.is_garbled) {
                     // What was handed over of it is no beginning of another one.
-                    (Some(_), true) => Some(Content::Refused(rebuilding::NO_BASE64.to_owned())),
+                    (Some(_), true) => Some(Content::Refused(NO_BASE64.to_owned())),
                     (Some(size), false) => Some(Content::Streamed(size)),
                     (None, _) => self.open.close(self.part),
                 };

@@ -1,68 +1,96 @@
 //! Messages as MIME, one after another on the session's connection; large ones in pieces.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::rebuilding;
 use super::session::{GraphFailure, Outlet, Session};
-use crate::model::cursor::{Content, Fetched, Listed, Part};
+use crate::model::cursor::{Content, Fetched, Listed, Part, RemoteId};
 use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::protocol::graph::{MessageValue, Operation, Refusal};
 use crate::remote::Arrivals;
+use crate::remote::rebuilt::is_about_octets;
+
+/// How messages are asked for.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    pub part: Part,
+    /// Those that are asked for the last time: what can be had of them is better than nothing.
+    pub last: &'a BTreeSet<RemoteId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    OneOfMany,
+    Last,
+}
 
 /// Fetches messages and hands each over. One answer for each.
 pub(super) async fn fetch(
     session: &mut Session,
     messages: &[Listed],
-    part: Part,
+    how: How<'_>,
     arrivals: &mut dyn Arrivals,
 ) -> Result<(), Cause> {
     for listed in messages {
-        let content = match super::item(&listed.id) {
-            Some(id) => content(session, id, part, arrivals).await?,
-            None => Content::Vanished,
+        let attempt = if how.last.contains(&listed.id) { Attempt::Last } else { Attempt::OneOfMany };
+        let Some(id) = super::item(&listed.id) else {
+            arrivals.message(Fetched::of(listed.clone(), Content::Vanished)).await?;
+            continue;
         };
-        let fetched = Fetched { id: listed.id.clone(), received: listed.received, content, rebuilt: None };
-        arrivals.message(fetched).await?;
+        let content = match (content(session, id, (how.part, attempt), arrivals).await?, how.part) {
+            (Had::Content(content), _) => content,
+            (Had::NoOctets(because), Part::Headers) => Content::Refused(because),
+            (Had::NoOctets(because), Part::Whole) => {
+                rebuilding::rebuild(session, (listed, id), (&because, attempt), arrivals).await?;
+                continue;
+            }
+        };
+        arrivals.message(Fetched::of(listed.clone(), content)).await?;
     }
     Ok(())
+}
+
+/// What was answered about one message.
+enum Had {
+    Content(Content),
+    /// The service cannot hand over its octets; in its words.
+    NoOctets(String),
 }
 
 async fn content(
     session: &mut Session,
     id: &str,
-    part: Part,
+    (part, attempt): (Part, Attempt),
     arrivals: &mut dyn Arrivals,
-) -> Result<Content, Cause> {
+) -> Result<Had, Cause> {
     let call = MessageValue { id }.call(session.user());
     let mut message = Message { part, arrivals, pieces: Vec::new(), size: 0, streamed: Streamed::No };
     match session.stream(call, &mut message).await {
-        Ok(()) => Ok(message.into_content()),
-        Err(GraphFailure::Refused(refusal)) => refused(refusal),
+        Ok(()) => Ok(Had::Content(message.into_content())),
+        Err(GraphFailure::Refused(refusal)) => refused(refusal, attempt),
         Err(failure) => Err(failure.cause()),
     }
 }
 
-/// What a refusal of one message means for it. The service makes MIME anew each time, and cannot for each class of item. What
-/// may have another reason is asked for again with the next readings before the message is given up.
-fn refused(refusal: Refusal) -> Result<Content, Cause> {
-    if refusal.is_missing() {
-        return Ok(Content::Vanished);
-    }
-    const ABOUT_MESSAGE: [&str; 5] =
-        ["ErrorMime", "ErrorContentConversion", "ErrorCorruptData", "ErrorItemCorrupt", "ErrorVirus"];
-    let begins = |all: &[&str]| all.iter().any(|begin| refusal.code.starts_with(begin));
-    if refusal.is_throttled() || refusal.code.is_empty() {
+/// What a refusal of one message means for it. The service makes MIME anew each time, and cannot for each class of item; of one
+/// that it does not find so it may know the rest. What may have another reason is asked for again with the next readings, and
+/// holds up no other message.
+fn refused(refusal: Refusal, attempt: Attempt) -> Result<Had, Cause> {
+    let said = refusal.to_string();
+    if refusal.is_throttled() || matches!(refusal.status, 401 | 403) {
         return Err(refusal.cause());
     }
-    if begins(&ABOUT_MESSAGE) {
-        return Ok(Content::Refused(refusal.to_string()));
+    if refusal.code.starts_with("ErrorVirus") {
+        return Ok(Had::Content(Content::Refused(said)));
     }
-    let is_vague = matches!(refusal.status, 400 | 415 | 422 | 501);
-    if is_vague || begins(&["ErrorInternalServerError", "ErrorInvalidProperty"]) {
-        return Ok(Content::Deferred(refusal.to_string()));
+    if attempt == Attempt::Last || refusal.is_missing() || is_about_octets(&refusal.code) {
+        return Ok(Had::NoOctets(said));
     }
-    Err(refusal.cause())
+    Ok(Had::Content(Content::Deferred(said)))
 }
 
 /// Whether pieces were handed over.

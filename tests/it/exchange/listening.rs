@@ -142,42 +142,52 @@ async fn what_is_asked_and_told_on_a_stream_validates() {
     schema::validate(&all);
 }
 
-/// Nothing is closed, and nothing comes any more: neither news nor a sign of life.
+/// How a stream breaks without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    /// Nothing is closed, and nothing comes any more: neither news nor a sign of life.
+    HalfOpen,
+    /// The connection ends in the middle of the answer, and no end of it was said.
+    Closed,
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_without_any_sign_of_life_is_begun_anew_and_what_was_missed_is_read() {
+    nothing_is_lost_with(Broken::HalfOpen).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_closed_without_a_word_is_begun_anew_and_what_was_missed_is_read() {
+    nothing_is_lost_with(Broken::Closed).await;
+}
+
+async fn nothing_is_lost_with(broken: Broken) {
     let world = World::new().hearing_within(Duration::from_millis(100));
     let exchange = world.playground.exchange();
     let mut session = world.receive(&Who { timeout_seconds: 1, ..for_others(ANNA) }).await.unwrap();
     let listing = session.list(&Cursor::Start).await.unwrap();
-    let task = waiting(&world, session, 1).await;
-    exchange.be_silent(Silence::Dead);
-    deliver(&world, ANNA);
     let streams = || world.operations().iter().filter(|name| *name == "GetStreamingEvents").count();
+    let task = waiting(&world, session, 1).await;
     let before = streams();
+    match broken {
+        Broken::HalfOpen => exchange.be_silent(Silence::Dead),
+        Broken::Closed => exchange.cut_streams(),
+    }
+    deliver(&world, ANNA);
     let (mut session, woken) = task.await.unwrap();
     assert_eq!(woken, Wake::News);
     exchange.be_silent(Silence::Alive);
     let missed = session.list(&behind(&listing)).await.unwrap();
     assert_eq!(ids(&missed).len(), 1);
-    let task = waiting_again(&world, session, before).await;
+    // What comes before the next stream is there is told with its first word.
     deliver(&world, ANNA);
-    assert_eq!(task.await.unwrap().1, Wake::News);
-}
-
-/// Begins to wait once more, and says when a further stream tells of it.
-async fn waiting_again(
-    world: &World,
-    mut session: Box<dyn Receive>,
-    streams: usize,
-) -> tokio::task::JoinHandle<(Box<dyn Receive>, Wake)> {
-    let task = tokio::spawn(async move {
-        let woken = wait(&mut session).await;
-        (session, woken)
-    });
-    while world.operations().iter().filter(|name| *name == "GetStreamingEvents").count() <= streams {
-        tokio::task::yield_now().await;
-    }
-    task
+    assert_eq!(wait(&mut session).await, Wake::News);
+    assert!(streams() > before, "{broken:?}: another stream told of it");
+    let next = session.list(&behind(&missed)).await.unwrap();
+    assert_eq!(ids(&next).len(), 1);
+    deliver(&world, ANNA);
+    assert_eq!(wait(&mut session).await, Wake::News);
+    assert_eq!(ids(&session.list(&behind(&next)).await.unwrap()).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ mod independent;
 mod listening;
 mod logins;
 mod mailbox;
-mod rebuilding;
+pub mod rebuilding;
 mod schema;
 mod scripted;
 mod story;

@@ -10,12 +10,12 @@ use mailplumb::playground::Damage;
 use mailplumb::remote::Arrivals;
 
 use super::schema;
-use super::scripted::{Scripted, answers, created, failure, gotten, ids_in, page, success};
+use super::scripted::{Scripted, answers, created, failure, gotten, http, ids_in, page, success};
 use super::story::Office;
 use super::world::{ANNA, SELF, World};
 use crate::support::need::{Need, require};
 
-const LETTER: &str = "Received: from a by b; Sun, 1 Nov 2026 10:00:00 +0000\r\n\
+pub const LETTER: &str = "Received: from a by b; Sun, 1 Nov 2026 10:00:00 +0000\r\n\
     Message-ID: <1@d.example>\r\nIn-Reply-To: <0@d.example>\r\nFrom: =?utf-8?q?J=C3=BCrgen?= <c@d.example>\r\n\
     To: anna@contoso.example\r\nSubject: the damaged one\r\nDate: Sun, 1 Nov 2026 09:59:00 +0000\r\nMIME-Version: 1.0\r\n\
     Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nthe text\r\n--b\r\n\
@@ -24,9 +24,9 @@ const LETTER: &str = "Received: from a by b; Sun, 1 Nov 2026 10:00:00 +0000\r\n\
 
 /// All that is handed over, message by message.
 #[derive(Default)]
-struct Taken {
+pub struct Taken {
     open: Vec<u8>,
-    messages: Vec<(Fetched, Vec<u8>)>,
+    pub messages: Vec<(Fetched, Vec<u8>)>,
 }
 
 #[async_trait]
@@ -73,6 +73,12 @@ async fn what_cannot_be_had_as_it_is_is_put_together_from_what_else_is_known_of_
     let (fetched, raw) = &taken[1];
     let because = "ErrorMimeContentConversionFailed: The MIME content conversion failed.";
     assert_eq!(fetched.rebuilt.as_deref(), Some(because));
+    assert_is_letter(raw);
+}
+
+/// That a message put together says what the letter says.
+#[track_caller]
+pub fn assert_is_letter(raw: &[u8]) {
     let message = mail_parser::MessageParser::new().parse(raw).unwrap();
     assert_eq!((message.subject(), message.message_id()), (Some("the damaged one"), Some("1@d.example")));
     assert_eq!(message.from().unwrap().first().unwrap().name(), Some("Jürgen"));
@@ -188,6 +194,36 @@ async fn what_is_refused_for_no_reason_again_and_again_is_put_together_in_the_en
     session.fetch_each(listing.messages(), &mut taken).await.unwrap();
     assert!(matches!(taken.messages[0].0.content, Content::Deferred(_)));
     assert!(taken.messages[1].0.rebuilt.is_some());
+}
+
+/// A gateway that never lets the octets of one item through, and answers with a page of its own.
+#[tokio::test]
+async fn a_page_instead_of_one_message_holds_up_no_other_and_ends_with_what_can_be_had() {
+    for status in ["500 Internal Server Error", "502 Bad Gateway", "504 Gateway Timeout", "400 Bad Request"] {
+        let server = Scripted::start(move |asked| match asked.operation.as_str() {
+            "SyncFolderItems" => {
+                Some(page("s1", "true", &["A", "B"].map(|id| created("Message", id)).concat()))
+            }
+            "GetItem" if asked.body.contains("Id=\"A\"") && asked.body.contains("IncludeMime") => {
+                Some(http(status, &["Content-Type: text/html"], b"<html><title>no</title></html>"))
+            }
+            "GetItem" if asked.body.contains("IncludeMime") => {
+                Some(answers("GetItem", &[gotten("B", "Subject: b\r\n\r\n")]))
+            }
+            "GetItem" => Some(properties("<t:Subject>a</t:Subject>")),
+            _ => None,
+        })
+        .await;
+        let mut session = server.receive().await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        let mut taken = Taken::default();
+        session.fetch_each(listing.messages(), &mut taken).await.unwrap();
+        assert!(matches!(taken.messages[0].0.content, Content::Deferred(_)), "{status}");
+        assert_eq!(taken.messages[1].1, b"Subject: b\r\n\r\n", "{status}");
+        session.tries_last([listing.messages()[0].id.clone()].into());
+        session.fetch_each(&listing.messages()[..1], &mut taken).await.unwrap();
+        assert!(taken.messages[2].0.rebuilt.as_deref().unwrap().contains("HTTP"), "{status}");
+    }
 }
 
 #[tokio::test]

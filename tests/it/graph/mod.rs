@@ -6,6 +6,7 @@ mod certificate;
 mod folders;
 mod independent;
 mod mailbox;
+mod rebuilding;
 mod schema;
 mod sending;
 mod story;

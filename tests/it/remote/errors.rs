@@ -10,7 +10,7 @@ use mailplumb::playground::ClearLogins;
 use mailplumb::sync::classify::{NamedBy, Setting, SoFar, classify};
 
 use crate::remote::world::client::{Clear, Trust};
-use crate::remote::world::{Certificate, Client, Door, How, Play, Real, World};
+use crate::remote::world::{Certificate, Client, Door, How, Play, Real, Way, World};
 use crate::support::fault_proxy::{FaultProxy, Spoil};
 use crate::support::need::{Need, require};
 use crate::support::program::Server;
@@ -263,7 +263,7 @@ async fn a_server_that_knows_only_an_old_tls_is_refused_by_name() {
     scratch::wait_until("openssl", || std::net::TcpStream::connect(at).is_ok(), evidence);
     for protocol in ALL {
         let how = How { at, timeout_seconds: 30, ..How::to(&world, Protocol::Imap) };
-        let how = How { protocol, ..how };
+        let how = How { way: Way::of(protocol), ..how };
         fails(&world, &how, &expected(TestStep::Tls, "tls-failed", &["TLS"])).await;
     }
 }

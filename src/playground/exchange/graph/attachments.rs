@@ -6,13 +6,17 @@ use mail_parser::{MessageParser, MimeHeaders};
 use serde_json::{Value, json};
 
 use super::super::super::state::Held;
+use super::super::damage::Damage;
 use super::super::folders::{Place, own_mut};
 use super::super::soap::Turn;
-use super::Answer;
 use super::route::Errand;
+use super::{Answer, Payload};
 
 /// What the service takes in one request.
 const SMALL_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+const FILE: &str = "#microsoft.graph.fileAttachment";
+const ITEM: &str = "#microsoft.graph.itemAttachment";
 
 /// A file that a client describes.
 #[derive(Clone)]
@@ -52,13 +56,35 @@ pub(super) fn list(errand: &Errand<'_, '_>, held: &Held) -> Answer {
     )
 }
 
+/// The octets of a file, or of another message.
+pub(super) fn value(errand: &Errand<'_, '_>, held: &Held, name: &str) -> Answer {
+    if damage(errand, held).is_some_and(|damage| !damage.opens_attachments()) {
+        return Answer::error(500, "ErrorCannotOpenFileAttachment", "The attachment could not be opened.");
+    }
+    let message = MessageParser::new().parse(&held.raw[..]);
+    let parts = message.iter().flat_map(|message| message.attachments()).enumerate();
+    let found = parts.into_iter().find(|(number, _)| id(held, *number) == name);
+    match found {
+        Some((_, part)) => {
+            let octets = part.message().map_or_else(|| part.contents(), |inner| inner.raw_message());
+            Answer { status: 200, fields: Vec::new(), body: Payload::Octets(octets.to_vec().into()) }
+        }
+        None => Answer::not_found(),
+    }
+}
+
+/// What of a message cannot be read.
+pub(super) fn damage(errand: &Errand<'_, '_>, held: &Held) -> Option<Damage> {
+    errand.turn.inner.properties.get(&held.uidl).and_then(|properties| properties.damage)
+}
+
 fn described(held: &Held) -> Vec<Value> {
     let Some(message) = MessageParser::new().parse(&held.raw[..]) else { return Vec::new() };
     let one = |(number, part): (usize, &mail_parser::MessagePart<'_>)| {
         let kind = part.content_type();
         let media_type = kind.map(|it| format!("{}/{}", it.ctype(), it.subtype().unwrap_or("octet-stream")));
         json!({
-            "@odata.type": "#microsoft.graph.fileAttachment",
+            "@odata.type": if part.is_message() { ITEM } else { FILE },
             "id": id(held, number),
             "name": part.attachment_name().unwrap_or("attachment"),
             "contentType": media_type,

@@ -46,6 +46,8 @@ pub(super) fn described(raw: &[u8]) -> Value {
         "toRecipients": recipients(message.to()),
         "ccRecipients": recipients(message.cc()),
         "bccRecipients": recipients(message.bcc()),
+        "replyTo": recipients(message.reply_to()),
+        "internetMessageHeaders": fields(&message),
         "hasAttachments": message.attachment_count() > 0,
     });
     if let Some(id) = message.message_id() {
@@ -56,6 +58,12 @@ pub(super) fn described(raw: &[u8]) -> Value {
         said["sender"] = from.clone();
     }
     said
+}
+
+/// As they came.
+fn fields(message: &mail_parser::Message<'_>) -> Vec<Value> {
+    let one = |(name, value): (&str, &str)| json!({ "name": name, "value": value.trim() });
+    message.headers_raw().map(one).collect()
 }
 
 fn recipients(list: Option<&Address<'_>>) -> Value {

@@ -110,6 +110,12 @@ pub(super) fn address(errand: &Errand<'_, '_>) -> String {
 }
 
 pub(super) fn one(errand: &mut Errand<'_, '_>, (place, held): (&Place, &Held), rest: &[&str]) -> Answer {
+    let damage = attachments::damage(errand, held);
+    let selected = errand.target.selected();
+    let refused = damage.and_then(|damage| damage.refuses_by_graph(selected.as_deref(), rest));
+    if let Some((code, words)) = refused {
+        return Answer::error(500, code, words);
+    }
     match (errand.request.method.as_str(), rest) {
         ("GET", []) => {
             let wanted = errand.target.selected();
@@ -124,6 +130,7 @@ pub(super) fn one(errand: &mut Errand<'_, '_>, (place, held): (&Place, &Held), r
             Answer::nothing(204)
         }
         ("GET", ["attachments"]) => attachments::list(errand, held),
+        ("GET", ["attachments", name, "$value"]) => attachments::value(errand, held, name),
         ("POST", ["attachments"]) => attachments::create(errand, (place, held)),
         ("POST", ["attachments", "createUploadSession" | "microsoft.graph.createUploadSession"]) => {
             uploads::open(errand, (place, held))
@@ -189,7 +196,9 @@ pub(super) fn to_folder(
 /// `wanted`: the properties that are asked for; `None`: all.
 pub(super) fn render(errand: &Errand<'_, '_>, message: (&Place, &Held), wanted: Option<&[&str]>) -> Value {
     let whole = whole(errand, message);
-    let is_wanted = |key: &str| key == "id" || wanted.is_none_or(|wanted| wanted.contains(&key));
+    let is_wanted = |key: &str| {
+        key == "id" || wanted.map_or(key != "internetMessageHeaders", |wanted| wanted.contains(&key))
+    };
     Value::Object(whole.into_iter().filter(|(key, _)| key.starts_with('@') || is_wanted(key)).collect())
 }
 

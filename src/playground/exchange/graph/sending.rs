@@ -5,6 +5,7 @@ use super::super::changes;
 use super::super::compose::recipients;
 use super::super::folders::Place;
 use super::super::node::Node;
+use super::super::soap::Message;
 use super::route::Errand;
 use super::{Answer, compose, messages};
 
@@ -49,11 +50,15 @@ pub(super) fn at_once(errand: &mut Errand<'_, '_>) -> Answer {
 fn submit(errand: &mut Errand<'_, '_>, raw: &[u8]) -> Result<(), Answer> {
     let from = messages::address(errand);
     let all = recipients(&Node::default(), raw);
-    if all.is_empty() {
-        return Err(Answer::error(400, "ErrorInvalidRecipients", "At least one recipient isn't valid."));
-    }
     let sent = changes::submit(errand.turn, (&from, all), &without_bcc(raw));
-    sent.map_err(|_| Answer::error(507, "ErrorQuotaExceeded", "The mailbox is full."))
+    sent.map_err(|refused| match refused {
+        Message::Error { code: "ErrorInvalidRecipients", words, rest: _ } => {
+            Answer::error(400, "ErrorInvalidRecipients", words)
+        }
+        Message::Error { .. } | Message::Success(_) => {
+            Answer::error(507, "ErrorQuotaExceeded", "The mailbox is full.")
+        }
+    })
 }
 
 /// What the recipients get does not say who else got it blind.

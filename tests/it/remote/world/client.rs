@@ -14,14 +14,18 @@ use mailplumb::model::cursor::{
 use mailplumb::model::failure::{Cause, RemoteError, StepTaken};
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
-use mailplumb::model::profile::{Authentication, Credentials, Endpoint, Protocol, ServerKind, TlsMode};
+use mailplumb::model::profile::{
+    Authentication, Cloud, Credentials, Endpoint, Protocol, ServerKind, TlsMode,
+};
 use mailplumb::model::secret::Secret;
-use mailplumb::model::server::{Destination, Login, SentItems, WebLocation, WebService};
+use mailplumb::model::server::{
+    Destination, Login, SentItems, TokenClient, TokenProof, WebLocation, WebService,
+};
 use mailplumb::net::Network;
 use mailplumb::remote::connectors::Connectors;
 use mailplumb::remote::{Arrivals, Receive, Remotes, Submit, Trace};
 
-use super::{ANNA, ANNAS_PASSWORD, Door, World};
+use super::{ANNA, ANNAS_PASSWORD, Door, Online, TOKEN_CLIENT, TOKEN_SECRET, Way, World};
 use crate::support::certificates::HOST;
 
 struct StoppedClock;
@@ -38,9 +42,10 @@ impl Clock for StoppedClock {
 /// How to connect.
 #[derive(Debug, Clone)]
 pub struct How {
-    pub protocol: Protocol,
+    pub way: Way,
     pub tls: TlsMode,
     pub authentication: Authentication,
+    /// With Graph, the application's.
     pub username: String,
     /// `None`: anonymous.
     pub password: Option<String>,
@@ -68,46 +73,93 @@ pub enum Clear {
 impl How {
     /// Anna, implicit TLS, `authentication: auto`.
     pub fn to(world: &dyn World, protocol: Protocol) -> Self {
-        Self {
-            protocol,
+        Self::by(world, Way::of(protocol))
+    }
+
+    /// The same by any way; with Graph an application acts for Anna.
+    pub fn by(world: &dyn World, way: Way) -> Self {
+        let mail = Self {
+            way,
             tls: TlsMode::Implicit,
             authentication: Authentication::Auto,
             username: ANNA.to_owned(),
             password: Some(ANNAS_PASSWORD.to_owned()),
-            at: world.address(Door::Tls(protocol)),
+            at: world.address(Door::Tls(way.protocol())),
             host: HOST.to_owned(),
             trust: Trust::World,
             clear: Clear::Refused,
             timeout_seconds: 30,
+        };
+        if !way.is_graph() {
+            return mail;
+        }
+        Self {
+            authentication: Authentication::Oauth,
+            username: TOKEN_CLIENT.to_owned(),
+            password: Some(TOKEN_SECRET.to_owned()),
+            at: online(world).graph,
+            host: Cloud::Global.hosts().graph.to_owned(),
+            ..mail
         }
     }
 
     /// The same at the port that this mode belongs to.
     pub fn with_tls(self, world: &dyn World, tls: TlsMode) -> Self {
         let door = match tls {
-            TlsMode::Implicit => Door::Tls(self.protocol),
-            TlsMode::Starttls | TlsMode::None => Door::Clear(self.protocol),
+            TlsMode::Implicit => Door::Tls(self.way.protocol()),
+            TlsMode::Starttls | TlsMode::None => Door::Clear(self.way.protocol()),
         };
-        Self { tls, at: world.address(door), ..self }
+        let at = if self.way.is_graph() { self.at } else { world.address(door) };
+        Self { tls, at, ..self }
     }
 
     pub fn kind(&self) -> ServerKind {
-        match self.protocol {
-            Protocol::Pop3 => ServerKind::Pop3Smtp,
-            Protocol::Imap | Protocol::Smtp => ServerKind::ImapSmtp,
-            Protocol::Ews => ServerKind::Exchange,
+        match self.way {
+            Way::Pop3 => ServerKind::Pop3Smtp,
+            Way::Imap | Way::Smtp => ServerKind::ImapSmtp,
+            Way::EwsReading | Way::EwsSending => ServerKind::Exchange,
+            Way::GraphReading | Way::GraphSending => ServerKind::ExchangeOnline,
+        }
+    }
+
+    fn service(&self) -> Option<WebService> {
+        let location = match self.way {
+            Way::Pop3 | Way::Imap | Way::Smtp => return None,
+            Way::EwsReading | Way::EwsSending => WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
+            Way::GraphReading | Way::GraphSending => WebLocation::Graph,
+        };
+        Some(WebService {
+            location,
+            access: None,
+            tracked: Vec::new(),
+            category: None,
+            sent_items: SentItems::Ignored,
+        })
+    }
+
+    fn login(&self) -> Login {
+        match &self.password {
+            None => Login::Anonymous,
+            // The endpoint that gives tokens is trusted, whatever the case does with the server itself.
+            Some(secret) if self.way.is_graph() => Login::Oauth2 {
+                username: ANNA.to_owned(),
+                client: TokenClient {
+                    url: format!("https://{}/tenant/oauth2/v2.0/token", Cloud::Global.hosts().authority),
+                    trust: Some(Name::parse("own-ca").unwrap()),
+                    id: self.username.clone(),
+                    proof: TokenProof::Secret(Secret::new(secret.clone())),
+                    scope: format!("https://{}/.default", self.host),
+                },
+            },
+            Some(password) => {
+                Login::Password { username: self.username.clone(), password: Secret::new(password.clone()) }
+            }
         }
     }
 
     fn destination(&self) -> Destination {
         Destination {
-            service: (self.protocol == Protocol::Ews).then(|| WebService {
-                location: WebLocation::Path("/EWS/Exchange.asmx".to_owned()),
-                access: None,
-                tracked: Vec::new(),
-                category: None,
-                sent_items: SentItems::Ignored,
-            }),
+            service: self.service(),
             mailbox: Name::parse("anna").unwrap(),
             address: Address::parse(ANNA).unwrap(),
             profile: Name::parse("provider").unwrap(),
@@ -124,28 +176,30 @@ impl How {
                 Trust::World => Some(Name::parse("own-ca").unwrap()),
                 Trust::System => None,
             },
-            login: match &self.password {
-                None => Login::Anonymous,
-                Some(password) => Login::Password {
-                    username: self.username.clone(),
-                    password: Secret::new(password.clone()),
-                },
-            },
+            login: self.login(),
         }
     }
 
     fn host_settings(&self, world: &dyn World) -> HostSettings {
+        let mut connect = BTreeMap::from([((self.host.clone(), self.at.port()), self.at)]);
+        if self.way.is_graph() {
+            connect.insert((Cloud::Global.hosts().authority.to_owned(), 443), online(world).tokens);
+        }
         HostSettings {
             allow_non_tls_email: true,
             allow_basic_over_plaintext: match self.clear {
                 Clear::Refused => false,
                 Clear::Allowed => true,
             },
-            connect: BTreeMap::from([((self.host.clone(), self.at.port()), self.at)]),
+            connect,
             trust: BTreeMap::from([(Name::parse("own-ca").unwrap(), world.authority())]),
             ..HostSettings::default()
         }
     }
+}
+
+fn online(world: &dyn World) -> Online {
+    world.online().expect("only a world with Graph names a way by Graph")
 }
 
 /// A session, or why there is none.
@@ -164,11 +218,10 @@ impl Client {
         let connector = connectors.connector(how.kind()).unwrap();
         let mut trace = Trace::new(Arc::new(StoppedClock));
         let destination = how.destination();
-        let session = match how.protocol {
-            Protocol::Pop3 | Protocol::Imap | Protocol::Ews => {
-                connector.receive(&destination, &mut trace).await.map(Session::Receive)
-            }
-            Protocol::Smtp => connector.submit(&destination, &mut trace).await.map(Session::Submit),
+        let session = if how.way.sends() {
+            connector.submit(&destination, &mut trace).await.map(Session::Submit)
+        } else {
+            connector.receive(&destination, &mut trace).await.map(Session::Receive)
         };
         (session, trace.into_steps())
     }
@@ -185,14 +238,14 @@ impl Client {
     pub async fn receive(world: &dyn World, how: &How) -> Result<Box<dyn Receive>, RemoteError> {
         match Self::open(world, how).await.0? {
             Session::Receive(session) => Ok(session),
-            Session::Submit(_) => panic!("{:?} does not receive", how.protocol),
+            Session::Submit(_) => panic!("{:?} does not receive", how.way),
         }
     }
 
     pub async fn submit(world: &dyn World, how: &How) -> Result<Box<dyn Submit>, RemoteError> {
         match Self::open(world, how).await.0? {
             Session::Submit(session) => Ok(session),
-            Session::Receive(_) => panic!("{:?} does not submit", how.protocol),
+            Session::Receive(_) => panic!("{:?} does not submit", how.way),
         }
     }
 }

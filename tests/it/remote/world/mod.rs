@@ -42,16 +42,83 @@ pub enum Door {
     Tls(Protocol),
 }
 
+/// An application that may work in every mailbox by Graph, and its secret.
+pub const TOKEN_CLIENT: &str = "9a1d3c44-8e5f-4a57-bb1e-2d7c6f0a9b10";
+pub const TOKEN_SECRET: &str = "client secret: with a colon";
+
+/// A connector, and to which end it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Pop3,
+    Imap,
+    Smtp,
+    EwsReading,
+    EwsSending,
+    GraphReading,
+    GraphSending,
+}
+
+impl Way {
+    /// Exchange Web Services read, unless a way is named.
+    pub fn of(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Pop3 => Self::Pop3,
+            Protocol::Imap => Self::Imap,
+            Protocol::Smtp => Self::Smtp,
+            Protocol::Ews => Self::EwsReading,
+        }
+    }
+
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Self::Pop3 => Protocol::Pop3,
+            Self::Imap => Protocol::Imap,
+            Self::Smtp => Protocol::Smtp,
+            Self::EwsReading | Self::EwsSending | Self::GraphReading | Self::GraphSending => Protocol::Ews,
+        }
+    }
+
+    pub fn is_graph(self) -> bool {
+        matches!(self, Self::GraphReading | Self::GraphSending)
+    }
+
+    pub fn sends(self) -> bool {
+        matches!(self, Self::Smtp | Self::EwsSending | Self::GraphSending)
+    }
+}
+
+/// Where Graph is, and who gives tokens for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Online {
+    pub graph: SocketAddr,
+    pub tokens: SocketAddr,
+}
+
 /// Running servers with the users [`ANNA`] and [`BORIS`].
 ///
 /// SMTP takes mail for both without a login, too, and refuses these in their domain: `defer@` (450), `nouser@` (550),
-/// `full@` (452) and `busy@` (421), and the sender `banned@` (554).
+/// `full@` (452) and `busy@` (421), and the sender `banned@` (554). Exchange refuses `nouser@`.
 pub trait World: Sync {
     fn address(&self, door: Door) -> SocketAddr;
 
     /// The protocols that read.
     fn reading(&self) -> Vec<Protocol> {
         super::conformance::READING.to_vec()
+    }
+
+    /// The ways to read that logins are tried by.
+    fn receiving(&self) -> Vec<Way> {
+        super::conformance::READING.map(Way::of).to_vec()
+    }
+
+    /// The ways to send.
+    fn sending(&self) -> Vec<Way> {
+        vec![Way::Smtp]
+    }
+
+    /// `None`: there is no Graph.
+    fn online(&self) -> Option<Online> {
+        None
     }
 
     /// A PEM file with the authority that signs the servers' certificate.

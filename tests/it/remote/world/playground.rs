@@ -3,16 +3,20 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use mailplumb::model::profile::Protocol;
+use mailplumb::model::profile::{Cloud, Protocol};
 use mailplumb::playground::{
-    self, ClearLogins, Extensions, Fault, Options, Playground, Protocol as Served, Relay, Times, User,
+    self, ClearLogins, Extensions, Fault, Impersonation, Options, Playground, Protocol as Served, Relay,
+    Times, TokenClient, User,
 };
 
 use super::{
-    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, FirstDot, International,
-    SUBMITTED_BYTES_MAX, World, with_crlf,
+    ANNA, ANNAS_PASSWORD, BORIS, BORIS_PASSWORD, Certificate, Door, FirstDot, International, Online,
+    SUBMITTED_BYTES_MAX, TOKEN_CLIENT, TOKEN_SECRET, Way, World, with_crlf,
 };
 use crate::support::certificates::HOST;
+
+/// Whose tokens the application gets.
+const APPLICATION: &str = "application";
 
 pub struct Play {
     pub playground: Playground,
@@ -34,15 +38,22 @@ impl Play {
     }
 
     fn begin(certificate: Certificate, clear_logins: ClearLogins, extensions: Extensions) -> Self {
+        let online = Cloud::Global.hosts();
         let options = Options {
-            host_names: vec![HOST.to_owned()],
+            host_names: [HOST, online.graph, online.authority].map(str::to_owned).into(),
             certificate: match certificate {
                 Certificate::Good => playground::Certificate::Good,
                 Certificate::Expired => playground::Certificate::Expired,
                 Certificate::SelfSigned => playground::Certificate::SelfSigned,
                 Certificate::WrongName => playground::Certificate::WrongName,
             },
-            users: vec![User::new(ANNA, ANNA, ANNAS_PASSWORD), User::new(BORIS, BORIS, BORIS_PASSWORD)],
+            users: vec![
+                User::new(ANNA, ANNA, ANNAS_PASSWORD),
+                User::new(BORIS, BORIS, BORIS_PASSWORD),
+                User::new("application@example.test", APPLICATION, "unused password"),
+            ],
+            impersonation: Impersonation::By(APPLICATION.to_owned()),
+            token_clients: vec![TokenClient::new(TOKEN_CLIENT, TOKEN_SECRET, APPLICATION)],
             clear_logins,
             extensions,
             relay: Relay::Anyone,
@@ -60,6 +71,7 @@ impl Play {
             let (at, line) = (at.to_owned(), line.to_owned());
             playground.inject(Served::Smtp, Fault::Answer { at, line, times: Times::Always });
         }
+        playground.exchange().refuse_recipient("nouser@example.test");
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("authority.pem"), playground.ca_pem()).unwrap();
         Self { playground, folder }
@@ -90,6 +102,19 @@ impl World for Play {
 
     fn reading(&self) -> Vec<Protocol> {
         vec![Protocol::Pop3, Protocol::Imap, Protocol::Ews]
+    }
+
+    fn receiving(&self) -> Vec<Way> {
+        vec![Way::Pop3, Way::Imap, Way::EwsReading, Way::GraphReading]
+    }
+
+    fn sending(&self) -> Vec<Way> {
+        vec![Way::Smtp, Way::EwsSending, Way::GraphSending]
+    }
+
+    fn online(&self) -> Option<Online> {
+        let (graph, tokens) = (self.playground.graph().address(), self.playground.token_endpoint());
+        Some(Online { graph, tokens })
     }
 
     fn authority(&self) -> PathBuf {
