@@ -17,7 +17,7 @@ use crate::engine::reading::{self, Against, Inputs, Survey};
 use crate::manifest;
 use crate::model::clock::Clock;
 use crate::model::desired::Desired;
-use crate::model::host::HostSettings;
+use crate::model::host::{HostSettings, KeptSessions};
 use crate::model::plan::{Plan, Policy};
 use crate::model::problem::{Problem, Severity, SourceFile};
 use crate::model::revision::Revision;
@@ -192,15 +192,20 @@ impl Global {
         Keyring::empty(Environment::Process)
     }
 
-    /// An engine on an existing or new store.
+    /// An engine on an existing or new store, which does its work once.
     pub fn engine(&self, purpose: &str, open: Open) -> Result<Engine, Failure> {
+        self.lasting_engine(purpose, open).map(once)
+    }
+
+    /// The same for whoever reads each mailbox again and again, over sessions that stay logged in.
+    pub fn lasting_engine(&self, purpose: &str, open: Open) -> Result<Engine, Failure> {
         let store = open_store(&self.state_path(), open)?;
         self.engine_on(purpose, store, self.keyring()?)
     }
 
     /// An engine that opens no secret, on an existing store.
     pub fn engine_without_keys(&self, purpose: &str) -> Result<Engine, Failure> {
-        self.engine_on(purpose, open_store(&self.state_path(), Open::Existing)?, self.no_keyring())
+        self.engine_on(purpose, open_store(&self.state_path(), Open::Existing)?, self.no_keyring()).map(once)
     }
 
     /// An engine for a plan: a store that is made for a saved one gets the identity that it names.
@@ -211,7 +216,7 @@ impl Global {
             (None, _) => SqliteStore::open_as(&path, Open::CreateIfMissing, None),
             (Some(_), _) => SqliteStore::open(&path, Open::Existing),
         };
-        self.engine_on(purpose, store.map_err(|error| at_store(error, &path))?, keyring)
+        self.engine_on(purpose, store.map_err(|error| at_store(error, &path))?, keyring).map(once)
     }
 
     fn engine_on(&self, purpose: &str, store: SqliteStore, keyring: Keyring) -> Result<Engine, Failure> {
@@ -232,6 +237,11 @@ impl Global {
             stopping: CancellationToken::new(),
         })
     }
+}
+
+/// Nothing is read twice, so no session is kept: a server has places for so many only.
+fn once(engine: Engine) -> Engine {
+    Engine { sessions: Pool::new(KeptSessions::NONE), ..engine }
 }
 
 /// Prints what a person should know of the identities.

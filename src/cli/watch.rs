@@ -39,7 +39,7 @@ impl WatchCommand {
             // Nothing is in force that could stay so: a slip in the path is told, and no store is made.
             global.source().load()?;
         }
-        let mut engine = global.engine("watch", Open::CreateIfMissing)?;
+        let mut engine = global.lasting_engine("watch", Open::CreateIfMissing)?;
         let log = Arc::new(Printer::stamped(engine.clock.clone()));
         engine.listener = log.clone();
         let identities = Arc::new(Identities::new(global, log.clone())?);

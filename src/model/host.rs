@@ -132,6 +132,10 @@ pub struct KeptSessions {
     pub age_max: Duration,
 }
 
+impl KeptSessions {
+    pub const NONE: Self = Self { count_max: 0, idle_max: Duration::ZERO, age_max: Duration::ZERO };
+}
+
 impl Default for KeptSessions {
     fn default() -> Self {
         Self {

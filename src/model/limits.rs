@@ -286,6 +286,8 @@ pub const OUTGOING_BATCH_MESSAGES: usize = 256;
 pub const OUTGOING_GROUP_MESSAGES: usize = 8;
 /// The octets of such a group, unless it is a single message.
 pub const OUTGOING_GROUP_BYTES: u64 = 1024 * 1024;
+/// Messages of a mailbox that may end in doubt, one after the other, before nothing more is begun in this cycle.
+pub const OUTGOING_UNSURE_IN_A_ROW_MAX: u32 = 2;
 /// A mailbox with more messages due than these for each session sends over a further one, as far as its profile's
 /// `maxConcurrentConnections` allows.
 pub const OUTGOING_MESSAGES_PER_SESSION: usize = 16;

@@ -269,6 +269,9 @@ impl ImapInbox {
         let opened = self.opened_now(cursor).await?;
         self.inbox = Inbox::Listed(opened);
         let validity = opened.validity;
+        if let Some(cause) = went_back(cursor, &opened) {
+            return Err(cause);
+        }
         let Some(first) = first_uid(cursor, &opened) else {
             self.inbox = Inbox::Quiet(opened);
             return Ok(Listing::Imap { validity, messages: Vec::new(), extent: Extent::default() });
@@ -296,6 +299,18 @@ impl ImapInbox {
         self.session.delete(&uids, &self.capabilities).await?;
         Ok(messages.iter().filter(|id| uid_of(id, validity).is_some()).cloned().collect())
     }
+}
+
+/// UIDs only ever grow within one validity (RFC 9051 section 2.3.1.1). Where they do not, what comes next would be taken for known.
+fn went_back(cursor: &Cursor, opened: &Opened) -> Option<Cause> {
+    let Cursor::Imap { validity, uid_last, .. } = cursor else { return None };
+    let next = opened.uid_next.filter(|next| *validity == opened.validity && next <= uid_last)?;
+    let detail = format!(
+        "UIDNEXT is {next} although UID {uid_last} was there under the same UIDVALIDITY {validity}: this is an older copy of the \
+         inbox, or the server has numbered its messages anew without a new UIDVALIDITY; nothing is read, so that nothing is \
+         passed over"
+    );
+    Some(Cause::Garbage { detail })
 }
 
 /// The first UID to ask for; `None`: there is nothing beyond the cursor.

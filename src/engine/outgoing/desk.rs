@@ -1,6 +1,7 @@
 //! What the sessions of one cycle share: the queue that they take from, and the counts.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ pub(super) struct Desk<'a> {
     pub settings: &'a Settings,
     queue: tokio::sync::Mutex<Queue>,
     cycle: Mutex<Cycle>,
+    unsure: AtomicU32,
     /// Cancelled when no further message is to be begun.
     halted: CancellationToken,
 }
@@ -63,6 +65,7 @@ impl<'a> Desk<'a> {
         let now = engine.clock.now();
         let queue = Queue { waiting: VecDeque::new(), after: None, now, is_read: false };
         Self {
+            unsure: AtomicU32::new(0),
             engine,
             lease,
             route,
@@ -70,6 +73,18 @@ impl<'a> Desk<'a> {
             queue: tokio::sync::Mutex::new(queue),
             cycle: Mutex::default(),
             halted: engine.stopping.child_token(),
+        }
+    }
+
+    /// Messages, the one that ended so among them, of which nobody knows whether they were taken, since the last of which somebody
+    /// does; of all sessions.
+    pub fn unsure_in_a_row(&self, ended: OutgoingState) -> u32 {
+        match ended {
+            OutgoingState::Unsure => self.unsure.fetch_add(1, Ordering::Relaxed) + 1,
+            OutgoingState::Pending | OutgoingState::Sending | OutgoingState::Sent | OutgoingState::Failed => {
+                self.unsure.store(0, Ordering::Relaxed);
+                0
+            }
         }
     }
 

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::desk::{Attempt, Desk, Ended, Ready};
 use crate::engine::WorkError;
-use crate::model::failure::Scope;
+use crate::model::failure::{Cause, RemoteError, Scope, TestStep};
+use crate::model::limits;
 use crate::model::name::Address;
 use crate::model::outbox::{self, OutgoingMessage};
 use crate::remote::{Submit, Trace};
@@ -131,7 +132,21 @@ impl Sending<'_> {
                 }
             }
         }
-        self.hand_over(message, &raw).await
+        let (ended, result) = self.hand_over(message, &raw).await;
+        let result = result.and_then(|()| self.doubted(&ended));
+        (ended, result)
+    }
+
+    /// A server that leaves one message after the other in doubt is not given any more of them.
+    fn doubted(&self, ended: &Ended) -> Result<(), WorkError> {
+        let in_a_row = self.desk.unsure_in_a_row(ended.outcome.state);
+        if in_a_row < limits::OUTGOING_UNSURE_IN_A_ROW_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "the server left {in_a_row} messages in a row without an answer to their last octet; the others wait"
+        );
+        Err(RemoteError::new(TestStep::Send, Cause::ConnectionLost { detail }).into())
     }
 
     async fn hand_over(&mut self, message: OutgoingMessage, raw: &Bytes) -> (Ended, Result<(), WorkError>) {

@@ -5,7 +5,7 @@ use mailplumb::model::failure::{Cause, Nature};
 use mailplumb::playground::GraphFault;
 use serde_json::json;
 
-use super::world::{ANNA, World, behind, error, ids};
+use super::world::{ANNA, World, behind, error, ids, whole};
 
 const DELTA: &str = "messages/delta";
 const LINK: &str =

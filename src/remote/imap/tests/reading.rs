@@ -342,7 +342,22 @@ fn only_what_is_beyond_the_cursor_is_asked_for() {
     assert_eq!(first_uid(&at(6, 11), &opened), Some(1));
     assert_eq!(first_uid(&at(7, 10), &opened), Some(11));
     assert_eq!(first_uid(&at(7, 11), &opened), None);
-    assert_eq!(first_uid(&at(7, u32::MAX), &opened), None);
+    assert_eq!(first_uid(&at(7, u32::MAX), &Opened { uid_next: None, ..opened }), None);
     assert_eq!(first_uid(&at(7, 11), &Opened { uid_next: None, ..opened }), Some(12));
     assert_eq!(first_uid(&Cursor::Start, &Opened { messages: Some(0), ..opened }), None);
+}
+
+#[test]
+fn uids_that_went_back_within_one_validity_are_told() {
+    let opened = Opened { validity: 7, uid_next: Some(12), messages: Some(2), modseq: None };
+    let at = |validity, uid_last| Cursor::Imap { validity, uid_last, mark: Mark::default() };
+    for fine in [Cursor::Start, at(7, 11), at(7, 3), at(6, 105)] {
+        assert_eq!(went_back(&fine, &opened), None, "{fine:?}");
+    }
+    assert_eq!(went_back(&at(7, 105), &Opened { uid_next: None, ..opened }), None, "nobody knows");
+    for empty_or_not in [Some(0), Some(2)] {
+        let cause = went_back(&at(7, 105), &Opened { messages: empty_or_not, ..opened });
+        assert!(cause.unwrap().to_string().contains("UIDNEXT is 12 although UID 105"));
+    }
+    assert!(went_back(&at(7, 12), &opened).is_some());
 }

@@ -80,6 +80,26 @@ async fn a_lost_answer_to_the_final_dot_is_doubt_and_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_no_message_does_not_make_the_whole_outbox_doubtful() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    for number in 0..30 {
+        queue(&desk, "anna", &format!("number-{number}"), &["ben@playground.test"]).await;
+    }
+    world.playground.inject(Protocol::Smtp, Fault::CloseAfter { at: ".".to_owned() });
+    failed(desk.outgoing("anna").await);
+    let unsure = |states: &[OutgoingState]| states.iter().filter(|it| **it == OutgoingState::Unsure).count();
+    // What a second session had begun before is in doubt as well.
+    let doubtful = unsure(&states(&desk).await);
+    assert!((2..=3).contains(&doubtful), "{doubtful}");
+    world.playground.heal(Protocol::Smtp);
+    desk.clock.forward(3600);
+    assert_eq!(done(desk.outgoing("anna").await).sent, 30 - doubtful as u64);
+    assert_eq!(unsure(&states(&desk).await), doubtful);
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_costs_no_message_an_attempt() {
     let world = World::start();
     let desk = world.site.desk();
