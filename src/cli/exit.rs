@@ -94,6 +94,9 @@ impl From<StoreError> for Failure {
                 "ask them; `mailplumb state unlock` shows how to end it"
             }
             StoreError::Busy { .. } => "wait for it to end; the lease of a process that died is taken over",
+            StoreError::Locked { .. } => {
+                "wait for it to end; a process that is suspended holds everybody up until it goes on (`kill -CONT`) or is ended"
+            }
             StoreError::Fenced(_) => "run the command again",
             StoreError::Withdrawn(_) => "`mailplumb describe` shows how it stands now; run the command again",
             StoreError::Stale { .. }
@@ -112,7 +115,10 @@ impl From<StoreError> for Failure {
             StoreError::Failed(_) => "run the command again; if it stays, report it with this text",
         };
         let code = match &error {
-            StoreError::Busy { .. } | StoreError::Fenced(_) | StoreError::Withdrawn(_) => LOCKED,
+            StoreError::Busy { .. }
+            | StoreError::Locked { .. }
+            | StoreError::Fenced(_)
+            | StoreError::Withdrawn(_) => LOCKED,
             StoreError::Stale { .. }
             | StoreError::Decided(_)
             | StoreError::OtherStore { .. }

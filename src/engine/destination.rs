@@ -249,6 +249,15 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// Whether this operation of the mailbox leads to the same host and port.
+    fn leads_there_too(&self, operation: Operation) -> bool {
+        let place = |way: &Way<'_>| {
+            (way.endpoint.host.to_lowercase(), way.endpoint.port_or_default(way.protocol).to_string())
+        };
+        let way = Way::find(&self.profile.server, self.mailbox, operation);
+        way.is_some_and(|way| place(&way) == place(&self.way))
+    }
+
     /// Which inbox that is: kind, host, port, user and address. A changed password or TLS mode leads to the same one.
     pub fn inbox(&self) -> InboxId {
         let port = self.way.endpoint.port_or_default(self.way.protocol).to_string();

@@ -55,7 +55,7 @@ impl Held {
         let mut is_told = false;
         loop {
             let busy = match Self::acquire(engine, scope).await {
-                Err(busy @ StoreError::Busy { .. }) => busy,
+                Err(busy @ (StoreError::Busy { .. } | StoreError::Locked { .. })) => busy,
                 other => return other,
             };
             let waited = engine.clock.elapsed().saturating_sub(begun);

@@ -22,6 +22,16 @@ pub enum StoreError {
         since: Option<Timestamp>,
         until: Timestamp,
     },
+    /// Another process is in the middle of a write transaction and does not get on: it may be suspended.
+    #[error(
+        "the store is being written to{} and did not become free",
+        holder.as_ref().map_or_else(|| " by another process".to_owned(), |holder| writing(holder, since.as_ref()))
+    )]
+    Locked {
+        /// Who has the lease on the state; `None`: nobody has, and whoever writes is not known.
+        holder: Option<Box<Holder>>,
+        since: Option<Timestamp>,
+    },
     /// Our lease went to somebody else while we worked; nothing was written.
     #[error("the lease on `{0}` was taken over by another process; nothing was written")]
     Fenced(LeaseScope),
@@ -60,6 +70,11 @@ pub enum StoreError {
     NotFound(String),
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// By whom the store is written to, in words.
+fn writing(holder: &Holder, since: Option<&Timestamp>) -> String {
+    format!(" by {holder}{}", since.map_or_else(String::new, |since| format!(" since {since:.0}")))
 }
 
 /// The last decision, in words.

@@ -55,7 +55,9 @@ use self::readers::Readers;
 use self::spool::Spools;
 use self::writer::{Work, Writer};
 use super::StoreError;
+use super::report::Standing;
 use super::upkeep::Copied;
+use crate::model::lease::LeaseScope;
 use crate::model::revision::StoreId;
 
 /// A store in one file, `state.db` by default, and the folder `blobs` beside it.
@@ -114,8 +116,19 @@ impl SqliteStore {
         F: Fn(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         match &self.access {
-            Access::ReadWrite(writer) => writer.run(body).await,
+            Access::ReadWrite(writer) => match writer.run(body).await {
+                Err(StoreError::Locked { .. }) => Err(self.locked().await),
+                done => done,
+            },
             Access::ReadOnly => Err(StoreError::ReadOnly("it was opened for reading".to_owned())),
         }
+    }
+
+    /// That somebody else keeps on writing, with the name of whoever may do so for that long.
+    async fn locked(&self) -> StoreError {
+        let holding = self.read(|db| lease::find(db, &LeaseScope::State)).await.ok().flatten();
+        let holding = holding.filter(|found| found.standing == Standing::Held);
+        let (holder, since) = holding.map_or((None, None), |found| (Some(found.holder), found.since));
+        StoreError::Locked { holder: holder.map(Box::new), since }
     }
 }

@@ -66,20 +66,69 @@ impl Edit {
     }
 }
 
+/// What came out of the editor, and what it is called when it cannot be written.
+struct Edited<'a> {
+    what: String,
+    file: &'a str,
+    text: &'a [u8],
+}
+
+impl Edited<'_> {
+    /// Somebody else has changed the same meanwhile. The text stays where only this person can read it.
+    fn refused(&self) -> Failure {
+        let kept = Scratch::new(&Environment::Process, self.file, self.text).map(Scratch::keep);
+        let kept = kept.map_or_else(
+            |failure| format!("your text cannot be kept: {}", failure.message),
+            |path| {
+                format!(
+                    "your text is kept in `{}`, which you alone can read: remove it afterwards",
+                    path.display()
+                )
+            },
+        );
+        Failure::new(format!("{} was changed meanwhile; nothing was written", self.what))
+            .hint(format!("edit it again, beginning with what is there now; {kept}"))
+    }
+}
+
 /// The manifest as it is by now, unless somebody else has changed what was in the editor.
 fn held(
     global: &Global,
     manuscript: Manuscript,
-    (secret, what): (&Name, &str),
+    (secret, edited): (&Name, &Edited<'_>),
     is_concerned: impl Fn(&str) -> bool,
 ) -> Result<Manuscript, Failure> {
     let before = manuscript.wording(secret, &is_concerned);
     let manuscript = manuscript.held(global)?;
     if manuscript.wording(secret, &is_concerned) != before {
-        return Err(Failure::new(format!("{what} was changed meanwhile; nothing was written"))
-            .hint("edit it again, beginning with what is there now"));
+        return Err(edited.refused());
     }
     Ok(manuscript)
+}
+
+/// A bundle's text with what an edit changed. `None`: somebody else has changed the same, or the edit took away what cannot be
+/// taken away from a text that has changed.
+fn merged(before: &[u8], edited: &[u8], now: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    if now == before {
+        return Some(Zeroizing::new(edited.to_vec()));
+    }
+    let [old, new, current] = [before, edited, now].map(|text| bundle::parse(text).ok());
+    let (old, new, current) = (old?, new?, current?);
+    let value =
+        |values: &Values, key: &str| values.get(key).map(|value| Zeroizing::new(value.expose().to_owned()));
+    if old.keys().any(|key| !new.contains_key(key)) {
+        return None;
+    }
+    let mut text = Zeroizing::new(now.to_vec());
+    let mut touched = 0;
+    for (key, wanted) in new.iter().filter(|(key, _)| value(&old, key) != value(&new, key)) {
+        if value(&old, key) != value(&current, key) {
+            return None;
+        }
+        text = Zeroizing::new(bundle::put(&text, key, wanted).ok()?.expose().as_bytes().to_vec());
+        touched += 1;
+    }
+    (touched > 0).then_some(text)
 }
 
 fn value(global: &Global, manuscript: Manuscript, keyring: &Keyring, secret: &SecretRef) -> Outcome {
@@ -102,14 +151,18 @@ fn value(global: &Global, manuscript: Manuscript, keyring: &Keyring, secret: &Se
         return unchanged();
     }
     let new = Secret::new(text.to_owned());
-    let subject = (&secret.secret, secret.to_string());
-    let mut manuscript = held(global, manuscript, (subject.0, &subject.1), |key| key == secret.key)?;
-    let bundle = match bundle {
-        Some(opened) => manuscript.reopened(opened, keyring)?,
-        None => None,
+    let edited = Edited { what: secret.to_string(), file: "value.txt", text: text.as_bytes() };
+    let mut manuscript = match &bundle {
+        Some(_) => manuscript.held(global)?,
+        None => held(global, manuscript, (&secret.secret, &edited), |key| key == secret.key)?,
     };
     match bundle {
         Some(opened) => {
+            let opened = manuscript.reopened(opened, keyring)?.ok_or_else(|| edited.refused())?;
+            let now = parsed(&opened.secret, &opened.plain)?.remove(&secret.key);
+            if now.is_none_or(|now| now.expose() != old.expose()) {
+                return Err(edited.refused());
+            }
             let plain = bundle::put(&opened.plain, &secret.key, &new).map_err(|fault| {
                 Failure::new("the value cannot be put into the bundle")
                     .cause(fault)
@@ -130,12 +183,14 @@ fn whole_bundle(global: &Global, manuscript: Manuscript, keyring: &Keyring, open
     if *edited == *opened.plain {
         return unchanged();
     }
-    let keys = keys_after(&opened, &edited)?;
-    let name = opened.secret.clone();
-    let mut manuscript = held(global, manuscript, (&name, &format!("the bundle `{name}`")), |_| true)?;
-    let opened = manuscript.reopened(opened, keyring)?;
-    let opened = opened.ok_or_else(|| Failure::new(format!("the bundle `{name}` is gone")))?;
-    manuscript.put_bundle(&opened, &edited, &keys)?;
+    let (name, before) = (opened.secret.clone(), opened.plain.clone());
+    let refused =
+        || Edited { what: format!("the bundle `{name}`"), file: "values.yaml", text: &edited }.refused();
+    let mut manuscript = manuscript.held(global)?;
+    let opened = manuscript.reopened(opened, keyring)?.ok_or_else(refused)?;
+    let text = merged(&before, &edited, &opened.plain).ok_or_else(refused)?;
+    let keys = keys_after(&opened, &text)?;
+    manuscript.put_bundle(&opened, &text, &keys)?;
     let (names, path) = (manuscript.recipient_names().join(", "), manuscript.path(opened.found));
     manuscript.save()?;
     output::talk(&format!("encrypted {path} to {names}"));
@@ -191,7 +246,8 @@ fn values(global: &Global, manuscript: Manuscript, keyring: &Keyring, name: &Nam
         return unchanged();
     }
     let is_concerned = |key: &str| changed.iter().any(|(changed, _)| *changed == key);
-    let mut manuscript = held(global, manuscript, (name, &format!("the Secret `{name}`")), is_concerned)?;
+    let edited = Edited { what: format!("the Secret `{name}`"), file: "values.yaml", text: &edited };
+    let mut manuscript = held(global, manuscript, (name, &edited), is_concerned)?;
     for (key, value) in &changed {
         let secret = SecretRef { secret: name.clone(), key: (*key).clone() };
         manuscript.put_value(&secret, value)?;
@@ -317,6 +373,28 @@ fn command_line(editor: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_edit_of_a_bundle_is_laid_over_what_others_changed_in_it() {
+        use super::merged as merged_of;
+        let before = b"anna: a # hers\nben: b\n";
+        let merged = |edited: &str, now: &str| {
+            let text = merged_of(before, edited.as_bytes(), now.as_bytes())?;
+            Some(String::from_utf8(text.to_vec()).unwrap())
+        };
+        let now = "anna: a # hers\nben: other\n";
+        let text = merged("anna: new # hers\nben: b\n", now).unwrap();
+        let values = bundle::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            (values["anna"].expose(), values["ben"].expose()),
+            (&"new".to_owned(), &"other".to_owned())
+        );
+        assert!(text.contains("# hers"), "{text}");
+        assert_eq!(merged("anna: a # hers\nben: new\n", now), None, "the same value");
+        assert_eq!(merged("ben: b\n", now), None, "a value that is gone");
+        assert_eq!(merged("anna: a\nben: b\n", now), None, "no value");
+        assert_eq!(merged("anna: a\n", "anna: a # hers\nben: b\n").as_deref(), Some("anna: a\n"));
+    }
 
     #[test]
     fn a_command_takes_the_shells_place_and_a_script_does_not() {

@@ -43,6 +43,11 @@ impl Scratch {
         &self.file
     }
 
+    /// Leaves the file where it is.
+    pub fn keep(self) -> PathBuf {
+        std::mem::ManuallyDrop::new(self).file.clone()
+    }
+
     /// What is in the file now.
     pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let failed = |error: std::io::Error| Failure::new("the edited text cannot be read").cause(error);

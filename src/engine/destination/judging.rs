@@ -39,14 +39,13 @@ impl Route<'_> {
         WebAddress::parse(&found.url).filter(|_| found.address.same_as(&self.mailbox.address))
     }
 
-    /// Whether a test of what is declared has passed before.
+    /// Whether a test of what is declared has passed before at this very host and port.
     async fn so_far(&self, engine: &Engine) -> SoFar {
         let row = engine.store.mailbox(&self.mailbox.name).await.ok().flatten();
         let has_worked = row.is_some_and(|row| {
-            row.stored
-                .operations
-                .values()
-                .any(|known| known.proved.is_some() && known.proved == known.connection)
+            row.stored.operations.iter().any(|(operation, known)| {
+                known.proved.is_some() && known.proved == known.connection && self.leads_there_too(*operation)
+            })
         });
         if has_worked { SoFar::Worked } else { SoFar::NeverWorked }
     }

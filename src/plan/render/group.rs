@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::line::Detail;
 use crate::model::operation::Readiness;
 use crate::model::plan::{Action, Effect, FieldChange, Plan, Step, Target};
 
@@ -78,13 +79,13 @@ impl<'a> Group<'a> {
     }
 }
 
-pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
+pub(super) fn groups(plan: &Plan, detail: Detail) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
     let mut bytes = Vec::with_capacity(512);
     for step in plan.steps.iter() {
         bytes.clear();
-        likeness(step, &mut bytes);
+        likeness(step, detail, &mut bytes);
         let at = known.get(bytes.as_slice()).copied();
         match at.and_then(|at| groups.get_mut(at)) {
             Some(group) => group.others.push(step),
@@ -98,7 +99,7 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
 }
 
 /// Writes what is equal for steps that read the same except for their target, and for no others.
-fn likeness(step: &Step, bytes: &mut Vec<u8>) {
+fn likeness(step: &Step, detail: Detail, bytes: &mut Vec<u8>) {
     // A length before each text, so that no two of them run together.
     let mut write = |text: Option<&str>| {
         bytes.extend_from_slice(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
@@ -106,28 +107,34 @@ fn likeness(step: &Step, bytes: &mut Vec<u8>) {
     };
     write(Some(kind(&step.target)));
     write(Some(&step.reason));
-    for change in &step.changes {
+    let shown = match detail {
+        Detail::Fields => step.changes.as_slice(),
+        Detail::Concise => &[],
+    };
+    for change in shown {
         let (field, before, after) = like(step, change);
         [Some(field), before, after].into_iter().for_each(&mut write);
     }
-    bytes.extend_from_slice(&(step.changes.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&(shown.len() as u64).to_le_bytes());
     serde_json::to_writer(&mut *bytes, &(step.action, &step.consequences)).expect("texts serialise");
 }
 
 fn like<'a>(step: &Step, change: &'a FieldChange) -> (&'a str, Option<&'a str>, Option<&'a str>) {
     let values = if is_its_own(step, change) {
-        (None, None)
+        // Whether there is a value is not: to withdraw all approvals is something else than to change them.
+        (change.before.as_deref().map(|_| ""), change.after.as_deref().map(|_| ""))
     } else {
         (change.before.as_deref(), change.after.as_deref())
     };
     (&change.field, values.0, values.1)
 }
 
-/// Whether this field of a new mailbox differs by its nature from that of the next one.
+/// Whether this field of a mailbox differs by its nature from that of the next one.
 fn is_its_own(step: &Step, change: &FieldChange) -> bool {
-    let is_new_mailbox = step.action == Action::Create && kind(&step.target) == "mailbox";
+    let is_declared =
+        matches!(step.action, Action::Create | Action::Update) && kind(&step.target) == "mailbox";
     let last = change.field.rsplit('.').next().unwrap_or(&change.field);
-    is_new_mailbox && matches!(last, "address" | "displayName" | "approved" | "username" | "password")
+    is_declared && matches!(last, "address" | "displayName" | "approved" | "username" | "password")
 }
 
 pub(super) fn kind(target: &Target) -> &'static str {

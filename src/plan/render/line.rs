@@ -59,7 +59,7 @@ fn indented(text: impl AsRef<str>) -> Line {
 /// Steps, what blocks them, notes, and the sum.
 pub(super) fn lines(plan: &Plan, detail: Detail) -> Vec<Line> {
     let mut lines = Vec::new();
-    for group in group::groups(plan) {
+    for group in group::groups(plan, detail) {
         group_lines(&group, detail, &mut lines);
     }
     for obstacle in obstacle::obstacles(&plan.blocked) {
@@ -133,7 +133,7 @@ fn field_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
     let mut defaults = 0_usize;
     for (nth, change) in step.changes.iter().enumerate() {
         if group.others.iter().any(|other| other.changes.get(nth) != Some(change)) {
-            lines.push(indented(format!("{}: (each its own)", clean(&change.field))));
+            lines.push(indented(own_values(group, nth, change)));
         } else if defaults::is_default(step, change) {
             defaults += 1;
         } else {
@@ -145,6 +145,26 @@ fn field_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
         1 => lines.push(indented("(1 field has its default)")),
         _ => lines.push(indented(format!("({defaults} fields have their defaults)"))),
     }
+}
+
+/// A field of which the steps do not all say the same.
+fn own_values(group: &Group<'_>, nth: usize, change: &FieldChange) -> String {
+    const OWN: &str = "(each its own)";
+    let field = clean(&change.field);
+    match group.first.action {
+        Action::Create | Action::Delete | Action::Rename | Action::Retest => {
+            return format!("{field}: {OWN}");
+        }
+        Action::Update => {}
+    }
+    let is_shared = |side: fn(&FieldChange) -> Option<&str>| {
+        group.others.iter().all(|other| other.changes.get(nth).is_some_and(|it| side(it) == side(change)))
+    };
+    let shown = |side: fn(&FieldChange) -> Option<&str>| match is_shared(side) {
+        true => side(change).map_or("(none)".into(), clean),
+        false => OWN.into(),
+    };
+    format!("{field}: {} → {}", shown(|it| it.before.as_deref()), shown(|it| it.after.as_deref()))
 }
 
 fn sign(action: Action) -> (&'static str, Tone) {

@@ -63,7 +63,7 @@ fn cut(plan: &Plan, detail: Detail) -> (Vec<String>, Option<String>) {
     for obstacle in obstacle::obstacles(&plan.blocked) {
         blocked_left += usize::from(!put(texts(line::obstacle_lines(&obstacle))));
     }
-    let groups = group::groups(plan);
+    let groups = group::groups(plan, detail);
     let (deletions, others): (Vec<&Group<'_>>, Vec<&Group<'_>>) =
         groups.iter().partition(|group| group.first.action == Action::Delete);
     let mut missing = Vec::new();

@@ -128,6 +128,11 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> Result<Lease, StoreError> {
         let (scope, holder) = (scope.clone(), holder.clone());
+        if scope == LeaseScope::State {
+            // An apply writes for long, and nobody can write meanwhile.
+            let asked = (scope.clone(), holder.clone());
+            self.read(move |db| lease::check_free(db, &asked.0, &asked.1, now)).await?;
+        }
         self.write(move |work| lease::acquire(work.db, &scope, &holder, now)).await
     }
 

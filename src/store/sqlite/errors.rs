@@ -44,9 +44,7 @@ fn by_code(code: ErrorCode, error: &rusqlite::Error) -> StoreError {
     } else if code == ErrorCode::DatabaseCorrupt {
         StoreError::Damaged(words)
     } else if [ErrorCode::DatabaseBusy, ErrorCode::DatabaseLocked].contains(&code) {
-        StoreError::Failed(format!(
-            "another process keeps it locked ({words}); try again when that process is done"
-        ))
+        StoreError::Locked { holder: None, since: None }
     } else {
         StoreError::Failed(words)
     }

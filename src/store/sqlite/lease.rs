@@ -32,11 +32,7 @@ pub(super) fn acquire_until(
         None => (1, now),
         Some(found) => match found.standing {
             Standing::Held if found.holder.nonce == holder.nonce => (found.fence, found.since.unwrap_or(now)),
-            Standing::Held if found.expires_at > now => {
-                let holder = Box::new(found.holder);
-                let (since, until) = (found.since, found.expires_at);
-                return Err(StoreError::Busy { scope: scope.clone(), holder, since, until });
-            }
+            Standing::Held if found.expires_at > now => return Err(busy(scope, found)),
             Standing::Held | Standing::HolderDied | Standing::Released => (found.fence + 1, now),
         },
     };
@@ -47,6 +43,24 @@ pub(super) fn acquire_until(
     db.prepare_cached("UPDATE leases SET since = ?2 WHERE scope = ?1")?
         .execute(params![scope.to_string(), micros(since)])?;
     Ok(lease)
+}
+
+/// Refuses a lease that somebody else holds. It only reads, and so tells who that is also while they are writing.
+pub(super) fn check_free(
+    db: &Connection,
+    scope: &LeaseScope,
+    holder: &Holder,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let is_others = |found: &LeaseRow| {
+        found.standing == Standing::Held && found.holder.nonce != holder.nonce && found.expires_at > now
+    };
+    find(db, scope)?.filter(is_others).map_or(Ok(()), |found| Err(busy(scope, found)))
+}
+
+fn busy(scope: &LeaseScope, found: LeaseRow) -> StoreError {
+    let holder = Box::new(found.holder);
+    StoreError::Busy { scope: scope.clone(), holder, since: found.since, until: found.expires_at }
 }
 
 /// Ends whichever lease has this nonce.

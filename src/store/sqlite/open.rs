@@ -132,7 +132,12 @@ pub(super) fn reading(path: &Path) -> Result<Reading, StoreError> {
     }
     refuse_special(path)?;
     let found = match judge_for_reading(path, Reading::Shared) {
-        Err(error @ (StoreError::ReadOnly(_) | StoreError::Full | StoreError::Failed(_))) => {
+        Err(
+            error @ (StoreError::ReadOnly(_)
+            | StoreError::Full
+            | StoreError::Locked { .. }
+            | StoreError::Failed(_)),
+        ) => {
             if !can_be_immutable(path) {
                 return Err(error);
             }
@@ -253,6 +258,10 @@ fn migrate(
     migrations: &[&str],
     id: Option<&StoreId>,
 ) -> Result<(), StoreError> {
+    if matches!(judge(db, path)?, Found::Ours { version } if version as usize == migrations.len()) {
+        // Nobody who is in the middle of a write has to be waited for.
+        return Ok(());
+    }
     db.pragma_update(None, "foreign_keys", false)?;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = match judge(&transaction, path)? {

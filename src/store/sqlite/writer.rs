@@ -202,6 +202,8 @@ fn commit(db: &Connection, blobs: &mut Appender) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn rows(db: &Connection) -> i64 {
@@ -251,6 +253,15 @@ mod tests {
         assert!(matches!(broken, Err(StoreError::Failed(_))));
         writer.run(fill(10)).await.unwrap();
         assert_eq!(rows(&look), 1);
+    }
+
+    #[tokio::test]
+    async fn a_write_beside_one_that_does_not_end_says_that_it_is_locked_out() {
+        let (writer, look, _folder) = small_disk();
+        writer.run(|work| Ok(work.db.busy_timeout(Duration::ZERO)?)).await.unwrap();
+        look.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let locked = writer.run(fill(10)).await;
+        assert!(matches!(locked, Err(StoreError::Locked { holder: None, since: None })), "{locked:?}");
     }
 
     #[tokio::test]

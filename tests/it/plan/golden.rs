@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use mailplumb::model::desired::{Desired, DesiredNote};
-use mailplumb::model::mailbox::MailboxKind;
+use mailplumb::model::mailbox::{Mailbox, MailboxKind};
 use mailplumb::model::operation::Operation;
 use mailplumb::model::plan::{Guard, Plan};
 use mailplumb::model::profile::Server;
@@ -116,6 +116,27 @@ fn the_same_of_many_is_said_once() {
     after.secrets.insert(secret("shared"), declared(sealed("two"), 2));
     assert_golden("many-tested.txt", &text(&plan::plan(&after, &settled(&before), &policy())));
     assert_golden("many-created.txt", &text(&plan::plan(&before, &settled(&small(&[])), &policy())));
+}
+
+#[test]
+fn changes_that_differ_in_each_ones_own_values_are_said_once() {
+    let names = ["anna", "ben", "carl", "dora", "emil", "fritz", "gina"];
+    let before = small(&names);
+    let change = |edit: fn(&mut Mailbox)| {
+        let mut after = before.clone();
+        after.mailboxes.values_mut().for_each(|mailbox| edit(&mut mailbox.value));
+        plan::plan(&after, &settled(&before), &policy())
+    };
+    let named = change(|mailbox| mailbox.display_name = Some(format!("Person {}", mailbox.name)));
+    let shown = text(&named);
+    assert!(shown.contains("~ mailbox ×7: anna, ben, carl, dora, emil, …"), "{shown}");
+    assert!(shown.contains("displayName: (none) → (each its own)"), "{shown}");
+    let json = render::json(&named);
+    assert!(names.iter().all(|name| json.contains(&format!("Person {name}"))), "the JSON keeps every step");
+    let owned = change(|mailbox| mailbox.owner = Some(address(&format!("{}@boss.example", mailbox.name))));
+    assert!(!text(&owned).contains("×7"), "values that people choose are shown");
+    let concise = render::text_in(&owned, Style::Plain, render::Detail::Concise);
+    assert!(concise.contains("~ mailbox ×7"), "{concise}");
 }
 
 #[test]
