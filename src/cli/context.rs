@@ -121,7 +121,7 @@ impl Global {
     /// Reads the whole manifest; problems are printed, and errors among them end the command.
     pub fn desired(&self, host: &HostSettings, policy: &Policy) -> Result<Desired, Failure> {
         let files = self.source().load()?;
-        let manifest::Reading { desired, problems } = manifest::read(&files, host);
+        let manifest::Reading { desired, problems, .. } = manifest::read(&files, host);
         shown_problems(&files, &problems, (desired, policy))
     }
 

@@ -24,6 +24,8 @@ pub struct Survey {
     /// `None`: at least one of the problems is an error.
     pub desired: Option<Desired>,
     pub problems: Vec<Problem>,
+    /// What was not judged because something could not be read, in words.
+    pub not_judged: Vec<&'static str>,
     /// What was left out.
     pub rest: Rest,
     /// The stored mailboxes that were not left out.
@@ -90,9 +92,9 @@ pub fn survey(
             source.remember(&fresh.to_bytes());
         }
         let read = found.into_iter().filter(|found| found.extent == Extent::Whole);
-        let manifest::Reading { desired, problems } = reading;
+        let manifest::Reading { desired, problems, not_judged } = reading;
         let files = read.map(|found| found.file).collect();
-        return Ok(Survey { files, desired, problems, ..counter.into_survey() });
+        return Ok(Survey { files, desired, problems, not_judged, ..counter.into_survey() });
     }
 }
 
@@ -163,12 +165,13 @@ async fn whole(
     store: Option<&dyn Store>,
 ) -> Result<Inputs, InputError> {
     let files = source.load()?;
-    let manifest::Reading { desired, problems } = manifest::read(&files, host);
+    let manifest::Reading { desired, problems, not_judged } = manifest::read(&files, host);
     let stored = match store {
         Some(store) => store.stored().await?,
         None => Stored::empty(),
     };
-    let survey = Survey { files, desired, problems, rest: Rest::default(), unsettled: BTreeSet::new() };
+    let survey =
+        Survey { files, desired, problems, not_judged, rest: Rest::default(), unsettled: BTreeSet::new() };
     Ok(Inputs { survey, stored })
 }
 
@@ -243,7 +246,14 @@ impl<'a> Counter<'a> {
                 left.map(|(row, _)| row.name.clone()).collect()
             }
         };
-        Survey { files: Vec::new(), desired: None, problems: Vec::new(), rest: self.rest, unsettled }
+        Survey {
+            files: Vec::new(),
+            desired: None,
+            problems: Vec::new(),
+            not_judged: Vec::new(),
+            rest: self.rest,
+            unsettled,
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Loaded {
 /// Loads and reads a manifest.
 pub fn load(source: &dyn Source, host: &HostSettings) -> Result<Loaded, SourceError> {
     let files = source.load()?;
-    let manifest::Reading { desired, problems } = manifest::read(&files, host);
+    let manifest::Reading { desired, problems, .. } = manifest::read(&files, host);
     Ok(Loaded { files, desired, problems })
 }
 

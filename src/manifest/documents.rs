@@ -1,6 +1,7 @@
 //! The documents of all files, each read as what its `kind` says, not yet looked at together.
 
 mod header;
+mod unread;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,7 +12,7 @@ use super::arena::{self, Kind as NodeKind, Tree};
 use super::codes;
 use super::decode::spanned::Spanned;
 use super::decode::{Decoded, Reading, decode, decode_rest};
-use super::entries::{self, Entry};
+use super::entries::{self, Entry, Naming};
 use super::layers;
 use super::mirror::Metadata;
 use super::mirror::mailbox::{AssignmentSpec, MailboxListSpec, MailboxSpec};
@@ -117,8 +118,7 @@ impl Documents {
             return;
         }
         let Some(text) = text::decode(file, index, report) else {
-            self.unread = true;
-            return;
+            return self.not_decoded(file);
         };
         for range in self.ranges(text, index, report) {
             let (base, content) = (text::offset(range.start), text.get(range).unwrap_or_default());
@@ -186,8 +186,7 @@ impl Documents {
             return;
         }
         let Some(text) = text::decode(file, index, report) else {
-            self.unread = true;
-            return;
+            return self.not_decoded(file);
         };
         for range in self.ranges(text, index, report) {
             let (base, content) = (text::offset(range.start), text.get(range).unwrap_or_default());
@@ -210,13 +209,15 @@ impl Documents {
             let place = Place { file, start, end: start + text::offset(character.len_utf8()) };
             let message = format!("the character U+{:04X} cannot stand in a manifest", u32::from(character));
             report.add(Draft::error(codes::CONTROL_CHARACTER, place, message).hint("remove it"));
-            self.unread = true;
+            self.not_parsed(text);
             return (Vec::new(), false);
         }
         let before = report.problems.len();
         let trees = arena::parse(text, base, file, report);
         let complete = report.problems.len() == before;
-        self.unread |= trees.is_empty() && !complete;
+        if trees.is_empty() && !complete {
+            self.not_parsed(text);
+        }
         (trees, complete)
     }
 
@@ -272,15 +273,7 @@ impl Documents {
                 }
             }
             "Mailbox" => {
-                let spec = rest::<Spanned<MailboxSpec>>("spec", tree, report);
-                let spec = spec.map(Decoded::into_parts);
-                let (metadata, spec) = (metadata?, spec?);
-                let reading = spec.1;
-                report.looks_at(reading);
-                let entry = entries::mailbox(metadata, spec, tree, report);
-                report.looks_at(Reading::Whole);
-                self.mailboxes.push(entry?);
-                return (reading == Reading::Whole).then_some(());
+                return self.read_mailbox(metadata, tree, report);
             }
             "MailboxAssignment" => {
                 let spec = part("spec", tree, report);
@@ -308,6 +301,25 @@ impl Documents {
             }
         }
         Some(())
+    }
+
+    /// A `Mailbox`. One whose name cannot be read is looked at without it.
+    fn read_mailbox(
+        &mut self,
+        metadata: Option<Metadata>,
+        tree: &Tree<'_>,
+        report: &mut Report<'_>,
+    ) -> Option<()> {
+        let (spec, read) = rest::<Spanned<MailboxSpec>>("spec", tree, report)?.into_parts();
+        let (metadata, naming, reading) = match metadata {
+            Some(metadata) => (metadata, Naming::Written, read),
+            None => (unread::nameless(tree)?, Naming::Unreadable, Reading::Broken),
+        };
+        report.looks_at(reading);
+        let entry = entries::mailbox(metadata, (spec, reading), tree, report);
+        report.looks_at(Reading::Whole);
+        self.mailboxes.push(Entry { naming, ..entry? });
+        (reading == Reading::Whole).then_some(())
     }
 }
 

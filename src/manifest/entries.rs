@@ -28,6 +28,7 @@ pub struct Entry {
     /// The number of its document in what is recalled; that of no document for mailboxes of lists.
     pub document: u32,
     pub reading: Reading,
+    pub naming: Naming,
     pub name: Spanned<Name>,
     pub labels: Labels,
     pub kind: MailboxKind,
@@ -38,6 +39,14 @@ pub struct Entry {
     pub own: Settings,
     pub claim: Option<Spanned<Claim>>,
     pub lifecycle: Lifecycle,
+}
+
+/// Whether the name of a mailbox is the one that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    Written,
+    /// What is written can be no name: this one stands in its place.
+    Unreadable,
 }
 
 impl From<MailboxType> for MailboxKind {
@@ -98,6 +107,7 @@ pub fn mailbox(
     Some(Entry {
         document: u32::MAX,
         reading,
+        naming: Naming::Written,
         name: metadata.name,
         labels: metadata.labels,
         kind,
@@ -293,6 +303,7 @@ fn entry(
             Some(Entry {
                 document: u32::MAX,
                 reading,
+                naming: Naming::Written,
                 own: own.or(&shared.settings),
                 labels: merged(&shared.labels, entry.labels),
                 kind,
@@ -313,6 +324,7 @@ fn entry(
             Some(Entry {
                 document: u32::MAX,
                 reading,
+                naming: Naming::Written,
                 own: own.or(&shared.settings),
                 labels: merged(&shared.labels, entry.labels),
                 kind,

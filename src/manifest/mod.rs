@@ -57,6 +57,8 @@ pub struct Reading {
     pub desired: Option<Desired>,
     /// All problems of all files, by file, line and column.
     pub problems: Vec<Problem>,
+    /// What was not judged because something could not be read, in words.
+    pub not_judged: Vec<&'static str>,
 }
 
 /// Reads a manifest: all `.yaml` and `.yml` files, and the files that they name.
@@ -146,9 +148,10 @@ fn read_files(
     let mut report = Report::new(Files::new(files));
     if let Some(draft) = too_large(files.len(), bytes) {
         report.add(draft);
-        return Reading { desired: None, problems: report.into_sorted().0 };
+        return Reading { desired: None, problems: report.into_sorted().0, not_judged: Vec::new() };
     }
     let documents = documents::read(files, recall, &mut report);
+    let not_judged = documents.not_judged();
     let resolved = resolve::resolve(documents, host, sieve, recall, &mut report);
     let failed = report.has_errors();
     let (problems, notes) = report.into_sorted();
@@ -161,7 +164,7 @@ fn read_files(
         notes,
         digest,
     });
-    Reading { desired, problems }
+    Reading { desired, problems, not_judged }
 }
 
 fn bytes_of(files: &[SourceFile]) -> u64 {

@@ -17,6 +17,9 @@ pub struct Document<'p> {
     errors: usize,
     warnings: usize,
     problems: Vec<Entry<'p>>,
+    /// What was not checked because it may stand in what could not be read. What does not exist is left out.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    not_checked: &'p [&'static str],
 }
 
 /// What does not exist is left out.
@@ -61,11 +64,15 @@ struct Related<'p> {
     place: Place<'p>,
 }
 
-pub fn document<'p>(problems: &'p [Problem], places: &Places<'_>) -> Document<'p> {
+pub fn document<'p>(
+    problems: &'p [Problem],
+    places: &Places<'_>,
+    not_checked: &'p [&'static str],
+) -> Document<'p> {
     let (errors, warnings) =
         (super::count(problems, Severity::Error), super::count(problems, Severity::Warning));
     let problems = problems.iter().map(|problem| entry(problem, places)).collect();
-    Document { format_version: FORMAT_VERSION, valid: errors == 0, errors, warnings, problems }
+    Document { format_version: FORMAT_VERSION, valid: errors == 0, errors, warnings, problems, not_checked }
 }
 
 fn entry<'p>(problem: &'p Problem, places: &Places<'_>) -> Entry<'p> {
@@ -105,7 +112,7 @@ mod tests {
     fn programs_get_places_and_words_but_no_source() {
         let text = "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: x }\nspec: { values: { x: hunter2 } }\n";
         let (files, problems) = super::super::problems_of(text);
-        let json = serde_json::to_value(document(&problems, &Places::new(&files, &problems))).unwrap();
+        let json = serde_json::to_value(document(&problems, &Places::new(&files, &problems), &[])).unwrap();
         assert!(!json.to_string().contains("hunter2"));
         assert_eq!(
             (&json["formatVersion"], &json["valid"], &json["errors"]),

@@ -19,6 +19,7 @@ use crate::model::limits;
 #[cfg(test)]
 use crate::model::problem::SourceFile;
 use crate::model::problem::{Problem, Severity};
+use crate::secrets::environment::Environment;
 
 /// Report every problem of the manifest at once
 ///
@@ -37,7 +38,7 @@ pub struct Validate {
     #[arg(long, value_name = "DATE")]
     as_of: Option<jiff::civil::Date>,
     /// Explain this code instead, and read no manifest
-    #[arg(long, value_name = "CODE", exclusive = true)]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["output", "as_of"])]
     explain: Option<String>,
 }
 
@@ -58,22 +59,34 @@ impl Validate {
         if let Some(code) = &self.explain {
             return explain(code);
         }
-        let Survey { files, desired, problems: mut found, rest, .. } =
+        let Survey { files, desired, problems: mut found, not_judged, rest, .. } =
             reading::survey(&global.source(), &global.host()?, &policy(), Against::Nothing)?;
         let as_of = self.as_of.unwrap_or_else(today);
         found.extend(desired.iter().flat_map(|desired| manifest::expiry::check(desired, as_of)));
         found.extend(desired.iter().flat_map(|desired| manifest::dated::warnings(desired, as_of)));
-        let places = Places::new(&files, &found);
+        let base = match self.output {
+            Form::Text | Form::Json => places::here(),
+            Form::Github | Form::Sarif => places::repository(&Environment::Process),
+        };
+        let places = Places::within(&base, &files, &found);
         match self.output {
             Form::Text => {
                 problems::print(&found, &files);
-                output::data(&sum(desired.as_ref().map(|desired| (desired, rest.mailboxes)), &found))?;
+                output::data(&sum(
+                    desired.as_ref().map(|desired| (desired, rest.mailboxes)),
+                    &found,
+                    &not_judged,
+                ))?;
             }
-            Form::Json => output::json(&json::document(&found, &places))?,
+            Form::Json => output::json(&json::document(&found, &places, &not_judged))?,
             Form::Sarif => output::json(&sarif::document(&found, &places))?,
             Form::Github => {
                 problems::print(&found, &files);
-                output::talk(&sum(desired.as_ref().map(|desired| (desired, rest.mailboxes)), &found));
+                output::talk(&sum(
+                    desired.as_ref().map(|desired| (desired, rest.mailboxes)),
+                    &found,
+                    &not_judged,
+                ));
                 output::data(&github::commands(&found, &places))?;
             }
         }
@@ -86,7 +99,7 @@ fn count(problems: &[Problem], severity: Severity) -> usize {
 }
 
 /// `desired`: with the number of mailboxes that were read and let go.
-fn sum(desired: Option<(&Desired, usize)>, problems: &[Problem]) -> String {
+fn sum(desired: Option<(&Desired, usize)>, problems: &[Problem], not_judged: &[&str]) -> String {
     let errors = match problems.last() {
         Some(last) if last.code == codes::TOO_MANY_PROBLEMS.0 => {
             format!("more than {} errors", limits::PROBLEMS_KEPT_MAX)
@@ -100,7 +113,11 @@ fn sum(desired: Option<(&Desired, usize)>, problems: &[Problem]) -> String {
             output::counted(desired.profiles.len(), "profile", "profiles"),
             output::counted(desired.mailboxes.len() + let_go, "mailbox", "mailboxes")
         ),
-        None => format!("Not valid: {errors}, {warnings}."),
+        None if not_judged.is_empty() => format!("Not valid: {errors}, {warnings}."),
+        None => format!(
+            "Not valid: {errors}, {warnings}.\nNot checked, because it may stand in what could not be read: {}.",
+            not_judged.join("; ")
+        ),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Where a problem stands, as other programs want it: a path from where the command runs, and an end.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use crate::manifest::LineIndex;
 use crate::model::problem::{Origin, Problem, SourceFile};
+use crate::secrets::environment::Environment;
 
 /// The files that problems stand in, with one line index each.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub struct Places<'f> {
 /// A stretch of a file. Lines and columns count from 1, columns in characters; the end is behind the last character.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Region {
-    /// From the directory in which the command runs, with `/`, where it is below that; else absolute.
+    /// With `/`, from the directory that paths are told from where it is below that; else as it was named.
     pub path: String,
     pub line: u32,
     pub column: u32,
@@ -24,13 +25,18 @@ pub struct Region {
 }
 
 impl<'f> Places<'f> {
+    #[cfg(test)]
     pub fn new(files: &'f [SourceFile], problems: &[Problem]) -> Self {
+        Self::within(&here(), files, problems)
+    }
+
+    /// With paths from `base` on.
+    pub fn within(base: &Path, files: &'f [SourceFile], problems: &[Problem]) -> Self {
         let places = problems.iter().flat_map(|it| it.origin.iter().chain(it.related.iter().map(|it| &it.0)));
         let named: std::collections::BTreeSet<&str> = places.map(|origin| &*origin.file).collect();
-        let here = std::env::current_dir().unwrap_or_default();
         let shown = files.iter().filter(|file| named.contains(&*file.name));
         let indexed = shown.map(|file| {
-            let path = relative(&file.path, &here);
+            let path = relative(&file.path, base);
             (&*file.name, (path, LineIndex::new(&file.bytes), &*file.bytes))
         });
         Self { files: indexed.collect() }
@@ -47,11 +53,26 @@ impl<'f> Places<'f> {
     }
 }
 
-/// `./mail/a.yaml` → `mail/a.yaml`; a path below `here` → relative to it.
-fn relative(path: &Path, here: &Path) -> String {
-    let path = path.strip_prefix(here).unwrap_or(path);
+/// The directory in which the command runs.
+pub fn here() -> PathBuf {
+    std::env::current_dir().unwrap_or_default()
+}
+
+/// What GitHub takes paths from: the workspace of the job, else the root of the git repository, else where the command runs.
+pub fn repository(environment: &Environment) -> PathBuf {
+    let here = here();
+    let workspace = environment.variable("GITHUB_WORKSPACE").map(PathBuf::from);
+    let workspace = workspace.and_then(|path| path.canonicalize().ok()).filter(|path| here.starts_with(path));
+    let root = || here.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned);
+    workspace.or_else(root).unwrap_or(here)
+}
+
+/// `./mail/a.yaml` → `mail/a.yaml`; a path below `base` → relative to it.
+fn relative(path: &Path, base: &Path) -> String {
+    let found = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = found.strip_prefix(base).or_else(|_| path.strip_prefix(base)).unwrap_or(path);
     let parts = path.components().filter(|part| *part != Component::CurDir);
-    parts.collect::<std::path::PathBuf>().to_string_lossy().into_owned()
+    parts.collect::<PathBuf>().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

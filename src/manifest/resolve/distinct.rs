@@ -11,7 +11,7 @@ use crate::manifest::recall::Recall;
 use crate::manifest::report::{Draft, Report};
 use crate::model::name::{Address, Name};
 
-/// The mailboxes without those whose name an earlier one has. Where a mailbox that is known without having been read is
+/// The mailboxes. Those whose name an earlier one has are looked at like the others. Where a mailbox that is known without having been read is
 /// part of a clash, reading everything tells which.
 pub fn check(entries: Vec<Entry>, recall: &mut Recall<'_>, report: &mut Report<'_>) -> Vec<Entry> {
     if !may_clash(&entries, recall) {
@@ -20,7 +20,8 @@ pub fn check(entries: Vec<Entry>, recall: &mut Recall<'_>, report: &mut Report<'
     if recall.known().next().is_some() {
         recall.doubt();
     }
-    report_clashes(entries, report)
+    report_clashes(&entries, report);
+    entries
 }
 
 /// Whether two mailboxes may have the same name or address, or a former name may be in use. Compares hashes, so it may be
@@ -53,17 +54,17 @@ fn hashed(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Mailboxes with names and addresses that no earlier one has; previous names that nobody else uses.
-fn report_clashes(entries: Vec<Entry>, report: &mut Report<'_>) -> Vec<Entry> {
+/// Names and addresses that an earlier mailbox has; previous names that somebody else uses.
+fn report_clashes(entries: &[Entry], report: &mut Report<'_>) {
     let mut names: BTreeMap<Name, Place> = BTreeMap::new();
     let mut addresses: BTreeMap<String, Place> = BTreeMap::new();
-    let mut kept = Vec::new();
     for entry in entries {
-        if let Some(first) = names.get(&entry.name.value) {
-            report.add(duplicate_name("mailbox", &entry.name, *first));
-            continue;
+        match names.get(&entry.name.value) {
+            Some(first) => report.add(duplicate_name("mailbox", &entry.name, *first)),
+            None => {
+                names.insert(entry.name.value.clone(), entry.name.place);
+            }
         }
-        names.insert(entry.name.value.clone(), entry.name.place);
         if let Some(first) = addresses.insert(entry.address.value.key(), entry.address.place) {
             let message = format!("another mailbox has the address `{}` already", entry.address.value);
             report.add(
@@ -71,15 +72,13 @@ fn report_clashes(entries: Vec<Entry>, report: &mut Report<'_>) -> Vec<Entry> {
                     .related(first, "first here"),
             );
         }
-        kept.push(entry);
     }
     let mut previous: BTreeMap<&Name, Place> = BTreeMap::new();
-    for name in kept.iter().flat_map(|entry| &entry.lifecycle.previous_names) {
+    for name in entries.iter().flat_map(|entry| &entry.lifecycle.previous_names) {
         let taken = names.get(&name.value).copied().or_else(|| previous.insert(&name.value, name.place));
         if let Some(taken) = taken {
             let message = format!("`{}` cannot be a previous name: it is in use", name.value);
             report.add(Draft::error(codes::PREVIOUS_NAME, name.place, message).related(taken, "here"));
         }
     }
-    kept
 }

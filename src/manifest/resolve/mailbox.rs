@@ -14,7 +14,7 @@ use crate::manifest::codes;
 use crate::manifest::decode::Reading;
 use crate::manifest::decode::spanned::Spanned;
 use crate::manifest::documents::Document;
-use crate::manifest::entries::Entry;
+use crate::manifest::entries::{Entry, Naming};
 use crate::manifest::memory::MailboxMemory;
 use crate::manifest::mirror::mailbox::{
     AssignmentSpec, Lifecycle as WrittenLifecycle, MailboxCredentials as WrittenCredentials, Settings,
@@ -112,7 +112,7 @@ impl Mailboxes<'_> {
                 continue;
             }
             let declared = report.declared(mailbox, place);
-            mailboxes.insert(declared.value.name.clone(), declared);
+            mailboxes.entry(declared.value.name.clone()).or_insert(declared);
         }
         let known_are_left_out = recall.known().fold(true, |fine, known| {
             assignments.note_used(known.selected);
@@ -308,6 +308,9 @@ impl Mailboxes<'_> {
         written.username.iter().for_each(|username| check_username(username, report));
         let username = written.username.as_ref().map_or(entry.address.value.as_str(), |name| &name.value);
         let secret = &written.password.secret;
+        if entry.naming == Naming::Unreadable && written.password.key.is_none() {
+            return None;
+        }
         let by_name = Spanned { value: entry.name.value.to_string(), place: secret.place };
         let key = written.password.key.as_ref().unwrap_or(&by_name);
         let password = self.secrets.find(secret, key, report)?;

@@ -102,7 +102,9 @@ pub struct Existence<'d> {
 impl<'d> Existence<'d> {
     /// Whether a name that is not known is surely a mistake.
     fn surely_missing(self, kind: &'static str, name: &str) -> bool {
-        !self.unread && !self.broken.contains(&(kind, name.to_owned()))
+        let is_broken = |name: &str| self.broken.contains(&(kind, name.to_owned()));
+        // A document without a readable name may have this one.
+        !self.unread && !is_broken(name) && !is_broken("")
     }
 
     /// The names of the documents of this kind that could not be read.

@@ -87,6 +87,16 @@ fn validate_speaks_to_people_programs_and_pipelines() {
     let heard = person.types("validate --file mail -o github").ends(1).says("--> a.yaml:2:7");
     assert!(heard.stdout.lines().all(|line| line.starts_with("::")), "{heard}");
     assert!(heard.stdout.contains("::error file=mail/a.yaml,line=2,"), "{heard}");
+    for (variable, folder, path) in
+        [("X=1", "mail", "a.yaml"), ("GITHUB_WORKSPACE=$PWD", "mail", "mail/a.yaml")]
+    {
+        let asked = format!("env {variable} mailplumb -C {folder} validate -o github");
+        let heard = person.shell(&asked).ends(1);
+        assert!(heard.stdout.contains(&format!("::error file={path},line=2,")), "{heard}");
+    }
+    person.shell("mkdir .git").ends(0);
+    let heard = person.shell("cd mail && mailplumb validate -o github").ends(1);
+    assert!(heard.stdout.contains("::error file=mail/a.yaml,line=2,"), "{heard}");
     let sarif = person.types("validate --file mail -o sarif").ends(1).json();
     assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "MP0022");
 }
@@ -96,6 +106,9 @@ fn a_code_is_explained_with_an_example() {
     let person = Person::new();
     person.types("validate --explain mp0023").ends(0).says("## MP0023").says("What to do: ").says("-->");
     person.types("validate --explain MP9999").ends(64).says("there is no code `MP9999`");
+    let set = "MAILPLUMB_STATE=/x MAILPLUMB_FILE=/x MAILPLUMB_IDENTITY=/x MAILPLUMB_NO_CACHE=1 MAILPLUMB_HOST_CONFIG=/x";
+    person.shell(&format!("{set} mailplumb validate --explain MP0023")).ends(0).says("## MP0023");
+    person.types("validate --explain MP0023 --output json").ends(64).says("--output");
 }
 
 const ONLINE: &str = "apiVersion: mailplumb/v1

@@ -10,6 +10,49 @@ use mailplumb::model::profile::{Authentication, Cloud, Credentials, Protocol, Se
 
 use super::{errors, read_text};
 
+fn codes_of(text: &str) -> Vec<String> {
+    read_text(text).problems.into_iter().map(|problem| problem.code).collect()
+}
+
+const MISTAKEN: &str = "---
+apiVersion: mailplumb/v1
+kind: Mailbox
+metadata: { name: carl }
+spec:
+  user: { address: carl@contoso.example }
+  profile: nonesuch
+  credentials: { password: { secret: provider, key: suport } }
+";
+
+#[test]
+fn a_document_of_a_known_kind_that_cannot_be_parsed_hides_no_mistake_of_another_kind() {
+    let broken = "---\napiVersion: mailplumb/v1\nkind: Mailbox\nmetadata: { name: k\nspec: {}\n";
+    let reading = read_text(&format!("{SMALL}{MISTAKEN}{broken}"));
+    let codes: Vec<&str> = reading.problems.iter().map(|problem| problem.code.as_str()).collect();
+    assert!(codes.contains(&"MP0043") && codes.contains(&"MP0044"), "{codes:?}");
+    assert_eq!(reading.not_judged, ["selectors, approvals and rules that name no declared mailbox"]);
+    // It may be the profile or the secret that seems to be missing.
+    for (kind, held_back) in [("EmailServerProfile", "MP0043"), ("Secret", "MP0044")] {
+        let codes = codes_of(&format!("{SMALL}{MISTAKEN}{}", broken.replace("Mailbox", kind)));
+        assert!(!codes.iter().any(|code| code == held_back), "{kind}: {codes:?}");
+    }
+    let reading = read_text(&format!("{SMALL}{MISTAKEN}{}", broken.replace("kind: Mailbox\n", "")));
+    assert_eq!(reading.not_judged.len(), 3, "of an unknown kind: {:?}", reading.not_judged);
+}
+
+#[test]
+fn a_mailbox_whose_name_is_wrong_or_taken_is_looked_at_further() {
+    let wrong = codes_of(&format!("{SMALL}{}", MISTAKEN.replace("carl", "Bad_Name")));
+    for code in ["MP0028", "MP0043", "MP0044"] {
+        assert!(wrong.iter().any(|found| found == code), "{code}: {wrong:?}");
+    }
+    let same_address = "---\napiVersion: mailplumb/v1\nkind: Mailbox\nmetadata: { name: anna }\nspec: { user: { address: SUPPORT@contoso.example } }\n";
+    let taken = codes_of(&format!("{SMALL}{same_address}"));
+    for code in ["MP0041", "MP0042", "MP0085"] {
+        assert!(taken.iter().any(|found| found == code), "{code}: {taken:?}");
+    }
+}
+
 /// An organization, a POP3 and an IMAP profile, a secret, a mailbox on each profile.
 pub const SMALL: &str = r#"apiVersion: mailplumb/v1
 kind: Organization

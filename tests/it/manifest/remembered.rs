@@ -213,8 +213,8 @@ impl Table {
 
 /// All that a person or a program gets to see of a reading.
 fn shown(survey: &Survey) -> String {
-    let Survey { files: _, desired, problems, rest, unsettled } = survey;
-    format!("{problems:#?}\n{desired:#?}\n{rest:?}\n{unsettled:?}")
+    let Survey { files: _, desired, problems, not_judged, rest, unsettled } = survey;
+    format!("{problems:#?}\n{desired:#?}\n{rest:?}\n{unsettled:?}\n{not_judged:?}")
 }
 
 fn cold(shelf: &Shelf, stored: &Stored) -> Survey {
