@@ -35,7 +35,7 @@ fn play(person: &Person, lines: &[String], servers: &Servers<'_>, has_terminal: 
         let verb = line.split_whitespace().nth(1).unwrap_or_default();
         heard.push(match verb {
             "secrets" => person.shell_pipes(line, PASSWORD),
-            "apply" if has_terminal => person.on_a_terminal(line, &[("Apply this plan?", "y\n")]),
+            "apply" if has_terminal => person.on_a_terminal(line, &[("Apply this plan?", "y\r")]),
             "apply" => person.shell(&format!("{line} --auto-approve")),
             "watch" => {
                 let watching = person.shell_begins(&format!("exec {line}"));

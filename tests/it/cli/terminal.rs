@@ -70,13 +70,13 @@ fn an_apply_asks_and_does_nothing_without_a_yes() {
     let office = Office::opens(PASSWORD);
     office
         .person
-        .on_a_terminal("mailplumb apply", &[("Apply this plan?", "n\n")])
+        .on_a_terminal("mailplumb apply", &[("Apply this plan?", "n\r")])
         .ends(1)
         .says("nothing was changed");
     office.person.types("status").ends(1).says("nothing was applied yet");
     office
         .person
-        .on_a_terminal("mailplumb apply --tests defer", &[("Apply this plan?", "y\n")])
+        .on_a_terminal("mailplumb apply --tests defer", &[("Apply this plan?", "y\r")])
         .ends(0)
         .says("Applied");
     office.person.types("status").ends(0);
