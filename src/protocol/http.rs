@@ -110,21 +110,6 @@ impl Head {
         self.fields.iter().filter(is_it).map(|(_, value)| value.as_str())
     }
 
-    /// A page for people.
-    pub fn is_page(&self) -> bool {
-        self.media_type().is_some_and(|kind| kind.ends_with("/html") || kind.ends_with("/xhtml+xml"))
-    }
-
-    pub fn is_json(&self) -> bool {
-        self.media_type().is_some_and(|kind| kind.ends_with("/json") || kind.ends_with("+json"))
-    }
-
-    /// In small letters, without parameters.
-    fn media_type(&self) -> Option<String> {
-        let kind = self.field("content-type")?.split(';').next()?;
-        Some(kind.trim().to_ascii_lowercase())
-    }
-
     /// The schemes of `WWW-Authenticate`, in the server's order: `Negotiate`, `NTLM`, `Basic`.
     pub fn login_schemes(&self) -> Vec<String> {
         let scheme = |value: &str| value.split_whitespace().next().map(server_words);

@@ -24,7 +24,7 @@ use crate::protocol::sasl::{Attempts, Channel};
 
 use super::{Arrivals, Receive, Removal, Rested, Trace, Wake, login};
 use fetching::refused_alone;
-use wanting::Wanted;
+use wanting::{Wanted, first_uid, went_back};
 
 /// Connects, secures, logs in and opens the inbox read-only: steps `resolve`, `connect`, `tls`, `greet`,
 /// `authenticate`, `open` (with STARTTLS, `tls` follows `greet`).
@@ -298,37 +298,6 @@ impl ImapInbox {
         let uids: BTreeSet<u32> = messages.iter().filter_map(|id| uid_of(id, validity)).collect();
         self.session.delete(&uids, &self.capabilities).await?;
         Ok(messages.iter().filter(|id| uid_of(id, validity).is_some()).cloned().collect())
-    }
-}
-
-/// UIDs only ever grow within one validity (RFC 9051 section 2.3.1.1). Where they do not, what comes next would be taken for known.
-fn went_back(cursor: &Cursor, opened: &Opened) -> Option<Cause> {
-    let Cursor::Imap { validity, uid_last, .. } = cursor else { return None };
-    let next = opened.uid_next.filter(|next| *validity == opened.validity && next <= uid_last)?;
-    let detail = format!(
-        "UIDNEXT is {next} although UID {uid_last} was there under the same UIDVALIDITY {validity}: this is an older copy of the \
-         inbox, or the server has numbered its messages anew without a new UIDVALIDITY; nothing is read, so that nothing is \
-         passed over"
-    );
-    Some(Cause::Garbage { detail })
-}
-
-/// The first UID to ask for; `None`: there is nothing beyond the cursor.
-fn first_uid(cursor: &Cursor, opened: &Opened) -> Option<u32> {
-    if opened.messages == Some(0) {
-        return None;
-    }
-    match cursor {
-        Cursor::Imap { validity, mark, .. }
-            if *validity == opened.validity && mark.is_unmoved(&opened.mark()) =>
-        {
-            None
-        }
-        Cursor::Imap { validity, uid_last, .. } if *validity == opened.validity => {
-            let first = uid_last.checked_add(1)?;
-            opened.uid_next.is_none_or(|next| next > first).then_some(first)
-        }
-        Cursor::Imap { .. } | Cursor::Start | Cursor::Pop3 { .. } | Cursor::Exchange { .. } => Some(1),
     }
 }
 

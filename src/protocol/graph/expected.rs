@@ -15,9 +15,24 @@ pub enum Expected {
 impl Expected {
     pub fn is(self, head: &Head) -> bool {
         match self {
-            Self::Document => (200..300).contains(&head.status) && !head.is_page(),
-            Self::Octets => head.status == 200 && !head.is_page() && !head.is_json(),
+            Self::Document => (200..300).contains(&head.status) && !is_page(head),
+            Self::Octets => head.status == 200 && !is_page(head) && !is_json(head),
             Self::Status(expected) => head.status == expected,
         }
     }
+}
+
+/// A page for people.
+pub(super) fn is_page(head: &Head) -> bool {
+    media_type(head).is_some_and(|kind| kind.ends_with("/html") || kind.ends_with("/xhtml+xml"))
+}
+
+fn is_json(head: &Head) -> bool {
+    media_type(head).is_some_and(|kind| kind.ends_with("/json") || kind.ends_with("+json"))
+}
+
+/// In small letters, without parameters.
+fn media_type(head: &Head) -> Option<String> {
+    let kind = head.field("content-type")?.split(';').next()?;
+    Some(kind.trim().to_ascii_lowercase())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::document;
+use super::expected::is_page;
 use crate::model::failure::{Cause, GRAPH_PAGE, server_words};
 use crate::protocol::ews::status::page_words;
 use crate::protocol::http::Head;
@@ -89,7 +90,7 @@ impl Refusal {
         }
         let code = match head.status {
             401 | 408 | 423 | 429 => refusal.code,
-            400..=499 if refusal.code.is_empty() && head.is_page() => GRAPH_PAGE.to_owned(),
+            400..=499 if refusal.code.is_empty() && is_page(head) => GRAPH_PAGE.to_owned(),
             _ => refusal.code,
         };
         let said = if refusal.said.is_empty() { head.reason.clone() } else { refusal.said };

@@ -129,7 +129,14 @@ enum CapaState {
     #[default]
     Begin,
     ExpectStatus,
-    ExpectLines(BTreeMap<String, Vec<String>>),
+    ExpectLines(Noting),
+}
+
+#[derive(Debug, Default)]
+struct Noting {
+    told: BTreeMap<String, Vec<String>>,
+    lines: usize,
+    bytes: usize,
 }
 
 impl Conversation for AskCapabilities {
@@ -144,16 +151,16 @@ impl Conversation for AskCapabilities {
                 }
                 CapaState::ExpectStatus => match self.lines.next(input, Status::parse)?.transpose()? {
                     None => return Ok(Progress::NeedInput),
-                    Some(Status::Ok(_)) => self.state = CapaState::ExpectLines(BTreeMap::new()),
+                    Some(Status::Ok(_)) => self.state = CapaState::ExpectLines(Noting::default()),
                     Some(Status::Err(_)) => return Ok(Progress::Done(Capabilities::Untold)),
                     Some(Status::Continue(_)) => return Err(unexpected_challenge()),
                 },
-                CapaState::ExpectLines(told) => match self.lines.next(input, |line| note(told, line))? {
+                CapaState::ExpectLines(noting) => match self.lines.next(input, |line| noting.note(line))? {
                     None => return Ok(Progress::NeedInput),
                     Some(Noted::More) => {}
                     Some(Noted::TooMany) => return Err(too_many_capabilities()),
                     Some(Noted::End) => {
-                        return Ok(Progress::Done(Capabilities::Told(std::mem::take(told))));
+                        return Ok(Progress::Done(Capabilities::Told(std::mem::take(&mut noting.told))));
                     }
                 },
             }
@@ -167,16 +174,24 @@ enum Noted {
     End,
 }
 
-fn note(told: &mut BTreeMap<String, Vec<String>>, line: &[u8]) -> Noted {
-    let text = match BlockLine::of(line) {
-        BlockLine::End => return Noted::End,
-        BlockLine::Text(text) => String::from_utf8_lossy(text),
-    };
-    let mut words = text.split_ascii_whitespace().map(str::to_ascii_uppercase);
-    if let Some(name) = words.next() {
-        told.entry(name).or_default().extend(words);
+impl Noting {
+    fn note(&mut self, line: &[u8]) -> Noted {
+        let text = match BlockLine::of(line) {
+            BlockLine::End => return Noted::End,
+            BlockLine::Text(text) => String::from_utf8_lossy(text),
+        };
+        // What is told twice counts twice: the same name could go on for ever.
+        self.lines += 1;
+        self.bytes += line.len();
+        if self.lines > limits::REPLY_LINES_MAX || self.bytes > limits::REPLY_BYTES_MAX {
+            return Noted::TooMany;
+        }
+        let mut words = text.split_ascii_whitespace().map(str::to_ascii_uppercase);
+        if let Some(name) = words.next() {
+            self.told.entry(name).or_default().extend(words);
+        }
+        Noted::More
     }
-    if told.len() > limits::REPLY_LINES_MAX { Noted::TooMany } else { Noted::More }
 }
 
 fn too_many_capabilities() -> Cause {
@@ -278,11 +293,11 @@ mod tests {
     use super::*;
 
     fn told(lines: &[&str]) -> Capabilities {
-        let mut told = BTreeMap::new();
+        let mut noting = Noting::default();
         for line in lines {
-            note(&mut told, line.as_bytes());
+            noting.note(line.as_bytes());
         }
-        Capabilities::Told(told)
+        Capabilities::Told(noting.told)
     }
 
     #[test]
@@ -339,6 +354,15 @@ mod tests {
         assert_eq!(answer.mechanisms(), ["PLAIN", "LOGIN"]);
         assert_eq!(answer.pipelining(), Pipelining::Offered);
         assert_eq!(answer.offer("STLS"), Offer::NotMade);
+    }
+
+    #[test]
+    fn an_endless_list_is_an_error_also_when_it_repeats_itself() {
+        for line in ["SASL PLAIN", "+OK hello"] {
+            let endless = format!("C: CAPA\nS: +OK{}", format!("\nS: {line}").repeat(2000));
+            let answer = play(AskCapabilities::default, &endless);
+            assert!(matches!(answer, Err(Cause::LimitExceeded { .. })), "{line}");
+        }
     }
 
     #[test]

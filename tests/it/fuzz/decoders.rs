@@ -50,7 +50,7 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/ews/status.rs"] },
     Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs", "src/protocol/ews/rebuilt.rs"] },
     Decoder { name: "autodiscover-answer", feed: autodiscover_answer, reads: &["src/protocol/autodiscover/mod.rs", "src/protocol/autodiscover/pox.rs", "src/protocol/autodiscover/soap.rs", "src/protocol/autodiscover/search.rs"] },
-    Decoder { name: "graph-answer", feed: graph_answer, reads: &["src/protocol/graph/mod.rs", "src/protocol/graph/document.rs", "src/protocol/graph/refusal.rs", "src/protocol/graph/messages_delta.rs", "src/protocol/graph/batch.rs", "src/protocol/graph/find_messages.rs", "src/protocol/graph/create_message.rs", "src/protocol/graph/get_mail_folder.rs", "src/protocol/graph/list_mail_folders.rs", "src/protocol/graph/create_mail_folder.rs", "src/protocol/graph/move_message.rs", "src/protocol/graph/apart.rs", "src/protocol/graph/create_upload_session.rs", "src/protocol/graph/list_attachments.rs", "src/protocol/graph/upload.rs"] },
+    Decoder { name: "graph-answer", feed: graph_answer, reads: &["src/protocol/graph/mod.rs", "src/protocol/graph/document.rs", "src/protocol/graph/refusal.rs", "src/protocol/graph/messages_delta.rs", "src/protocol/graph/batch.rs", "src/protocol/graph/find_messages.rs", "src/protocol/graph/create_message.rs", "src/protocol/graph/get_mail_folder.rs", "src/protocol/graph/list_mail_folders.rs", "src/protocol/graph/create_mail_folder.rs", "src/protocol/graph/move_message.rs", "src/protocol/graph/apart.rs", "src/protocol/graph/create_upload_session.rs", "src/protocol/graph/list_attachments.rs", "src/protocol/graph/get_message.rs", "src/protocol/graph/upload.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/forwarded.rs", "src/sync/incoming.rs", "src/sync/report.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/header.rs", "src/sync/mime/mod.rs", "src/sync/mime/pieces.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
     Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/certificate.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
@@ -79,6 +79,7 @@ pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
     ("src/protocol/ews/write.rs", "writes"),
     ("src/remote/discovery.rs", "hands questions and answers on"),
     ("src/protocol/assertion.rs", "writes"),
+    ("src/protocol/graph/attachment_value.rs", "reads nothing of the answer"),
     ("src/protocol/graph/create_attachment.rs", "reads nothing of the answer"),
     ("src/remote/graph/line.rs", "hands the answer to `Uploaded` and `Refusal`, which are"),
     ("src/protocol/graph/delete_message.rs", "reads nothing of the answer"),
@@ -463,6 +464,7 @@ fn graph_answer(said: &[u8]) {
     let _ = graph::CreateMailFolder { below: None, name: String::new() }.read(said);
     let _ = graph::MoveMessage { id: "A", to: graph::Folder::Inbox }.read(said);
     let _ = graph::ListAttachments { message: "A" }.read(said);
+    let _ = graph::GetMessage { id: "A", body: ews::item_properties::WithBody::Yes }.read(said);
     let _ = graph::Uploaded::read(200, said);
     let file = graph::File {
         name: String::new(),
