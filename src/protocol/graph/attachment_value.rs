@@ -1,7 +1,7 @@
 //! The content of one attachment: the octets of a file, or another message as MIME.
 //! <https://learn.microsoft.com/graph/api/attachment-get>
 
-use super::{Call, GraphError, Operation, path};
+use super::{Call, Expected, GraphError, Operation, path};
 use crate::model::name::Address;
 use crate::protocol::http::Method;
 
@@ -17,7 +17,8 @@ impl Operation for AttachmentValue<'_> {
 
     fn call(&self, user: &Address) -> Call {
         let parts = ["messages", self.message, "attachments", self.id, "$value"];
-        Call::new(Method::Get, path(user, &parts))
+        // What is attached may itself be a page or a document.
+        Call::new(Method::Get, path(user, &parts)).expecting(Expected::Status(200))
     }
 
     fn read(&self, _: &[u8]) -> Result<(), GraphError> {

@@ -8,7 +8,7 @@ pub enum Expected {
     Document,
     /// The octets of a message, of which nothing but the head tells.
     Octets,
-    /// Nothing but this status, which alone says that it was done.
+    /// This status, which alone says that it was done, or that whatever follows is what was asked for.
     Status(u16),
 }
 

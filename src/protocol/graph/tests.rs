@@ -21,6 +21,25 @@ fn prefer(call: &Call) -> String {
 }
 
 #[test]
+fn an_attachment_may_be_a_page_and_a_message_may_not() {
+    use crate::protocol::Conversation;
+    use crate::protocol::http::{Exchange, Request};
+    let request =
+        Request { method: Method::Get, host: HOST, path: "/", authorization: None, fields: &[], body: &[] };
+    let mut exchange = Exchange::new(&request);
+    let mut answer = bytes::BytesMut::new();
+    let _sent = exchange.advance(&mut answer).unwrap();
+    answer.extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\n");
+    let _waits = exchange.advance(&mut answer).unwrap();
+    let head = exchange.head().unwrap();
+    let user = Address::parse("anna@contoso.example").unwrap();
+    assert!(AttachmentValue { message: "A", id: "B" }.call(&user).expected.is(head));
+    assert!(!MessageValue { id: "A" }.call(&user).expected.is(head));
+    assert!(!SendMessage { id: "A" }.call(&user).expected.is(head));
+    assert!(!DeleteMessage { id: "A" }.call(&user).expected.is(head));
+}
+
+#[test]
 fn every_request_asks_for_ids_that_stay() {
     let user = user();
     let ids = ["A=", "B"];
