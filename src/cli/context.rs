@@ -305,7 +305,7 @@ fn at_store(error: StoreError, path: &Path) -> Failure {
 pub fn invalid(problems: &[Problem]) -> Failure {
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let noun = if errors == 1 { "error" } else { "errors" };
-    Failure::new(format!("the manifest has {errors} {noun}; nothing was changed"))
+    Failure::new(format!("the manifest has {errors} {noun}; nothing was changed")).problems(problems)
 }
 
 /// What a plan of this build depends on beside the two states.

@@ -1,13 +1,18 @@
 //! Exit codes and the last words before them, in one place.
 
+use std::io;
+use std::path::Path;
+
 use clap::ArgMatches;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::context::shown;
 use super::listing::FORMAT_VERSION;
 use super::output;
 use crate::engine::apply::ApplyError;
 use crate::engine::reading::InputError;
+use crate::model::problem::Problem;
 use crate::plan::render;
 use crate::source::SourceError;
 use crate::store::StoreError;
@@ -60,6 +65,8 @@ pub struct Failure {
     pub message: String,
     pub causes: Vec<String>,
     pub hint: Option<String>,
+    /// Those of the manifest that are the reason; whoever reads stderr has seen them there.
+    pub problems: Vec<Problem>,
 }
 
 /// What a command returns: its exit code, or a failure to explain.
@@ -67,7 +74,16 @@ pub type Outcome = Result<u8, Failure>;
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { code: ERROR, message: message.into(), causes: Vec::new(), hint: None }
+        Self { code: ERROR, message: message.into(), causes: Vec::new(), hint: None, problems: Vec::new() }
+    }
+
+    /// A file that could not be written.
+    pub fn unwritten(path: &Path, error: &io::Error) -> Self {
+        let failure = Self::new(format!("`{}` cannot be written", shown(path))).cause(error);
+        match next_step(error.kind()) {
+            Some(step) => failure.hint(step),
+            None => failure,
+        }
     }
 
     pub fn code(self, code: u8) -> Self {
@@ -81,6 +97,26 @@ impl Failure {
 
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    pub fn problems(self, problems: &[Problem]) -> Self {
+        Self { problems: problems.to_vec(), ..self }
+    }
+}
+
+/// What to do where a file cannot be written.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of all others, the words of the system say enough")]
+pub fn next_step(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::NotFound => Some("make its folder first"),
+        io::ErrorKind::IsADirectory => Some("name a file in it"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("free some space; an older file is as it was")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some("choose a place where this user may write, or let its owner do this")
+        }
+        _ => None,
     }
 }
 
@@ -253,12 +289,50 @@ struct Explained<'f> {
     causes: &'f [String],
     /// What to do.
     hint: Option<&'f str>,
+    /// Where the manifest is the reason: what is wrong with it. `validate --output json` tells more of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Found<'f>>,
+}
+
+/// A problem of the manifest. What does not exist is left out.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Found<'f> {
+    /// Stable: `MP0023`.
+    code: &'f str,
+    /// `error`, `warning` or `note`.
+    severity: &'static str,
+    message: &'f str,
+    /// Within the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'f str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'f str>,
+}
+
+impl<'f> Found<'f> {
+    fn of(problem: &'f Problem) -> Self {
+        let origin = problem.origin.as_ref();
+        Self {
+            code: &problem.code,
+            severity: problem.severity.word(),
+            message: &problem.message,
+            file: origin.map(|origin| &*origin.file),
+            line: origin.map(|origin| origin.line),
+            column: origin.map(|origin| origin.column),
+            hint: problem.hint.as_deref(),
+        }
+    }
 }
 
 impl<'f> FailureDocument<'f> {
     fn of(failure: &'f Failure) -> Self {
-        let Failure { code, message, causes, hint } = failure;
-        let error = Explained { message, causes, hint: hint.as_deref() };
+        let Failure { code, message, causes, hint, problems } = failure;
+        let problems = problems.iter().map(Found::of).collect();
+        let error = Explained { message, causes, hint: hint.as_deref(), problems };
         Self { format_version: FORMAT_VERSION, exit: Told::of(*code), error }
     }
 }

@@ -241,7 +241,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
             // On a full disk: half a file would only stand in the way of the next try.
             let _ = std::fs::remove_file(path);
         }
-        Failure::new(format!("`{}` cannot be written", shown(path))).cause(error)
+        Failure::unwritten(path, &error)
     })
 }
 

@@ -1,6 +1,6 @@
 //! `mailplumb man`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Command};
 use clap_mangen::Man;
@@ -33,7 +33,7 @@ impl ManPages {
             Some(folder) => {
                 std::fs::create_dir_all(folder)
                     .and_then(|()| clap_mangen::generate_to(super::commands(), folder))
-                    .map_err(|error| unwritable(folder, &error))?;
+                    .map_err(|error| Failure::unwritten(folder, &error))?;
                 output::talk(&format!("the pages are in {}", shown(folder)));
             }
         }
@@ -47,8 +47,4 @@ fn page(command: Command) -> Result<Vec<u8>, Failure> {
         .render(&mut page)
         .map_err(|error| Failure::new("the manual page cannot be made").cause(error))?;
     Ok(page)
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("`{}` cannot be written", shown(path))).cause(error)
 }

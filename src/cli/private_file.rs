@@ -6,24 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::context::shown;
-use super::exit::Failure;
+use super::exit::{Failure, next_step};
 
 /// Writes `what` in the place of an older file: whoever reads it sees the old one or the new one.
 pub fn replace(path: &Path, octets: &[u8], what: &str) -> Result<(), Failure> {
     written(path, octets).map_err(|error| {
-        let hint = hint(error.kind());
+        let hint = next_step(error.kind()).unwrap_or("name a place where this user may write");
         Failure::new(format!("{what} cannot be written into `{}`", shown(path))).cause(error).hint(hint)
     })
-}
-
-#[expect(clippy::wildcard_enum_match_arm, reason = "of all others, the words of the system say enough")]
-fn hint(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::NotFound => "make its folder first",
-        io::ErrorKind::IsADirectory => "name a file in it",
-        io::ErrorKind::StorageFull => "free some space; an older file is as it was",
-        _ => "name a place where this user may write",
-    }
 }
 
 fn written(path: &Path, octets: &[u8]) -> io::Result<()> {

@@ -253,7 +253,8 @@ pub fn without_passwords(line: &str) -> String {
 fn after_secret_key(line: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for key in ["password", "passphrase", "clientSecret", "privateKey"] {
-        for (at, _) in line.match_indices(key) {
+        // A line can be a whole file, and is looked at for each problem in it.
+        for at in memchr::memmem::find_iter(line.as_bytes(), key) {
             let after = line.get(at + key.len()..).unwrap_or_default().trim_start_matches(['"', '\'']);
             let Some(value) = after.strip_prefix(':') else { continue };
             let value = value.trim_start();

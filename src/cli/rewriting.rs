@@ -63,10 +63,13 @@ impl Folders {
         self.hold_also(targets.iter().map(|target| folder_of(target)))?;
         let mut staged = Vec::new();
         for (rewrite, target) in rewrites.iter().zip(targets) {
-            staged.push(Staged::new(target, rewrite.after).map_err(|error| unwritten(rewrite.path, error))?);
+            staged.push(
+                Staged::new(target, rewrite.after)
+                    .map_err(|error| Failure::unwritten(rewrite.path, &error))?,
+            );
         }
         for rewrite in rewrites {
-            let is_same = is_same(rewrite).map_err(|error| unwritten(rewrite.path, error))?;
+            let is_same = is_same(rewrite).map_err(|error| Failure::unwritten(rewrite.path, &error))?;
             if !is_same {
                 return Err(Failure::new(format!(
                     "`{}` was changed meanwhile; nothing was written",
@@ -76,14 +79,10 @@ impl Folders {
             }
         }
         for (rewrite, staged) in rewrites.iter().zip(staged) {
-            staged.settle().map_err(|error| unwritten(rewrite.path, error))?;
+            staged.settle().map_err(|error| Failure::unwritten(rewrite.path, &error))?;
         }
         Ok(())
     }
-}
-
-fn unwritten(path: &Path, error: io::Error) -> Failure {
-    Failure::new(format!("`{}` cannot be written", shown(path))).cause(error)
 }
 
 fn folder_of(path: &Path) -> PathBuf {

@@ -10,7 +10,7 @@ use crate::model::desired::Desired;
 use crate::model::limits;
 use crate::model::plan::Plan;
 use crate::model::problem::SourceFile;
-use crate::plan::saved::{self, Circumstances};
+use crate::plan::saved::{self, Circumstances, SavedError};
 use crate::source::Source;
 
 /// This program, as it stands in the plans that it saves.
@@ -54,8 +54,18 @@ pub fn read(path: &Path) -> Result<(Plan, Circumstances), Failure> {
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(limits::SAVED_PLAN_BYTES_MAX as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
     saved::parse(&text).map_err(|error| {
-        let hint = format!("`plan --out FILE` saves a plan; {}", afresh());
-        Failure::new(format!("`{}` is not a saved plan", shown(path))).cause(error).hint(hint)
+        let path = shown(path);
+        let (message, hint) = match error {
+            SavedError::NotAPlan { .. } => (
+                format!("`{path}` is not a saved plan"),
+                format!("`plan --out FILE` saves a plan; {}", afresh()),
+            ),
+            SavedError::TooLarge { .. } | SavedError::OtherVersion { .. } | SavedError::Tampered { .. } => (
+                format!("the plan `{path}` cannot be used"),
+                "make a new plan with `plan --out FILE`, and have it reviewed again".to_owned(),
+            ),
+        };
+        Failure::new(message).cause(error).hint(hint)
     })
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::context::shown;
-use super::exit::{DONE, Failure, Outcome, USAGE};
+use super::exit::{DONE, Failure, Outcome, USAGE, next_step};
 use super::{Global, hidden, output};
 use crate::model::limits;
 use crate::model::name::Name;
@@ -135,9 +135,8 @@ impl Secrets {
 /// Makes a key pair, writes its identity to a new file and returns its recipient.
 pub fn write_identity(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(format!("the identity cannot be written to `{}`", shown(path)))
-            .cause(error)
-            .hint("choose a file that does not exist yet, where you may write")
+        let step = next_step(error.kind()).unwrap_or("choose a file that does not exist yet");
+        Failure::new(format!("the identity cannot be written to `{}`", shown(path))).cause(error).hint(step)
     };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;

@@ -217,6 +217,7 @@ fn check_keys(tree: &mut Tree<'_>, report: &mut Report<'_>) {
                 }
                 Kind::Plain | Kind::Text => {
                     if let Some(first) = seen.replace(&node.text, key) {
+                        refused.push(key);
                         report.add(twice(&node.text, tree.place(key), tree.place(first)));
                     }
                 }

@@ -67,7 +67,8 @@ pub fn read<'a>(name: &Spanned<String>, report: &mut Report<'a>) -> Option<Vec<T
         }
         if line.len() != columns.len() {
             let message = format!("this line has {} fields, the header has {}", line.len(), columns.len());
-            report.add(Draft::error(codes::CSV, line_place(&line, index), message));
+            let draft = Draft::error(codes::CSV, line_place(&line, index), message);
+            report.add(draft.hint_if(comment(&line)));
             continue;
         }
         trees.push(tree(&columns, line, index));
@@ -94,7 +95,7 @@ fn columns<'t>(header: &[Field<'t>], file: u32, report: &mut Report<'_>) -> Opti
             let message = format!("unknown column `{}`", field.text.escape_debug());
             let draft = Draft::error(codes::CSV, place, message)
                 .label(format!("expected one of {}", COLUMNS.join(", ")));
-            report.add(draft.hint_if(did_you_mean(&field.text, COLUMNS)));
+            report.add(draft.hint_if(did_you_mean(&field.text, COLUMNS)).hint_if(comment(header)));
         } else if let Some(first) = seen.insert(&field.text, place) {
             good = false;
             let draft = Draft::error(codes::CSV, place, format!("the column `{}` stands twice", field.text));
@@ -112,6 +113,12 @@ fn columns<'t>(header: &[Field<'t>], file: u32, report: &mut Report<'_>) -> Opti
         }
     }
     good.then(|| header.iter().map(|field| field.text.clone()).collect())
+}
+
+/// What a line that looks like a comment needs.
+fn comment(line: &[Field<'_>]) -> Option<String> {
+    let is_comment = line.first().is_some_and(|field| field.text.starts_with('#'));
+    is_comment.then(|| "a CSV file has no comments: remove the line".to_owned())
 }
 
 fn field_place(field: &Field<'_>, file: u32) -> Place {

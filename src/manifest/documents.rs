@@ -1,6 +1,7 @@
 //! The documents of all files, each read as what its `kind` says, not yet looked at together.
 
 mod header;
+mod names;
 mod unread;
 
 use std::collections::BTreeSet;

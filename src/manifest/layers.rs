@@ -34,6 +34,8 @@ struct Composed<'a> {
     layer: u16,
     place: Place,
     complete: bool,
+    /// No earlier layer has it: it is a new one, or its name is misspelt.
+    is_new: bool,
 }
 
 /// Reads all layers; the files of one follow those of the layer before it.
@@ -115,8 +117,7 @@ impl<'a> Composition<'a> {
                 *known = Composed { part: None, layer, place: name_place(tree), ..*known };
             }
             (_, Some(removal)) => {
-                let names = self.documents.iter().filter(|it| it.key.0 == key.0 && it.part.is_some());
-                let hint = did_you_mean(key.1, names.map(|it| it.key.1));
+                let hint = self.likest(key, documents);
                 report.add(nothing_to_remove(key, tree.place(removal)).hint_if(hint));
             }
             (Some(known), None) => {
@@ -130,8 +131,7 @@ impl<'a> Composition<'a> {
             }
             // Without the key of every document it was meant for an earlier one: what else it lacks is not worth a word.
             (None, None) if tree.entry(0, "apiVersion").is_none() => {
-                let names = self.documents.iter().filter(|it| it.key.0 == key.0 && it.part.is_some());
-                let hint = did_you_mean(key.1, names.map(|it| it.key.1));
+                let hint = self.likest(key, documents);
                 report.add(unlike_any(key, name_place(tree)).hint_if(hint));
                 documents.unread = true;
             }
@@ -148,13 +148,24 @@ impl<'a> Composition<'a> {
             layer: layer_of(tree.place(0), report),
             place: name_place(tree),
             complete: parsed.complete,
+            is_new: rank == Rank::Later,
         });
     }
 
+    /// What a name that no earlier layer has was perhaps meant for, as a hint.
+    fn likest(&self, key: Key<'_>, documents: &Documents) -> Option<String> {
+        let merged = self.documents.iter().filter(|it| it.key.0 == key.0 && it.part.is_some() && !it.is_new);
+        let is_new = |name: &str| {
+            self.known.get(&(key.0, name)).and_then(|at| self.documents.get(*at)).is_some_and(|it| it.is_new)
+        };
+        let alone = documents.names(key.0).filter(|name| *name != key.1 && !is_new(name));
+        did_you_mean(key.1, merged.map(|it| it.key.1).chain(alone))
+    }
+
     fn take(self, documents: &mut Documents, report: &mut Report<'_>) {
-        for composed in self.documents {
-            let Some(part) = composed.part else { continue };
-            let merged = Merged::of(&part);
+        for composed in &self.documents {
+            let Some(part) = &composed.part else { continue };
+            let merged = Merged::of(part);
             said_of_layers(composed.key, &merged, report);
             if merged.nodes.len() > limits::MANIFEST_NODES_MAX {
                 let message = format!(
@@ -167,7 +178,14 @@ impl<'a> Composition<'a> {
             }
             let file = merged.files.first().copied().unwrap_or_default();
             let tree = merged.into_tree(file);
+            let before = report.problems.len();
             documents.take(&tree, composed.complete, report);
+            if composed.is_new
+                && report.lacks_keys(before)
+                && let Some(hint) = self.likest(composed.key, documents)
+            {
+                report.hint_at_missing_keys(before, &lone(composed.key, &hint));
+            }
         }
     }
 }
@@ -251,6 +269,12 @@ fn unlike_any(key: Key<'_>, place: Place) -> Draft {
     );
     Draft::error(codes::API_VERSION, place, message)
         .hint("a mailbox of a list is changed in its list: `users: [{ name: …, … }]`")
+}
+
+/// Where a new document lacks something, it was perhaps meant for an earlier one.
+fn lone((kind, name): Key<'_>, hint: &str) -> String {
+    let name = name.escape_debug();
+    format!("no earlier layer has the {kind} `{name}`; {hint}")
 }
 
 fn no_effect(place: Place) -> Draft {

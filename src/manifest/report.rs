@@ -100,6 +100,12 @@ impl Draft {
         self
     }
 
+    /// A hint where there is no better one.
+    pub fn or_hint(mut self, words: &str) -> Self {
+        self.hint = self.hint.or_else(|| Some(words.to_owned()));
+        self
+    }
+
     pub fn related(mut self, place: Place, words: impl Into<String>) -> Self {
         self.related.push((place, words.into()));
         self
@@ -151,6 +157,19 @@ impl<'a> Report<'a> {
             related,
             hint: draft.hint,
         });
+    }
+
+    /// Whether a problem from this one on is about a missing key.
+    pub fn lacks_keys(&self, from: usize) -> bool {
+        self.problems.iter().skip(from).any(|problem| problem.code == codes::MISSING_KEY.0)
+    }
+
+    /// Gives each such problem this hint, unless it has one.
+    pub fn hint_at_missing_keys(&mut self, from: usize, hint: &str) {
+        let latest = self.problems.iter_mut().skip(from);
+        for problem in latest.filter(|it| it.code == codes::MISSING_KEY.0 && it.hint.is_none()) {
+            problem.hint = Some(hint.to_owned());
+        }
     }
 
     /// What is looked at from here on.

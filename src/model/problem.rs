@@ -31,6 +31,17 @@ pub enum Severity {
     Note,
 }
 
+impl Severity {
+    /// As documents for programs have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// One problem, complete enough to be shown without anything else but the file's text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -68,13 +68,10 @@ pub enum SavedError {
     TooLarge { bytes: usize },
     #[error("the file is not a saved plan: {detail}")]
     NotAPlan { detail: String },
-    #[error(
-        "the saved plan has format {found} and this version reads format {}; plan again with this version",
-        Plan::FORMAT_VERSION
-    )]
+    #[error("the saved plan has format {found} and this version reads format {}", Plan::FORMAT_VERSION)]
     OtherVersion { found: u64 },
     #[error(
-        "the saved plan was changed after it was saved: its contents have the fingerprint {found} and it names {named}; plan again"
+        "the saved plan was changed after it was saved: its contents have the fingerprint {found} and it names {named}"
     )]
     Tampered { named: String, found: String },
 }

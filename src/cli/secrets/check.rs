@@ -14,15 +14,16 @@ use crate::cli::listing::FORMAT_VERSION;
 use crate::cli::{Format, Global, output};
 use crate::manifest::expiry::{self, Expiry};
 use crate::manifest::written::{WrittenContent, WrittenSecret, WrittenValue};
-use crate::model::secret::SecretRef;
+use crate::model::secret::{Sealed, SealedValue, SecretRef};
 use crate::secrets::identity::Keyring;
-use crate::secrets::{Presence, UnsealError, bundle};
+use crate::secrets::{Presence, Unseal as _, UnsealError, bundle};
 
 /// List who can read which secret, and what is stale
 ///
 /// Compares what each value is encrypted to with the organization's recipients, and looks at the days on which values expire.
 /// Needs no key; with an identity that opens without asking, or one named by --identity, it also tries whether each value opens. Exits with 1 when a value is
-/// stale, expired, not encrypted or not usable, and with 14 when all that is wrong is that this identity does not open it.
+/// stale, expired, not encrypted or not usable, and with 14 when all that is wrong is that this identity does not open it. A file or
+/// variable that this machine does not have is named, and no reason for another exit code: the server may have it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mailplumb secrets check\n  mailplumb secrets check --output json")]
 pub struct Check {
@@ -80,6 +81,8 @@ enum Code {
     ExpiresSoon,
     /// This identity does not open it.
     Unreadable,
+    /// The file or the variable that holds it is not on this machine, or cannot be read by this user.
+    NotHere,
     /// A key is declared and not in the bundle, or the other way round.
     Keys,
 }
@@ -115,7 +118,7 @@ fn code(rows: &[Row]) -> u8 {
         Code::Plaintext | Code::Unusable | Code::FileMissing | Code::Stale | Code::Expired | Code::Keys => {
             true
         }
-        Code::ExpiresSoon | Code::Unreadable => false,
+        Code::ExpiresSoon | Code::Unreadable | Code::NotHere => false,
     };
     if found.iter().any(is_wrong) {
         ERROR
@@ -188,7 +191,8 @@ fn content_problems(manuscript: &Manuscript, keyring: &Keyring, written: &Writte
                 let opened = open_value(&secret, armoured, &written.sealed_to, keyring);
                 opened.err().and_then(unopened).into_iter().collect()
             }
-            WrittenValue::File(_) | WrittenValue::Env(_) => Vec::new(),
+            WrittenValue::File(path) => kept_outside(written, key, Sealed::File(path.clone()), keyring),
+            WrittenValue::Env(variable) => kept_outside(written, key, Sealed::Env(variable.clone()), keyring),
             WrittenValue::Plaintext => {
                 let words = format!(
                     "in plain text: `mailplumb secrets set {}/{key}`, and change it at the server",
@@ -199,6 +203,20 @@ fn content_problems(manuscript: &Manuscript, keyring: &Keyring, written: &Writte
             WrittenValue::Unreadable => vec![trouble(Code::Unusable, "neither `age` nor `file` nor `env`")],
         },
     }
+}
+
+/// Of a value that the manifest only names the place of.
+fn kept_outside(written: &WrittenSecret, key: &str, sealed: Sealed, keyring: &Keyring) -> Vec<Trouble> {
+    let secret = SecretRef { secret: written.secret.clone(), key: key.to_owned() };
+    let sealed = SealedValue { sealed, sealed_to: Vec::new(), expires: None };
+    let trouble = match keyring.open(&secret, &sealed) {
+        Ok(_) => None,
+        Err(error @ (UnsealError::File { .. } | UnsealError::EnvironmentUnset(_))) => {
+            Some(trouble(Code::NotHere, format!("not on this machine: {error}")))
+        }
+        Err(error) => unopened(error),
+    };
+    trouble.into_iter().collect()
 }
 
 fn bundle_problems(

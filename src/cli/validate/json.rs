@@ -91,11 +91,7 @@ fn entry<'p>(problem: &'p Problem, places: &Places<'_>) -> Entry<'p> {
         problem.related.iter().map(|(origin, words)| Related { message: words, place: place(origin) });
     Entry {
         code: &problem.code,
-        severity: match problem.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        },
+        severity: problem.severity.word(),
         message: &problem.message,
         place: problem.origin.as_ref().map(place),
         label: problem.label.as_deref(),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::places::{Places, Region};
 use crate::manifest::codes;
-use crate::model::problem::{Problem, Severity};
+use crate::model::problem::Problem;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -63,11 +63,7 @@ fn result(
     rules: &BTreeMap<&str, usize>,
     seen: &mut BTreeMap<String, u32>,
 ) -> Value {
-    let level = match problem.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
+    let level = problem.severity.word();
     let words = [Some(&problem.message), problem.label.as_ref(), problem.hint.as_ref()];
     let words: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
     let mut result = json!({

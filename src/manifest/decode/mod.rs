@@ -86,6 +86,8 @@ fn describe(error: Error, tree: &Tree<'_>, root: u32, dropped: &BTreeSet<u32>) -
         Cause::UnknownKey { expected, .. } if holds_secrets(expected) && is_null(tree, node + 1) => {
             rest_of_a_text(place)
         }
+        Cause::UnknownKey { key, expected } if secret => unknown_key(&key, expected, place)
+            .or_hint("`mailplumb secrets set NAME/KEY` encrypts a value and writes it as it belongs here"),
         Cause::UnknownKey { key, expected } => unknown_key(&key, expected, place),
         Cause::UnknownValue { value, expected } => {
             Draft::error(codes::UNKNOWN_VALUE, place, format!("`{}` is not possible here", shorten(&value)))

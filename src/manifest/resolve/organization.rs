@@ -229,7 +229,10 @@ pub fn check_sealed_to(names: &[Spanned<String>], organization: Option<&Resolved
             Draft::error(codes::UNKNOWN_RECIPIENT, name.place, message)
                 .label("expected a name of the organization's `recipients`")
                 .related(organization.place, "the organization")
-                .hint_if(did_you_mean(&name.value, recipients.keys().map(String::as_str))),
+                .hint_if(did_you_mean(&name.value, recipients.keys().map(String::as_str)))
+                .or_hint(
+                    "where one has left, `mailplumb secrets rekey` encrypts to those that are named there",
+                ),
         );
     }
 }

@@ -1,5 +1,6 @@
 //! The one walk over a plan: what is counted, and which steps say the same of several targets.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::line::Detail;
@@ -106,7 +107,7 @@ fn likeness(step: &Step, detail: Detail, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
     };
     write(Some(kind(&step.target)));
-    write(Some(&step.reason));
+    write(Some(&shared_reason(step)));
     let shown = match detail {
         Detail::Fields => step.changes.as_slice(),
         Detail::Concise => &[],
@@ -128,6 +129,21 @@ fn like<'a>(step: &Step, change: &'a FieldChange) -> (&'a str, Option<&'a str>, 
     };
     (&change.field, values.0, values.1)
 }
+
+/// The reason as mailboxes share it that differ in their own key of a secret: most have the key of their own name.
+pub(super) fn shared_reason(step: &Step) -> Cow<'_, str> {
+    match &step.target {
+        Target::Mailbox(name) if step.reason.contains('/') => {
+            step.reason.replace(&format!("/{name}`"), &format!("/{OWN}`")).into()
+        }
+        Target::Organization | Target::Secret(_) | Target::Profile(_) | Target::Mailbox(_) => {
+            step.reason.as_str().into()
+        }
+    }
+}
+
+/// Stands for what differs by its nature.
+pub(super) const OWN: &str = "(each its own)";
 
 /// Whether this field of a mailbox differs by its nature from that of the next one.
 fn is_its_own(step: &Step, change: &FieldChange) -> bool {

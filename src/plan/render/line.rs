@@ -8,7 +8,7 @@ use crate::model::desired::DesiredNote;
 use crate::model::plan::{Action, FieldChange, Plan, Step, Target};
 
 use super::defaults;
-use super::group::{self, Group, Summary};
+use super::group::{self, Group, OWN, Summary};
 use super::obstacle::{self, Obstacle};
 use super::words::{self, clean};
 
@@ -122,7 +122,9 @@ pub(super) fn group_lines(group: &Group<'_>, detail: Detail, lines: &mut Vec<Lin
         Detail::Fields => field_lines(group, lines),
         Detail::Concise => {}
     }
-    lines.push(indented(format!("because: {}", clean(&step.reason))));
+    let is_shared = group.others.iter().all(|other| other.reason == step.reason);
+    let reason = if is_shared { step.reason.as_str().into() } else { group::shared_reason(step) };
+    lines.push(indented(format!("because: {}", clean(&reason))));
     for consequence in &step.consequences {
         lines.push(indented(format!("⇒ {}", clean(&words::consequence(consequence, step.action)))));
     }
@@ -149,7 +151,6 @@ fn field_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
 
 /// A field of which the steps do not all say the same.
 fn own_values(group: &Group<'_>, nth: usize, change: &FieldChange) -> String {
-    const OWN: &str = "(each its own)";
     let field = clean(&change.field);
     match group.first.action {
         Action::Create | Action::Delete | Action::Rename | Action::Retest => {

@@ -158,6 +158,20 @@ fn a_listing_that_fails_says_so_as_json_too() {
 }
 
 #[test]
+fn what_is_wrong_with_a_manifest_stands_in_the_document_of_a_failed_plan() {
+    let office = Office::applied(PASSWORD);
+    office
+        .person
+        .write("mail/more.yaml", "apiVersion: mailplumb/v1\nkind: Mailboxx\nmetadata: { name: x }\n");
+    for line in ["plan", "apply --auto-approve"] {
+        let document = office.person.types(&format!("{line} --output json")).ends(1).json();
+        let found = &document["error"]["problems"][0];
+        assert_eq!((&found["file"], &found["line"]), (&json!("more.yaml"), &json!(2)), "{document}");
+        assert_eq!(found["severity"], "error", "{document}");
+    }
+}
+
+#[test]
 fn the_status_begins_with_the_sum_and_tells_the_same_trouble_once() {
     let office = busy();
     let status = office.person.types("status").ends(0);

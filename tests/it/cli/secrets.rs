@@ -149,6 +149,30 @@ fn a_plan_asks_nobody_for_anything_unless_it_is_told_to() {
 }
 
 #[test]
+fn a_value_that_this_machine_does_not_have_is_named_and_is_no_fault_of_the_manifest() {
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    person.write(
+        "mail/outside.yaml",
+        "apiVersion: mailplumb/v1\nkind: Secret\nmetadata: { name: outside }\n\
+         spec: { values: { relay: { env: RELAY_OF_NOBODY }, here: { file: here.txt }, gone: { file: /nowhere/gone } } }\n",
+    );
+    let here = person.at("mail/here.txt").display().to_string();
+    person.write("mail/here.txt", "hunter2\n");
+    person.replace("mail/outside.yaml", "here.txt", &here);
+    let check = person.types("secrets check").ends(0).says("not on this machine").does_not_say("hunter2");
+    check.says("RELAY_OF_NOBODY").says("/nowhere/gone");
+    let json = person.types("secrets check --output json").ends(0).json();
+    let of = |name: &str| {
+        let rows = json["secrets"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).unwrap()["problems"].clone()
+    };
+    assert_eq!(of("outside/here"), serde_json::json!([]));
+    assert_eq!(of("outside/relay")[0]["code"], "not-here");
+    assert_eq!(of("outside/gone")[0]["code"], "not-here");
+}
+
+#[test]
 fn a_new_recipient_makes_values_stale_until_they_are_encrypted_again() {
     let office = Office::at_work(PASSWORD);
     let person = &office.person;

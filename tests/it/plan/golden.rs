@@ -8,6 +8,7 @@ use mailplumb::model::mailbox::{Mailbox, MailboxKind};
 use mailplumb::model::operation::Operation;
 use mailplumb::model::plan::{Guard, Plan};
 use mailplumb::model::profile::Server;
+use mailplumb::model::secret::SecretRef;
 use mailplumb::model::stored::Stored;
 use mailplumb::plan::{
     self,
@@ -137,6 +138,25 @@ fn changes_that_differ_in_each_ones_own_values_are_said_once() {
     assert!(!text(&owned).contains("×7"), "values that people choose are shown");
     let concise = render::text_in(&owned, Style::Plain, render::Detail::Concise);
     assert!(concise.contains("~ mailbox ×7"), "{concise}");
+}
+
+#[test]
+fn mailboxes_whose_own_secrets_changed_are_said_once() {
+    let names = ["anna", "ben", "carl"];
+    let with = |text: &str| {
+        let mut desired = small(&names);
+        for mailbox in desired.mailboxes.values_mut() {
+            let own = SecretRef { secret: name("sales"), key: mailbox.value.name.to_string() };
+            desired.secrets.insert(own.clone(), declared(sealed(text), 2));
+            mailbox.value.credentials.as_mut().unwrap().password = own;
+        }
+        desired
+    };
+    let plan = plan::plan(&with("two"), &settled(&with("one")), &policy());
+    let shown = text(&plan);
+    assert!(shown.contains("↻ mailbox ×3: anna, ben, carl"), "{shown}");
+    assert!(shown.contains("because: secret `sales/(each its own)` changed"), "{shown}");
+    assert!(render::json(&plan).contains("secret `sales/ben` changed"), "the JSON keeps every reason");
 }
 
 #[test]
