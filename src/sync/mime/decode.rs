@@ -171,9 +171,21 @@ pub(super) fn text(octets: &[u8], charset: Option<&str>) -> Decoded {
     let is_unicode =
         matches!(named, "us-ascii" | "ascii" | "utf-8" | "utf8" | "unknown-8bit" | "unknown" | "x-unknown");
     match (charset_decoder(named.as_bytes()), is_unicode) {
-        (Some(decoder), false) => Decoded { text: decoder(octets), note: None },
+        (Some(decoder), false) => {
+            let text = decoder(octets);
+            // Some senders name their region's charset, whatever they write in.
+            if has_nonsense(&text) && !octets.is_ascii() && str::from_utf8(octets).is_ok() {
+                return guess(octets, charset);
+            }
+            Decoded { text, note: None }
+        }
         (known, _) => guess(octets, charset.filter(|_| known.is_none() || !octets.is_ascii())),
     }
+}
+
+/// Signs that stand for octets that are none of the charset.
+fn has_nonsense(text: &str) -> bool {
+    text.contains(|sign| matches!(sign, '\u{FFFD}' | '\u{E000}'..='\u{F8FF}'))
 }
 
 /// UTF-8 if it is, else the charset of those who do not think about charsets.
@@ -253,6 +265,13 @@ mod tests {
             assert!(decoded.note.unwrap().contains("windows-1252"));
         }
         assert_eq!(of("Grüße".as_bytes(), Some("us-ascii")).text, "Grüße");
+        let region = of("你好！我公司可代开各类".as_bytes(), Some("gb2312"));
+        assert_eq!(region.text, "你好！我公司可代开各类");
+        assert!(region.note.unwrap().contains("gb2312"));
+        assert!(
+            of(b"\x1b$B\x7f\x7f\x1b(B", Some("iso-2022-jp")).note.is_none(),
+            "ASCII says nothing of a charset"
+        );
         assert_eq!(of(b"\xef\xbb\xbfx", Some("utf-8")).text, "x");
         assert_eq!(of(b"\x1b$B$3$s\x1b(B", Some("iso-2022-jp")).text, "こん");
         assert_eq!(of(b"\xd6\xd0", Some("gb18030")).text, "中");

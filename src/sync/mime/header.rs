@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use memchr::memmem;
+
 use super::decode;
 use super::words::{Word, word};
 use crate::model::limits;
@@ -107,8 +109,44 @@ pub fn mended(header: &[u8]) -> Cow<'_, [u8]> {
 fn line(octets: &[u8]) -> String {
     match str::from_utf8(octets) {
         Ok(text) => text.to_owned(),
-        Err(_) => decode::text(octets, None).text,
+        Err(_) => decode::text(&escaped(octets), None).text,
     }
+}
+
+/// A line whose encoded words have no octets beyond ASCII: those that stand there raw are of the word's charset.
+fn escaped(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = memmem::find(rest, b"=?") {
+        let (before, from) = rest.split_at(at);
+        out.extend_from_slice(before);
+        let Some((intro, data, after)) = q_word(from) else {
+            out.extend_from_slice(b"=?");
+            rest = &from[2..];
+            continue;
+        };
+        out.extend_from_slice(intro);
+        for octet in data {
+            match octet {
+                0x80.. => out.extend_from_slice(format!("={octet:02X}").as_bytes()),
+                _ => out.push(*octet),
+            }
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// `=?charset?Q?`, what is encoded, and the rest from `?=` on.
+fn q_word(from: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let charset = memchr::memchr(b'?', from.get(2..)?.get(..64).unwrap_or(&from[2..]))?;
+    let start = 2 + charset + 3;
+    let is_q = matches!(from.get(start - 3..start)?, b"?Q?" | b"?q?");
+    let (intro, rest) = from.split_at(start);
+    let window = rest.get(..WORD_CHARACTERS_MAX).unwrap_or(rest);
+    let end = memmem::find(window, b"?=").filter(|_| is_q && charset > 0)?;
+    Some((intro, &rest[..end], &rest[end..]))
 }
 
 /// `None`: nothing is to be joined.
@@ -195,6 +233,14 @@ mod tests {
     fn octets_that_nobody_has_encoded_are_read_as_in_bodies() {
         let header = b"Subject: Gr\xfc\xdfe\r\nFrom: J\xc3\xbcrgen <j@x>\r\n";
         assert_eq!(mended(header), "Subject: Grüße\r\nFrom: Jürgen <j@x>\r\n".as_bytes());
+    }
+
+    #[test]
+    fn octets_that_stand_raw_in_an_encoded_word_are_of_its_charset() {
+        let header = b"Subject: =?iso-8859-1?Q?Fr\xf6sche?= und =?iso-8859-15?q?J\xfcrgen_\xa4?=\r\nX: =?b\xf6?B? =?x\xf6\r\n";
+        let expected =
+            "Subject: =?iso-8859-1?Q?Fr=F6sche?= und =?iso-8859-15?q?J=FCrgen_=A4?=\r\nX: =?bö?B? =?xö\r\n";
+        assert_eq!(String::from_utf8_lossy(&mended(header)), expected);
     }
 
     #[test]
