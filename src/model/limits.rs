@@ -70,6 +70,8 @@ pub const REPLY_BYTES_MAX: usize = 256 * 1024;
 /// Commands sent ahead of their replies. RFC 2920 section 3.1: the replies to them must fit into the buffers of a
 /// connection, or both sides wait for each other.
 pub const PIPELINED_COMMANDS_MAX: usize = 100;
+/// Responses of an IMAP server with one command beyond those that were asked for: what others change in the mailbox is told so.
+pub const UNASKED_RESPONSES_MAX: usize = 100_000;
 /// Messages in one mailbox listing.
 pub const LISTING_MESSAGES_MAX: usize = 2_000_000;
 /// An IMAP inbox with so many messages is searched for those that are wanted before it is listed for the first time.
@@ -132,8 +134,11 @@ pub const CERTIFICATES_SHOWN_MAX: usize = 10;
 pub const TRUST_BUNDLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Between two bytes that the server owes.
+/// A whole answer of the server, however it comes.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Octets of a transfer each second: of messages, listings and bodies of HTTP answers, and of what is sent. A slower one ends
+/// when the time for an answer is used up.
+pub const TRANSFER_RATE_MIN_BYTES: u64 = 500;
 /// After the final dot, RFC 5321 4.5.3.2.6.
 pub const SUBMISSION_TIMEOUT: Duration = Duration::from_secs(600);
 /// The write that ends a message. When an earlier one fails, the message has certainly not been accepted.

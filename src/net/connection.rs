@@ -16,9 +16,10 @@ use zeroize::Zeroize;
 
 use super::address::io_words;
 use super::handshake::{self, Begun, TlsPeer};
+use super::patience::{Patience, Stopwatch};
 use super::{certificate, timed_out};
 use crate::model::failure::Cause;
-use crate::protocol::{Conversation, Progress, Streaming};
+use crate::protocol::{Conversation, Pace, Progress, Streaming};
 
 /// Read at once, at most, and at first: a server that has much to say fills the room, and is given more.
 const READ_CHUNK_BYTES: usize = 64 * 1024;
@@ -39,6 +40,8 @@ pub struct Connection {
     heard: Heard,
     end: End,
     chunk_bytes: usize,
+    /// What is left of the time for what the server owes at present.
+    patience: Patience,
 }
 
 /// Whether the server has said that it says no more: by the end of TLS, or without TLS by the end of the stream.
@@ -72,20 +75,23 @@ impl Connection {
             heard: Heard::Nothing,
             end: End::Unsaid,
             chunk_bytes: FIRST_CHUNK_BYTES,
+            patience: Patience::new(Duration::ZERO),
         }
     }
 
-    /// Runs a conversation to its end. `wait` bounds the wait for each piece of input, and for each piece of output
-    /// to be taken.
+    /// Runs a conversation to its end. `wait` bounds the wait for each whole answer, and for output to be taken, each
+    /// as the conversation's [`Pace`] says.
     pub async fn drive<C: Conversation>(
         &mut self,
         conversation: &mut C,
         wait: Duration,
     ) -> Result<C::Output, Cause> {
+        // A greeting is awaited without anything being said.
+        self.patience = Patience::new(wait);
         loop {
-            match conversation.advance(&mut self.input)? {
+            match self.advance(conversation, wait)? {
                 Progress::Done(output) => return Ok(output),
-                Progress::NeedInput => self.read(wait).await?,
+                Progress::NeedInput => self.read(wait, conversation.pace()).await?,
                 Progress::Send(bytes) => {
                     if let Err(lost) = self.write(bytes, wait).await {
                         return self.last_words(conversation, lost, wait).await;
@@ -103,10 +109,10 @@ impl Connection {
         wait: Duration,
     ) -> Result<Option<C::Output>, Cause> {
         loop {
-            match conversation.advance(&mut self.input)? {
+            match self.advance(conversation, wait)? {
                 Progress::Done(output) => return Ok(Some(output)),
                 Progress::NeedInput if conversation.has_items() => return Ok(None),
-                Progress::NeedInput => self.read(wait).await?,
+                Progress::NeedInput => self.read(wait, conversation.pace()).await?,
                 Progress::Send(bytes) => {
                     if let Err(lost) = self.write(bytes, wait).await {
                         return self.last_words(conversation, lost, wait).await.map(Some);
@@ -114,6 +120,20 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// One step. Each whole answer gives the server time for the next one.
+    fn advance<C: Conversation>(
+        &mut self,
+        conversation: &mut C,
+        wait: Duration,
+    ) -> Result<Progress<C::Output>, Cause> {
+        let answers = conversation.answers();
+        let progress = conversation.advance(&mut self.input)?;
+        if conversation.answers() != answers {
+            self.patience = Patience::new(wait);
+        }
+        Ok(progress)
     }
 
     /// Upgrades after STARTTLS or STLS. Bytes that are already there were injected: refused.
@@ -204,10 +224,11 @@ impl Connection {
     }
 
     /// Appends at least one byte to the input.
-    async fn read(&mut self, wait: Duration) -> Result<(), Cause> {
+    async fn read(&mut self, wait: Duration, pace: Pace) -> Result<(), Cause> {
         self.input.reserve(self.chunk_bytes);
         let mut chunk = (&mut self.input).limit(self.chunk_bytes);
-        let answer = timeout(wait, async {
+        let stopwatch = Stopwatch::start();
+        let answer = timeout(self.patience.left(), async {
             match &mut self.stream {
                 Stream::Plain(socket) => socket.read_buf(&mut chunk).await,
                 Stream::Tls(stream) => stream.read_buf(&mut chunk).await,
@@ -221,6 +242,7 @@ impl Connection {
             }
             Ok(Ok(count)) => {
                 self.heard = Heard::Something;
+                self.patience.spend(stopwatch.waited(), count, (pace, wait));
                 if count == self.chunk_bytes {
                     self.chunk_bytes = READ_CHUNK_BYTES;
                 }
@@ -239,15 +261,20 @@ impl Connection {
         }
     }
 
-    /// Writes everything. The wait begins anew with each piece that the network takes, because a large message
-    /// takes its time on a slow line.
+    /// Writes everything. A large message takes its time on a slow line; a server that takes it octet by octet is not waited
+    /// for. What is answered to it has its own time.
     async fn write(&mut self, mut bytes: Vec<u8>, wait: Duration) -> Result<(), Cause> {
         let mut result = Ok(());
         let mut written = 0;
+        let mut patience = Patience::new(wait);
         while result.is_ok() && written < bytes.len() {
-            match timeout(wait, self.write_some(&bytes[written..])).await {
+            let stopwatch = Stopwatch::start();
+            match timeout(patience.left(), self.write_some(&bytes[written..])).await {
                 Ok(Ok(0)) => result = Err(self.lost(&io::ErrorKind::WriteZero.into())),
-                Ok(Ok(count)) => written += count,
+                Ok(Ok(count)) => {
+                    written += count;
+                    patience.spend(stopwatch.waited(), count, (Pace::Bulk, wait));
+                }
                 Ok(Err(error)) => result = Err(self.lost(&error)),
                 Err(_) => result = Err(timed_out(wait)),
             }
@@ -256,7 +283,9 @@ impl Connection {
             bytes.zeroize();
         }
         result?;
-        match timeout(wait, self.flush()).await {
+        let flushed = timeout(wait, self.flush()).await;
+        self.patience = Patience::new(wait);
+        match flushed {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.lost(&error)),
             Err(_) => Err(timed_out(wait)),
@@ -292,9 +321,9 @@ impl Connection {
         }
         let before = self.input.len();
         let enough = before + LAST_WORDS_BYTES_MAX;
+        self.patience = Patience::new(wait);
         // However this ends, what has arrived by then is all there is.
-        let _ = timeout(wait, async { while self.input.len() < enough && self.read(wait).await.is_ok() {} })
-            .await;
+        while self.input.len() < enough && self.read(wait, Pace::Answer).await.is_ok() {}
         self.stream = Stream::Closed;
         if self.input.len() == before {
             return Err(lost);

@@ -11,6 +11,7 @@ pub mod http;
 mod identity;
 #[cfg(test)]
 pub(crate) mod loopback;
+mod patience;
 mod records;
 pub mod trace;
 mod trust;

@@ -21,8 +21,8 @@ use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::profile::{Endpoint, Protocol, TlsMode};
 use crate::model::server::Destination;
-use crate::protocol::Streaming;
 use crate::protocol::http::{self, Exchange, Head, Method};
+use crate::protocol::{Pace, Streaming};
 use login::{Next, Proving};
 
 /// What is asked. The headers of the connection and of the login are added.
@@ -77,8 +77,9 @@ pub struct Session {
     /// The hash that binds a login to this connection (RFC 5929); `None` without TLS.
     binding: Option<Vec<u8>>,
     proving: Proving,
-    /// For each answer to begin, and for each piece of its body.
+    /// For each answer to begin, and then for its body as `pace` says.
     wait: Duration,
+    pace: Pace,
     asked: Asked,
 }
 
@@ -122,6 +123,7 @@ impl Network {
             connection: Some(connection),
             proving,
             wait: wait.map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.max(1).into())),
+            pace: Pace::Bulk,
             asked: Asked::Nothing,
         })
     }
@@ -222,8 +224,9 @@ impl Session {
         self.connection = None;
     }
 
-    /// Some answers take their time on purpose.
+    /// Answers from now on take their time on purpose, and are silent for so long.
     pub fn wait_at_least(&mut self, wait: Duration) {
+        self.pace = Pace::Trickle;
         self.wait = self.wait.max(wait);
     }
 
@@ -263,6 +266,10 @@ impl Session {
             fields: request.fields,
             body,
         });
+        exchange = match self.pace {
+            Pace::Trickle => exchange.trickling(),
+            Pace::Answer | Pace::Bulk => exchange,
+        };
         // Only an answer that was read to its end leaves the connection fit for another request.
         let mut connection = self.connection.take().ok_or_else(lost)?;
         if let Taken::Into(_) = taken {

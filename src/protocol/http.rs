@@ -3,6 +3,8 @@
 //! Logins of NTLM and Negotiate belong to a connection, so requests share one on purpose, and nothing is followed or sent
 //! again here. The answer's body is handed over as it arrives, with its framing taken off.
 
+mod blame;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -10,9 +12,10 @@ use bytes::{Bytes, BytesMut};
 use httparse::Status;
 use jiff::Timestamp;
 
-use super::{Conversation, Progress, Streaming};
+use super::{Conversation, Pace, Progress, Streaming};
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
+use blame::{exceeded, garbage, wrong_protocol};
 
 /// How a request is meant (RFC 9110 section 9, RFC 5789).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +152,8 @@ pub struct Exchange {
     bytes: u64,
     /// How much of the input is known not to end the head.
     scanned: usize,
+    /// Of the body.
+    pace: Pace,
 }
 
 /// Every answer begins with it.
@@ -178,7 +183,13 @@ impl Exchange {
             arrived: VecDeque::new(),
             bytes: 0,
             scanned: 0,
+            pace: Pace::Bulk,
         }
+    }
+
+    /// Its body is told piece by piece, whenever something happens.
+    pub fn trickling(self) -> Self {
+        Self { pace: Pace::Trickle, ..self }
     }
 
     /// As soon as it has arrived, which is before any of the body.
@@ -344,21 +355,6 @@ fn too_long(input: &BytesMut) -> Result<bool, Cause> {
     }
 }
 
-fn garbage(detail: &str) -> Cause {
-    Cause::Garbage { detail: detail.to_owned() }
-}
-
-fn exceeded(what: &str, limit: u64) -> Cause {
-    Cause::LimitExceeded { what: what.to_owned(), limit }
-}
-
-/// A server that greets with something else is one of another protocol.
-fn wrong_protocol(input: &BytesMut) -> Cause {
-    let beginning = input.get(..80.min(input.len())).unwrap_or_default();
-    let said = server_words(&String::from_utf8_lossy(beginning));
-    Cause::WrongProtocol { protocol: "HTTP".to_owned(), said }
-}
-
 impl Conversation for Exchange {
     type Output = Head;
 
@@ -375,6 +371,15 @@ impl Conversation for Exchange {
             Some(head) => Ok(Progress::Done(head.clone())),
             None => Err(Cause::Internal { detail: "an HTTP answer without a head".to_owned() }),
         }
+    }
+
+    fn pace(&self) -> Pace {
+        if self.head.is_some() { self.pace } else { Pace::Answer }
+    }
+
+    /// The head.
+    fn answers(&self) -> usize {
+        usize::from(self.head.is_some())
     }
 }
 

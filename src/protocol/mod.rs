@@ -34,6 +34,27 @@ pub trait Conversation {
     /// written and after `input` has grown. At the end of the stream the driver reports
     /// [`Cause::ConnectionLost`] itself.
     fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Self::Output>, Cause>;
+
+    /// How what is awaited at present may come.
+    fn pace(&self) -> Pace {
+        Pace::Answer
+    }
+
+    /// How many of several answers that were asked for together are there: each has its own time.
+    fn answers(&self) -> usize {
+        0
+    }
+}
+
+/// How much time the octets of an answer earn it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// None: the whole answer comes in the time for one.
+    Answer,
+    /// As much as they need at the least rate of a transfer, [`crate::model::limits::TRANSFER_RATE_MIN_BYTES`].
+    Bulk,
+    /// What is told whenever it happens: only silence is too long.
+    Trickle,
 }
 
 /// A conversation that hands things over before it ends: they are taken out after every step, also after one that failed.
@@ -93,6 +114,14 @@ impl<M, C: Streaming<Item = Arrived<M>>> Collected<C> {
 #[cfg(test)]
 impl<M, C: Streaming<Item = Arrived<M>>> Conversation for Collected<C> {
     type Output = (Vec<C::Item>, C::Output);
+
+    fn pace(&self) -> Pace {
+        self.conversation.pace()
+    }
+
+    fn answers(&self) -> usize {
+        self.conversation.answers()
+    }
 
     fn advance(&mut self, input: &mut BytesMut) -> Result<Progress<Self::Output>, Cause> {
         let progress = self.conversation.advance(input);

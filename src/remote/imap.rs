@@ -187,9 +187,9 @@ impl Session {
         }
     }
 
-    async fn list_from(&mut self, validity: u32, first: u32) -> Result<Vec<Listed>, Cause> {
+    async fn list_from(&mut self, opened: &Opened, first: u32) -> Result<Vec<Listed>, Cause> {
         let tag = self.tags.next_tag();
-        self.drive(imap::list_from(tag, validity, first)).await
+        self.drive(imap::list_from(tag, opened.validity, first, opened.messages)).await
     }
 
     /// Fetches a batch. Where the server refuses to answer for all, what is missing is asked for one by one, so that
@@ -225,10 +225,10 @@ impl Session {
     async fn delete(&mut self, uids: &BTreeSet<u32>, capabilities: &Capabilities) -> Result<(), Cause> {
         for set in imap::uid_sets(uids) {
             let tag = self.tags.next_tag();
-            self.drive(imap::flag_deleted(tag, &set)).await?;
+            self.drive(imap::flag_deleted(tag, &set, uids.len())).await?;
             if capabilities.uidplus() {
                 let tag = self.tags.next_tag();
-                self.drive(imap::expunge(tag, &set)).await?;
+                self.drive(imap::expunge(tag, &set, uids.len())).await?;
             }
         }
         Ok(())
@@ -259,10 +259,14 @@ enum Inbox {
 }
 
 impl ImapInbox {
-    fn validity(&self) -> u32 {
+    fn opened(&self) -> Opened {
         match self.inbox {
-            Inbox::Fresh(opened) | Inbox::Quiet(opened) | Inbox::Listed(opened) => opened.validity,
+            Inbox::Fresh(opened) | Inbox::Quiet(opened) | Inbox::Listed(opened) => opened,
         }
+    }
+
+    fn validity(&self) -> u32 {
+        self.opened().validity
     }
 
     async fn list_beyond(&mut self, cursor: &Cursor) -> Result<Listing, Cause> {
@@ -279,7 +283,7 @@ impl ImapInbox {
         let mark = opened.mark();
         match self.wanted(first, &opened).await? {
             Wanted::From(wanted) => {
-                let messages = self.session.list_from(validity, wanted).await?;
+                let messages = self.session.list_from(&opened, wanted).await?;
                 let passed = if wanted > first { wanted - 1 } else { 0 };
                 Ok(Listing::Imap { validity, messages, extent: Extent { passed, mark } })
             }

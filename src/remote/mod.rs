@@ -6,6 +6,8 @@ mod assertion;
 pub mod connectors;
 pub mod discovery;
 mod doubt;
+#[cfg(test)]
+mod dripping;
 pub mod ews;
 pub mod graph;
 mod hand_over;

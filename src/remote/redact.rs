@@ -5,6 +5,8 @@
 //! back from a server as words is searched for the password of that very connection, as it is and in the forms in which
 //! logins send it. Messages themselves are not touched.
 
+mod disguise;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,16 +42,22 @@ pub struct Redacting(pub Arc<dyn Connector>);
 pub(super) struct Password {
     /// Longest first, because a form may be part of another.
     forms: Arc<[Secret<String>]>,
+    /// As somebody types it.
+    typed: Option<Arc<Secret<String>>>,
 }
 
 impl Password {
     fn of(login: &Login) -> Self {
         let forms = match login {
-            Login::Anonymous | Login::Host => Vec::new(),
+            Login::Anonymous | Login::Host => return Self::of_forms(Vec::new(), None),
             Login::Password { username, password } => forms(username, password.expose()),
             Login::Oauth2 { username: _, client } => return Self::of_client(client),
         };
-        Self::of_forms(forms)
+        let typed = match login {
+            Login::Password { username: _, password } => Some(password),
+            Login::Anonymous | Login::Host | Login::Oauth2 { .. } => None,
+        };
+        Self::of_forms(forms, typed)
     }
 
     /// The secret of a client that asks for tokens, also as a form and an HTTP header hold it.
@@ -57,18 +65,19 @@ impl Password {
         let secret = match &client.proof {
             TokenProof::Secret(secret) => secret,
             // A key never leaves this machine, so nobody can repeat it.
-            TokenProof::Certificate { .. } => return Self::of_forms(Vec::new()),
+            TokenProof::Certificate { .. } => return Self::of_forms(Vec::new(), None),
         };
         let mut all = forms(&client.id, secret.expose());
         let encoded = Secret::new(oauth2::encoded(secret.expose()));
         all.extend(forms(&client.id, encoded.expose()));
-        Self::of_forms(all)
+        Self::of_forms(all, Some(secret))
     }
 
-    fn of_forms(mut forms: Vec<Secret<String>>) -> Self {
+    fn of_forms(mut forms: Vec<Secret<String>>, typed: Option<&Secret<String>>) -> Self {
         forms.retain(|form| form.expose().len() >= FORM_BYTES_MIN);
         forms.sort_by_key(|form| std::cmp::Reverse(form.expose().len()));
-        Self { forms: forms.into() }
+        let typed = typed.map(|secret| Arc::new(Secret::new(secret.expose().clone())));
+        Self { forms: forms.into(), typed }
     }
 
     fn mask(&self, words: &mut String) {
@@ -79,6 +88,10 @@ impl Password {
             if words.contains(CUT) {
                 *words = without_cut_form(words, form);
             }
+        }
+        let Some(typed) = &self.typed else { return };
+        for (from, to) in disguise::places(words, typed.expose(), FORM_BYTES_MIN).into_iter().rev() {
+            words.replace_range(from..to, MASK);
         }
     }
 
@@ -398,6 +411,13 @@ mod tests {
         assert_eq!(masked("a b/c+ü", "p=a+b%2Fc%2B%C3%BC"), "p=[password]");
         assert_eq!(masked("a-b~c.d", "p=a%2Db%7Ec%2Ed&"), "p=[password]&");
         assert_eq!(masked("hunter2", "0x68756e74657232 or 68756E74657232"), "0x[password] or [password]");
+    }
+
+    #[test]
+    fn a_password_in_disguise_is_masked_too() {
+        assert_eq!(masked("hunter2!", "you said &#104;UNTER2&excl; there"), "you said [password] there");
+        assert_eq!(masked("hunter2!", r#"{"pass":"\u0068unter2!"}"#), r#"{"pass":"[password]"}"#);
+        assert_eq!(masked("hunter2!", "68 75 6e 74 65 72 32 21"), "[password]");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::model::limits;
 use super::command::Tag;
 use super::reader::{Excess, Reader};
 use super::response::{Condition, Outcome, Reply, Response, garbage};
-use crate::protocol::{Conversation, Progress};
+use crate::protocol::{Conversation, Pace, Progress};
 
 /// The tagged response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,49 @@ pub(super) trait Answer {
     }
 
     fn completed(&mut self, completion: Completion) -> Result<Self::Output, Cause>;
+
+    /// What it is about, which bounds how much may be answered, and how slowly.
+    fn about(&self) -> About {
+        About::Session
+    }
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// Nothing in a mailbox.
+    Session,
+    /// An open mailbox, in which others change things meanwhile.
+    Mailbox,
+    /// So many messages of it.
+    Messages(usize),
+}
+
+impl About {
+    pub fn pace(self) -> Pace {
+        match self {
+            Self::Session | Self::Mailbox => Pace::Answer,
+            Self::Messages(_) => Pace::Bulk,
+        }
+    }
+
+    /// An answer about a message may come in two parts.
+    pub fn responses_max(self) -> usize {
+        match self {
+            Self::Session => limits::REPLY_LINES_MAX,
+            Self::Mailbox => limits::UNASKED_RESPONSES_MAX,
+            Self::Messages(count) => limits::UNASKED_RESPONSES_MAX.saturating_add(count.saturating_mul(2)),
+        }
+    }
+
+    pub fn admit(self, responses: usize) -> Result<(), Cause> {
+        let max = self.responses_max();
+        if responses > max {
+            let what = "the number of responses to one command".to_owned();
+            return Err(Cause::LimitExceeded { what, limit: max as u64 });
+        }
+        Ok(())
+    }
 }
 
 /// A command under way. A `* BYE` ends it with [`Cause::ServerBye`], whenever it comes.
@@ -57,18 +100,6 @@ impl<A: Answer> Asked<A> {
     pub fn new(tag: Tag, chunks: VecDeque<Vec<u8>>, answer: A) -> Self {
         Self { tag, chunks, begun: false, reader: Reader::new(Excess::Drop), responses: 0, answer }
     }
-
-    /// Servers report changes that others make to a mailbox between the answers, up to some for each message.
-    fn count_response(&mut self) -> Result<(), Cause> {
-        self.responses += 1;
-        if self.responses > 2 * limits::LISTING_MESSAGES_MAX {
-            return Err(Cause::LimitExceeded {
-                what: "the number of responses to one command".to_owned(),
-                limit: 2 * limits::LISTING_MESSAGES_MAX as u64,
-            });
-        }
-        Ok(())
-    }
 }
 
 impl<A: Answer> Conversation for Asked<A> {
@@ -80,7 +111,8 @@ impl<A: Answer> Conversation for Asked<A> {
             return Ok(Progress::Send(self.chunks.pop_front().unwrap_or_default()));
         }
         while let Some(frame) = self.reader.next(input)? {
-            self.count_response()?;
+            self.responses += 1;
+            self.answer.about().admit(self.responses)?;
             match Response::parse(&frame)? {
                 Response::Tagged { tag, outcome, reply } if tag == self.tag.as_str() => {
                     return self.answer.completed(Completion { outcome, reply }).map(Progress::Done);
@@ -105,5 +137,9 @@ impl<A: Answer> Conversation for Asked<A> {
             }
         }
         Ok(Progress::NeedInput)
+    }
+
+    fn pace(&self) -> Pace {
+        self.answer.about().pace()
     }
 }

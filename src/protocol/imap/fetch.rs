@@ -9,7 +9,7 @@ use crate::model::failure::Cause;
 use crate::model::limits;
 
 use super::command::{Tag, bare};
-use super::exchange::{Answer, Asked, Completion};
+use super::exchange::{About, Answer, Asked, Completion};
 use super::fetch_line::{Body, FetchLine};
 use super::refusal::{Stage, refusal};
 use super::response::Response;
@@ -51,6 +51,7 @@ pub fn fetch(tag: Tag, wanted: BTreeSet<u32>, part: Part) -> impl Conversation<O
 /// What was answered about the messages of one command.
 pub(super) struct Fetch {
     wanted: BTreeSet<u32>,
+    asked: usize,
     part: Part,
     found: BTreeMap<u32, Found>,
     /// The UIDs of the sequence numbers seen, and what was said of those whose UID is not known yet.
@@ -65,6 +66,7 @@ impl Default for Fetch {
     fn default() -> Self {
         Self {
             wanted: BTreeSet::new(),
+            asked: 0,
             part: Part::Whole,
             found: BTreeMap::new(),
             uids: BTreeMap::new(),
@@ -110,7 +112,7 @@ pub type Answered = (u32, (Option<Timestamp>, Content));
 
 impl Fetch {
     pub fn of(wanted: BTreeSet<u32>, part: Part) -> Self {
-        Self { wanted, part, ..Self::default() }
+        Self { asked: wanted.len(), wanted, part, ..Self::default() }
     }
 
     pub fn is_wanted(&self, uid: u32) -> bool {
@@ -186,6 +188,12 @@ impl Fetch {
     /// What the tagged answer says about the messages that were not answered for.
     fn missing(&self, completion: &Completion) -> Missing {
         match completion.accepted() {
+            // These may be the answers that are missing.
+            Ok(()) if self.orphans.values().any(|orphan| orphan.body.is_some()) => {
+                Missing::Unknown(Cause::Garbage {
+                    detail: "the server answers without naming the UID of the message".to_owned(),
+                })
+            }
             Ok(()) if self.unreadable => Missing::Unknown(Cause::Garbage {
                 detail: "the server's answer for the message cannot be read".to_owned(),
             }),
@@ -205,6 +213,10 @@ impl Fetch {
 
 impl Answer for Fetch {
     type Output = FetchOutcome;
+
+    fn about(&self) -> About {
+        About::Messages(self.asked)
+    }
 
     fn untagged(&mut self, response: Response) -> Result<(), Cause> {
         match response {
@@ -348,6 +360,14 @@ mod tests {
         let outcome = ask_whole(&[1, 2], "1:2", answer);
         assert_eq!(texts(&outcome), [(2, "b".to_owned())]);
         assert!(matches!(outcome.missing, Missing::Unknown(Cause::Garbage { .. })));
+    }
+
+    #[test]
+    fn a_text_without_a_uid_does_not_make_its_message_vanish() {
+        let outcome = ask_whole(&[1, 2], "1:2", "S: * 1 FETCH (BODY[] \"whose?\")\nS: M1 OK");
+        assert!(outcome.answered.is_empty());
+        let Missing::Unknown(Cause::Garbage { detail }) = outcome.missing else { panic!("{outcome:?}") };
+        assert!(detail.contains("UID"), "{detail}");
     }
 
     #[test]

@@ -13,13 +13,13 @@ use crate::model::failure::Cause;
 use crate::model::limits;
 
 use super::command::{Tag, Tags};
-use super::exchange::Completion;
+use super::exchange::{About, Completion};
 use super::fetch::{Answered, Fetch, Missing};
 use super::fetch_line::FetchLine;
 use super::reader::{Excess, Reader};
 use super::response::{Condition, Response, garbage};
 use super::uid_set::uid_sets;
-use crate::protocol::{Arrived, Conversation, Progress, Streaming};
+use crate::protocol::{Arrived, Conversation, Pace, Progress, Streaming};
 
 /// The UIDs about which the server said nothing intelligible, and why: asked for alone, more may become known.
 pub type Unclear = BTreeMap<u32, Cause>;
@@ -35,11 +35,14 @@ pub struct FetchEach<'a> {
     reader: Reader,
     items: VecDeque<Arrived<Answered>>,
     unclear: Unclear,
+    about: About,
     responses: usize,
+    answers: usize,
 }
 
 impl<'a> FetchEach<'a> {
     pub fn new(tags: &'a mut Tags, uids: BTreeSet<u32>) -> Self {
+        let about = About::Messages(uids.len());
         Self {
             tags,
             unasked: uids.into_iter().collect(),
@@ -47,7 +50,9 @@ impl<'a> FetchEach<'a> {
             reader: Reader::new(Excess::Stream),
             items: VecDeque::new(),
             unclear: Unclear::new(),
+            about,
             responses: 0,
+            answers: 0,
         }
     }
 
@@ -72,6 +77,7 @@ impl<'a> FetchEach<'a> {
         if let Some(uid) = fetch.note(line)?
             && let Some(answered) = fetch.take_ready(uid)
         {
+            self.answers += 1;
             self.items.push_back(Arrived::Message(answered));
         }
         Ok(())
@@ -81,6 +87,7 @@ impl<'a> FetchEach<'a> {
         let Some((_, fetch)) = self.asked.pop_front_if(|(asked, _)| asked.as_str() == tag) else {
             return Err(garbage(tag.as_bytes()));
         };
+        self.answers += 1;
         let (outcome, unanswered) = fetch.rest(completion);
         self.items.extend(outcome.answered.into_iter().map(Arrived::Message));
         match outcome.missing {
@@ -115,18 +122,6 @@ impl<'a> FetchEach<'a> {
         }
     }
 
-    /// Servers report changes that others make to a mailbox between the answers, up to some for each message.
-    fn count_response(&mut self) -> Result<(), Cause> {
-        self.responses += 1;
-        if self.responses > 4 * limits::LISTING_MESSAGES_MAX {
-            return Err(Cause::LimitExceeded {
-                what: "the number of responses to one fetch".to_owned(),
-                limit: 4 * limits::LISTING_MESSAGES_MAX as u64,
-            });
-        }
-        Ok(())
-    }
-
     fn take_streamed(&mut self) {
         while let Some(octets) = self.reader.next_streamed() {
             self.items.push_back(Arrived::Piece(octets));
@@ -149,9 +144,18 @@ impl Conversation for FetchEach<'_> {
             // Before the response that says whose they are.
             self.take_streamed();
             let Some(frame) = frame? else { return Ok(Progress::NeedInput) };
-            self.count_response()?;
+            self.responses += 1;
+            self.about.admit(self.responses)?;
             self.hear(Response::parse(&frame)?)?;
         }
+    }
+
+    fn pace(&self) -> Pace {
+        self.about.pace()
+    }
+
+    fn answers(&self) -> usize {
+        self.answers
     }
 }
 

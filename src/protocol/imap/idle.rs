@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use crate::model::failure::Cause;
 
 use super::command::{Tag, bare};
-use super::exchange::Completion;
+use super::exchange::{About, Completion};
 use super::reader::{Excess, Reader};
 use super::refusal::{Stage, refusal};
 use super::response::{Condition, Outcome, Response, garbage};
@@ -17,7 +17,7 @@ use crate::protocol::{Conversation, Progress};
 
 /// IDLE.
 pub fn idle(tag: Tag) -> Idle {
-    Idle { tag, state: State::Begin, reader: Reader::new(Excess::Drop), news: News::None }
+    Idle { tag, state: State::Begin, reader: Reader::new(Excess::Drop), responses: 0, news: News::None }
 }
 
 /// An IDLE command under way.
@@ -25,6 +25,7 @@ pub struct Idle {
     tag: Tag,
     state: State,
     reader: Reader,
+    responses: usize,
     /// What came before anybody asked for it: servers tell what they have before they give the go-ahead.
     news: News,
 }
@@ -122,6 +123,8 @@ impl Conversation for Idle {
             return Ok(news);
         }
         while let Some(frame) = self.reader.next(input)? {
+            self.responses += 1;
+            About::Mailbox.admit(self.responses)?;
             match Response::parse(&frame)? {
                 Response::Tagged { tag, outcome, reply } if tag == self.tag.as_str() => {
                     return self.completed(&Completion { outcome, reply });

@@ -4,7 +4,7 @@ use crate::model::cursor::Mark;
 use crate::model::failure::Cause;
 
 use super::command::{Tag, bare};
-use super::exchange::{Answer, Asked, Completion};
+use super::exchange::{About, Answer, Asked, Completion};
 use super::refusal::{Stage, refusal};
 use super::response::{Code, Reply, Response};
 use crate::protocol::Conversation;
@@ -67,6 +67,10 @@ impl OpenInbox {
 
 impl Answer for OpenInbox {
     type Output = Opened;
+
+    fn about(&self) -> About {
+        About::Mailbox
+    }
 
     fn untagged(&mut self, response: Response) -> Result<(), Cause> {
         match response {

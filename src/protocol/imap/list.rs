@@ -9,37 +9,60 @@ use crate::model::failure::Cause;
 use crate::model::limits;
 
 use super::command::{Tag, bare};
-use super::exchange::{Answer, Asked, Completion};
+use super::exchange::{About, Answer, Asked, Completion};
 use super::fetch_line::FetchLine;
 use super::refusal::{Stage, refusal};
 use super::response::Response;
 use crate::protocol::Conversation;
 
 /// `UID FETCH first:*`, with dates and sizes. Ascending. A range that ends with `*` always names the last message,
-/// whatever its UID: what is below `first` is left out.
-pub fn list_from(tag: Tag, validity: u32, first: u32) -> impl Conversation<Output = Vec<Listed>> {
+/// whatever its UID: what is below `first` is left out. `messages`: how many the mailbox holds, where the server said so.
+pub fn list_from(
+    tag: Tag,
+    validity: u32,
+    first: u32,
+    messages: Option<u32>,
+) -> impl Conversation<Output = Vec<Listed>> {
     // UIDs begin at 1; `0:*` is an error to some servers.
     let first = first.max(1);
     let chunks = bare(&tag, &format!("UID FETCH {first}:* (UID INTERNALDATE RFC822.SIZE)"));
-    Asked::new(tag, chunks, List { validity, first, seen: BTreeMap::new() })
+    let messages = messages.map_or(limits::LISTING_MESSAGES_MAX, |count| count as usize);
+    let nameless = Nameless::None;
+    Asked::new(tag, chunks, List { validity, first, messages, seen: BTreeMap::new(), nameless })
 }
 
 struct List {
     validity: u32,
     first: u32,
+    messages: usize,
     seen: BTreeMap<u32, (Option<u64>, Option<Timestamp>)>,
+    nameless: Nameless,
+}
+
+/// Whether only lines without a UID have come so far, which somebody else's changes bring about too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nameless {
+    None,
+    /// The first message of which there was one.
+    Only(u32),
+    /// Others had one, or messages went meanwhile.
+    NotOnly,
 }
 
 impl List {
     fn note(&mut self, line: &FetchLine) -> Result<(), Cause> {
         let Some(uid) = line.uid else {
-            // Somebody changed a flag. A line that cannot be read may hide a message, which must not be passed over.
-            return if line.broken {
-                Err(Cause::Garbage { detail: format!("message {} is listed without its UID", line.sequence) })
-            } else {
-                Ok(())
-            };
+            // Somebody changed a flag. A line that cannot be read, or says what was asked for, may hide a message, which must
+            // not be passed over.
+            if line.broken || line.size.is_some() || line.received.is_some() {
+                return Err(without_uid(line.sequence));
+            }
+            if self.nameless == Nameless::None {
+                self.nameless = Nameless::Only(line.sequence);
+            }
+            return Ok(());
         };
+        self.nameless = Nameless::NotOnly;
         if uid < self.first {
             return Ok(());
         }
@@ -56,18 +79,29 @@ impl List {
     }
 }
 
+fn without_uid(sequence: u32) -> Cause {
+    Cause::Garbage { detail: format!("message {sequence} is listed without its UID") }
+}
+
 impl Answer for List {
     type Output = Vec<Listed>;
+
+    fn about(&self) -> About {
+        About::Messages(self.messages)
+    }
 
     fn untagged(&mut self, response: Response) -> Result<(), Cause> {
         match response {
             Response::Fetch(line) => self.note(&line),
+            Response::Expunge => {
+                self.nameless = Nameless::NotOnly;
+                Ok(())
+            }
             Response::Tagged { .. }
             | Response::Status { .. }
             | Response::Continue { .. }
             | Response::Capability(_)
             | Response::Exists(_)
-            | Response::Expunge
             | Response::Found(_)
             | Response::Other => Ok(()),
         }
@@ -75,6 +109,10 @@ impl Answer for List {
 
     fn completed(&mut self, completion: Completion) -> Result<Vec<Listed>, Cause> {
         completion.accepted().map_err(|completion| refusal(Stage::Session, &completion))?;
+        // Asked for all messages, it spoke of some, and named none: that is no empty inbox.
+        if let (Nameless::Only(sequence), 1) = (self.nameless, self.first) {
+            return Err(without_uid(sequence));
+        }
         let listed = |(uid, (size, received))| Listed {
             id: RemoteId::Uid { validity: self.validity, uid },
             size,
@@ -86,12 +124,15 @@ impl Answer for List {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::super::command::Tags;
     use super::super::transcript::play;
     use super::*;
+    use crate::protocol::Progress;
 
     fn list(first: u32, answers: &str) -> Result<Vec<Listed>, Cause> {
-        let make = || list_from(Tags::default().next_tag(), 9, first);
+        let make = || list_from(Tags::default().next_tag(), 9, first, Some(9));
         play(make, &format!("C: M1 UID FETCH {first}:* (UID INTERNALDATE RFC822.SIZE)\n{answers}"))
     }
 
@@ -135,6 +176,47 @@ mod tests {
     fn a_line_that_may_hide_a_message_is_not_passed_over() {
         let cause = list(1, "S: * 1 FETCH (RFC822.SIZE\nS: M1 OK").unwrap_err();
         assert!(matches!(cause, Cause::Garbage { .. }), "{cause}");
+    }
+
+    #[test]
+    fn answers_without_their_uid_are_no_empty_inbox() {
+        for answers in [
+            "S: * 1 FETCH (RFC822.SIZE 12 INTERNALDATE \"01-Jan-2024 10:00:00 +0100\")\nS: M1 OK",
+            "S: * 2 FETCH (UID 3 RFC822.SIZE 1)\nS: * 1 FETCH (RFC822.SIZE 12)\nS: M1 OK",
+            "S: * 1 FETCH (FLAGS ())\nS: * 2 FETCH (FLAGS ())\nS: M1 OK",
+        ] {
+            let cause = list(1, answers).unwrap_err();
+            assert!(
+                matches!(&cause, Cause::Garbage { detail } if detail == "message 1 is listed without its UID"),
+                "{cause}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_nobody_asked_for_does_no_harm() {
+        let flags = "S: * 1 FETCH (FLAGS (\\Seen))";
+        let beyond = "S: * 4000 FETCH (FLAGS ())\nS: * 4001 FETCH (MODSEQ (7))";
+        let listed = list(1, &format!("{flags}\n{beyond}\nS: * 1 FETCH (UID 3 RFC822.SIZE 1)\nS: M1 OK"));
+        assert_eq!(uids(&listed.unwrap()), ["9:3"]);
+        assert!(list(7, &format!("{flags}\n{beyond}\nS: M1 OK")).unwrap().is_empty());
+        assert!(list(1, &format!("{flags}\nS: * 1 EXPUNGE\nS: M1 OK")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn far_more_responses_than_messages_end_a_listing() {
+        let mut list = list_from(Tags::default().next_tag(), 9, 1, Some(3));
+        let _ = list.advance(&mut BytesMut::new());
+        let line = "* 1 FETCH (FLAGS ())\r\n";
+        let within = limits::UNASKED_RESPONSES_MAX + 6;
+        let mut input = BytesMut::from(line.repeat(within).as_bytes());
+        assert!(matches!(list.advance(&mut input), Ok(Progress::NeedInput)));
+        let beyond = list.advance(&mut BytesMut::from(line)).unwrap_err();
+        let limit = within as u64;
+        assert_eq!(
+            beyond,
+            Cause::LimitExceeded { what: "the number of responses to one command".into(), limit }
+        );
     }
 
     #[test]

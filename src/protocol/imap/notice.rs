@@ -3,7 +3,7 @@
 use crate::model::failure::Cause;
 
 use super::command::{Tag, bare};
-use super::exchange::{Answer, Asked, Completion};
+use super::exchange::{About, Answer, Asked, Completion};
 use super::refusal::{Stage, refusal};
 use super::response::Response;
 use crate::protocol::Conversation;
@@ -28,6 +28,10 @@ struct Noticing {
 
 impl Answer for Noticing {
     type Output = Notice;
+
+    fn about(&self) -> About {
+        About::Mailbox
+    }
 
     fn untagged(&mut self, response: Response) -> Result<(), Cause> {
         match response {

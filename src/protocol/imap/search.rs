@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use crate::model::failure::Cause;
 
 use super::command::{Tag, bare};
-use super::exchange::{Answer, Asked, Completion};
+use super::exchange::{About, Answer, Asked, Completion};
 use super::refusal::{Stage, refusal};
 use super::response::{Response, number, split_word};
 use crate::protocol::Conversation;
@@ -108,6 +108,10 @@ struct Search {
 
 impl Answer for Search {
     type Output = Found;
+
+    fn about(&self) -> About {
+        About::Mailbox
+    }
 
     fn untagged(&mut self, response: Response) -> Result<(), Cause> {
         match response {

@@ -9,7 +9,7 @@ use super::Pipelining;
 use super::reply::{BlockLine, Lines, Status, unexpected_challenge};
 use crate::model::failure::{Cause, server_words};
 use crate::model::limits;
-use crate::protocol::{Conversation, Progress};
+use crate::protocol::{Conversation, Pace, Progress};
 
 /// One message of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +112,23 @@ impl Conversation for ListAll {
                     }
                 }
             }
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        match self.state {
+            State::Begin | State::ExpectList | State::SayUidl | State::ExpectUidl => Pace::Answer,
+            State::ExpectSizes | State::ExpectIds => Pace::Bulk,
+        }
+    }
+
+    /// Status lines and listings.
+    fn answers(&self) -> usize {
+        match self.state {
+            State::Begin | State::ExpectList => 0,
+            State::ExpectSizes => 1,
+            State::SayUidl | State::ExpectUidl => 2,
+            State::ExpectIds => 3,
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct RemoveAndQuit {
     marked: Vec<u32>,
     lines: Lines,
     state: State,
+    /// To DELE, one for each.
+    answers: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,7 @@ impl RemoveAndQuit {
             marked: Vec::new(),
             lines: Lines::default(),
             state: State::Mark,
+            answers: 0,
         }
     }
 
@@ -52,6 +55,7 @@ impl RemoveAndQuit {
     }
 
     fn note(&mut self, status: &Status) -> Result<(), Cause> {
+        self.answers += 1;
         let number = self.unanswered.pop_front();
         match status {
             Status::Ok(_) => self.marked.extend(number),
@@ -92,6 +96,10 @@ impl Conversation for RemoveAndQuit {
                 }
             }
         }
+    }
+
+    fn answers(&self) -> usize {
+        self.answers
     }
 }
 

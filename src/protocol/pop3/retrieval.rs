@@ -10,7 +10,7 @@ use super::reply::{Lines, Refusal, Status, unexpected_challenge};
 use crate::model::cursor::Part;
 use crate::model::failure::Cause;
 use crate::model::limits;
-use crate::protocol::{self, Conversation, Progress, Streaming};
+use crate::protocol::{self, Conversation, Pace, Progress, Streaming};
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct RetrieveEach {
     state: State,
     lines: Lines,
     items: VecDeque<protocol::Arrived<(u32, Retrieved)>>,
+    /// Status lines and bodies.
+    answers: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +111,14 @@ impl Conversation for Retrieve {
             Progress::Done(()) => Progress::Done(std::mem::take(&mut self.answers)),
         })
     }
+
+    fn pace(&self) -> Pace {
+        self.asked.pace()
+    }
+
+    fn answers(&self) -> usize {
+        self.asked.answers
+    }
 }
 
 impl RetrieveEach {
@@ -127,6 +137,7 @@ impl RetrieveEach {
             state: State::ExpectStatus,
             lines: Lines::default(),
             items: VecDeque::new(),
+            answers: 0,
         }
     }
 
@@ -155,6 +166,7 @@ impl RetrieveEach {
                     None => return Ok(None),
                     Some(Status::Err(refusal)) => return Ok(Some(Retrieved::Refused(refusal))),
                     Some(Status::Ok(_)) => {
+                        self.answers += 1;
                         self.body.expect(self.lines.ended());
                         self.state = State::ExpectBody;
                     }
@@ -192,11 +204,23 @@ impl Conversation for RetrieveEach {
             match self.read(input)? {
                 None => return Ok(Progress::NeedInput),
                 Some(answer) => {
+                    self.answers += 1;
                     let number = self.unanswered.pop_front();
                     self.items.extend(number.map(|number| protocol::Arrived::Message((number, answer))));
                 }
             }
         }
+    }
+
+    fn pace(&self) -> Pace {
+        match self.state {
+            State::ExpectStatus => Pace::Answer,
+            State::ExpectBody => Pace::Bulk,
+        }
+    }
+
+    fn answers(&self) -> usize {
+        self.answers
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Envelope {
     offers_dsn: bool,
     standing: Standing,
     replies: Replies,
+    /// Those replies so far.
+    answers: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +121,7 @@ impl Envelope {
             offers_dsn: offered.dsn,
             standing: Standing::Untouched,
             replies: Replies::default(),
+            answers: 0,
         }
     }
 
@@ -241,8 +244,14 @@ impl Conversation for Envelope {
             };
             let Some(reply) = self.replies.next(input)? else { return Ok(Progress::NeedInput) };
             self.owed.pop_front();
+            self.answers += 1;
             self.hear(command, &reply)?;
         }
+    }
+
+    /// A server may take its time over each recipient.
+    fn answers(&self) -> usize {
+        self.answers
     }
 }
 

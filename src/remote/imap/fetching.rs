@@ -100,8 +100,9 @@ impl ImapInbox {
         arrivals: &mut dyn Arrivals,
     ) -> Result<BTreeSet<u32>, Cause> {
         let Some(first) = left_out.first() else { return Ok(left_out) };
-        let validity = self.validity();
-        let listed = self.session.list_from(validity, *first).await?;
+        let opened = self.opened();
+        let validity = opened.validity;
+        let listed = self.session.list_from(&opened, *first).await?;
         let listed: BTreeSet<u32> =
             listed.iter().filter_map(|message| uid_of(&message.id, validity)).collect();
         for message in left_out.difference(&listed).filter_map(|uid| wanted.get(uid)) {

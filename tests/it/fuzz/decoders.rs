@@ -208,7 +208,7 @@ fn imap_inbox(said: &[u8]) {
 }
 
 fn imap_list(said: &[u8]) {
-    hear(|| imap::list_from(tag(), 1, 1), said);
+    hear(|| imap::list_from(tag(), 1, 1, None), said);
 }
 
 fn imap_search(said: &[u8]) {
@@ -225,8 +225,8 @@ fn imap_fetch(said: &[u8]) {
 }
 
 fn imap_delete(said: &[u8]) {
-    hear(|| imap::flag_deleted(tag(), "1,2,7"), said);
-    hear(|| imap::expunge(tag(), "1,2,7"), said);
+    hear(|| imap::flag_deleted(tag(), "1,2,7", 3), said);
+    hear(|| imap::expunge(tag(), "1,2,7", 3), said);
     hear(|| imap::logout(tag()), said);
 }
 
