@@ -34,6 +34,7 @@ use crate::model::server::Destination;
 use crate::net::Network;
 use crate::protocol::ews::{DeleteItem, Disposal, FolderId, ItemId, SyncFolderItems, WellKnown};
 
+use super::forwarding as rules;
 use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace, Wake};
 use fetching::How;
@@ -184,12 +185,12 @@ impl Receive for Inbox {
     }
 
     async fn keep_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
-        let kept = forwarding::keep(&mut self.session, wish).await;
+        let kept = rules::keep(&mut self.session, wish).await;
         kept.map_err(|cause| RemoteError::new(TestStep::ForwardRule, cause))
     }
 
     async fn look_for_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
-        let found = forwarding::look(&mut self.session, wish).await;
+        let found = rules::look(&mut self.session, wish).await;
         found.map_err(|cause| RemoteError::new(TestStep::ForwardRule, cause))
     }
 

@@ -7,6 +7,7 @@ pub mod connectors;
 pub mod discovery;
 mod doubt;
 pub mod ews;
+mod forwarding;
 pub mod graph;
 mod hand_over;
 pub mod imap;

@@ -93,6 +93,8 @@ pub const GRAPH_RANGE_BYTES: usize = 10 * 320 * 1024;
 pub const GRAPH_UPLOAD_RESUMES_MAX: usize = 5;
 /// Attachments of one draft that are looked at.
 pub const GRAPH_ATTACHMENTS_MAX: usize = 1000;
+/// Rules of one inbox; the service has room for far fewer.
+pub const GRAPH_RULES_MAX: usize = 1000;
 /// An answer of Microsoft Graph that is no message.
 pub const GRAPH_DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const GRAPH_DEPTH_MAX: usize = 32;

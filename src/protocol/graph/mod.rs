@@ -20,6 +20,7 @@ mod get_message;
 mod link;
 mod list_attachments;
 mod list_mail_folders;
+mod message_rules;
 mod message_value;
 mod messages_delta;
 mod move_message;
@@ -44,6 +45,9 @@ pub use get_message::GetMessage;
 pub use link::Link;
 pub use list_attachments::{Attached, ListAttachments};
 pub use list_mail_folders::{ListMailFolders, MailFolders};
+pub use message_rules::{
+    CreateMessageRule, DeleteMessageRule, ListMessageRules, MessageRules, UpdateMessageRule,
+};
 pub use message_value::MessageValue;
 pub use messages_delta::{About, Change, MessagesDelta, Next, Page, Position, Removal};
 pub use move_message::MoveMessage;

@@ -4,6 +4,7 @@
 mod attaching;
 mod certificate;
 mod folders;
+mod forwarding;
 mod independent;
 mod mailbox;
 mod rebuilding;

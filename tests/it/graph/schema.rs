@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use mailplumb::model::cursor::Cursor;
+use mailplumb::model::forwarding::{InboxRule, RuleHealth, RuleReach};
 use mailplumb::model::name::Address;
 use mailplumb::playground::{Damage, GraphCall};
 use mailplumb::protocol::ews::item_properties::WithBody;
@@ -99,8 +100,27 @@ fn requests() -> Vec<Call> {
         update.call(&user),
         DeleteMessage { id: "A" }.call(&user),
     ];
+    all.extend(requests_about_rules(&user));
     all.push(Batch { parts: all.clone() }.call(&user));
     all
+}
+
+fn requests_about_rules(user: &Address) -> [Call; 4] {
+    let rule = InboxRule {
+        id: Some("R=".to_owned()),
+        name: "mailplumb: forward".to_owned(),
+        priority: 1,
+        is_enabled: true,
+        health: RuleHealth::Works,
+        reach: RuleReach::EveryMessage,
+        forward_as_attachment_to: vec![BORIS.to_owned()],
+    };
+    [
+        ListMessageRules { host: "graph.microsoft.com", after: None }.call(user),
+        CreateMessageRule { rule: &rule }.call(user),
+        UpdateMessageRule { id: "R=", rule: &rule }.call(user),
+        DeleteMessageRule { id: "R=" }.call(user),
+    ]
 }
 
 #[test]
@@ -118,6 +138,11 @@ fn the_validator_refuses_what_is_wrong() {
         ("/v1.0/users/a/messages/A", json!({ "isRead": "yes" })),
         ("/v1.0/users/a/messages/A", json!({ "noSuchProperty": 1 })),
         ("/v1.0/users/a/nothing", json!({})),
+        (
+            "/v1.0/users/a/mailFolders/inbox/messageRules/R",
+            json!({ "actions": { "forwardAsAttachmentTo": "b" } }),
+        ),
+        ("/v1.0/users/a/mailFolders/inbox/messageRules/R", json!({ "priority": 1 })),
     ] {
         let method = if path.ends_with("move") { "POST" } else { "PATCH" };
         let call = json!({ "method": method, "path": path, "request": request.to_string(), "status": 200, "response": "" });
