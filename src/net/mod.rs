@@ -12,6 +12,7 @@ mod identity;
 #[cfg(test)]
 pub(crate) mod loopback;
 mod records;
+pub mod renewal;
 pub mod trace;
 mod trust;
 pub mod web;

@@ -6,6 +6,7 @@
 
 mod attaching;
 mod batches;
+mod failure;
 mod fetching;
 mod forwarding;
 mod line;

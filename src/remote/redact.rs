@@ -5,8 +5,10 @@
 //! back from a server as words is searched for the password of that very connection, as it is and in the forms in which
 //! logins send it. Messages themselves are not touched.
 
+mod renewed;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,14 +35,20 @@ const MASK: &str = "[password]";
 /// Shorter texts are found everywhere by chance; masking them would only show where they are.
 const FORM_BYTES_MIN: usize = 4;
 
+/// Access tokens of one session that are looked for: the last ones.
+const TOKENS_MAX: usize = 3;
+
 /// A connector whose words do not hold the password that it was given.
 pub struct Redacting(pub Arc<dyn Connector>);
 
 /// The password of one connection, in every form that a login gives it.
+#[derive(Clone)]
 pub(super) struct Password {
-    /// Longest first, because a form may be part of another.
-    forms: Arc<[Secret<String>]>,
+    /// Longest first, because a form may be part of another. Of an access token that took the place of another one, too.
+    forms: Arc<Mutex<Vec<Forms>>>,
 }
+
+type Forms = Arc<[Secret<String>]>;
 
 impl Password {
     fn of(login: &Login) -> Self {
@@ -65,14 +73,29 @@ impl Password {
         Self::of_forms(all)
     }
 
-    fn of_forms(mut forms: Vec<Secret<String>>) -> Self {
+    fn of_forms(forms: Vec<Secret<String>>) -> Self {
+        let password = Self { forms: Arc::default() };
+        password.learn(forms);
+        password
+    }
+
+    /// From now on these are looked for as well.
+    fn learn(&self, mut forms: Vec<Secret<String>>) {
         forms.retain(|form| form.expose().len() >= FORM_BYTES_MIN);
         forms.sort_by_key(|form| std::cmp::Reverse(form.expose().len()));
-        Self { forms: forms.into() }
+        let mut known = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(0, forms.into());
+        // What was good long ago is good for nobody any more.
+        known.truncate(TOKENS_MAX);
+    }
+
+    fn known(&self) -> Vec<Forms> {
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn mask(&self, words: &mut String) {
-        for form in self.forms.iter().map(Secret::expose) {
+        let known = self.known();
+        for form in known.iter().flat_map(|forms| forms.iter()).map(Secret::expose) {
             if words.contains(form.as_str()) {
                 *words = words.replace(form.as_str(), MASK);
             }
@@ -168,6 +191,7 @@ impl Connector for Redacting {
         trace: &mut Trace,
     ) -> Result<Box<dyn Receive>, RemoteError> {
         let password = Password::of(&destination.login);
+        renewed::learn(&password, &destination.login, trace);
         let session = self.0.receive(destination, trace).await;
         trace.reword(|words| password.mask(words));
         match session {
@@ -182,6 +206,7 @@ impl Connector for Redacting {
         trace: &mut Trace,
     ) -> Result<Box<dyn Submit>, RemoteError> {
         let password = Password::of(&destination.login);
+        renewed::learn(&password, &destination.login, trace);
         let session = self.0.submit(destination, trace).await;
         trace.reword(|words| password.mask(words));
         match session {

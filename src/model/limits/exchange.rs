@@ -52,6 +52,8 @@ pub const EWS_STREAM_MINUTES: u32 = 29;
 pub const EWS_SILENCE_MAX: Duration = Duration::from_secs(150);
 /// Mailboxes that join a stream wait for others so long, because the stream begins anew with them.
 pub const EWS_JOIN_WAIT: Duration = Duration::from_secs(1);
+/// For a look after that they keep their own connection open, if it does not take longer than this.
+pub const EWS_JOIN_HOLD: Duration = Duration::from_secs(5);
 /// Before a stream that failed is asked for again; doubled with each failure in a row, up to the maximum.
 pub const EWS_STREAM_WAIT: Duration = Duration::from_secs(1);
 pub const EWS_STREAM_WAIT_MAX: Duration = Duration::from_secs(120);

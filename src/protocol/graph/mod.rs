@@ -57,6 +57,8 @@ pub use send_message::SendMessage;
 pub use update_message::{ReadState, UpdateMessage};
 pub use upload::{UploadPlace, UploadRange, Uploaded};
 
+use std::borrow::Cow;
+
 use crate::model::name::Address;
 use crate::protocol::http::Method;
 
@@ -136,11 +138,12 @@ impl Body {
         }
     }
 
-    pub fn octets(self) -> Vec<u8> {
+    /// As they are sent.
+    pub fn octets(&self) -> Cow<'_, [u8]> {
         match self {
-            Self::Nothing => Vec::new(),
-            Self::Json(value) => value.to_string().into_bytes(),
-            Self::Mime(text) => text.into_bytes(),
+            Self::Nothing => Cow::Borrowed(&[]),
+            Self::Json(value) => Cow::Owned(value.to_string().into_bytes()),
+            Self::Mime(text) => Cow::Borrowed(text.as_bytes()),
         }
     }
 }

@@ -11,5 +11,6 @@ mod rebuilding;
 mod schema;
 mod sending;
 mod story;
+mod tokens;
 mod traps;
 mod world;

@@ -42,7 +42,7 @@ fn validate(calls: &[serde_json::Value]) -> u64 {
 /// A request alone.
 fn asked(call: &Call) -> serde_json::Value {
     let kind = call.fields().into_iter().find(|(name, _)| *name == "Content-Type").map(|(_, value)| value);
-    let request = String::from_utf8(call.body.clone().octets()).unwrap();
+    let request = String::from_utf8(call.body.octets().into_owned()).unwrap();
     json!({ "method": call.method.name(), "path": call.path, "contentType": kind, "request": request, "status": 200, "response": "" })
 }
 
@@ -176,7 +176,7 @@ async fn what_the_connector_asks_and_the_playground_says_validates() {
     for call in requests() {
         let line = format!("{} {}", call.method.name(), call.path);
         let (fields, application) = (call.fields(), super::world::APPLICATION);
-        world.playground.graph().asks(application, &line, fields, call.body.octets());
+        world.playground.graph().asks(application, &line, fields, call.body.octets().into_owned());
     }
     // What is said where files are put is no part of Graph, and of its description; the content of an attachment stands on a page of
     // its own only (<https://learn.microsoft.com/graph/api/attachment-get>).
