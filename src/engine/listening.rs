@@ -4,7 +4,7 @@
 //! and never does delays nothing. Where a server refuses, polling goes on alone; where the session breaks, the mailbox is read
 //! soon, and listened to again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub struct Listening {
     push: Push,
     /// Since when each is listened to.
     listened: BTreeMap<Name, Timestamp>,
+    /// Mailboxes that were read since the process began.
+    read: BTreeSet<Name>,
     /// Until when a mailbox is not tried again, because its server refused.
     refused: BTreeMap<Name, Timestamp>,
     sender: mpsc::UnboundedSender<Heard>,
@@ -56,15 +58,29 @@ pub enum End {
 impl Listening {
     pub fn new(push: Push) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        Self { push, listened: BTreeMap::new(), refused: BTreeMap::new(), sender, receiver }
+        Self {
+            push,
+            listened: BTreeMap::new(),
+            read: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            sender,
+            receiver,
+        }
     }
 
     pub fn is_on(&self, mailbox: &Name) -> bool {
         self.listened.contains_key(mailbox)
     }
 
-    /// Listens on the kept session of a mailbox, if it has one that can, and if there is room for another one.
+    /// Whether a mailbox was not read yet since the process began. Nobody listens to it before that, because it is a session
+    /// that has read it that listens.
+    pub fn is_unheard(&self, mailbox: &Name) -> bool {
+        self.push.count_max > 0 && !self.read.contains(mailbox)
+    }
+
+    /// Listens on the kept session of a mailbox that was just read, if it has one that can, and if there is room for another one.
     pub fn begin(&mut self, engine: &Arc<Engine>, mailbox: &Name) {
+        self.read.insert(mailbox.clone());
         let now = engine.clock.now();
         let is_refused = self.refused.get(mailbox).is_some_and(|until| now < *until);
         if is_refused || self.is_on(mailbox) || self.listened.len() >= self.push.count_max {

@@ -9,6 +9,46 @@ use serde::{Deserialize, Serialize};
 use super::limits;
 use super::name::Address;
 
+/// A rule, as far as it is about forwarding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRule {
+    /// `None`: it is not there yet.
+    pub id: Option<String>,
+    pub name: String,
+    /// 1 comes first.
+    pub priority: u32,
+    pub is_enabled: bool,
+    pub health: RuleHealth,
+    pub reach: RuleReach,
+    /// To whom messages go as an attachment, which keeps them as they are.
+    pub forward_as_attachment_to: Vec<String>,
+}
+
+/// Whether the server can carry a rule out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleHealth {
+    Works,
+    /// It says so itself (`IsInError`), for example because a recipient is gone.
+    InError,
+}
+
+/// Which messages a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleReach {
+    EveryMessage,
+    /// It has conditions or exceptions.
+    SomeMessages,
+}
+
+/// What is done to a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleChange {
+    Create(InboxRule),
+    Set(InboxRule),
+    /// By its id.
+    Delete(String),
+}
+
 /// What the rules of a mailbox are to come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleWish {

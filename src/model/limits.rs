@@ -168,6 +168,8 @@ pub const TOKEN_EXPIRY_MARGIN: Duration = Duration::from_secs(60);
 pub const TOKEN_LIFETIME_DEFAULT: Duration = Duration::from_secs(300);
 /// No token is used longer, whatever its provider says.
 pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(86_400);
+/// A session gets another token in the place of one that its server refuses no sooner than so long after the last time.
+pub const TOKEN_RENEWAL_GAP: Duration = Duration::from_secs(60);
 /// So long a failure to get a token answers everybody who needs the same one, so that a thousand mailboxes ask once.
 pub const TOKEN_FAILURE_KEPT: Duration = Duration::from_secs(10);
 /// What a provider of tokens asks for beyond that is not waited for.

@@ -49,6 +49,15 @@ pub enum ServerKind {
 }
 
 impl Server {
+    /// Whether a session that has read a mailbox may be told of new mail by the server.
+    pub fn may_tell_of_mail(&self) -> bool {
+        match self {
+            Self::Exchange(_) | Self::ImapSmtp(_) => true,
+            Self::ExchangeOnline(online) => online.transport == Transport::Ews,
+            Self::Pop3Smtp(_) => false,
+        }
+    }
+
     /// Whether what could not be recorded is moved aside at the server.
     pub fn has_undeliverable_folder(&self) -> bool {
         match self {

@@ -195,7 +195,7 @@ impl TokenProof {
 }
 
 impl TokenClient {
-    fn again(&self) -> Self {
+    pub fn again(&self) -> Self {
         Self {
             url: self.url.clone(),
             trust: self.trust.clone(),

@@ -13,6 +13,7 @@ mod identity;
 pub(crate) mod loopback;
 mod patience;
 mod records;
+pub mod renewal;
 pub mod trace;
 mod trust;
 pub mod web;

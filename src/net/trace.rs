@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::renewal::{Renewal, Renews};
 use crate::model::clock::Clock;
 use crate::model::examination::{Found, Greeting};
 use crate::model::failure::{Cause, RemoteError, StepTaken, TestStep};
@@ -13,6 +14,8 @@ pub struct Trace {
     steps: Vec<StepTaken>,
     /// `None`: nobody wants to know.
     findings: Option<Findings>,
+    /// Where the sessions that are opened find further access tokens.
+    tokens: Option<Arc<dyn Renews>>,
 }
 
 /// What a server shows of itself, collected wherever it is seen.
@@ -31,17 +34,31 @@ impl Findings {
 
 impl Trace {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, steps: Vec::new(), findings: None }
+        Self { clock, steps: Vec::new(), findings: None, tokens: None }
     }
 
     /// One that also collects what the server shows of itself.
     pub fn searching(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, steps: Vec::new(), findings: Some(Findings::default()) }
+        Self { clock, steps: Vec::new(), findings: Some(Findings::default()), tokens: None }
     }
 
     /// For a trace of what comes later.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
+    }
+
+    /// Says where the sessions that are opened from now on find further access tokens.
+    pub fn renew_with(&mut self, tokens: Option<Arc<dyn Renews>>) {
+        self.tokens = tokens;
+    }
+
+    pub fn tokens(&self) -> Option<Arc<dyn Renews>> {
+        self.tokens.clone()
+    }
+
+    /// For a session of its own.
+    pub fn renewal(&self) -> Renewal {
+        Renewal::by(self.tokens())
     }
 
     pub fn findings(&self) -> Option<&Findings> {

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::address::{self, Target};
 use super::handshake::TlsPeer;
+use super::renewal::Renewal;
 use super::trace::Trace;
 use super::{Connection, Network, connect_wait};
 use crate::model::clock::Clock;
@@ -77,6 +78,7 @@ pub struct Session {
     /// The hash that binds a login to this connection (RFC 5929); `None` without TLS.
     binding: Option<Vec<u8>>,
     proving: Proving,
+    renewal: Renewal,
     /// For each answer to begin, and then for its body as `pace` says.
     wait: Duration,
     pace: Pace,
@@ -122,6 +124,7 @@ impl Network {
             binding: connection.binding(),
             connection: Some(connection),
             proving,
+            renewal: trace.renewal(),
             wait: wait.map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.max(1).into())),
             pace: Pace::Bulk,
             asked: Asked::Nothing,
@@ -184,6 +187,11 @@ impl Session {
             let head = self.transmit(request, next, sink).await?;
             if head.status == 401 {
                 self.asked = Asked::Nothing;
+                if let Some(refused) = self.proving.ended_token() {
+                    let token = self.renewal.instead_of(refused, self.clock.elapsed()).await?;
+                    self.proving.goes_on_with(token);
+                    continue;
+                }
                 self.proving.challenged(&head)?;
                 continue;
             }
@@ -217,6 +225,11 @@ impl Session {
         if let Some(connection) = &mut self.connection {
             connection.rest();
         }
+    }
+
+    /// The access token of this login was taken before, in another session: if it is refused it has ended.
+    pub fn was_let_in(&mut self) {
+        self.proving.was_let_in();
     }
 
     /// Lets go of the connection; the next request makes another one.

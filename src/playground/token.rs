@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -30,6 +31,8 @@ pub(super) enum Framing {
 #[derive(Default)]
 pub(super) struct Tokens {
     given: Mutex<BTreeMap<String, String>>,
+    /// No token is ever given out twice.
+    count: AtomicU64,
 }
 
 impl Tokens {
@@ -42,7 +45,8 @@ impl Tokens {
         if given.len() >= PLAYGROUND_TOKENS_MAX {
             given.clear();
         }
-        let token = format!("playground-token-{}-{username}", given.len() + 1);
+        let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        let token = format!("playground-token-{number}-{username}");
         let token = STANDARD.encode(token).trim_end_matches('=').to_owned();
         given.insert(token.clone(), username.to_owned());
         token

@@ -34,6 +34,7 @@ use crate::model::server::Destination;
 use crate::net::Network;
 use crate::protocol::ews::{DeleteItem, Disposal, FolderId, ItemId, SyncFolderItems, WellKnown};
 
+use super::forwarding as rules;
 use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace, Wake};
 use fetching::How;
@@ -78,7 +79,7 @@ pub async fn open(
     let paths = destination.service.as_ref().map_or(&[][..], |service| &service.tracked);
     let folders = tracked(&mut session, paths, trace).await?;
     let (hub, scope) = (Arc::clone(&shared.hub), Scope::of(destination));
-    let recipe = Recipe::of(network, shared, destination, trace.clock());
+    let recipe = Recipe::of((network, shared), destination, trace);
     let told = Told::default();
     let (member, read, last) = (None, None, BTreeSet::new());
     Ok(Box::new(Inbox { session, folders, scope, told, hub, recipe, member, read, last }))
@@ -184,12 +185,12 @@ impl Receive for Inbox {
     }
 
     async fn keep_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
-        let kept = forwarding::keep(&mut self.session, wish).await;
+        let kept = rules::keep(&mut self.session, wish).await;
         kept.map_err(|cause| RemoteError::new(TestStep::ForwardRule, cause))
     }
 
     async fn look_for_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
-        let found = forwarding::look(&mut self.session, wish).await;
+        let found = rules::look(&mut self.session, wish).await;
         found.map_err(|cause| RemoteError::new(TestStep::ForwardRule, cause))
     }
 
@@ -288,7 +289,7 @@ impl Inbox {
     /// Waits for news on the stream of the login's group; the connection of this session is not needed for it.
     async fn news(&mut self) -> Result<Wake, EwsFailure> {
         if self.member.is_none() {
-            self.member = Some(self.hub.join(&self.recipe).await?);
+            self.member = Some(self.join().await?);
             if self.has_changed().await? {
                 return Ok(Wake::News);
             }
@@ -301,14 +302,26 @@ impl Inbox {
             Heard::Lost => self.member = None,
             Heard::Refused => {
                 self.member = None;
-                let said = "it does not tell of new mail over a stream".to_owned();
-                return Err(Cause::Refused { said }.into());
+                return Err(listening::unheard().into());
             }
         }
         Ok(Wake::News)
     }
 
-    /// Whether something came between the last listing and the subscription.
+    /// The connection stays open for the look that follows, unless it takes long until a stream tells of this mailbox.
+    async fn join(&mut self) -> Result<Member, EwsFailure> {
+        let joining = self.hub.join(&self.recipe);
+        tokio::pin!(joining);
+        match tokio::time::timeout(limits::EWS_JOIN_HOLD, &mut joining).await {
+            Ok(joined) => joined,
+            Err(_) => {
+                self.session.hang_up();
+                joining.await
+            }
+        }
+    }
+
+    /// Whether something came between the last listing and the stream.
     async fn has_changed(&mut self) -> Result<bool, EwsFailure> {
         let folder = self.session.folder(WellKnown::Inbox);
         let further = self.scope.further();

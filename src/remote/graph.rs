@@ -6,7 +6,9 @@
 
 mod attaching;
 mod batches;
+mod failure;
 mod fetching;
+mod forwarding;
 mod line;
 mod listing;
 mod moving;
@@ -22,6 +24,7 @@ use async_trait::async_trait;
 
 use crate::model::cursor::{Cursor, Fetched, Listed, Listing, Part, RemoteId};
 use crate::model::failure::{Cause, RemoteError, TestStep};
+use crate::model::forwarding::{RuleOutcome, RuleWish};
 use crate::model::limits;
 use crate::model::record::{Categorised, Standing};
 use crate::model::server::Destination;
@@ -29,6 +32,7 @@ use crate::net::Network;
 use crate::protocol::graph::{DeleteMessage, Folder, Operation};
 
 use super::ews::Told;
+use super::forwarding as rules;
 use super::kept::Kept;
 use super::{Arrivals, Receive, Rested, SetAside, Submit, Trace};
 use fetching::How;
@@ -114,6 +118,16 @@ fn exceeded(what: &str, limit: usize) -> Cause {
 impl Receive for Inbox {
     async fn list(&mut self, cursor: &Cursor) -> Result<Listing, RemoteError> {
         self.changes(cursor).await.map_err(|cause| RemoteError::new(TestStep::Read, cause))
+    }
+
+    async fn keep_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        let kept = rules::keep(&mut self.session, wish).await;
+        kept.map_err(|cause| RemoteError::new(TestStep::ForwardRule, cause))
+    }
+
+    async fn look_for_rule(&mut self, wish: &RuleWish) -> Result<RuleOutcome, RemoteError> {
+        let found = rules::look(&mut self.session, wish).await;
+        found.map_err(|cause| RemoteError::new(TestStep::ForwardRule, cause))
     }
 
     fn standing(&self, message: &RemoteId) -> Standing {

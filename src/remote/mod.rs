@@ -9,6 +9,7 @@ mod doubt;
 #[cfg(test)]
 mod dripping;
 pub mod ews;
+mod forwarding;
 pub mod graph;
 mod hand_over;
 pub mod imap;

@@ -6,9 +6,10 @@
 //! logins send it. Messages themselves are not touched.
 
 mod disguise;
+mod renewed;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,16 +36,22 @@ const MASK: &str = "[password]";
 /// Shorter texts are found everywhere by chance; masking them would only show where they are.
 const FORM_BYTES_MIN: usize = 4;
 
+/// Access tokens of one session that are looked for: the last ones.
+const TOKENS_MAX: usize = 3;
+
 /// A connector whose words do not hold the password that it was given.
 pub struct Redacting(pub Arc<dyn Connector>);
 
 /// The password of one connection, in every form that a login gives it.
+#[derive(Clone)]
 pub(super) struct Password {
-    /// Longest first, because a form may be part of another.
-    forms: Arc<[Secret<String>]>,
+    /// Longest first, because a form may be part of another. Of an access token that took the place of another one, too.
+    forms: Arc<Mutex<Vec<Forms>>>,
     /// As somebody types it.
     typed: Option<Arc<Secret<String>>>,
 }
+
+type Forms = Arc<[Secret<String>]>;
 
 impl Password {
     fn of(login: &Login) -> Self {
@@ -73,15 +80,30 @@ impl Password {
         Self::of_forms(all, Some(secret))
     }
 
-    fn of_forms(mut forms: Vec<Secret<String>>, typed: Option<&Secret<String>>) -> Self {
+    fn of_forms(forms: Vec<Secret<String>>, typed: Option<&Secret<String>>) -> Self {
+        let typed = typed.map(|secret| Arc::new(Secret::new(secret.expose().clone())));
+        let password = Self { forms: Arc::default(), typed };
+        password.learn(forms);
+        password
+    }
+
+    /// From now on these are looked for as well.
+    fn learn(&self, mut forms: Vec<Secret<String>>) {
         forms.retain(|form| form.expose().len() >= FORM_BYTES_MIN);
         forms.sort_by_key(|form| std::cmp::Reverse(form.expose().len()));
-        let typed = typed.map(|secret| Arc::new(Secret::new(secret.expose().clone())));
-        Self { forms: forms.into(), typed }
+        let mut known = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(0, forms.into());
+        // What was good long ago is good for nobody any more.
+        known.truncate(TOKENS_MAX);
+    }
+
+    fn known(&self) -> Vec<Forms> {
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn mask(&self, words: &mut String) {
-        for form in self.forms.iter().map(Secret::expose) {
+        let known = self.known();
+        for form in known.iter().flat_map(|forms| forms.iter()).map(Secret::expose) {
             if words.contains(form.as_str()) {
                 *words = words.replace(form.as_str(), MASK);
             }
@@ -181,6 +203,7 @@ impl Connector for Redacting {
         trace: &mut Trace,
     ) -> Result<Box<dyn Receive>, RemoteError> {
         let password = Password::of(&destination.login);
+        renewed::learn(&password, &destination.login, trace);
         let session = self.0.receive(destination, trace).await;
         trace.reword(|words| password.mask(words));
         match session {
@@ -195,6 +218,7 @@ impl Connector for Redacting {
         trace: &mut Trace,
     ) -> Result<Box<dyn Submit>, RemoteError> {
         let password = Password::of(&destination.login);
+        renewed::learn(&password, &destination.login, trace);
         let session = self.0.submit(destination, trace).await;
         trace.reword(|words| password.mask(words));
         match session {

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use super::assertion;
 use super::redact::Password;
 use super::{Connector, Receive, Submit, Trace};
+use crate::model::clock::Clock;
 use crate::model::failure::{Cause, RemoteError, TestStep};
 use crate::model::limits;
 use crate::model::profile::{Authentication, Endpoint};
@@ -17,6 +18,7 @@ use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login, TokenClient, TokenProof};
 use crate::net::Network;
 use crate::net::http::FormPost;
+use crate::net::renewal::Renews;
 use crate::protocol::oauth2::{self, ClientProof, Denial, Grant, TokenRequest};
 
 /// A destination that nobody has put a token into.
@@ -41,8 +43,10 @@ impl Connector for WithTokens {
         trace: &mut Trace,
     ) -> Result<Box<dyn Receive>, RemoteError> {
         let Login::Oauth2 { username, client } = &destination.login else {
+            trace.renew_with(None);
             return self.inner.receive(destination, trace).await;
         };
+        self.renew_with(client, &destination.endpoint, trace);
         let lent = self.lend(client, &destination.endpoint, trace).await?;
         match self.inner.receive(&lent.destination(destination, username), trace).await {
             Err(error) if self.is_worth_another(client, &lent, &error) => {
@@ -62,8 +66,10 @@ impl Connector for WithTokens {
         trace: &mut Trace,
     ) -> Result<Box<dyn Submit>, RemoteError> {
         let Login::Oauth2 { username, client } = &destination.login else {
+            trace.renew_with(None);
             return self.inner.submit(destination, trace).await;
         };
+        self.renew_with(client, &destination.endpoint, trace);
         let lent = self.lend(client, &destination.endpoint, trace).await?;
         match self.inner.submit(&lent.destination(destination, username), trace).await {
             Err(error) if self.is_worth_another(client, &lent, &error) => {
@@ -89,11 +95,9 @@ impl WithTokens {
         endpoint: &Endpoint,
         trace: &mut Trace,
     ) -> Result<Lent, RemoteError> {
-        let wait = endpoint.timeout_seconds.map_or(limits::TOKEN_TIMEOUT, |seconds| {
-            Duration::from_secs(seconds.max(1).into()).min(limits::TOKEN_TIMEOUT)
-        });
-        let now = Moment { elapsed: trace.elapsed(), wall: trace.clock().now() };
-        let lent = trace.step(TestStep::Token, self.tokens.lend(&self.network, client, now, wait)).await?;
+        let now = Moment::of(trace.clock().as_ref());
+        let lending = self.tokens.lend(&self.network, client, now, wait(endpoint));
+        let lent = trace.step(TestStep::Token, lending).await?;
         trace.detail(match lent.origin {
             Origin::Asked => provider(client),
             Origin::Kept => format!("{} (still valid)", provider(client)),
@@ -101,14 +105,50 @@ impl WithTokens {
         Ok(lent)
     }
 
+    /// A session that is opened lives longer than its token may.
+    fn renew_with(&self, client: &TokenClient, endpoint: &Endpoint, trace: &mut Trace) {
+        let (tokens, network) = (Arc::clone(&self.tokens), self.network.clone());
+        let (client, clock, wait) = (client.again(), trace.clock(), wait(endpoint));
+        trace.renew_with(Some(Arc::new(Further { tokens, network, client, clock, wait })));
+    }
+
     /// Forgets a refused token. Whether another one may help: this one was not fresh.
     fn is_worth_another(&self, client: &TokenClient, lent: &Lent, error: &RemoteError) -> bool {
         let refused =
             matches!(error.cause, Cause::LoginRefused { .. }) && error.step == TestStep::Authenticate;
         if refused {
-            self.tokens.forget(client, lent);
+            self.tokens.forget(client, |kept| Arc::ptr_eq(kept, &lent.token));
         }
         refused && lent.origin == Origin::Kept
+    }
+}
+
+fn wait(endpoint: &Endpoint) -> Duration {
+    endpoint.timeout_seconds.map_or(limits::TOKEN_TIMEOUT, |seconds| {
+        Duration::from_secs(seconds.max(1).into()).min(limits::TOKEN_TIMEOUT)
+    })
+}
+
+/// The further tokens of a client, for a session that is open.
+struct Further {
+    tokens: Arc<Tokens>,
+    network: Network,
+    client: TokenClient,
+    clock: Arc<dyn Clock>,
+    wait: Duration,
+}
+
+#[async_trait]
+impl Renews for Further {
+    async fn instead_of(&self, refused: &Secret<String>) -> Result<Secret<String>, Cause> {
+        self.tokens.forget(&self.client, |kept| kept.expose() == refused.expose());
+        let now = Moment::of(self.clock.as_ref());
+        let lent = self.tokens.lend(&self.network, &self.client, now, self.wait).await?;
+        Ok(Secret::new(lent.token.expose().clone()))
+    }
+
+    fn client(&self) -> [u8; 32] {
+        key(&self.client)
     }
 }
 
@@ -117,6 +157,12 @@ impl WithTokens {
 struct Moment {
     elapsed: Duration,
     wall: jiff::Timestamp,
+}
+
+impl Moment {
+    fn of(clock: &dyn Clock) -> Self {
+        Self { elapsed: clock.elapsed(), wall: clock.now() }
+    }
 }
 
 /// The provider's host name, for people.
@@ -231,10 +277,10 @@ impl Tokens {
     }
 
     /// Only that very token: another one may have been asked for since.
-    fn forget(&self, client: &TokenClient, lent: &Lent) {
+    fn forget(&self, client: &TokenClient, is_it: impl FnOnce(&Arc<Secret<String>>) -> bool) {
         // Whoever holds the lock is just replacing what is kept.
         if let Ok(mut kept) = self.slot(client).try_lock()
-            && matches!(&*kept, Kept::Token { token, .. } if Arc::ptr_eq(token, &lent.token))
+            && matches!(&*kept, Kept::Token { token, .. } if is_it(token))
         {
             *kept = Kept::Nothing;
         }

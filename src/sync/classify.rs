@@ -7,6 +7,7 @@ mod kerberos;
 mod password;
 mod secrets;
 mod tokens;
+mod web;
 
 use super::patience::{self, Breadth};
 use super::{exchange, graph, known};
@@ -202,8 +203,10 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
         Cause::CertificateUntrusted { .. } => untrusted(setting),
         Cause::CertificateNameMismatch { .. } => name_mismatch(setting),
         Cause::CertificateExpired { .. } => expired(host),
+        Cause::NotTls { .. } if web::is_web(setting.kind) => web::not_tls(setting),
         Cause::NotTls { .. } => not_tls(setting),
         Cause::TlsFailed { .. } => tls_failed(setting),
+        Cause::TlsRequired if web::is_web(setting.kind) => web::tls_required(setting),
         Cause::TlsRequired => tls_required(profile),
         Cause::StarttlsNotOffered => not_offered(setting),
         Cause::StarttlsInjected => injected(),
@@ -213,7 +216,11 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
         ),
         Cause::NotDiscovered { .. } => not_discovered(setting),
         Cause::KerberosFailed { fault, .. } => kerberos::words(*fault, setting),
+        Cause::PlaintextLogin if web::is_web(setting.kind) => web::plaintext(setting),
         Cause::PlaintextLogin => plaintext(setting),
+        Cause::NoMechanism { wanted, offered } if web::is_web(setting.kind) => {
+            web::no_mechanism(wanted, offered, setting)
+        }
         Cause::NoMechanism { .. } => no_mechanism(setting),
         Cause::LoginRefused { .. } => login_refused(setting),
         Cause::SecretUnavailable { secret, .. } => secret_unavailable(secret),
@@ -221,7 +228,7 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
         Cause::NoIdentity { .. } => no_identity(),
         Cause::IdentityUnusable { .. } => identity_unusable(),
         Cause::TokenRefused { provider, said } => token_refused(provider, said, setting),
-        Cause::TokenUnavailable { provider, .. } => token_unavailable(provider, setting),
+        Cause::TokenUnavailable { provider, cause } => token_unavailable((provider, cause), setting),
         Cause::Unsupported { .. } => unsupported(profile),
         Cause::TemporarilyRefused { .. } => {
             said("the server asks for patience", "nothing to do: it is tried again by itself")

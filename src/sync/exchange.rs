@@ -28,13 +28,17 @@ pub struct Meaning {
 }
 
 /// The row of what a server said, if there is one: that of the code, otherwise that of the words. A code that says nothing
-/// but that something is wrong yields to words that say what.
+/// but that something is wrong yields to another code that stands in the words, and to words that say what.
 pub fn find(code: &str, said: &str) -> Option<&'static Meaning> {
     let by_code = ALL.iter().find(|meaning| meaning.codes.contains(&code));
     let is_vague = by_code.is_none_or(|meaning| meaning.key == "server-error");
     let words = said.to_lowercase();
     let mut by_words = ALL.iter().filter(|meaning| meaning.says.iter().any(|part| words.contains(part)));
-    by_words.next().filter(|_| is_vague).or(by_code)
+    let by_inner = said.split(|c: char| !c.is_ascii_alphanumeric()).find_map(|word| {
+        let row = ALL.iter().find(|meaning| meaning.codes.contains(&word))?;
+        (word.starts_with("Error") && row.key != "server-error").then_some(row)
+    });
+    by_inner.or_else(|| by_words.next()).filter(|_| is_vague).or(by_code)
 }
 
 /// The row of what was said at a step. The URL of a session that has opened the mailbox is no wrong one: what answers in its place
@@ -127,6 +131,9 @@ mod tests {
             Some("mailbox-full"),
             "a code that says something is believed"
         );
+        let inner = "An internal server error occurred. (ErrorQuotaExceeded), ErrorInternalServerError";
+        assert_eq!(key("ErrorInternalServerError", inner), Some("mailbox-full"));
+        assert_eq!(key("ErrorAccessDenied", inner), key("ErrorAccessDenied", ""));
         let said = "The account does not have permission to impersonate the requested user.";
         assert_eq!(key("SOAP:Server", said), Some("impersonation-denied"));
     }

@@ -9,9 +9,15 @@ use super::exchange::Meaning;
 use crate::model::failure::{Cause, GRAPH_PAGE, Nature, RemoteError, Scope, TestStep};
 
 /// The row of a refusal at a step: of its code, or else of its status. What is not there is a folder, where no single message
-/// was asked for.
+/// was asked for; and rules of an inbox want a permission of their own.
 pub fn find_at(step: TestStep, status: u16, code: &str) -> Option<&'static Meaning> {
-    find(status, code).map(|row| match step {
+    let row = find(status, code);
+    if (step, status, row.is_none()) == (TestStep::ForwardRule, 400, true) {
+        return Some(&RULE_NOT_TAKEN);
+    }
+    row.map(|row| match step {
+        TestStep::ForwardRule if row.key == "application-not-permitted" => &RULES_NOT_PERMITTED,
+        TestStep::ForwardRule if row.key == "invalid-recipients" => &RULE_NOT_TAKEN,
         TestStep::Open | TestStep::Read if row.key == "item-gone" => &FOLDER_GONE,
         TestStep::Open
         | TestStep::Read
@@ -43,6 +49,37 @@ const FOLDER_GONE: Meaning = Meaning {
     likely: &[
         "the mailbox was created or given a licence a short time ago and is not ready yet",
         "it is being moved or restored",
+    ],
+};
+
+const RULES_NOT_PERMITTED: Meaning = Meaning {
+    codes: &[],
+    says: &[],
+    key: "rules-not-permitted",
+    nature: Nature::Permanent,
+    scope: Scope::Mailbox,
+    meaning: "the application may work in the mailbox, and may not look after its inbox rules",
+    remedy: "in Exchange Online give it the role `Application MailboxSettings.ReadWrite` with a scope that contains the mailbox \
+             (`New-ManagementRoleAssignment`), wait up to two hours until it takes effect, then `mailplumb test`; or leave \
+             `forwardTo` out and have the rule made by hand",
+    likely: &[
+        "the role for inbox rules was never assigned: the ones for mail do not contain it",
+        "it was given less than two hours ago and has not spread yet",
+    ],
+};
+
+const RULE_NOT_TAKEN: Meaning = Meaning {
+    codes: &[],
+    says: &[],
+    key: "rule-not-taken",
+    nature: Nature::Permanent,
+    scope: Scope::Mailbox,
+    meaning: "the service does not take the inbox rule that forwards the mail",
+    remedy: "correct what the message names: most often the address in `forwardTo`, which has to exist; a mailbox that is full of \
+             rules needs room for one more",
+    likely: &[
+        "the forward mailbox is unknown to this tenant",
+        "the person's rules take up all the room that a mailbox has for them (RulesQuota)",
     ],
 };
 
@@ -312,6 +349,17 @@ mod tests {
         assert_eq!(codes.len(), codes.iter().collect::<BTreeSet<_>>().len());
         let keys: BTreeSet<&str> = ALL.iter().map(|meaning| meaning.key).collect();
         assert_eq!(keys.len(), ALL.len());
+    }
+
+    #[test]
+    fn what_is_said_of_a_rule_is_about_the_rule() {
+        let key = |step, status, code| find_at(step, status, code).map(|row| row.key);
+        assert_eq!(key(TestStep::ForwardRule, 403, "ErrorAccessDenied"), Some("rules-not-permitted"));
+        assert_eq!(key(TestStep::Open, 403, "ErrorAccessDenied"), Some("application-not-permitted"));
+        assert_eq!(key(TestStep::ForwardRule, 400, "ErrorInvalidRecipients"), Some("rule-not-taken"));
+        assert_eq!(key(TestStep::ForwardRule, 400, "ErrorInboxRulesValidationError"), Some("rule-not-taken"));
+        assert_eq!(key(TestStep::Open, 400, "ErrorInboxRulesValidationError"), None);
+        assert_eq!(key(TestStep::ForwardRule, 507, ""), Some("mailbox-full"));
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl Round {
                 Operation::Incoming => {
                     let pace = self.pace(profile, name, &stored.state);
                     if let Some(due) = schedule::next_cycle(&stored.state, pace, stored.cycle_at, now) {
+                        let due = if self.is_to_be_heard(profile, name, &stored.state) { now } else { due };
                         self.queue.push(due, name.clone(), Job::Cycle(Operation::Incoming));
                     }
                 }
@@ -50,6 +51,15 @@ impl Round {
                 Operation::Act => {}
             }
         }
+    }
+
+    /// Whether its server may tell of mail as soon as somebody listens. What came while this program did not run, and what comes
+    /// from now on, does not wait for the interval of the former process.
+    fn is_to_be_heard(&self, profile: &Profile, mailbox: &Name, state: &OperationState) -> bool {
+        *state == OperationState::Enabled
+            && profile.server.may_tell_of_mail()
+            && self.watch.engine.sessions.keeps()
+            && self.listening.is_unheard(mailbox)
     }
 
     fn pace(&self, profile: &Profile, mailbox: &Name, state: &OperationState) -> Pace {

@@ -9,7 +9,7 @@ use crate::manifest::mirror::mailbox::Settings;
 use crate::manifest::report::{Draft, Report};
 use crate::model::mailbox::{IncomingMethod, Mailbox, MailboxKind};
 use crate::model::name::Address;
-use crate::model::profile::{Access, Credentials, Profile, Server, Transport};
+use crate::model::profile::{Access, Credentials, Profile, Server};
 
 /// The addresses of the forward mailboxes, as addresses are compared.
 #[derive(Debug)]
@@ -74,10 +74,7 @@ fn obstacle(server: &Server) -> Option<String> {
         Server::Pop3Smtp(_) | Server::ImapSmtp(_) => {
             Some(format!("`{}` has no inbox rules, only Exchange does", server.kind().key()))
         }
-        Server::ExchangeOnline(online) => match online.transport {
-            Transport::Ews => None,
-            Transport::Graph => Some("by Microsoft Graph this version writes no inbox rules".to_owned()),
-        },
+        Server::ExchangeOnline(_) => None,
         Server::Exchange(exchange) => match &exchange.incoming.credentials {
             Credentials::Profile { access: Some(Access::Delegation), .. }
             | Credentials::WindowsIntegrated { access: Some(Access::Delegation) } => {

@@ -52,6 +52,8 @@ pub const EWS_STREAM_MINUTES: u32 = 29;
 pub const EWS_SILENCE_MAX: Duration = Duration::from_secs(150);
 /// Mailboxes that join a stream wait for others so long, because the stream begins anew with them.
 pub const EWS_JOIN_WAIT: Duration = Duration::from_secs(1);
+/// For a look after that they keep their own connection open, if it does not take longer than this.
+pub const EWS_JOIN_HOLD: Duration = Duration::from_secs(5);
 /// Before a stream that failed is asked for again; doubled with each failure in a row, up to the maximum.
 pub const EWS_STREAM_WAIT: Duration = Duration::from_secs(1);
 pub const EWS_STREAM_WAIT_MAX: Duration = Duration::from_secs(120);
@@ -93,6 +95,8 @@ pub const GRAPH_RANGE_BYTES: usize = 10 * 320 * 1024;
 pub const GRAPH_UPLOAD_RESUMES_MAX: usize = 5;
 /// Attachments of one draft that are looked at.
 pub const GRAPH_ATTACHMENTS_MAX: usize = 1000;
+/// Rules of one inbox; the service has room for far fewer.
+pub const GRAPH_RULES_MAX: usize = 1000;
 /// An answer of Microsoft Graph that is no message.
 pub const GRAPH_DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const GRAPH_DEPTH_MAX: usize = 32;

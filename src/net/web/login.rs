@@ -278,6 +278,28 @@ impl Proving {
         }
     }
 
+    /// The access token that the server took before, and has just refused.
+    pub fn ended_token(&self) -> Option<&Secret<String>> {
+        match (&self.state, self.trust, &self.identity) {
+            (State::Proved(Scheme::Bearer), Trust::Given, Identity::Password { username: _, password }) => {
+                Some(password)
+            }
+            _ => None,
+        }
+    }
+
+    pub fn was_let_in(&mut self) {
+        self.trust = Trust::Given;
+    }
+
+    /// With another access token of the same client.
+    pub fn goes_on_with(&mut self, token: Secret<String>) {
+        if let Identity::Password { username: _, password } = &mut self.identity {
+            *password = token;
+            self.state = State::Chosen(Scheme::Bearer);
+        }
+    }
+
     /// The server answered with 401.
     pub fn challenged(&mut self, head: &Head) -> Result<(), Cause> {
         let offers = offers(head)?;
@@ -307,7 +329,6 @@ impl Proving {
                     self.trust = Trust::InDoubt;
                     State::Chosen(scheme)
                 }
-                (Scheme::Bearer, Trust::Given) => return Err(expired()),
                 (_, Trust::New | Trust::Given | Trust::InDoubt) => {
                     return Err(self.not_taken(&offers, scheme));
                 }
@@ -366,12 +387,6 @@ impl Proving {
         };
         Cause::LoginRefused { said }
     }
-}
-
-/// A token ends at its time, or before it.
-fn expired() -> Cause {
-    let detail = "the access token has expired in the middle of the session; the next one asks for another";
-    Cause::ConnectionLost { detail: detail.to_owned() }
 }
 
 fn offers(head: &Head) -> Result<Offers, Cause> {

@@ -117,7 +117,12 @@ fn answer(world: &World, request: &Request) -> Vec<u8> {
     }
     let Some((username, login)) = request.field("authorization").and_then(|value| authenticate(world, value))
     else {
-        return plain("401 Unauthorized", "WWW-Authenticate: Basic realm=\"playground\"\r\n", "");
+        let bearer = match world.options.token_clients.is_empty() {
+            true => "",
+            false => "WWW-Authenticate: Bearer\r\n",
+        };
+        let offers = format!("{bearer}WWW-Authenticate: Basic realm=\"playground\"\r\n");
+        return plain("401 Unauthorized", &offers, "");
     };
     if method != "POST" {
         return plain("405 Method Not Allowed", "", "");

@@ -51,7 +51,7 @@ pub(super) fn update_rules(turn: &mut Turn<'_>) -> String {
             (None, None) => {}
         }
     }
-    carry_out(turn);
+    carry_out(turn, turn.caller.account);
     answer("UpdateInboxRules", "")
 }
 
@@ -103,13 +103,13 @@ fn rendered(node: &Node) -> String {
 }
 
 /// Rules without conditions forward from now on what arrives.
-fn carry_out(turn: &mut Turn<'_>) {
-    let account = turn.caller.account;
+pub(super) fn carry_out(turn: &mut Turn<'_>, account: AccountId) {
     let rules = turn.inner.rules.get(&account.0);
-    let rules = rules.into_iter().flatten().filter_map(|(_, rule)| super::node::parse(&without_prefix(rule)));
+    let rules = rules.into_iter().flatten().filter_map(|(_, rule)| parsed(rule));
     let is_carried_out = |rule: &Node| {
         let is_on = matches!(rule.text_at(&["IsEnabled"]), Some("true" | "1"));
-        is_on && rule.get("Conditions").is_none_or(|conditions| conditions.children.is_empty())
+        let says_nothing = |name| rule.get(name).is_none_or(|predicates| predicates.children.is_empty());
+        is_on && says_nothing("Conditions") && says_nothing("Exceptions")
     };
     let forwards = rules.filter(is_carried_out).flat_map(|rule| {
         let recipients = rule.path(&["Actions", "ForwardAsAttachmentToRecipients"]);
@@ -121,6 +121,6 @@ fn carry_out(turn: &mut Turn<'_>) {
 }
 
 /// A rule is kept as it is answered, with the prefix of an envelope that is not there yet.
-fn without_prefix(rule: &str) -> String {
-    rule.replace("<t:", "<").replace("</t:", "</")
+pub(super) fn parsed(rule: &str) -> Option<Node> {
+    super::node::parse(&rule.replace("<t:", "<").replace("</t:", "</"))
 }

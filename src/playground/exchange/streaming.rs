@@ -1,4 +1,5 @@
-//! GetStreamingEvents: an answer that does not end before its time, with an envelope for each thing that happens.
+//! GetStreamingEvents: an answer that does not end before its time, with an envelope for each thing that happens. What happens
+//! between two streams is told by nobody, not by the next one either.
 
 use std::time::Duration;
 
@@ -50,8 +51,15 @@ pub(super) fn wanted(world: &World, request: &Request) -> Option<((String, Accou
     let mut inner = world.exchange.lock();
     inner.numbers += 1;
     let number = inner.numbers;
+    let (caller, node) = (Caller { username: login.0.clone(), account: login.1 }, Node::default());
     for id in &ids {
+        let Some(place) = inner.subscriptions.get(id).map(|it| it.place.clone()) else { continue };
+        let turn = Turn { world, inner: &mut inner, caller: &caller, request: &node };
+        let now = folders::mark(&turn, &place);
         if let Some(subscription) = inner.subscriptions.get_mut(id) {
+            if subscription.stream > 0 {
+                subscription.seen = now;
+            }
             subscription.stream = number;
         }
     }

@@ -38,15 +38,31 @@ impl Operation for GetItem {
                 })
             })
             .collect();
-        if gotten.len() != self.ids.len() {
-            let words = format!("{} answers to {} ids", gotten.len(), self.ids.len());
-            return Err(EwsError::Garbage(words));
+        match gotten.len() == self.ids.len() {
+            true => Ok(self.in_order(gotten)),
+            false => self.of_a_part(gotten),
         }
-        Ok(self.in_order(gotten))
     }
 }
 
 impl GetItem {
+    /// A server that has no more time in the middle says so once, and answers about the rest no more.
+    fn of_a_part(&self, gotten: Vec<Gotten>) -> Result<Vec<Gotten>, EwsError> {
+        let stops =
+            |refusal: &&Refusal| refusal.is_server_busy() || refusal.code == "ErrorBatchProcessingStopped";
+        let stop = gotten.iter().filter_map(|answer| answer.as_ref().err()).find(stops).cloned();
+        let Some(stop) = stop.filter(|_| gotten.len() < self.ids.len()) else {
+            let words = format!("{} answers to {} ids", gotten.len(), self.ids.len());
+            return Err(EwsError::Garbage(words));
+        };
+        let mut items: Vec<Item> = gotten.into_iter().flatten().collect();
+        let answers = self.ids.iter().map(|id| {
+            let at = items.iter().position(|item| item.id.id == id.id);
+            at.map(|at| items.swap_remove(at)).ok_or_else(|| stop.clone())
+        });
+        Ok(answers.collect())
+    }
+
     /// Answers come in the order of the ids; one that bears the id of another question is that one's, all the same.
     fn in_order(&self, gotten: Vec<Gotten>) -> Vec<Gotten> {
         let is_at = |at: usize, answer: &Gotten| match answer {

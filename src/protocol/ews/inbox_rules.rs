@@ -6,38 +6,8 @@ use super::element::Element;
 use super::refusal::{self, Refusal};
 use super::{EwsError, Operation, Xml};
 use crate::model::failure::server_words;
+pub use crate::model::forwarding::{InboxRule, RuleChange, RuleHealth, RuleReach};
 use crate::model::name::Address;
-
-/// A rule, as far as it is about forwarding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InboxRule {
-    /// `None`: it is not there yet.
-    pub id: Option<String>,
-    pub name: String,
-    /// 1 comes first.
-    pub priority: u32,
-    pub is_enabled: bool,
-    pub health: RuleHealth,
-    pub reach: RuleReach,
-    /// To whom messages go as an attachment, which keeps them as they are.
-    pub forward_as_attachment_to: Vec<String>,
-}
-
-/// Whether the server can carry a rule out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleHealth {
-    Works,
-    /// It says so itself (`IsInError`), for example because a recipient is gone.
-    InError,
-}
-
-/// Which messages a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleReach {
-    EveryMessage,
-    /// It has conditions or exceptions.
-    SomeMessages,
-}
 
 #[derive(Debug, Clone)]
 pub struct GetInboxRules {
@@ -83,14 +53,6 @@ fn rule(element: &Element) -> Option<InboxRule> {
         },
         forward_as_attachment_to: recipients.iter().filter_map(address).collect(),
     })
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuleChange {
-    Create(InboxRule),
-    Set(InboxRule),
-    /// By its id.
-    Delete(String),
 }
 
 /// `RemoveOutlookRuleBlob` is never true: with it the server throws away what Outlook keeps beside the rules of the server, which

@@ -20,6 +20,7 @@ mod get_message;
 mod link;
 mod list_attachments;
 mod list_mail_folders;
+mod message_rules;
 mod message_value;
 mod messages_delta;
 mod move_message;
@@ -44,6 +45,9 @@ pub use get_message::GetMessage;
 pub use link::Link;
 pub use list_attachments::{Attached, ListAttachments};
 pub use list_mail_folders::{ListMailFolders, MailFolders};
+pub use message_rules::{
+    CreateMessageRule, DeleteMessageRule, ListMessageRules, MessageRules, UpdateMessageRule,
+};
 pub use message_value::MessageValue;
 pub use messages_delta::{About, Change, MessagesDelta, Next, Page, Position, Removal};
 pub use move_message::MoveMessage;
@@ -52,6 +56,8 @@ pub use send_mail::SendMail;
 pub use send_message::SendMessage;
 pub use update_message::{ReadState, UpdateMessage};
 pub use upload::{UploadPlace, UploadRange, Uploaded};
+
+use std::borrow::Cow;
 
 use crate::model::name::Address;
 use crate::protocol::http::Method;
@@ -132,11 +138,12 @@ impl Body {
         }
     }
 
-    pub fn octets(self) -> Vec<u8> {
+    /// As they are sent.
+    pub fn octets(&self) -> Cow<'_, [u8]> {
         match self {
-            Self::Nothing => Vec::new(),
-            Self::Json(value) => value.to_string().into_bytes(),
-            Self::Mime(text) => text.into_bytes(),
+            Self::Nothing => Cow::Borrowed(&[]),
+            Self::Json(value) => Cow::Owned(value.to_string().into_bytes()),
+            Self::Mime(text) => Cow::Borrowed(text.as_bytes()),
         }
     }
 }

@@ -58,6 +58,8 @@ fn every_request_asks_for_ids_that_stay() {
         MoveMessage { id: ids[0], to: Folder::DeletedItems }.call(&user),
         UpdateMessage { id: ids[0], categories: None, read: None }.call(&user),
         DeleteMessage { id: ids[1] }.call(&user),
+        ListMessageRules { host: HOST, after: None }.call(&user),
+        DeleteMessageRule { id: ids[0] }.call(&user),
     ];
     for call in &calls {
         assert!(prefer(call).starts_with("IdType=\"ImmutableId\""), "{call:?}");

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::session::{EwsFailure, Outlet, Session, joined};
+use super::{item_id, rebuilding};
 use crate::model::cursor::{Content, Fetched, Listed, Part, RemoteId};
 use crate::model::failure::Cause;
 use crate::model::limits;
@@ -12,9 +14,6 @@ use crate::protocol::ews::item::WithMime;
 use crate::protocol::ews::{EwsError, Found, GetItem, Gotten, Refusal};
 use crate::remote::Arrivals;
 use crate::remote::rebuilt::{NO_BASE64, is_about_octets};
-
-use super::session::{EwsFailure, Outlet, Session, joined};
-use super::{item_id, rebuilding};
 
 /// How messages are asked for.
 #[derive(Clone, Copy)]
@@ -52,7 +51,12 @@ pub(super) async fn fetch(
             continue;
         }
         match fetch_batch(session, batch, how, arrivals).await {
-            Ok(()) => {}
+            Ok(busy) if busy.is_empty() => {}
+            // The others are handed over; these are asked for when the server wants to be asked.
+            Ok(busy) => {
+                let again = fetch_batch(session, &busy, how, arrivals).await;
+                each_alone(session, &again.map_err(EwsFailure::cause)?, how, arrivals).await?;
+            }
             // One item can spoil the answer to all.
             Err(EwsFailure::Answer(EwsError::Refused(refusal))) if is_about_items(&refusal) => {
                 each_alone(session, batch, how, arrivals).await?;
@@ -93,19 +97,28 @@ fn operation(messages: &[Listed]) -> GetItem {
     GetItem { ids, mime: WithMime::Yes, fields: &[] }
 }
 
+/// Returns those for which the server has no time now.
 async fn fetch_batch(
     session: &mut Session,
     batch: &[Listed],
     how: How<'_>,
     arrivals: &mut dyn Arrivals,
-) -> Result<(), EwsFailure> {
+) -> Result<Vec<Listed>, EwsFailure> {
     let operation = operation(batch);
     if operation.ids.len() != batch.len() {
         return Err(Cause::Internal { detail: "an id of another protocol".to_owned() }.into());
     }
     let mut held = Held { part: how.part, messages: Vec::new(), open: Open::default(), bytes: 0 };
     let answers = session.call_with(&operation, &mut held).await?;
+    let mut busy = Vec::new();
     for (listed, answer) in batch.iter().zip(answers) {
+        if let Err(refusal) = &answer
+            && refusal.is_server_busy()
+        {
+            session.note_busy(refusal);
+            busy.push(listed.clone());
+            continue;
+        }
         let attempt = how.attempt(listed);
         match content(session, answer, (&mut held.messages, attempt))? {
             // It was larger than it had said: alone it can be handed over in pieces.
@@ -115,7 +128,7 @@ async fn fetch_batch(
             }
         }
     }
-    Ok(())
+    Ok(busy)
 }
 
 /// Hands over a message, or what can be had instead of it.

@@ -5,12 +5,14 @@
 //! came in between. All requests of a group go to the server that holds its anchor, the first mailbox in it.
 //! Source: <https://learn.microsoft.com/exchange/client-developer/exchange-web-services/how-to-maintain-affinity-between-group-of-subscriptions-and-mailbox-server>
 
+mod subscribed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::recipe::Recipe;
@@ -19,6 +21,8 @@ use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::model::name::Address;
 use crate::protocol::ews::{GetStreamingEvents, Notifications, Subscribe, Subscription, WellKnown};
+use subscribed::{Fate, Hearing, Reply, Subscribed};
+pub(super) use subscribed::{Heard, Member, unheard};
 
 /// The groups of this process.
 #[derive(Default)]
@@ -36,25 +40,7 @@ struct Group {
 /// Somebody who wants to hear of a mailbox.
 struct Join {
     address: Address,
-    reply: oneshot::Sender<Result<Member, EwsFailure>>,
-}
-
-/// What a group has told so far of one mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Told {
-    news: u64,
-    fate: Fate,
-}
-
-/// What became of a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Fate {
-    #[default]
-    Alive,
-    /// The server does not know it any more.
-    Lost,
-    /// The server does not stream to us.
-    Refused,
+    reply: Reply,
 }
 
 /// The mailboxes of a group, those included that are about to join.
@@ -72,39 +58,6 @@ impl Mailboxes {
 
     fn has_room(&self) -> bool {
         self.lock().len() < limits::EWS_GROUP_MAX
-    }
-}
-
-/// A mailbox that is listened to.
-pub(super) struct Member {
-    told: watch::Receiver<Told>,
-}
-
-/// What is heard of a mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
-    News,
-    /// Nothing more will be heard: the subscription is gone.
-    Lost,
-    /// Nothing will be heard of this server.
-    Refused,
-}
-
-impl Member {
-    /// What was told up to now is about to be looked at.
-    pub fn catch_up(&mut self) {
-        self.told.borrow_and_update();
-    }
-
-    pub async fn next(&mut self) -> Heard {
-        if self.told.changed().await.is_err() && self.told.borrow().fate == Fate::Alive {
-            return Heard::Lost;
-        }
-        match self.told.borrow_and_update().fate {
-            Fate::Alive => Heard::News,
-            Fate::Lost => Heard::Lost,
-            Fate::Refused => Heard::Refused,
-        }
     }
 }
 
@@ -185,11 +138,6 @@ enum Missed {
     Perhaps,
 }
 
-struct Subscribed {
-    address: Address,
-    told: watch::Sender<Told>,
-}
-
 /// Why a stream is over.
 enum Over {
     /// Its time is over.
@@ -216,6 +164,7 @@ impl Listening {
             }
             let over = self.listen().await;
             self.missed = Missed::Perhaps;
+            self.members.values_mut().for_each(|member| member.hearing = Hearing::NotYet);
             match over {
                 Over::InOrder => {
                     self.failures = 0;
@@ -239,14 +188,14 @@ impl Listening {
 
     fn end_all(&mut self, fate: Fate) {
         for (_, member) in std::mem::take(&mut self.members) {
-            member.told.send_modify(|told| told.fate = fate);
+            member.end(fate);
         }
         self.mailboxes.lock().clear();
     }
 
     /// Mailboxes that nobody listens to any more. Their subscriptions end by themselves at the server.
     fn forget_the_gone(&mut self) {
-        self.members.retain(|_, member| !member.told.is_closed());
+        self.members.retain(|_, member| member.is_wanted());
         *self.mailboxes.lock() = self.members.values().map(|member| member.address.key()).collect();
     }
 
@@ -259,7 +208,8 @@ impl Listening {
     /// One stream, up to its end.
     async fn listen(&mut self) -> Over {
         let Self { control, stream, waiting, mailboxes, members, silence_max, failures, missed } = self;
-        let subscriptions = members.keys().map(|id| Subscription { id: id.clone() }).collect();
+        let mut told_of: Vec<String> = members.keys().cloned().collect();
+        let subscriptions = told_of.iter().map(|id| Subscription { id: id.clone() }).collect();
         let operation = GetStreamingEvents { subscriptions, minutes: limits::EWS_STREAM_MINUTES };
         let (heard, mut told) = mpsc::unbounded_channel();
         let streaming = stream.stream(&operation, *silence_max, heard);
@@ -273,6 +223,11 @@ impl Listening {
                     // The first sign of life: from now on everything is told.
                     if std::mem::replace(missed, Missed::Nothing) == Missed::Perhaps {
                         tell_all(members);
+                    }
+                    for id in told_of.drain(..) {
+                        if let Some(member) = members.get_mut(&id) {
+                            member.is_heard();
+                        }
                     }
                     tell(members, mailboxes, notifications);
                     if members.is_empty() {
@@ -330,23 +285,21 @@ enum Entered {
     Refused(Address),
 }
 
-/// Subscribes where nobody has, and says so. Whoever went away meanwhile is not waited for.
+/// Subscribes where nobody has; whoever joins hears of it with the first word of a stream that tells of the mailbox. Whoever went away meanwhile is not waited for.
 async fn admit(
     control: &mut Session,
     members: &mut BTreeMap<String, Subscribed>,
     Join { address, reply }: Join,
 ) -> Entered {
-    if let Some(known) = members.values().find(|member| member.address.same_as(&address)) {
-        let _ = reply.send(Ok(Member { told: known.told.subscribe() }));
+    if let Some(known) = members.values_mut().find(|member| member.address.same_as(&address)) {
+        known.join(reply);
         return Entered::Again;
     }
     control.act_for(&address);
     let folder = control.folder(WellKnown::Inbox);
     match control.call(&Subscribe { folder }).await {
         Ok(Subscription { id }) => {
-            let (sender, told) = watch::channel(Told::default());
-            let _ = reply.send(Ok(Member { told }));
-            members.insert(id, Subscribed { address, told: sender });
+            members.insert(id, Subscribed::new(address, reply));
             Entered::Anew
         }
         Err(failure) => {
@@ -359,17 +312,17 @@ async fn admit(
 fn tell(members: &mut BTreeMap<String, Subscribed>, mailboxes: &Mailboxes, notifications: Notifications) {
     for id in notifications.changed {
         if let Some(member) = members.get(&id) {
-            member.told.send_modify(|told| told.news += 1);
+            member.tell();
         }
     }
     for id in notifications.lost {
         if let Some(member) = members.remove(&id) {
-            member.told.send_modify(|told| told.fate = Fate::Lost);
             mailboxes.lock().remove(&member.address.key());
+            member.end(Fate::Lost);
         }
     }
 }
 
 fn tell_all(members: &BTreeMap<String, Subscribed>) {
-    members.values().for_each(|member| member.told.send_modify(|told| told.news += 1));
+    members.values().for_each(|member| member.tell());
 }

@@ -269,6 +269,11 @@ impl Session {
         Ok((head, splitting.splitter.into_document().map_err(EwsError::cause)?))
     }
 
+    /// See [`web::Session::was_let_in`].
+    pub fn was_let_in(&mut self) {
+        self.web.was_let_in();
+    }
+
     pub fn rest(&mut self) {
         self.web.rest();
     }

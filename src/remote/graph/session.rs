@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(super) use super::failure::GraphFailure;
 use super::line::Line;
 use super::waits::{Key, Waits};
 use crate::model::clock::Clock;
@@ -15,11 +16,12 @@ use crate::model::name::Address;
 use crate::model::profile::Protocol;
 use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login};
+use crate::net::renewal::Renewal;
 use crate::net::{Connection, Network};
 use crate::protocol::Streaming;
 use crate::protocol::ews::status::no_answer;
 use crate::protocol::graph::{
-    Call, Expected, Folder, GetMailFolder, GraphError, MailFolder, Operation, Refusal, UploadPlace,
+    Call, Expected, Folder, GetMailFolder, MailFolder, Operation, Refusal, UploadPlace,
 };
 use crate::protocol::http::{Exchange, Head, Method, Request};
 use crate::remote::Trace;
@@ -57,7 +59,8 @@ pub(super) struct Session {
     network: Network,
     clock: Arc<dyn Clock>,
     destination: Destination,
-    authorization: Secret<String>,
+    token: Secret<String>,
+    renewal: Renewal,
     timeout: Duration,
     waits: Arc<Waits>,
     key: Key,
@@ -114,7 +117,7 @@ impl Session {
         if let Some(left) = waits.left(&key, trace.clock().elapsed()) {
             return Err(refuse(still_waiting(left)));
         }
-        let authorization = bearer(&destination.login).map_err(refuse)?;
+        let token = token_of(&destination.login).map_err(refuse)?;
         let connection = network.connect(destination, Protocol::Ews, trace).await?;
         let timeout = destination.endpoint.timeout_seconds;
         Ok(Self {
@@ -122,7 +125,8 @@ impl Session {
             network: network.clone(),
             clock: trace.clock(),
             destination: destination.again(),
-            authorization,
+            token,
+            renewal: trace.renewal(),
             timeout: timeout
                 .map_or(limits::READ_TIMEOUT, |seconds| Duration::from_secs(seconds.max(1).into())),
             waits: Arc::clone(waits),
@@ -171,23 +175,38 @@ impl Session {
     }
 
     /// Sends a request; the octets of an answer of success go to the outlet. A refusal is read here.
+    /// An access token that has ended is replaced once, and the request sent again: who refuses it has done nothing.
     pub async fn stream(&mut self, call: Call, outlet: &mut dyn Outlet) -> Result<(), GraphFailure> {
+        loop {
+            match self.stream_once(&call, outlet).await {
+                Err(GraphFailure::Refused(refusal))
+                    if refusal.status == 401 && self.state == State::SignedIn =>
+                {
+                    let renewed = self.renewal.instead_of(&self.token, self.clock.elapsed()).await;
+                    self.token = renewed.map_err(GraphFailure::Undone)?;
+                }
+                streamed => return streamed,
+            }
+        }
+    }
+
+    async fn stream_once(&mut self, call: &Call, outlet: &mut dyn Outlet) -> Result<(), GraphFailure> {
         if let Some(left) = self.waits.left(&self.key, self.clock.elapsed()) {
             return Err(GraphFailure::Undone(still_waiting(left)));
         }
         // RFC 9110 section 9.2.2: what only reads may be asked again where a connection that was open for long turns out to be
         // closed.
         let expected = call.expected;
-        let again = (call.method == Method::Get).then(|| call.clone());
+        let is_read = call.method == Method::Get;
         let way = self.ready().await?;
-        let answered = match (self.transmit(call, outlet).await, again, way) {
+        let answered = match (self.transmit(call, outlet).await, is_read, way) {
             (
                 Err(Lost { cause: Cause::ConnectionLost { .. }, answer: Answer::NotBegun }),
-                Some(again),
+                true,
                 Way::Kept,
             ) => {
                 self.ready().await?;
-                self.transmit(again, outlet).await
+                self.transmit(call, outlet).await
             }
             (answered, _, _) => answered,
         };
@@ -201,11 +220,6 @@ impl Session {
         }
         let refusal = Refusal::of(&head, &refusal.0);
         self.note(&refusal);
-        if refusal.status == 401 && self.state == State::SignedIn {
-            let detail =
-                "the access token has expired in the middle of the session; the next one asks for another";
-            return Err(GraphFailure::Undone(Cause::ConnectionLost { detail: detail.to_owned() }));
-        }
         Err(GraphFailure::Refused(refusal))
     }
 
@@ -235,15 +249,16 @@ impl Session {
         Ok(Way::New)
     }
 
-    async fn transmit(&mut self, call: Call, outlet: &mut dyn Outlet) -> Result<(Head, Document), Lost> {
+    async fn transmit(&mut self, call: &Call, outlet: &mut dyn Outlet) -> Result<(Head, Document), Lost> {
         let fields = call.fields();
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let (method, expected, body) = (call.method, call.expected, call.body.octets());
+        let authorization = Secret::new(format!("Bearer {}", self.token.expose()));
         let request = Request {
             method,
             host: &self.destination.endpoint.host,
             path: &call.path,
-            authorization: Some(self.authorization.expose()),
+            authorization: Some(authorization.expose()),
             fields: &fields,
             body: &body,
         };
@@ -285,9 +300,9 @@ impl Session {
     }
 }
 
-fn bearer(login: &Login) -> Result<Secret<String>, Cause> {
+fn token_of(login: &Login) -> Result<Secret<String>, Cause> {
     match login {
-        Login::Password { password, .. } => Ok(Secret::new(format!("Bearer {}", password.expose()))),
+        Login::Password { password, .. } => Ok(Secret::new(password.expose().clone())),
         Login::Oauth2 { .. } => Err(token::not_asked_for()),
         Login::Anonymous | Login::Host => {
             Err(Cause::Unsupported { setting: "Microsoft Graph without an access token".to_owned() })
@@ -339,41 +354,6 @@ fn begins_message(octets: &[u8]) -> Result<(), Cause> {
     match octets.trim_ascii_start().first() {
         Some(b'<' | b'{') => Err(no_answer(octets)),
         Some(_) | None => Ok(()),
-    }
-}
-
-/// Why an operation did not come about: the conversation failed, or the service said no.
-#[derive(Debug)]
-pub(super) enum GraphFailure {
-    Conversation(Cause),
-    /// The same: the connection ended before anything of an answer came.
-    Unanswered(Cause),
-    /// The same, and surely nothing was done.
-    Undone(Cause),
-    Refused(Refusal),
-}
-
-impl From<Cause> for GraphFailure {
-    fn from(cause: Cause) -> Self {
-        Self::Conversation(cause)
-    }
-}
-
-impl From<GraphError> for GraphFailure {
-    fn from(error: GraphError) -> Self {
-        match error {
-            GraphError::Refused(refusal) => Self::Refused(refusal),
-            GraphError::Garbage(_) | GraphError::LimitExceeded { .. } => Self::Conversation(error.cause()),
-        }
-    }
-}
-
-impl GraphFailure {
-    pub fn cause(self) -> Cause {
-        match self {
-            Self::Conversation(cause) | Self::Unanswered(cause) | Self::Undone(cause) => cause,
-            Self::Refused(refusal) => refusal.cause(),
-        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What it means when no access token is to be had.
 
 use super::{Setting, said};
-use crate::model::failure::{Nature, Scope};
+use crate::model::failure::{Cause, Nature, Scope};
 use crate::model::profile::ServerKind;
 use crate::sync::entra;
+use crate::sync::exchange::Meaning;
 
 /// Entra says by a number what is wrong, and that some of it passes.
 pub(super) fn refused_class(words: &str) -> (&'static str, Nature, Scope) {
@@ -16,21 +17,49 @@ pub(super) fn refused_class(words: &str) -> (&'static str, Nature, Scope) {
 pub(super) fn token_refused(
     provider: &str,
     words: &str,
-    Setting { profile, secret, .. }: Setting<'_>,
+    Setting { profile, secret, kind, .. }: Setting<'_>,
 ) -> (String, String) {
     if let Some(known) = entra::find(words) {
-        return said(known.meaning, format!("{} (profile `{profile}`)", known.remedy));
+        let remedy = match kind {
+            ServerKind::ExchangeOnline => known.remedy,
+            ServerKind::Exchange | ServerKind::Pop3Smtp | ServerKind::ImapSmtp => by_token_url(known),
+        };
+        return said(known.meaning, format!("{remedy} (profile `{profile}`)"));
     }
+    let declared = match kind {
+        ServerKind::ExchangeOnline => "`clientId`, `tenant`, `cloud`",
+        ServerKind::Exchange | ServerKind::Pop3Smtp | ServerKind::ImapSmtp => {
+            "`clientId`, `scope`, `tokenUrl`"
+        }
+    };
     let secret = secret.map_or_else(|| "the client secret".to_owned(), |secret| format!("secret `{secret}`"));
     said(
         format!(
             "`{provider}` knows no such client, or its secret has expired or is wrong, or the scope is not granted"
         ),
         format!(
-            "compare `clientId`, `scope` and {secret} of profile `{profile}` with what is registered there; then \
-             `mailplumb apply`"
+            "compare {declared} and {secret} of profile `{profile}` with what is registered there; then `mailplumb apply`"
         ),
     )
+}
+
+/// The same remedy in the keys of profiles that name the provider by its URL.
+fn by_token_url(known: &Meaning) -> &'static str {
+    match known.key {
+        "application-unknown" => {
+            "compare `clientId`, and the tenant in `tokenUrl`, with the app registration; an application of another tenant needs \
+             the consent of an administrator, which makes its enterprise application"
+        }
+        "tenant-unknown" => {
+            "compare the tenant in `tokenUrl` with the tenant's id in Entra, and its host with the cloud where that is"
+        }
+        "assertion-refused" => "compare `tokenUrl` with the token endpoint of the app registration",
+        "permission-missing" => {
+            "compare `scope` with what the server wants (`https://outlook.office365.com/.default` for Exchange Online), and have an \
+             administrator consent to the permissions"
+        }
+        _ => known.remedy,
+    }
 }
 
 /// The provider took the client's secret, and the mail server does not take the token that came of it.
@@ -50,11 +79,19 @@ pub(super) fn login_refused(setting: Setting<'_>) -> (String, String) {
 }
 
 pub(super) fn token_unavailable(
-    provider: &str,
+    (provider, cause): (&str, &Cause),
     Setting { profile, kind, .. }: Setting<'_>,
 ) -> (String, String) {
+    if let Cause::TemporarilyRefused { .. } = cause {
+        return said(
+            format!(
+                "`{provider}`, which gives the access tokens, has no time now; the mail server was not tried"
+            ),
+            "nothing to do: it is tried again by itself; if it stays so, look at the service health of the provider",
+        );
+    }
     let what = match kind {
-        ServerKind::ExchangeOnline => "`cloud` and `tenant`",
+        ServerKind::ExchangeOnline => "`cloud`",
         ServerKind::Exchange | ServerKind::Pop3Smtp | ServerKind::ImapSmtp => "`tokenUrl`",
     };
     said(

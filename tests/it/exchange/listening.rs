@@ -93,6 +93,23 @@ async fn what_comes_between_a_listing_and_the_wait_is_not_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_between_the_subscription_and_its_stream_is_not_missed() {
+    let world = World::new();
+    let mut session = world.receive(&for_others(ANNA)).await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    let task = waiting(&world, session, 0).await;
+    deliver(&world, ANNA);
+    let (mut session, woken) = task.await.unwrap();
+    assert_eq!(woken, Wake::News);
+    assert_eq!(ids(&session.list(&behind(&listing)).await.unwrap()).len(), 1);
+    let calls = world.operations();
+    let at = |name: &str| calls.iter().rposition(|operation| operation == name).unwrap();
+    let looked = calls[at("Subscribe")..].iter().position(|operation| operation == "SyncFolderItems");
+    let streamed = calls[at("Subscribe")..].iter().position(|operation| operation == "GetStreamingEvents");
+    assert!(streamed < looked, "a look before the stream is there would be one too early: {calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_that_the_server_lost_leads_to_a_look_and_to_another_one() {
     let world = World::new();
     let mut session = world.receive(&for_others(ANNA)).await.unwrap();
@@ -129,6 +146,11 @@ async fn what_is_asked_and_told_on_a_stream_validates() {
     let task = waiting(&world, session, 1).await;
     deliver(&world, ANNA);
     let (session, _) = task.await.unwrap();
+    let is_told =
+        || world.playground.exchange().calls().iter().any(|call| call.response.contains("NewMailEvent>"));
+    while !is_told() {
+        tokio::task::yield_now().await;
+    }
     world.playground.exchange().be_silent(Silence::Alive);
     world.playground.exchange().lose_subscriptions();
     drop(session);

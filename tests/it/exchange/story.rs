@@ -123,3 +123,28 @@ fn a_refusal_says_what_to_do() {
         .says("correct the address");
     person.types("doctor mailbox/anna").says("a typing error in the address");
 }
+
+#[test]
+fn after_a_restart_mail_does_not_wait_for_the_interval_of_the_former_process() {
+    let from = "processing: { from: 2026-01-01T00:00:00Z";
+    let Office { person, playground } =
+        Office::opens_with(from, &format!("{from}, minPollingInterval: 1440m"));
+    person.types("apply --auto-approve").ends(0);
+    person.types("sync").ends(0);
+    let deliver = |subject: &str| {
+        let raw = format!("Subject: {subject}\r\nFrom: c@d.example\r\n\r\nx\r\n");
+        playground.state().deliver(ANNA, raw.as_bytes()).unwrap();
+    };
+    deliver("While nobody ran");
+    let mut is_sent = false;
+    let heard = |subject: &str| person.types("messages").stdout.contains(subject);
+    person
+        .runs_until("watch", "both to be read", || {
+            if !is_sent && playground.exchange().streams() > 0 {
+                deliver("While it runs");
+                is_sent = true;
+            }
+            is_sent && heard("While nobody ran") && heard("While it runs")
+        })
+        .ends(0);
+}

@@ -334,6 +334,82 @@ async fn a_short_wait_is_waited_for_and_the_request_made_again() {
     }
 }
 
+/// An answer about one item that says how long to stay away.
+fn busy_item(back_off: u64) -> String {
+    failure(
+        "GetItem",
+        "ErrorServerBusy",
+        &format!(
+            "<m:MessageXml><t:Value Name=\"BackOffMilliseconds\">{back_off}</t:Value></m:MessageXml><m:Items/>"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn a_server_without_time_for_some_items_is_asked_for_them_again_and_the_others_are_used() {
+    // One item of three; the rest of the batch in one word; no item at all.
+    let answers_at_first = [
+        vec![gotten("A", RAW), busy_item(1), gotten("C", RAW)],
+        vec![gotten("A", RAW), busy_item(1)],
+        vec![busy_item(1)],
+    ];
+    for at_first in answers_at_first {
+        let changes: String = ["A", "B", "C"].map(|id| created("Message", id)).concat();
+        let mut first = Some(answers("GetItem", &at_first));
+        let server = Scripted::start(move |asked| match asked.operation.as_str() {
+            "GetItem" => first.take().or_else(|| usual(asked, &changes)),
+            _ => usual(asked, &changes),
+        })
+        .await;
+        let mut session = server.receive().await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        let contents = whole(&mut session, &listing).await;
+        assert!(
+            contents.len() == 3 && contents.iter().all(|it| matches!(it, Content::Bytes(_))),
+            "{contents:?}"
+        );
+        assert_eq!(server.count("GetItem"), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_time_for_an_item_for_long_is_left_alone_after_the_others_were_handed_over() {
+    let changes: String = ["A", "B", "C"].map(|id| created("Message", id)).concat();
+    for answer in [vec![busy_item(240_000), gotten("B", RAW), gotten("C", RAW)], vec![busy_item(240_000)]] {
+        let changes = changes.clone();
+        let taken = answer.len().saturating_sub(1);
+        let answer = answers("GetItem", &answer);
+        let server = Scripted::start(move |asked| match asked.operation.as_str() {
+            "GetItem" => Some(answer.clone()),
+            _ => usual(asked, &changes),
+        })
+        .await;
+        let mut session = server.receive().await.unwrap();
+        let listing = session.list(&Cursor::Start).await.unwrap();
+        let mut arrived = Arrived::default();
+        let busy = session.fetch_each(listing.messages(), &mut arrived).await.unwrap_err();
+        let asked = patience::demanded(&busy).expect("it asks for patience").asked;
+        assert!(asked > Some(Duration::from_secs(200)), "{busy}");
+        assert_eq!((arrived.0, server.count("GetItem")), (taken, 1));
+    }
+}
+
+/// Counts messages.
+#[derive(Default)]
+struct Arrived(usize);
+
+#[async_trait::async_trait]
+impl mailplumb::remote::Arrivals for Arrived {
+    async fn piece(&mut self, _: bytes::Bytes) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    async fn message(&mut self, _: mailplumb::model::cursor::Fetched) -> Result<(), Cause> {
+        self.0 += 1;
+        Ok(())
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_is_always_busy_is_given_up_for_now() {
     let server = always(fault("ErrorServerBusy", Some(1))).await;

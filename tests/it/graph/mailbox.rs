@@ -121,13 +121,3 @@ async fn a_token_that_was_withdrawn_is_replaced_once() {
     world.playground.withdraw_tokens();
     world.receive(BORIS).await.unwrap();
 }
-
-#[tokio::test]
-async fn a_token_that_expires_in_the_middle_is_no_refused_login() {
-    let world = World::new();
-    world.deliver(0..1);
-    let mut session = world.receive(ANNA).await.unwrap();
-    world.playground.withdraw_tokens();
-    let failure = error(session.list(&Cursor::Start).await);
-    assert!(matches!(failure.cause, Cause::ConnectionLost { .. }), "{failure}");
-}

@@ -4,11 +4,13 @@
 mod attaching;
 mod certificate;
 mod folders;
+mod forwarding;
 mod independent;
 mod mailbox;
 mod rebuilding;
 mod schema;
 mod sending;
 mod story;
+mod tokens;
 mod traps;
 mod world;

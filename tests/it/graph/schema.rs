@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use mailplumb::model::cursor::Cursor;
+use mailplumb::model::forwarding::{InboxRule, RuleHealth, RuleReach};
 use mailplumb::model::name::Address;
 use mailplumb::playground::{Damage, GraphCall};
 use mailplumb::protocol::ews::item_properties::WithBody;
@@ -41,7 +42,7 @@ fn validate(calls: &[serde_json::Value]) -> u64 {
 /// A request alone.
 fn asked(call: &Call) -> serde_json::Value {
     let kind = call.fields().into_iter().find(|(name, _)| *name == "Content-Type").map(|(_, value)| value);
-    let request = String::from_utf8(call.body.clone().octets()).unwrap();
+    let request = String::from_utf8(call.body.octets().into_owned()).unwrap();
     json!({ "method": call.method.name(), "path": call.path, "contentType": kind, "request": request, "status": 200, "response": "" })
 }
 
@@ -99,8 +100,27 @@ fn requests() -> Vec<Call> {
         update.call(&user),
         DeleteMessage { id: "A" }.call(&user),
     ];
+    all.extend(requests_about_rules(&user));
     all.push(Batch { parts: all.clone() }.call(&user));
     all
+}
+
+fn requests_about_rules(user: &Address) -> [Call; 4] {
+    let rule = InboxRule {
+        id: Some("R=".to_owned()),
+        name: "mailplumb: forward".to_owned(),
+        priority: 1,
+        is_enabled: true,
+        health: RuleHealth::Works,
+        reach: RuleReach::EveryMessage,
+        forward_as_attachment_to: vec![BORIS.to_owned()],
+    };
+    [
+        ListMessageRules { host: "graph.microsoft.com", after: None }.call(user),
+        CreateMessageRule { rule: &rule }.call(user),
+        UpdateMessageRule { id: "R=", rule: &rule }.call(user),
+        DeleteMessageRule { id: "R=" }.call(user),
+    ]
 }
 
 #[test]
@@ -118,6 +138,11 @@ fn the_validator_refuses_what_is_wrong() {
         ("/v1.0/users/a/messages/A", json!({ "isRead": "yes" })),
         ("/v1.0/users/a/messages/A", json!({ "noSuchProperty": 1 })),
         ("/v1.0/users/a/nothing", json!({})),
+        (
+            "/v1.0/users/a/mailFolders/inbox/messageRules/R",
+            json!({ "actions": { "forwardAsAttachmentTo": "b" } }),
+        ),
+        ("/v1.0/users/a/mailFolders/inbox/messageRules/R", json!({ "priority": 1 })),
     ] {
         let method = if path.ends_with("move") { "POST" } else { "PATCH" };
         let call = json!({ "method": method, "path": path, "request": request.to_string(), "status": 200, "response": "" });
@@ -151,7 +176,7 @@ async fn what_the_connector_asks_and_the_playground_says_validates() {
     for call in requests() {
         let line = format!("{} {}", call.method.name(), call.path);
         let (fields, application) = (call.fields(), super::world::APPLICATION);
-        world.playground.graph().asks(application, &line, fields, call.body.octets());
+        world.playground.graph().asks(application, &line, fields, call.body.octets().into_owned());
     }
     // What is said where files are put is no part of Graph, and of its description; the content of an attachment stands on a page of
     // its own only (<https://learn.microsoft.com/graph/api/attachment-get>).

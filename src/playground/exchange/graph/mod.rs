@@ -13,6 +13,7 @@ mod messages;
 mod names;
 mod query;
 mod route;
+mod rules;
 mod sending;
 mod uploads;
 

@@ -8,7 +8,7 @@ use super::super::node::Node;
 use super::super::soap::Turn;
 use super::names::{self, Ids};
 use super::query::Target;
-use super::{Answer, Request, batch, delta, folders, may_open, messages, sending};
+use super::{Answer, Request, batch, delta, folders, may_open, messages, rules, sending};
 
 /// Everything that an operation works with.
 pub(super) struct Errand<'a, 'b> {
@@ -74,6 +74,9 @@ fn in_mailbox(errand: &mut Errand<'_, '_>, rest: &[&str]) -> Answer {
 
 fn in_folder(errand: &mut Errand<'_, '_>, place: &Place, rest: &[&str]) -> Answer {
     match (errand.request.method.as_str(), rest) {
+        ("GET", ["messageRules"]) if place.key == "inbox" => rules::list(errand),
+        ("POST", ["messageRules"]) if place.key == "inbox" => rules::create(errand),
+        ("GET" | "PATCH" | "DELETE", ["messageRules", id]) if place.key == "inbox" => rules::one(errand, id),
         ("GET", []) => folders::one(errand, place),
         ("GET", ["childFolders"]) => folders::list(errand, Some(place)),
         ("POST", ["childFolders"]) => folders::create(errand, Some(place)),

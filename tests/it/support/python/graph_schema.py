@@ -36,6 +36,25 @@ paths = []
 for template, operations in document["paths"].items():
     pattern = "^" + re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(template)) + "$"
     paths.append((re.compile(pattern), template.count("{"), operations))
+# The description lists no paths of inbox rules; the metadata has them (`messageRules` of `mailFolder`), and it has their shape.
+RULE = {"$ref": "#/components/schemas/microsoft.graph.messageRule"}
+
+
+def json_of(schema):
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+RULES = r"^/users/[^/]+/mailFolders/[^/]+/messageRules"
+LIST = {"type": "object", "required": ["value"], "properties": {"value": {"type": "array", "items": RULE}}}
+paths.append((re.compile(RULES + "$"), 2, {
+    "get": {"responses": {"200": json_of(LIST)}},
+    "post": {"requestBody": json_of({"$ref": "#/components/schemas/microsoft.graph.messageRule-create"}), "responses": {"201": json_of(RULE)}},
+}))
+paths.append((re.compile(RULES + "/[^/]+$"), 3, {
+    "get": {"responses": {"200": json_of(RULE)}},
+    "patch": {"requestBody": json_of(RULE), "responses": {"200": json_of(RULE)}},
+    "delete": {"responses": {"204": {}}},
+}))
 paths.sort(key=lambda entry: entry[1])
 wrong, judged = [], 0
 
