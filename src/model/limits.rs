@@ -72,6 +72,8 @@ pub const REPLY_BYTES_MAX: usize = 256 * 1024;
 pub const PIPELINED_COMMANDS_MAX: usize = 100;
 /// Responses of an IMAP server with one command beyond those that were asked for: what others change in the mailbox is told so.
 pub const UNASKED_RESPONSES_MAX: usize = 100_000;
+/// `* OK` of an IMAP server that is at work on a mailbox: each gives it the time for an answer anew, so many times.
+pub const SIGNS_OF_LIFE_MAX: usize = 100;
 /// Messages in one mailbox listing.
 pub const LISTING_MESSAGES_MAX: usize = 2_000_000;
 /// An IMAP inbox with so many messages is searched for those that are wanted before it is listed for the first time.

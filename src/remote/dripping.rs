@@ -19,12 +19,16 @@ use crate::net::loopback::{destination, host_settings, listener, trace};
 use crate::net::web::{Held, Request};
 use crate::protocol::http::Method;
 
-/// `C:` is any line of the client, `S:` a line of the server, the last line begins the drip.
+/// `C:` is any line of the client, `S:` a line of the server, `L:` one that is late, `D:` how the drip begins.
 async fn drip(listener: TcpListener, script: &str) {
     let (mut socket, _) = listener.accept().await.unwrap();
     for line in script.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
         match line.split_once(": ") {
             Some(("S", said)) => socket.write_all(format!("{said}\r\n").as_bytes()).await.unwrap(),
+            Some(("L", said)) => {
+                tokio::time::sleep(Duration::from_millis(600)).await;
+                socket.write_all(format!("{said}\r\n").as_bytes()).await.unwrap();
+            }
             Some(("D", begun)) => socket.write_all(begun.as_bytes()).await.unwrap(),
             _ => heard(&mut socket).await,
         }
@@ -110,6 +114,19 @@ async fn an_imap_server_that_drips_is_not_waited_for_longer() {
     });
     all(opened).await;
     all(read).await;
+}
+
+#[tokio::test]
+async fn an_imap_server_that_says_it_is_at_work_is_waited_for() {
+    let script = "S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\nC:\nS: M1 OK [CAPABILITY IMAP4rev1] in\nC:\n\
+        L: * OK Still here\nL: * OK Still here\nL: * OK Still here\n\
+        S: * 2 EXISTS\nS: * OK [UIDVALIDITY 1] x\nS: * OK [UIDNEXT 9] x\nL: M2 OK open\n";
+    let opened = async |there: Destination| imap::open(&network(), &there, &mut trace()).await.map(drop);
+    outcome(script, TlsMode::None, opened).await.unwrap();
+    // Before the login nothing takes so long.
+    let greeted = "L: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\nC:\nL: * OK x\nL: * OK x\nL: * OK x\n";
+    let opened = async |there: Destination| imap::open(&network(), &there, &mut trace()).await;
+    is_over(outcome(greeted, TlsMode::None, opened).await, greeted);
 }
 
 #[tokio::test]

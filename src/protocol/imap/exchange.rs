@@ -93,12 +93,14 @@ pub(super) struct Asked<A> {
     begun: bool,
     reader: Reader,
     responses: usize,
+    /// `* OK Still here`: what a server says while it is at work on something long.
+    signs_of_life: usize,
     answer: A,
 }
 
 impl<A: Answer> Asked<A> {
     pub fn new(tag: Tag, chunks: VecDeque<Vec<u8>>, answer: A) -> Self {
-        Self { tag, chunks, begun: false, reader: Reader::new(Excess::Drop), responses: 0, answer }
+        Self { tag, chunks, begun: false, reader: Reader::new(Excess::Drop), responses: 0, signs_of_life: 0, answer }
     }
 }
 
@@ -127,6 +129,10 @@ impl<A: Answer> Conversation for Asked<A> {
                         None => self.answer.challenged(&text).map(Progress::Send),
                     };
                 }
+                response @ Response::Status { condition: Condition::Ok, .. } => {
+                    self.signs_of_life += 1;
+                    self.answer.untagged(response)?;
+                }
                 response @ (Response::Status { .. }
                 | Response::Capability(_)
                 | Response::Exists(_)
@@ -141,5 +147,13 @@ impl<A: Answer> Conversation for Asked<A> {
 
     fn pace(&self) -> Pace {
         self.answer.about().pace()
+    }
+
+    /// To look through a large mailbox takes a server its time; Dovecot says so every few seconds.
+    fn answers(&self) -> usize {
+        match self.answer.about() {
+            About::Session => 0,
+            About::Mailbox | About::Messages(_) => self.signs_of_life.min(limits::SIGNS_OF_LIFE_MAX),
+        }
     }
 }
