@@ -3,6 +3,7 @@
 //! What may be a secret value is masked: the bytes that a problem says hold one, in every line that is shown, and what
 //! follows a key like `password`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -41,6 +42,9 @@ struct Source<'a> {
     text: &'a str,
     lines: LineIndex,
     masked: Vec<Range<usize>>,
+    /// What is masked on the lines that were shown already, by their start: a line can be a whole file, and many problems
+    /// can stand in it.
+    on_lines: RefCell<BTreeMap<usize, Vec<Range<usize>>>>,
 }
 
 /// Prints problems to stderr, at most [`limits::PROBLEMS_SHOWN_MAX`] of them.
@@ -171,7 +175,8 @@ impl<'a> Source<'a> {
                 Showing::Source | Showing::MaskLine => None,
             }
         });
-        Self { text, lines: LineIndex::new(text.as_bytes()), masked: masked.collect() }
+        let masked = masked.collect();
+        Self { text, lines: LineIndex::new(text.as_bytes()), masked, on_lines: RefCell::default() }
     }
 
     fn line(&self, origin: &Origin, showing: Showing) -> Option<Shown> {
@@ -179,6 +184,19 @@ impl<'a> Source<'a> {
         let (start, line) = line.strip_prefix('\u{FEFF}').map_or((start, line), |rest| (start + 3, rest));
         let within = |at: u32| line.floor_char_boundary((at as usize).saturating_sub(start));
         let span = within(origin.start)..within(origin.end.max(origin.start));
+        let mut masks =
+            self.on_lines.borrow_mut().entry(start).or_insert_with(|| self.masks(start, line)).clone();
+        match showing {
+            Showing::Source | Showing::MaskSpan | Showing::MaskValue => {}
+            Showing::MaskLine => masks.push(line.len() - line.trim_start().len()..line.len()),
+        }
+        let before = span.start;
+        let shown = cut(&masked(line, span, masks));
+        Some(Shown { moved: shown.moved || shown.span.start != before, ..shown })
+    }
+
+    /// What is masked on the line that begins there, whatever problem is shown.
+    fn masks(&self, start: usize, line: &str) -> Vec<Range<usize>> {
         let is_here = |mask: &&Range<usize>| mask.start < start + line.len() && mask.end > start;
         let on_line =
             |mask: &Range<usize>| mask.start.saturating_sub(start)..(mask.end - start).min(line.len());
@@ -191,13 +209,7 @@ impl<'a> Source<'a> {
                 .filter(|guess| !masks.iter().any(|known| guess.contains(&known.start)))
                 .collect::<Vec<_>>(),
         );
-        match showing {
-            Showing::Source | Showing::MaskSpan | Showing::MaskValue => {}
-            Showing::MaskLine => masks.push(line.len() - line.trim_start().len()..line.len()),
-        }
-        let before = span.start;
-        let shown = cut(&masked(line, span, masks));
-        Some(Shown { moved: shown.moved || shown.span.start != before, ..shown })
+        masks
     }
 }
 
@@ -235,8 +247,9 @@ fn value_length(rest: &str) -> usize {
 fn with_neighbours(line: &str, mask: Range<usize>) -> Range<usize> {
     let is_key = |text: &str, at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric());
     let first = |text: &str| {
-        let keys = ["age:", "env:", "file:", "value:"].into_iter().flat_map(|key| text.match_indices(key));
-        keys.map(|(at, _)| at).filter(|at| is_key(text, *at)).min()
+        let places = |key: &'static str| memchr::memmem::find_iter(text.as_bytes(), key);
+        let keys = ["age:", "env:", "file:", "value:"].into_iter().flat_map(places);
+        keys.filter(|at| is_key(text, *at)).min()
     };
     let before = line.get(..mask.start).and_then(first).filter(|at| line[*at..mask.start].contains(','));
     let after = line.get(mask.end..).and_then(first);
@@ -253,7 +266,6 @@ pub fn without_passwords(line: &str) -> String {
 fn after_secret_key(line: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for key in ["password", "passphrase", "clientSecret", "privateKey"] {
-        // A line can be a whole file, and is looked at for each problem in it.
         for at in memchr::memmem::find_iter(line.as_bytes(), key) {
             let after = line.get(at + key.len()..).unwrap_or_default().trim_start_matches(['"', '\'']);
             let Some(value) = after.strip_prefix(':') else { continue };

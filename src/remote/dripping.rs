@@ -124,7 +124,8 @@ async fn an_imap_server_that_says_it_is_at_work_is_waited_for() {
     let opened = async |there: Destination| imap::open(&network(), &there, &mut trace()).await.map(drop);
     outcome(script, TlsMode::None, opened).await.unwrap();
     // Before the login nothing takes so long.
-    let greeted = "L: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\nC:\nL: * OK x\nL: * OK x\nL: * OK x\n";
+    let greeted =
+        "L: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready\nC:\nL: * OK x\nL: * OK x\nL: * OK x\n";
     let opened = async |there: Destination| imap::open(&network(), &there, &mut trace()).await;
     is_over(outcome(greeted, TlsMode::None, opened).await, greeted);
 }

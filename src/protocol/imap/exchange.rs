@@ -100,7 +100,15 @@ pub(super) struct Asked<A> {
 
 impl<A: Answer> Asked<A> {
     pub fn new(tag: Tag, chunks: VecDeque<Vec<u8>>, answer: A) -> Self {
-        Self { tag, chunks, begun: false, reader: Reader::new(Excess::Drop), responses: 0, signs_of_life: 0, answer }
+        Self {
+            tag,
+            chunks,
+            begun: false,
+            reader: Reader::new(Excess::Drop),
+            responses: 0,
+            signs_of_life: 0,
+            answer,
+        }
     }
 }
 
