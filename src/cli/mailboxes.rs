@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use super::exit::Failure;
 use crate::engine::Engine;
-use crate::model::likeness;
 use crate::model::name::Name;
+use crate::model::{likeness, limits};
 use crate::store::{MailboxRow, Store};
 
 /// Which mailboxes; all of them when nothing is said.
@@ -73,7 +73,7 @@ impl Selection {
 }
 
 /// Works on mailboxes side by side; the engine's permits say how many at once. One that fails does not stop the others. After
-/// a request to stop, nothing new is begun.
+/// a request to stop, nothing new is begun, and what is under way has [`limits::STOP_GRACE`].
 pub async fn side_by_side<T, W>(
     engine: &Arc<Engine>,
     mailboxes: Vec<Name>,
@@ -89,10 +89,27 @@ where
         running.spawn(async move { if stopping.is_cancelled() { None } else { Some(work.await) } });
     }
     let mut results = Vec::new();
-    while let Some(ended) = running.join_next().await {
+    let grace = async {
+        engine.stopping.cancelled().await;
+        tokio::time::sleep(limits::STOP_GRACE).await;
+    };
+    tokio::pin!(grace);
+    let mut is_patient = true;
+    loop {
+        let ended = tokio::select! {
+            ended = running.join_next() => ended,
+            // What does not end by itself ends as after a crash.
+            () = &mut grace, if is_patient => {
+                is_patient = false;
+                running.abort_all();
+                continue;
+            }
+        };
+        let Some(ended) = ended else { break };
         match ended {
             Ok(Some(result)) => results.push(result),
             Ok(None) => {}
+            Err(error) if error.is_cancelled() => {}
             Err(error) => {
                 results.push(Err(Failure::new("internal error: the work on a mailbox died").cause(error)))
             }
