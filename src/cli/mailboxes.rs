@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::exit::Failure;
 use crate::engine::Engine;
 use crate::model::name::Name;
+use crate::model::organization::ApprovalSource;
 use crate::model::{likeness, limits};
 use crate::store::{MailboxRow, Store};
 
@@ -26,6 +27,11 @@ impl Selection {
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
         self.mailboxes.is_empty() && self.profile.is_none()
+    }
+
+    /// Whether somebody means a certain mailbox, and not whatever there is.
+    pub fn is_explicit(&self) -> bool {
+        self.mailboxes.iter().any(|wanted| !wanted.starts_with("profile/"))
     }
 
     /// Those that were named one by one.
@@ -70,6 +76,17 @@ impl Selection {
         }
         Ok(active.into_iter().map(|row| row.stored.declared.name.clone()).collect())
     }
+}
+
+/// What makes a mailbox approved that is not.
+pub async fn approval_hint(store: &dyn Store, mailbox: &Name) -> Result<String, Failure> {
+    let source = store.organization().await?.map(|organization| organization.approval.source);
+    Ok(match source {
+        Some(ApprovalSource::Command) => format!("`mailplumb approve {mailbox}` approves it"),
+        Some(ApprovalSource::Manifest) | None => {
+            "its address is approved in the manifest, with `approved:`, and applied".to_owned()
+        }
+    })
 }
 
 /// Works on mailboxes side by side; the engine's permits say how many at once. One that fails does not stop the others. After
