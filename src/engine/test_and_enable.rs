@@ -235,7 +235,8 @@ impl Test<'_> {
     ) -> Result<Passed, WorkError> {
         let destination = route.destination(self.engine).await?;
         let mut session = route.connector.submit(&destination, trace).await?;
-        if self.has_sent(before) {
+        let missing_since = self.engine.store.not_received_back(&self.declared.mailbox.name).await?;
+        if missing_since.is_none() && self.has_sent(before) {
             session.close().await;
             return Ok(Passed { warning: None, enters: None });
         }
@@ -261,6 +262,7 @@ impl Test<'_> {
             },
             None => None,
         };
+        self.note_received_back(missing_since, warning.as_deref()).await?;
         Ok(Passed { warning, enters: None })
     }
 

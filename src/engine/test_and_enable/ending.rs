@@ -1,5 +1,7 @@
 //! How a test ends that is broken off, and what the answer to its message means.
 
+use jiff::Timestamp;
+
 use super::Test;
 use crate::model::event::TestResult;
 use crate::model::failure::Cause;
@@ -25,6 +27,24 @@ impl Test<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Keeps in mind that the test's message is missing, until one comes back or nobody waits for it any more.
+    pub(super) async fn note_received_back(
+        &self,
+        missing_since: Option<Timestamp>,
+        warning: Option<&str>,
+    ) -> Result<(), StoreError> {
+        // Whoever has to stop has not waited long enough to say so.
+        if self.engine.stopping.is_cancelled() {
+            return Ok(());
+        }
+        let now = warning.map(|_| missing_since.unwrap_or_else(|| self.engine.clock.now()));
+        if now == missing_since {
+            return Ok(());
+        }
+        let mailbox = &self.declared.mailbox.name;
+        self.engine.store.note_received_back(&self.held.lease, mailbox, now).await
     }
 }
 
