@@ -34,7 +34,7 @@ use crate::store::{MailboxRow, Store};
 pub struct Approve {
     #[command(flatten)]
     deciding: Deciding,
-    /// Print the mailboxes that wait in this form
+    /// Print what was decided, and the mailboxes that wait, in this form
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 }
@@ -45,8 +45,18 @@ pub struct Approve {
 #[schemars(rename = "Approve")]
 pub struct Document {
     format_version: &'static str,
-    /// By name.
+    /// What this command has decided; empty where it only lists. By name.
+    decided: Vec<Decided>,
+    /// What waits after it. By name.
     waiting: Vec<Waiting>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Decided {
+    mailbox: Name,
+    address: Address,
+    /// approved
+    verdict: &'static str,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -95,7 +105,7 @@ impl Approve {
             let store = global.store_to_list()?;
             return read(list(&store, self.output));
         }
-        self.deciding.run(global, Verdict::Approved)
+        self.deciding.run(global, (Verdict::Approved, self.output))
     }
 }
 
@@ -106,12 +116,12 @@ impl Reject {
                 .code(USAGE)
                 .hint("`mailplumb reject NAME`; `mailplumb get` lists the mailboxes"));
         }
-        self.deciding.run(global, Verdict::Rejected)
+        self.deciding.run(global, (Verdict::Rejected, Format::Text))
     }
 }
 
 impl Deciding {
-    fn run(&self, global: &Global, verdict: Verdict) -> Outcome {
+    fn run(&self, global: &Global, (verdict, format): (Verdict, Format)) -> Outcome {
         let purpose = match verdict {
             Verdict::Approved => "approve",
             Verdict::Rejected => "reject",
@@ -124,14 +134,7 @@ impl Deciding {
             let noted = engine.store.decide(&held.lease, &decisions, &off).await;
             held.release(&engine).await;
             noted?;
-            for decision in &decisions {
-                output::data(&format!(
-                    "{} {}  mailbox/{}",
-                    verdict.key(),
-                    decision.address,
-                    decision.mailbox
-                ))?;
-            }
+            tell(engine.store.as_ref(), &decisions, (verdict, format)).await?;
             match verdict {
                 Verdict::Approved if !decisions.is_empty() => {
                     output::hint("`mailplumb apply` acts on it, and so does a running `mailplumb watch`");
@@ -176,6 +179,34 @@ impl Deciding {
     }
 }
 
+async fn tell(
+    store: &dyn Store,
+    decisions: &[Decision],
+    (verdict, format): (Verdict, Format),
+) -> Result<(), Failure> {
+    match format {
+        Format::Text => {
+            for Decision { mailbox, address, .. } in decisions {
+                output::data(&format!("{} {address}  mailbox/{mailbox}", verdict.key()))?;
+            }
+            Ok(())
+        }
+        Format::Json => {
+            let decided = |decision: &Decision| Decided {
+                mailbox: decision.mailbox.clone(),
+                address: decision.address.clone(),
+                verdict: verdict.key(),
+            };
+            let decided: Vec<Decided> = decisions.iter().map(decided).collect();
+            // They stay off until the next apply.
+            let is_decided = |it: &Waiting| decided.iter().any(|one| one.mailbox == it.mailbox);
+            let mut waiting = waiting(store).await?;
+            waiting.retain(|it| !is_decided(it));
+            output::json(&Document { format_version: FORMAT_VERSION, decided, waiting })
+        }
+    }
+}
+
 async fn must_approve_by_command(store: &dyn Store) -> Result<Approval, Failure> {
     match store.organization().await?.map(|organization| organization.approval) {
         Some(approval @ Approval { source: ApprovalSource::Command, .. }) => Ok(approval),
@@ -186,8 +217,7 @@ async fn must_approve_by_command(store: &dyn Store) -> Result<Approval, Failure>
 }
 
 /// Those that are off because nobody approved them.
-async fn list(store: &dyn Store, format: Format) -> Outcome {
-    must_approve_by_command(store).await?;
+async fn waiting(store: &dyn Store) -> Result<Vec<Waiting>, Failure> {
     let waits = |row: &MailboxRow| {
         let mut states = row.stored.operations.values().map(|operation| &operation.state);
         states.any(|state| *state == OperationState::Off(OffReason::NotApproved))
@@ -196,7 +226,12 @@ async fn list(store: &dyn Store, format: Format) -> Outcome {
         let Mailbox { name: mailbox, address, profile, owner, .. } = row.stored.declared;
         Waiting { mailbox, address, profile, owner }
     };
-    let waiting: Vec<Waiting> = store.mailboxes().await?.into_iter().filter(waits).map(told).collect();
+    Ok(store.mailboxes().await?.into_iter().filter(waits).map(told).collect())
+}
+
+async fn list(store: &dyn Store, format: Format) -> Outcome {
+    must_approve_by_command(store).await?;
+    let waiting = waiting(store).await?;
     let count = output::counted(waiting.len(), "mailbox is", "mailboxes are");
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let cells = |it: &Waiting| {
@@ -205,7 +240,9 @@ async fn list(store: &dyn Store, format: Format) -> Outcome {
         vec![it.mailbox.to_string(), it.address.to_string(), or_dash(profile), or_dash(owner)]
     };
     match format {
-        Format::Json => output::json(&Document { format_version: FORMAT_VERSION, waiting })?,
+        Format::Json => {
+            output::json(&Document { format_version: FORMAT_VERSION, decided: Vec::new(), waiting })?
+        }
         Format::Text if waiting.is_empty() => {}
         Format::Text => {
             let header = ["mailbox", "address", "profile", "owner"];

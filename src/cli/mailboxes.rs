@@ -7,8 +7,9 @@ use tokio::task::JoinSet;
 
 use super::exit::Failure;
 use crate::engine::Engine;
-use crate::model::likeness;
 use crate::model::name::Name;
+use crate::model::organization::ApprovalSource;
+use crate::model::{likeness, limits};
 use crate::store::{MailboxRow, Store};
 
 /// Which mailboxes; all of them when nothing is said.
@@ -26,6 +27,11 @@ impl Selection {
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
         self.mailboxes.is_empty() && self.profile.is_none()
+    }
+
+    /// Whether somebody means a certain mailbox, and not whatever there is.
+    pub fn is_explicit(&self) -> bool {
+        self.mailboxes.iter().any(|wanted| !wanted.starts_with("profile/"))
     }
 
     /// Those that were named one by one.
@@ -72,8 +78,19 @@ impl Selection {
     }
 }
 
+/// What makes a mailbox approved that is not.
+pub async fn approval_hint(store: &dyn Store, mailbox: &Name) -> Result<String, Failure> {
+    let source = store.organization().await?.map(|organization| organization.approval.source);
+    Ok(match source {
+        Some(ApprovalSource::Command) => format!("`mailplumb approve {mailbox}` approves it"),
+        Some(ApprovalSource::Manifest) | None => {
+            "its address is approved in the manifest, with `approved:`, and applied".to_owned()
+        }
+    })
+}
+
 /// Works on mailboxes side by side; the engine's permits say how many at once. One that fails does not stop the others. After
-/// a request to stop, nothing new is begun.
+/// a request to stop, nothing new is begun, and what is under way has [`limits::STOP_GRACE`].
 pub async fn side_by_side<T, W>(
     engine: &Arc<Engine>,
     mailboxes: Vec<Name>,
@@ -89,10 +106,27 @@ where
         running.spawn(async move { if stopping.is_cancelled() { None } else { Some(work.await) } });
     }
     let mut results = Vec::new();
-    while let Some(ended) = running.join_next().await {
+    let grace = async {
+        engine.stopping.cancelled().await;
+        tokio::time::sleep(limits::STOP_GRACE).await;
+    };
+    tokio::pin!(grace);
+    let mut is_patient = true;
+    loop {
+        let ended = tokio::select! {
+            ended = running.join_next() => ended,
+            // What does not end by itself ends as after a crash.
+            () = &mut grace, if is_patient => {
+                is_patient = false;
+                running.abort_all();
+                continue;
+            }
+        };
+        let Some(ended) = ended else { break };
         match ended {
             Ok(Some(result)) => results.push(result),
             Ok(None) => {}
+            Err(error) if error.is_cancelled() => {}
             Err(error) => {
                 results.push(Err(Failure::new("internal error: the work on a mailbox died").cause(error)))
             }

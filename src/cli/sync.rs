@@ -5,21 +5,24 @@ mod document;
 use std::sync::Arc;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::apply::watched;
 use super::context::run;
 use super::events::cycle_words;
 use super::exit::{DONE, ERROR, Failure, Outcome, PARTIAL};
-use super::mailboxes::{Selection, side_by_side};
+use super::mailboxes::{Selection, approval_hint, side_by_side};
 use super::progress::{Doing, Progress, ticking};
 use super::{Format, Global, exit, output};
 use crate::engine::Engine;
 use crate::engine::drive::{self, Driven};
 use crate::model::event::Cycle;
+use crate::model::limits;
 use crate::model::name::Name;
-use crate::model::operation::Operation;
-use crate::store::StoreError;
+use crate::model::operation::{OffReason, Operation, OperationState};
+use crate::model::outbox::OutgoingState;
 use crate::store::sqlite::Open;
+use crate::store::{OutboxQuery, Store, StoreError};
 pub use document::Document;
 use document::{Entry, IncomingCounts, OutgoingCounts, Summary};
 
@@ -48,6 +51,8 @@ struct Total {
     done: usize,
     /// Not begun, although it is declared: disabled, waiting for a test, or somebody else works on it.
     waiting: usize,
+    /// A cycle that failed then has moved something before.
+    moved: bool,
     entries: Vec<Entry>,
 }
 
@@ -56,24 +61,73 @@ impl Sync {
         let (engine, progress) = watched(global.engine("sync", Open::Existing)?);
         run(engine.stopping.clone(), async {
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
+            let begun = engine.clock.now();
+            let unapproved = match self.selection.is_explicit() {
+                true => name_unapproved(&engine, &mailboxes).await?,
+                false => 0,
+            };
             progress.begin(Doing::Cycles, mailboxes.len());
-            let total = ticking(&progress, sync_all(&engine, &progress, mailboxes)).await;
+            let mut total = ticking(&progress, sync_all(&engine, &progress, mailboxes)).await;
             progress.end();
             engine.sessions.close().await;
             engine.look_after_alerts().await?;
+            total.waiting += unapproved;
             let code = match (total.failed, total.done) {
                 (0, _) if engine.stopping.is_cancelled() || total.waiting > 0 => PARTIAL,
                 (0, _) => DONE,
-                (_, 0) => ERROR,
+                (_, 0) if !total.moved => ERROR,
                 (_, _) => PARTIAL,
             };
             match self.output {
-                Format::Text => output::data(&total.words())?,
+                Format::Text => {
+                    output::data(&total.words())?;
+                    if total.outgoing.failed + total.outgoing.unsure > 0 {
+                        name_not_sent(engine.store.as_ref(), begun).await?;
+                    }
+                }
                 Format::Json => output::json(&total.into_document(code))?,
             }
             Ok(code)
         })
     }
+}
+
+/// Declared mailboxes that wait for nothing but an approval: each is named, with what to do.
+async fn name_unapproved(engine: &Engine, mailboxes: &[Name]) -> Result<usize, Failure> {
+    let mut count = 0;
+    for (name, stored) in engine.store.stored_among(mailboxes.iter().cloned().collect()).await? {
+        let mut states = stored.operations.values().map(|operation| &operation.state);
+        if states.any(|state| *state == OperationState::Off(OffReason::NotApproved)) {
+            let hint = approval_hint(engine.store.as_ref(), &name).await?;
+            output::talk(&format!("mailbox/{name}: needs an approval; {hint}"));
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// Messages named after a sync before the rest is only counted.
+const NOT_SENT_NAMED_MAX: usize = 20;
+
+/// What a person has to look at since a moment.
+async fn name_not_sent(store: &dyn Store, since: Timestamp) -> Result<(), Failure> {
+    for state in [OutgoingState::Failed, OutgoingState::Unsure] {
+        let limit = Some(limits::OUTGOING_BATCH_MESSAGES as u64);
+        let query = OutboxQuery { state: Some(state), limit, ..OutboxQuery::default() };
+        let messages = store.outbox(&query).await?;
+        let recent: Vec<_> = messages.iter().filter(|message| message.changed_at >= since).collect();
+        for message in recent.iter().take(NOT_SENT_NAMED_MAX) {
+            let (id, mailbox) = (message.id, &message.mailbox);
+            let cause = message.failure.as_ref().map_or("", |failure| failure.cause.as_str());
+            let cause = output::shown(cause);
+            output::data(&format!("outgoing message {id} of mailbox/{mailbox} {}: {cause}", state.key()))?;
+        }
+        if let Some(more @ 1..) = recent.len().checked_sub(NOT_SENT_NAMED_MAX) {
+            let listing = format!("`mailplumb outbox list --in-state {}`", state.key());
+            output::data(&format!("and {more} more: {listing}"))?;
+        }
+    }
+    Ok(())
 }
 
 async fn sync_all(engine: &Arc<Engine>, progress: &Arc<Progress>, mailboxes: Vec<Name>) -> Total {
@@ -158,6 +212,7 @@ impl Total {
                 }
                 Driven::Failed(_, cycle) => {
                     self.failed += 1;
+                    self.moved |= cycle.recorded + cycle.sent + cycle.deleted > 0;
                     cycle
                 }
                 Driven::Skipped(_) => {

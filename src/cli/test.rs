@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::apply::watched;
 use super::context::run;
-use super::exit::{Failure, Outcome};
-use super::mailboxes::Selection;
+use super::exit::{DONE, Failure, Outcome, PARTIAL};
+use super::mailboxes::{Selection, approval_hint};
 use super::progress::{Doing, Progress, ticking};
 use super::report::Applied;
 use super::{Format, Global, output};
@@ -17,7 +17,7 @@ use crate::engine::run::{Order, Report};
 use crate::engine::test_and_enable::Which;
 use crate::model::ledger::RunKind;
 use crate::model::name::Name;
-use crate::model::operation::OperationState;
+use crate::model::operation::{OffReason, OperationState};
 use crate::store::sqlite::Open;
 
 /// Test and enable mailboxes again
@@ -46,28 +46,40 @@ impl Test {
             }
             let mailboxes = self.selection.choose(engine.store.as_ref()).await?;
             let mailboxes: BTreeSet<Name> = mailboxes.into_iter().collect();
-            name_those_off(&engine, &mailboxes).await?;
+            let unapproved = name_those_off(&engine, &mailboxes).await?;
             let report = tests(&engine, &progress, RunKind::Test, mailboxes).await?;
             let applied = Applied { report, ..Applied::default() };
             match self.output {
                 Format::Text => applied.text()?,
                 Format::Json => applied.test_json(progress.take_heard())?,
             }
-            Ok(applied.code())
+            // Whoever means a certain mailbox did not get what they asked for.
+            match (applied.code(), self.selection.is_explicit() && unapproved > 0) {
+                (DONE, true) => Ok(PARTIAL),
+                (code, _) => Ok(code),
+            }
         })
     }
 }
 
-/// Operations that are asked for and off: a test of them would enable nothing.
-async fn name_those_off(engine: &Engine, chosen: &BTreeSet<Name>) -> Result<(), Failure> {
+/// Operations that are asked for and off: a test of them would enable nothing. Returns how many mailboxes want an approval.
+async fn name_those_off(engine: &Engine, chosen: &BTreeSet<Name>) -> Result<usize, Failure> {
+    let mut unapproved = 0;
     for (name, stored) in engine.store.stored_among(chosen.clone()).await? {
+        let mut is_unapproved = false;
         for (operation, known) in &stored.operations {
+            is_unapproved |= known.state == OperationState::Off(OffReason::NotApproved);
             if let (OperationState::Off(reason), true) = (&known.state, stored.declared.wants(*operation)) {
                 output::talk(&format!("mailbox/{name} {operation}: skipped, {}", reason.words()));
             }
         }
+        if is_unapproved {
+            let hint = approval_hint(engine.store.as_ref(), &name).await?;
+            output::talk(&format!("mailbox/{name}: needs an approval; {hint}"));
+            unapproved += 1;
+        }
     }
-    Ok(())
+    Ok(unapproved)
 }
 
 /// Tests mailboxes side by side, a few of each large profile first, and says how it goes on.

@@ -150,6 +150,11 @@ impl Examining<'_> {
                 examination.verdict = Verdict::NotTried(format!("the store: {error}"));
             }
         }
+        if operation == Operation::Outgoing
+            && let Ok(Some(since)) = self.engine.store.not_received_back(&mailbox.name).await
+        {
+            examination.remarks.push(doctor::not_received_back(&mailbox.name, since));
+        }
         let now = self.engine.clock.now();
         examination.remarks.extend(examination.found.greeting.as_ref().and_then(doctor::greeting_remark));
         examination.remarks.extend(doctor::server_remark(&examination.found.capabilities, now));

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::event::{Cycle, Event};
 use crate::model::failure::{Failure, RemoteError};
+use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::{Operation, OperationState};
 use crate::model::organization::Retry;
@@ -67,7 +68,12 @@ async fn with_place(engine: &Engine, mailbox: &Name, operation: Operation) -> Re
     };
     let held = Held::keep(engine, start.lease);
     let settings = Settings::of(start.organization);
-    let noted = under_lease(engine, &held, (mailbox, start.row, settings), operation).await;
+    let work = under_lease(engine, &held, (mailbox, start.row, settings), operation);
+    let noted = match engine.unless_stopped(limits::STOP_CYCLE_WAIT, work).await {
+        Some(noted) => noted,
+        // What was noted stands, and the next cycle goes on from there.
+        None => Ok(skipped(engine, mailbox, format!("stopped before its {operation} server answered"))),
+    };
     if let Err(StoreError::Withdrawn(_)) = noted {
         return Ok(skipped(
             engine,
@@ -113,7 +119,7 @@ async fn under_lease(
             Some(rule) => forwarding::cycle(engine, &held.lease, &route, rule).await,
             None => incoming::cycle(engine, &held.lease, &row.stored, &route, settings.retry).await,
         },
-        Operation::Outgoing => outgoing::cycle(engine, &held.lease, &route, &settings).await,
+        Operation::Outgoing => outgoing::cycle(engine, &held.lease, &route, (&settings, &state.state)).await,
         Operation::Act => (Cycle::default(), Ok(())),
     };
     let ended = Ended { engine, held, route, settings, operation, state };

@@ -33,6 +33,7 @@ pub mod test_and_enable;
 pub mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +79,15 @@ impl Engine {
             self.tell(Event::Alerted(alert.clone()));
         }
         wanted
+    }
+
+    /// Works until it is done. `None`: the process was asked to stop, and has waited so long since.
+    async fn unless_stopped<T>(&self, wait: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = async { self.stopping.cancelled().await; tokio::time::sleep(wait).await } => None,
+        }
     }
 
     /// The retry and alert settings of the last apply.

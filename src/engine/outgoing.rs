@@ -7,7 +7,7 @@ mod session;
 use crate::model::event::Cycle;
 use crate::model::lease::Lease;
 use crate::model::limits;
-use crate::model::operation::Operation;
+use crate::model::operation::{Operation, OperationState};
 use crate::model::outbox::{self, AttemptOutcome, OutgoingMessage, OutgoingState, Turn};
 use crate::remote::{Submit, Traced};
 use crate::store::{OutboxQuery, StoreError};
@@ -23,9 +23,9 @@ pub async fn cycle(
     engine: &Engine,
     lease: &Lease,
     route: &Route<'_>,
-    settings: &Settings,
+    (settings, state): (&Settings, &OperationState),
 ) -> (Cycle, Result<(), WorkError>) {
-    let desk = Desk::new(engine, lease, route, settings);
+    let desk = Desk::new(engine, lease, route, (settings, state));
     let ended = work(&desk).await;
     (desk.close(), ended)
 }

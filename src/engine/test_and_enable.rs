@@ -1,6 +1,7 @@
 //! Test and enable: named steps with their times, a real message from the mailbox to itself, and the state that follows.
 
 mod choosing;
+mod ending;
 mod noted;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,11 @@ use crate::model::alert::Trouble;
 use crate::model::claim::Asked;
 use crate::model::cursor::{Cursor, InboxId, Part};
 use crate::model::event::{Event, TestResult};
-use crate::model::failure::{Cause, Failure, RemoteError, StepTaken, TestStep};
+use crate::model::failure::{Failure, RemoteError, StepTaken, TestStep};
 use crate::model::lease::LeaseScope;
+use crate::model::limits;
 use crate::model::name::Name;
 use crate::model::operation::{Awaiting, Operation, OperationState};
-use crate::model::outbox::RecipientResult;
 use crate::model::pending::Standing;
 use crate::plan::connection;
 use crate::remote::Trace;
@@ -32,6 +33,7 @@ use super::receive_back::{Arrivals, nonce};
 use super::{Engine, Settings, WorkError, bounded, forwarding, session};
 pub use choosing::Which;
 use choosing::chosen;
+pub(super) use ending::accepted;
 use noted::Noted;
 
 /// What the tests of one mailbox came to.
@@ -135,14 +137,20 @@ impl Test<'_> {
         let begun =
             self.note(operation, &before, Noted::of(StateEvent::TestBegun, Occasion::TestBegun)).await?;
         let mut trace = Trace::new(engine.clock.clone());
-        let result = match operation {
-            Operation::Incoming => self.incoming(&route, &before, &mut trace).await,
-            Operation::Outgoing => self.outgoing(&route, &before, &mut trace).await,
-            Operation::Act => return Ok(()),
+        let work = async {
+            match operation {
+                Operation::Incoming => self.incoming(&route, &before, &mut trace).await.map(Some),
+                Operation::Outgoing => self.outgoing(&route, &before, &mut trace).await.map(Some),
+                Operation::Act => Ok(None),
+            }
+        };
+        let Some(result) = engine.unless_stopped(limits::STOP_ANSWER_WAIT, work).await else {
+            return self.stopped(operation, &begun).await;
         };
         let steps = trace.into_steps();
         match result {
-            Ok(passed) => self.passed(operation, &begun, passed, steps).await,
+            Ok(None) => Ok(()),
+            Ok(Some(passed)) => self.passed(operation, &begun, passed, steps).await,
             Err(WorkError::Store(error)) => Err(error),
             Err(WorkError::Remote(RemoteError { cause, .. })) if cause.is_lack_of_identity() => {
                 self.deferred(operation, &begun, Awaiting::NoIdentity, cause.to_string()).await
@@ -227,7 +235,8 @@ impl Test<'_> {
     ) -> Result<Passed, WorkError> {
         let destination = route.destination(self.engine).await?;
         let mut session = route.connector.submit(&destination, trace).await?;
-        if self.has_sent(before) {
+        let missing_since = self.engine.store.not_received_back(&self.declared.mailbox.name).await?;
+        if missing_since.is_none() && self.has_sent(before) {
             session.close().await;
             return Ok(Passed { warning: None, enters: None });
         }
@@ -253,6 +262,7 @@ impl Test<'_> {
             },
             None => None,
         };
+        self.note_received_back(missing_since, warning.as_deref()).await?;
         Ok(Passed { warning, enters: None })
     }
 
@@ -386,15 +396,5 @@ impl Test<'_> {
         };
         self.engine.store.change_state(&self.held.lease, &change).await?;
         Ok(state)
-    }
-}
-
-pub(super) fn accepted(result: Option<RecipientResult>) -> Result<String, Cause> {
-    match result {
-        Some(RecipientResult::Accepted { said }) => Ok(said),
-        Some(RecipientResult::Deferred { said }) => Err(Cause::TemporarilyRefused { said }),
-        Some(RecipientResult::Refused { said }) => Err(Cause::Refused { said }),
-        Some(RecipientResult::Unsure { detail }) => Err(Cause::ConnectionLost { detail }),
-        None => Err(Cause::Internal { detail: "no result for the only recipient".to_owned() }),
     }
 }

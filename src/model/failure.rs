@@ -117,6 +117,12 @@ pub enum Cause {
     WrongProtocol { protocol: String, said: String },
     #[error("a password must not be sent over a connection without TLS")]
     PlaintextLogin,
+    /// It offers no login before STARTTLS, and the profile says that there is to be none.
+    #[error("the server offers logins only after STARTTLS")]
+    LoginNeedsTls,
+    /// Without EHLO there is neither a login nor STARTTLS.
+    #[error("the server refused EHLO, without which it offers neither a login nor STARTTLS: {said}")]
+    EhloRefused { said: String },
     #[error("the server offers none of the allowed login mechanisms; it offers {}", list(offered))]
     NoMechanism { wanted: String, offered: Vec<String> },
     #[error("the server refused the login: {said}")]
@@ -222,6 +228,7 @@ impl Cause {
             | Self::TrustUnavailable { name: _, detail: words }
             | Self::KerberosFailed { fault: _, detail: words }
             | Self::Unsupported { setting: words }
+            | Self::EhloRefused { said: words }
             | Self::Internal { detail: words } => vec![words],
             Self::TokenUnavailable { provider: _, cause } => cause.words_mut(),
             Self::NoMechanism { wanted: _, offered: words }
@@ -233,6 +240,7 @@ impl Cause {
             | Self::StarttlsNotOffered
             | Self::StarttlsInjected
             | Self::PlaintextLogin
+            | Self::LoginNeedsTls
             | Self::NoIdentity { .. }
             | Self::NotReceivedBack { .. } => Vec::new(),
         }

@@ -215,8 +215,12 @@ pub const MISSING_BEFORE_DELETION: Duration = Duration::from_secs(5);
 pub const GIT_LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
 /// `watch` looks again this soon for what it waits for without being told.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// What is under way may take this long to reach a safe place when `watch` is asked to stop.
+/// What is under way may take this long to reach a safe place when a command is asked to stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(8);
+/// Of that, what a server owes is waited for so long, so that there is time to note what was broken off.
+pub const STOP_ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// A cycle that has not come to its end by then is given up; what it noted stands.
+pub const STOP_CYCLE_WAIT: Duration = Duration::from_millis(6500);
 /// Mailboxes of a changed profile that are tested before the others.
 pub const CANARY_MAILBOXES: usize = 5;
 /// A profile with more mailboxes to test than these has some of them tested first.

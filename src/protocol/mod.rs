@@ -6,6 +6,7 @@
 pub mod assertion;
 pub mod autodiscover;
 pub mod compose;
+pub mod disguise;
 pub mod ews;
 pub mod graph;
 pub mod http;

@@ -176,6 +176,10 @@ fn denied(status: u16, body: &[u8]) -> Denial {
         (408 | 425 | 429, _) | (_, "temporarily_unavailable" | "server_error") => {
             Denial::Unusable(Cause::TemporarilyRefused { said })
         }
+        // Nothing that gives tokens is there.
+        (404 | 405 | 410, "") => {
+            Denial::Unusable(Cause::WrongProtocol { protocol: "OAuth 2.0".to_owned(), said })
+        }
         (_, "invalid_client") => Denial::Client { said },
         (_, _) => Denial::Refused { said },
     }
@@ -273,6 +277,12 @@ mod tests {
         assert_eq!(refused.err(), Some(Denial::Refused { said }));
         let client = parse(401, br#"{"error":"invalid_client"}"#);
         assert_eq!(client.err(), Some(Denial::Client { said: "HTTP 401, invalid_client".to_owned() }));
+        for nothing_there in [404, 405, 410] {
+            let denial = parse(nothing_there, b"<html>not found</html>").err();
+            let is_wrong_place = matches!(&denial, Some(Denial::Unusable(Cause::WrongProtocol { .. })));
+            assert!(is_wrong_place, "{denial:?}");
+        }
+        assert!(matches!(parse(404, br#"{"error":"invalid_tenant"}"#).err(), Some(Denial::Refused { .. })));
         assert_eq!(parse(403, b"no").err(), Some(Denial::Refused { said: "HTTP 403".to_owned() }));
         for (status, body) in [(503, ""), (429, "{}"), (400, r#"{"error":"temporarily_unavailable"}"#)] {
             let denial = parse(status, body.as_bytes()).err();

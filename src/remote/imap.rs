@@ -352,6 +352,7 @@ impl Receive for ImapInbox {
         let removed = self.delete_all(messages).await;
         let tag = self.session.tags.next_tag();
         // The messages are gone or not; how the session ends changes nothing.
+        self.session.timeout = self.session.timeout.min(limits::GOODBYE_TIMEOUT);
         let _ = self.session.drive(imap::logout(tag)).await;
         removed.map_err(|cause| RemoteError::new(TestStep::Delete, cause))
     }

@@ -279,6 +279,11 @@ pub trait Submit: Send {
         Ok(Traced::Unknown)
     }
 
+    /// Of a send that was given up half-way: whether the server may have the message. What cannot tell says so.
+    fn may_have_taken(&self) -> bool {
+        true
+    }
+
     /// Whether the session can take another message. After an `Err`, and after an answer that ended the session, it
     /// cannot: a new one is to be opened.
     fn is_open(&self) -> bool {

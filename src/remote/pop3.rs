@@ -381,6 +381,7 @@ impl Receive for Session {
         }
         if asked.is_empty() {
             // Nothing is at stake, whatever becomes of the goodbye.
+            self.link.wait = self.link.wait.min(limits::GOODBYE_TIMEOUT);
             let _ = self.link.drive(RemoveAndQuit::new(Vec::new(), self.pipelining)).await;
             return Ok(Vec::new());
         }

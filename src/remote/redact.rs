@@ -5,7 +5,6 @@
 //! back from a server as words is searched for the password of that very connection, as it is and in the forms in which
 //! logins send it. Messages themselves are not touched.
 
-mod disguise;
 mod renewed;
 
 use std::collections::BTreeSet;
@@ -29,7 +28,7 @@ use crate::model::outbox::{Attempt, RecipientResult, Submitted};
 use crate::model::record::{Categorised, Standing};
 use crate::model::secret::Secret;
 use crate::model::server::{Destination, Login, TokenClient, TokenProof};
-use crate::protocol::oauth2;
+use crate::protocol::{disguise, oauth2};
 
 /// Stands where a password stood.
 const MASK: &str = "[password]";
@@ -395,6 +394,10 @@ impl Submit for Submitting {
             }
             Traced::NoTrace | Traced::Unknown => traced,
         })
+    }
+
+    fn may_have_taken(&self) -> bool {
+        self.session.may_have_taken()
     }
 
     fn is_open(&self) -> bool {

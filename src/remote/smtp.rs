@@ -66,12 +66,23 @@ fn select(
     channel: Channel,
 ) -> Result<Mechanism, Cause> {
     match (sasl::select(&offered.auth, wanted, channel), channel) {
-        (Err(Cause::NoMechanism { .. }), Channel::Clear { .. })
+        (Err(Cause::NoMechanism { .. }), _) if offered.ehlo_refused.is_some() => {
+            Err(ehlo_refused(offered, Cause::StarttlsNotOffered))
+        }
+        (Err(Cause::NoMechanism { .. } | Cause::PlaintextLogin), Channel::Clear { .. })
             if offered.auth.is_empty() && offered.starttls =>
         {
-            Err(Cause::PlaintextLogin)
+            Err(Cause::LoginNeedsTls)
         }
         (selected, Channel::Clear { .. } | Channel::Encrypted) => selected,
+    }
+}
+
+/// Whoever does not take EHLO offers nothing: that is what went wrong then.
+fn ehlo_refused(offered: &smtp::Capabilities, otherwise: Cause) -> Cause {
+    match &offered.ehlo_refused {
+        Some(said) => Cause::EhloRefused { said: said.clone() },
+        None => otherwise,
     }
 }
 
@@ -109,7 +120,7 @@ async fn greet(
     trace
         .step(TestStep::Tls, async {
             if !offered.starttls {
-                return Err(Cause::StarttlsNotOffered);
+                return Err(ehlo_refused(&offered, Cause::StarttlsNotOffered));
             }
             connection.drive(&mut smtp::StartTls::default(), waits.reply).await?;
             connection.start_tls().await
@@ -134,6 +145,8 @@ enum State {
     Open,
     /// A transaction is under way, was given up in the middle, or ended the session.
     Over,
+    /// The same, and a message is being handed over: the server may have it.
+    InDoubt,
 }
 
 impl Session {
@@ -143,7 +156,7 @@ impl Session {
         recipients: &[Address],
         raw: &[u8],
     ) -> Result<Submitted, Cause> {
-        if let State::Over = self.state {
+        if self.state != State::Open {
             let detail = "the session ended with an earlier message".to_owned();
             return Err(Cause::ConnectionLost { detail });
         }
@@ -176,7 +189,9 @@ impl Session {
     ) -> Result<Option<Submitted>, Cause> {
         let transfer = self.offered.transfer();
         let mut delivery = smtp::Delivery::new(content, transfer);
+        self.state = State::InDoubt;
         let end = self.connection.drive(&mut delivery, self.waits.verdict).await;
+        self.state = State::Over;
         if let (smtp::Transfer::Chunk, Ok(smtp::Reply { code: 500..=504, .. }), smtp::Aftermath::ToReset) =
             (transfer, &end, delivery.aftermath(&end))
         {
@@ -215,6 +230,10 @@ impl Submit for Session {
     ) -> Result<Submitted, RemoteError> {
         let submitted = self.transact(from, recipients, raw).await;
         submitted.map_err(|cause| RemoteError::new(TestStep::Send, cause))
+    }
+
+    fn may_have_taken(&self) -> bool {
+        self.state == State::InDoubt
     }
 
     fn is_open(&self) -> bool {

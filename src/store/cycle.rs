@@ -75,6 +75,15 @@ pub trait Cycles: Send + Sync {
         mailbox: &Name,
         rule: Option<&ForwardRule>,
     ) -> Result<(), StoreError>;
+    /// Since when a message is missing that a test of this mailbox sent to it. `None`: it came back, or none was sent.
+    async fn not_received_back(&self, mailbox: &Name) -> Result<Option<Timestamp>, StoreError>;
+    /// Notes that.
+    async fn note_received_back(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        missing_since: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
     /// Notes which records bear the tracking category, and which do not (any more). Returns those of the messages that are records.
     async fn note_categories(
         &self,

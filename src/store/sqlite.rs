@@ -29,6 +29,7 @@ mod outgoing;
 mod owed;
 mod pieces;
 mod readers;
+mod received_back;
 mod report;
 mod revision;
 mod runs;

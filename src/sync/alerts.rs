@@ -195,7 +195,7 @@ pub fn on_quarantined(subject: Subject<'_>, (count, reason): (u64, &str), now: T
         _several => format!("{count} messages are quarantined, the first one because {reason}"),
     };
     let remedy = format!(
-        "look at it with `mailplumb messages --quarantined --mailbox {mailbox}`; whatever was received of it is kept"
+        "look at it with `mailplumb messages --quarantined --mailbox {mailbox}`; what was received of it, if anything, is kept"
     );
     subject.alert(now, (AlertLevel::Warning, Scope::Mailbox), ("quarantined", cause, remedy))
 }

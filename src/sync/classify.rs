@@ -100,6 +100,8 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::StarttlsInjected => ("starttls-injected", Permanent, Profile),
         Cause::WrongProtocol { .. } => ("wrong-protocol", Permanent, Profile),
         Cause::PlaintextLogin => ("plaintext-login", Permanent, Profile),
+        Cause::LoginNeedsTls => ("login-needs-tls", Permanent, Profile),
+        Cause::EhloRefused { .. } => ("ehlo-refused", Permanent, Profile),
         Cause::NoMechanism { .. } => ("no-mechanism", Permanent, Profile),
         Cause::LoginRefused { .. } | Cause::Refused { .. } if patience::demanded(error).is_some() => {
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
@@ -221,6 +223,17 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
         Cause::NoMechanism { wanted, offered } if web::is_web(setting.kind) => {
             web::no_mechanism(wanted, offered, setting)
         }
+        Cause::LoginNeedsTls => said(
+            format!("`{host}:{port}` takes logins over TLS only"),
+            format!("set `tls: starttls` in profile `{profile}`, or `tls: implicit` with the port for it"),
+        ),
+        Cause::EhloRefused { .. } => said(
+            format!("`{host}:{port}` lets this machine greet it only as servers did before 1995"),
+            format!(
+                "ask its administrator why; often its name for this machine (`smtpName` of the host file) is not to its liking, or \
+                 something between the two strips ESMTP; or check host and port of profile `{profile}`"
+            ),
+        ),
         Cause::NoMechanism { .. } => no_mechanism(setting),
         Cause::LoginRefused { .. } => login_refused(setting),
         Cause::SecretUnavailable { secret, .. } => secret_unavailable(secret),

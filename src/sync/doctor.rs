@@ -6,6 +6,7 @@ use crate::model::cursor::{Cursor, Listing};
 use crate::model::examination::{CertificateFacts, Greeting, LoginTried, Remark};
 use crate::model::failure::{StepTaken, TestStep};
 use crate::model::limits;
+use crate::model::name::Name;
 use crate::model::profile::Authentication;
 use crate::model::retirement;
 use crate::model::server::Login;
@@ -21,6 +22,18 @@ pub fn days_left(certificate: &CertificateFacts, now: Timestamp) -> i64 {
 
 pub fn is_expired(certificate: &CertificateFacts, now: Timestamp) -> bool {
     certificate.valid_until < now
+}
+
+/// A test's own message is still missing.
+pub fn not_received_back(mailbox: &Name, since: Timestamp) -> Remark {
+    Remark {
+        what: format!(
+            "the message that a test sent to itself on {since:.0} has not come back (not-received-back)"
+        ),
+        remedy: format!(
+            "look for it in mailbox `{mailbox}` and in the server's queue; `mailplumb test {mailbox}` sends another one"
+        ),
+    }
 }
 
 /// One for each certificate that expires soon.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::known;
 use super::transition::later;
 use crate::model::failure::{Cause, Failure, FailureSummary, Nature, RemoteError, Scope, TestStep};
 use crate::model::organization::Retry;
@@ -47,8 +48,8 @@ pub fn settle(
         step: TestStep::Send,
         nature: if state == OutgoingState::Pending { Nature::Transient } else { Nature::Permanent },
         scope: Scope::Message,
+        remedy: remedy(message.id, state, &said),
         cause: said,
-        remedy: remedy(message.id, state),
     });
     AttemptOutcome {
         id: message.id,
@@ -86,6 +87,22 @@ pub fn not_sent(
         failure: Some(failure.summary()),
         at: now,
     }
+}
+
+/// Of an attempt that was made before its time, to a server that still wants to be left alone: that says nothing of the message,
+/// and costs it nothing. `None`: it is something else.
+pub fn paused(
+    message: &OutgoingMessage,
+    failure: &Failure,
+    now: Timestamp,
+    retry: &Retry,
+) -> Option<AttemptOutcome> {
+    let is_pause = matches!(failure.error.cause, Cause::TemporarilyRefused { .. } | Cause::ServerBye { .. });
+    (is_pause && failure.scope != Scope::Message).then(|| AttemptOutcome {
+        next_attempt_at: later(now, retry.wait),
+        failure: Some(failure.summary()),
+        ..untouched(message, now)
+    })
 }
 
 fn may_be_its_fault(error: &RemoteError) -> bool {
@@ -156,7 +173,7 @@ fn without_retry(
             nature: Nature::Permanent,
             scope: Scope::Message,
             cause: cause.to_owned(),
-            remedy: remedy(message.id, state),
+            remedy: remedy(message.id, state, cause),
         }),
         at: now,
     }
@@ -217,7 +234,8 @@ fn worst(recipients: &[Recipient]) -> Option<(&'static str, String)> {
         .or_else(|| find(OutgoingState::Pending, "recipient-deferred"))
 }
 
-fn remedy(id: u64, state: OutgoingState) -> String {
+/// `said`: what went wrong, in the words of whoever refused it.
+fn remedy(id: u64, state: OutgoingState, said: &str) -> String {
     match state {
         OutgoingState::Unsure => format!(
             "look in the recipient's mailbox or the server's log; then `mailplumb outbox retry {id}` sends it again"
@@ -226,7 +244,9 @@ fn remedy(id: u64, state: OutgoingState) -> String {
             "nothing to do: it is tried again by itself".to_owned()
         }
         OutgoingState::Failed | OutgoingState::Sent => {
-            format!("check the recipient's address; `mailplumb outbox retry {id}` tries again")
+            let refusal = RemoteError::new(TestStep::Send, Cause::Refused { said: said.to_owned() });
+            let first = known::find(&refusal).map_or("mend what is named there", |known| known.remedy);
+            format!("{first}; then `mailplumb outbox retry {id}` sends it again")
         }
     }
 }
@@ -349,6 +369,45 @@ mod tests {
             remedy: String::new(),
         };
         not_sent(message, &failure, Timestamp::UNIX_EPOCH, &Retry::default())
+    }
+
+    #[test]
+    fn what_to_do_about_a_failed_message_depends_on_what_went_wrong() {
+        let remedy_of = |said: &str| {
+            let refused = RecipientResult::Refused { said: said.to_owned() };
+            settled(&[OutgoingState::Pending], vec![refused]).failure.unwrap().remedy
+        };
+        assert!(
+            remedy_of("550 5.1.1 no such user")
+                .starts_with("check the address; then `mailplumb outbox retry")
+        );
+        assert!(remedy_of("552 5.3.4 message too big").contains("smaller attachments"));
+        assert!(remedy_of("550 5.7.1 relaying denied").contains("log in for sending"));
+        for other in ["554 no", "the message has 3 bytes, and the server takes at most 2"] {
+            let remedy = remedy_of(other);
+            assert!(!remedy.contains("address") && remedy.contains("outbox retry"), "{remedy}");
+        }
+    }
+
+    #[test]
+    fn a_pause_of_the_server_that_is_asked_about_too_early_costs_a_message_nothing() {
+        let failure = |cause, scope| Failure {
+            error: RemoteError::new(TestStep::Send, cause),
+            code: "x".into(),
+            nature: Nature::Transient,
+            scope,
+            meaning: String::new(),
+            remedy: String::new(),
+        };
+        let message = message(&[OutgoingState::Pending]);
+        let outcome = |failure: &Failure| paused(&message, failure, Timestamp::UNIX_EPOCH, &Retry::default());
+        let bye = || Cause::ServerBye { said: "421 later".to_owned() };
+        let early = outcome(&failure(bye(), Scope::Profile)).unwrap();
+        assert_eq!((early.state, early.attempts), (OutgoingState::Pending, message.attempts));
+        assert!(early.next_attempt_at > Timestamp::UNIX_EPOCH);
+        assert!(outcome(&failure(bye(), Scope::Message)).is_none());
+        let lost = Cause::ConnectionLost { detail: String::new() };
+        assert!(outcome(&failure(lost, Scope::Profile)).is_none());
     }
 
     #[test]

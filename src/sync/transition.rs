@@ -194,7 +194,7 @@ fn first_test_failed(
         | OperationState::Retrying { .. }
         | OperationState::Disabled(_) => (0, None),
     };
-    match (failure.nature, until.filter(|until| is_early(*until, now, retry))) {
+    match (failure.nature, until.filter(|until| is_before(*until, now, retry))) {
         (Nature::Permanent, _) => OperationState::Disabled(failure.clone()),
         // As with cycles: asking early uses up no attempt.
         (Nature::Transient, Some(until)) => {
@@ -253,7 +253,7 @@ fn cycle_failed(
         // Whoever tries again before it is time learns how it stands, and uses up none of the attempts: otherwise a few impatient
         // minutes would disable what the wait between the attempts is there to keep.
         OperationState::Retrying { attempts, until, .. }
-            if failure.nature == Nature::Transient && is_early(*until, now, retry) =>
+            if failure.nature == Nature::Transient && is_before(*until, now, retry) =>
         {
             return OperationState::Retrying { attempts: *attempts, until: *until, failure: failure.clone() };
         }
@@ -275,8 +275,22 @@ fn cycle_failed(
     }
 }
 
+/// Whether somebody tries an operation again before the wait after its last failure is over.
+pub fn is_early(state: &OperationState, now: Timestamp, retry: &Retry) -> bool {
+    match state {
+        OperationState::Retrying { until, .. } | OperationState::Trying { until, .. } => {
+            is_before(*until, now, retry)
+        }
+        OperationState::Off(_)
+        | OperationState::AwaitingTest(_)
+        | OperationState::Testing
+        | OperationState::Enabled
+        | OperationState::Disabled(_) => false,
+    }
+}
+
 /// A time that lies further ahead than the wait itself comes from a clock that was ahead, and counts for nothing.
-fn is_early(until: Timestamp, now: Timestamp, retry: &Retry) -> bool {
+fn is_before(until: Timestamp, now: Timestamp, retry: &Retry) -> bool {
     now < until && until <= later(now, retry.wait)
 }
 

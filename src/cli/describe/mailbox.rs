@@ -30,6 +30,7 @@ use crate::model::profile::{ExchangeLocation, Server};
 use crate::store::report::{Report, Standing};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Cycles, MailboxRow, OutboxQuery, Store};
+use crate::sync::doctor::not_received_back;
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -39,6 +40,9 @@ pub struct MailboxTold {
     server: Option<&'static str>,
     /// "Process mail from" as it holds. Null: incoming was never enabled, and the mailbox has no date of its own.
     process_from: Option<Timestamp>,
+    /// The date of its profile, which a mailbox without one takes over when it is first enabled.
+    #[serde(skip)]
+    profile_from: Option<Timestamp>,
     /// Where this organization approves addresses.
     approval_source: ApprovalSource,
     /// The last decision by command about its address. Null: none.
@@ -50,6 +54,8 @@ pub struct MailboxTold {
     discovered: Option<Discovered>,
     /// The inbox rule that forwards its mail, as it was last seen. Null: it has none of ours.
     forward_rule: Option<ForwardRule>,
+    /// Since when the message is missing that a test sent to the mailbox itself. Null: it came back, or none was sent.
+    not_received_back: Option<Timestamp>,
     /// Null: never read.
     cursor: Option<CursorView>,
     records: u64,
@@ -90,12 +96,14 @@ pub async fn tell(store: &SqliteStore, name: &Name) -> Result<Option<MailboxTold
     Ok(Some(MailboxTold {
         server: row.profile.as_ref().map(|profile| profile.server.kind().key()),
         process_from: row.stored.mail_from(),
+        profile_from: row.profile.as_ref().and_then(|profile| profile.processing.from),
         approval_source: approval.unwrap_or_default().source,
         decision: store.decisions().await?.remove(name),
         operations: view::operations(&row.stored.operations),
         in_use: in_use::of(&row),
         discovered: discovered(store, &row).await?,
         forward_rule: store.forward_rule(name).await?,
+        not_received_back: store.not_received_back(name).await?,
         cursor: CursorView::of(&store.cursor(name).await?),
         records: figures.records,
         quarantined: figures.quarantined,
@@ -239,6 +247,10 @@ fn figures(told: &MailboxTold) -> Vec<(&'static str, String)> {
             format!("{} (found at {}, by {})", found.url, output::moment(found.found_at), found.said_by);
         pairs.push(("server", words));
     }
+    if let Some(since) = told.not_received_back {
+        let remark = not_received_back(&told.declared.name, since);
+        pairs.push(("warning", format!("{}; {}", remark.what, remark.remedy)));
+    }
     pairs.push(("read", cursor));
     if let Some(worker) = &told.worked_on_by {
         pairs.push(("worked on by", worker.clone()));
@@ -287,7 +299,10 @@ fn settings(told: &MailboxTold) -> Vec<(&'static str, String)> {
     let from = match (told.process_from, declared.process_from) {
         (Some(from), Some(_)) => format!("{} (its own date)", output::moment(from)),
         (Some(from), None) => output::moment(from),
-        (None, _) => "the moment of enabling".to_owned(),
+        (None, _) => match told.profile_from {
+            Some(from) => format!("{} (of its profile), once it is enabled", output::moment(from)),
+            None => "the moment of enabling".to_owned(),
+        },
     };
     pairs.push(("mail from", from));
     if declared.delete_after_processing {

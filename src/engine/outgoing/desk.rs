@@ -14,10 +14,11 @@ use crate::model::alert::Alert;
 use crate::model::event::Cycle;
 use crate::model::lease::Lease;
 use crate::model::limits;
-use crate::model::operation::Operation;
+use crate::model::operation::{Operation, OperationState};
 use crate::model::outbox::{AttemptOutcome, Begun, DuePlace, OutgoingMessage, OutgoingState, Turn};
 use crate::store::StoreError;
 use crate::sync::alerts::{self, Owners, Subject};
+use crate::sync::transition;
 
 /// Where the sessions of one mailbox get their messages, and hand in what became of them.
 pub(super) struct Desk<'a> {
@@ -28,6 +29,8 @@ pub(super) struct Desk<'a> {
     queue: tokio::sync::Mutex<Queue>,
     cycle: Mutex<Cycle>,
     unsure: AtomicU32,
+    /// Somebody tries again before the wait after a failure is over.
+    pub is_early: bool,
     /// Cancelled when no further message is to be begun.
     halted: CancellationToken,
 }
@@ -61,11 +64,17 @@ pub(super) enum Attempt {
 }
 
 impl<'a> Desk<'a> {
-    pub fn new(engine: &'a Engine, lease: &'a Lease, route: &'a Route<'a>, settings: &'a Settings) -> Self {
+    pub fn new(
+        engine: &'a Engine,
+        lease: &'a Lease,
+        route: &'a Route<'a>,
+        (settings, state): (&'a Settings, &OperationState),
+    ) -> Self {
         let now = engine.clock.now();
         let queue = Queue { waiting: VecDeque::new(), after: None, now, is_read: false };
         Self {
             unsure: AtomicU32::new(0),
+            is_early: transition::is_early(state, now, &settings.retry),
             engine,
             lease,
             route,

@@ -93,13 +93,11 @@ impl Sending<'_> {
         while !self.desk.is_halted()
             && let Some(ready) = left.next()
         {
-            match self.one(ready).await {
-                (one, Ok(())) => ended.push(one),
-                (one, Err(error)) => {
-                    ended.push(one);
-                    self.desk.halt();
-                    result = Err(error);
-                }
+            let (one, outcome) = self.one(ready).await;
+            ended.extend(one);
+            if let Err(error) = outcome {
+                self.desk.halt();
+                result = Err(error);
             }
         }
         ended.extend(self.give_back(left));
@@ -113,27 +111,28 @@ impl Sending<'_> {
         ready.into_iter().map(back).collect()
     }
 
-    async fn one(&mut self, Ready { message, raw }: Ready) -> (Ended, Result<(), WorkError>) {
+    /// `None`: it stays as it is, for the next cycle to find out what became of it.
+    async fn one(&mut self, Ready { message, raw }: Ready) -> (Option<Ended>, Result<(), WorkError>) {
         let clock = &self.desk.engine.clock;
         let raw = match raw {
             Ok(raw) => raw,
             // One damaged message must not hold up the others.
             Err(cause) => {
                 let outcome = outgoing::damaged(&message, &cause, clock.now());
-                return (Ended { message, outcome, attempt: Attempt::Made }, Ok(()));
+                return (Some(Ended { message, outcome, attempt: Attempt::Made }), Ok(()));
             }
         };
         // A session that the server has ended is replaced before the next message is begun.
         if !self.open.as_ref().is_some_and(|open| open.is_open()) {
-            match connect(self.desk).await {
-                Ok(open) => self.open = Some(open),
-                Err(error) => {
-                    return (withdrawn(message, clock.now()), Err(error));
-                }
+            let connecting = connect(self.desk);
+            match self.desk.engine.unless_stopped(limits::STOP_ANSWER_WAIT, connecting).await {
+                Some(Ok(open)) => self.open = Some(open),
+                Some(Err(error)) => return (Some(withdrawn(message, clock.now())), Err(error)),
+                None => return (Some(withdrawn(message, clock.now())), Ok(())),
             }
         }
         let (ended, result) = self.hand_over(message, &raw).await;
-        let result = result.and_then(|()| self.doubted(&ended));
+        let result = result.and_then(|()| ended.as_ref().map_or(Ok(()), |ended| self.doubted(ended)));
         (ended, result)
     }
 
@@ -149,7 +148,11 @@ impl Sending<'_> {
         Err(RemoteError::new(TestStep::Send, Cause::ConnectionLost { detail }).into())
     }
 
-    async fn hand_over(&mut self, message: OutgoingMessage, raw: &Bytes) -> (Ended, Result<(), WorkError>) {
+    async fn hand_over(
+        &mut self,
+        message: OutgoingMessage,
+        raw: &Bytes,
+    ) -> (Option<Ended>, Result<(), WorkError>) {
         let Desk { engine, route, settings, .. } = self.desk;
         let open = self.open.as_mut().expect("a session was opened just before");
         let recipients: Vec<Address> = outgoing::open_recipients(&message)
@@ -157,23 +160,40 @@ impl Sending<'_> {
             .map(|recipient| recipient.address.clone())
             .collect();
         open.begins(outbox::Attempt::of(&message));
-        let result = open.send(&route.mailbox.address, &recipients, raw).await;
+        let sending = open.send(&route.mailbox.address, &recipients, raw);
+        let Some(result) = engine.unless_stopped(limits::STOP_ANSWER_WAIT, sending).await else {
+            return (self.given_up(message), Ok(()));
+        };
         let now = engine.clock.now();
         match result {
             Ok(submitted) => {
                 let outcome = outgoing::settle(&message, &submitted, now, &settings.retry);
-                (Ended { message, outcome, attempt: Attempt::Made }, Ok(()))
+                (Some(Ended { message, outcome, attempt: Attempt::Made }), Ok(()))
             }
             Err(error) => {
                 let failure = route.judge(engine, error.clone()).await;
-                let outcome = outgoing::not_sent(&message, &failure, now, &settings.retry);
+                let paused = outgoing::paused(&message, &failure, now, &settings.retry);
+                let outcome = paused
+                    .filter(|_| self.desk.is_early)
+                    .unwrap_or_else(|| outgoing::not_sent(&message, &failure, now, &settings.retry));
                 let result = match failure.scope {
                     Scope::Message => Ok(()),
                     Scope::Mailbox | Scope::Profile => Err(error.into()),
                 };
-                (Ended { message, outcome, attempt: Attempt::Made }, result)
+                (Some(Ended { message, outcome, attempt: Attempt::Made }), result)
             }
         }
+    }
+
+    /// The process has to stop, and the server owes an answer.
+    fn given_up(&self, message: OutgoingMessage) -> Option<Ended> {
+        let (desk, now) = (self.desk, self.desk.engine.clock.now());
+        if !self.open.as_ref().is_none_or(|open| open.may_have_taken()) {
+            return Some(withdrawn(message, now));
+        }
+        // A server that can be asked is asked by the next cycle.
+        let outcome = (!desk.route.connector.traces_sent()).then(|| outgoing::lost(&message, now))?;
+        Some(Ended { message, outcome, attempt: Attempt::Made })
     }
 }
 

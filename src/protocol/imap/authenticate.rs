@@ -36,10 +36,12 @@ pub fn choose_login(
         Ok(Mechanism::Login) if !capabilities.login_disabled() => Ok(LoginWay::Command),
         Ok(mechanism) => Ok(LoginWay::Sasl(mechanism)),
         // The server itself wants TLS before it offers anything.
-        Err(Cause::NoMechanism { .. })
-            if capabilities.login_disabled() && matches!(channel, Channel::Clear { .. }) =>
+        Err(Cause::NoMechanism { .. } | Cause::PlaintextLogin)
+            if offered.is_empty()
+                && capabilities.login_disabled()
+                && matches!(channel, Channel::Clear { .. }) =>
         {
-            Err(Cause::PlaintextLogin)
+            Err(Cause::LoginNeedsTls)
         }
         Err(cause) => Err(cause),
     }
@@ -302,10 +304,10 @@ mod tests {
             LoginWay::Sasl(Mechanism::Login)
         );
         assert_eq!(choose("AUTH=PLAIN", auto, clear), Err(Cause::PlaintextLogin));
-        assert_eq!(choose("LOGINDISABLED", auto, clear), Err(Cause::PlaintextLogin));
+        assert_eq!(choose("LOGINDISABLED", auto, clear), Err(Cause::LoginNeedsTls));
         assert_eq!(
             choose("LOGINDISABLED", auto, Channel::Clear { allowed: true }),
-            Err(Cause::PlaintextLogin)
+            Err(Cause::LoginNeedsTls)
         );
         assert!(matches!(
             choose("LOGINDISABLED AUTH=XOAUTH2", auto, Channel::Encrypted),

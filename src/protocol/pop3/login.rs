@@ -167,17 +167,17 @@ pub fn choose_method(
     channel: Channel,
 ) -> Result<Method, Cause> {
     let offered = capabilities.mechanisms();
+    // A server that offers STLS and no login wants TLS first.
+    if let (Channel::Clear { .. }, Offer::Made, [], Offer::NotMade) =
+        (channel, capabilities.offer("STLS"), offered, capabilities.offer("USER"))
+    {
+        return Err(Cause::LoginNeedsTls);
+    }
     let refused = match sasl::select(offered, wanted, channel) {
         Ok(mechanism) => return Ok(Method::Sasl(mechanism)),
         Err(cause @ Cause::NoMechanism { .. }) => cause,
         Err(cause) => return Err(cause),
     };
-    // A server that offers STLS and no login wants TLS first.
-    if let (Channel::Clear { .. }, Offer::Made, [], Offer::NotMade) =
-        (channel, capabilities.offer("STLS"), offered, capabilities.offer("USER"))
-    {
-        return Err(Cause::PlaintextLogin);
-    }
     let shows_password =
         matches!(wanted, Authentication::Auto | Authentication::Plain | Authentication::Login);
     match (shows_password, capabilities.offer("USER"), channel) {
@@ -249,7 +249,7 @@ mod tests {
         let told = capabilities("S: TOP\nS: STLS");
         let clear = Channel::Clear { allowed: true };
         let cause = login(&told, Authentication::Auto, clear, "geheim").err();
-        assert_eq!(cause, Some(Cause::PlaintextLogin));
+        assert_eq!(cause, Some(Cause::LoginNeedsTls));
         let cause = login(&told, Authentication::Auto, Channel::Encrypted, "geheim").err();
         assert!(matches!(cause, Some(Cause::NoMechanism { .. })), "{cause:?}");
     }

@@ -94,7 +94,11 @@ impl Capabilities {
     pub fn words(&self) -> Vec<String> {
         match self {
             Self::Untold => Vec::new(),
-            Self::Told(told) => told.keys().cloned().collect(),
+            Self::Told(told) => {
+                let mechanisms = self.mechanisms().iter().map(|mechanism| format!("SASL={mechanism}"));
+                let others = told.keys().filter(|name| *name != "SASL").cloned();
+                others.chain(mechanisms).collect()
+            }
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Capabilities {
     pub auth: Vec<String>,
     /// What the server said first, where it said something: some say what time it is.
     pub greeting: String,
+    /// The answer to EHLO of a server that took only HELO, and so offers nothing.
+    pub ehlo_refused: Option<String>,
 }
 
 /// SIZE (RFC 1870).
@@ -56,6 +58,7 @@ impl Capabilities {
             SizeLimit::Unknown => words.push("SIZE".to_owned()),
             SizeLimit::Bytes(limit) => words.push(format!("SIZE {limit}")),
         }
+        words.extend(self.auth.iter().map(|mechanism| format!("AUTH={mechanism}")));
         words
     }
 
@@ -110,6 +113,7 @@ pub struct Hello {
     name: String,
     replies: Replies,
     greeting: String,
+    ehlo_refused: Option<String>,
     state: State,
 }
 
@@ -129,6 +133,7 @@ impl Hello {
             name: name.to_owned(),
             replies: Replies::default(),
             greeting: String::new(),
+            ehlo_refused: None,
             state: State::Greeting,
         }
     }
@@ -157,10 +162,14 @@ impl Hello {
                 let greeting = std::mem::take(&mut self.greeting);
                 Ok(Progress::Done(Capabilities { greeting, ..Capabilities::parse(reply) }))
             }
-            (State::Ehlo, Class::Permanent, _) => self.say("HELO", State::Helo),
+            (State::Ehlo, Class::Permanent, _) => {
+                self.ehlo_refused = Some(reply.said());
+                self.say("HELO", State::Helo)
+            }
             (State::Helo, _, 250) => {
                 let greeting = std::mem::take(&mut self.greeting);
-                Ok(Progress::Done(Capabilities { greeting, ..Capabilities::default() }))
+                let ehlo_refused = self.ehlo_refused.take();
+                Ok(Progress::Done(Capabilities { greeting, ehlo_refused, ..Capabilities::default() }))
             }
             (State::Nothing | State::Ehlo | State::Helo, _, _) => Err(reply.refusal()),
         }
@@ -228,6 +237,7 @@ mod tests {
             size: SizeLimit::Bytes(1000),
             auth: vec!["PLAIN".to_owned(), "LOGIN".to_owned(), "CRAM-MD5".to_owned()],
             greeting: "220 mail.example ESMTP no spam".to_owned(),
+            ehlo_refused: None,
         };
         assert_eq!(offered, Ok(expected));
     }
@@ -250,7 +260,8 @@ mod tests {
     fn a_server_without_ehlo_is_greeted_with_helo() {
         let transcript =
             "S: 220 old\nC: EHLO contoso.example\nS: 502 what?\nC: HELO contoso.example\nS: 250 old";
-        assert_eq!(greeted(transcript), Ok(nothing("220 old")));
+        let ehlo_refused = Some("502 what?".to_owned());
+        assert_eq!(greeted(transcript), Ok(Capabilities { ehlo_refused, ..nothing("220 old") }));
     }
 
     #[test]

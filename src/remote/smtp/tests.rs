@@ -263,6 +263,24 @@ async fn a_password_is_not_sent_in_the_clear_unless_the_host_allows_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_wants_tls_before_a_login_is_told_from_one_without_logins() {
+    let transcript = "S: 220 x\nC: EHLO a.example\nS: 250-x\nS: 250 STARTTLS\n";
+    let error = refusal(transcript, TlsMode::None, &plaintext_allowed()).await;
+    assert_eq!(error, RemoteError::new(TestStep::Authenticate, Cause::LoginNeedsTls));
+}
+
+#[tokio::test]
+async fn a_refused_ehlo_is_what_went_wrong() {
+    let transcript =
+        "S: 220 x\nC: EHLO a.example\nS: 550 5.7.1 we do not like you\nC: HELO a.example\nS: 250 x\n";
+    let cause = || Cause::EhloRefused { said: "550 5.7.1 we do not like you".to_owned() };
+    let error = refusal(transcript, TlsMode::None, &plaintext_allowed()).await;
+    assert_eq!(error, RemoteError::new(TestStep::Authenticate, cause()));
+    let error = refusal(transcript, TlsMode::Starttls, &plaintext_allowed()).await;
+    assert_eq!(error, RemoteError::new(TestStep::Tls, cause()));
+}
+
+#[tokio::test]
 async fn a_server_that_offers_no_login_is_not_used_without_one() {
     let transcript = "S: 220 x\nC: EHLO a.example\nS: 250 x\n";
     let error = refusal(transcript, TlsMode::None, &plaintext_allowed()).await;

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{SqliteStore, categories, claims, declared, forward_rules, incoming, lease, mailbox, owed};
+use super::{
+    SqliteStore, categories, claims, declared, forward_rules, incoming, lease, mailbox, owed, received_back,
+};
 use crate::model::claim::Asked;
 use crate::model::cursor::{InboxId, RemoteId};
 use crate::model::forwarding::ForwardRule;
@@ -73,6 +75,21 @@ impl Cycles for SqliteStore {
     ) -> Result<(), StoreError> {
         let (lease, name, rule) = (lease.clone(), mailbox.clone(), rule.cloned());
         self.write(move |work| forward_rules::note(work.db, &lease, &name, rule.as_ref())).await
+    }
+
+    async fn not_received_back(&self, mailbox: &Name) -> Result<Option<Timestamp>, StoreError> {
+        let name = mailbox.clone();
+        self.read(move |db| received_back::missing_since(db, &name)).await
+    }
+
+    async fn note_received_back(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        missing_since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let (lease, name) = (lease.clone(), mailbox.clone());
+        self.write(move |work| received_back::note(work.db, &lease, &name, missing_since)).await
     }
 
     async fn note_categories(

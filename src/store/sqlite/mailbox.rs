@@ -8,7 +8,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use super::columns::{count, from_json, mailbox_id, mailbox_id_opt, micros, slot, timestamp_opt, to_json};
 use super::commit::{Put, PutOperation};
 use super::{
-    alerts, claims, discovered, footings, forward_rules, incoming, lease, outgoing, owed, set_aside, versions,
+    alerts, claims, discovered, footings, forward_rules, incoming, lease, outgoing, owed, received_back,
+    set_aside, versions,
 };
 use crate::model::lease::Lease;
 use crate::model::name::Name;
@@ -284,6 +285,7 @@ pub(super) fn delete(db: &Connection, id: i64, name: &Name, at: Timestamp) -> Re
     owed::forget(db, id)?;
     claims::forget(db, id)?;
     forward_rules::forget(db, id)?;
+    received_back::forget(db, id)?;
     footings::forget(db, id)?;
     incoming::forget_cursor(db, id)?;
     discovered::forget(db, id)?;

@@ -75,6 +75,15 @@ pub(super) const BY_CODE: &[(&str, &[&str])] = &[
             "a server that offers logins only after TLS",
         ],
     ),
+    ("login-needs-tls", &["`tls: none`, which a server outside of a test hardly ever takes logins with"]),
+    (
+        "ehlo-refused",
+        &[
+            "a name of this machine that the server does not like",
+            "a firewall that inspects SMTP",
+            "a wrong port",
+        ],
+    ),
     ("secret-unavailable", &["a secret that is encrypted to other recipients", "a damaged ciphertext"]),
     ("secret-absent", &["a variable that this process was not given", "a file that this user may not read"]),
     ("no-identity", &["a key file that this user may not read", "a unit without its credential"]),

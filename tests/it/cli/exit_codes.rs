@@ -7,7 +7,7 @@ use mailplumb::playground::{Fault, Protocol, Times};
 use mailplumb::store::Store;
 use mailplumb::store::sqlite::{Open, SqliteStore};
 
-use super::office::{Office, SALES};
+use super::office::{Office, SALES, SUPPORT};
 use super::person::{Person, signal};
 use crate::support::need::{is_root, program};
 use crate::support::scratch;
@@ -317,4 +317,42 @@ fn whoever_writes_the_manifest_cannot_switch_tls_off() {
     office.person.write("host.yaml", &format!("allowNonTlsEmail: true\n{host}"));
     office.person.export("MAILPLUMB_HOST_CONFIG", "host.yaml");
     office.person.types("apply clear.plan --tests defer").ends(0);
+}
+
+#[test]
+fn a_mailbox_that_is_named_and_not_approved_is_said_to_need_it() {
+    let office = Office::applied(PASSWORD);
+    office.person.replace("mail/mailplumb.yaml", "  approved: sales@office.test\n", "");
+    office.person.types("apply --auto-approve --tests defer").ends(0);
+    for line in ["test sales", "sync sales", "test sales@office.test -o json"] {
+        office.person.types(line).ends(15).says("mailbox/sales: needs an approval").says("`approved:`");
+    }
+    // Whoever asks for all of them asks for those that may be worked on.
+    office.person.types("test").ends(0);
+    office.person.types("sync").ends(0);
+}
+
+#[test]
+fn a_sync_names_the_messages_that_a_person_has_to_look_at() {
+    let office = Office::at_work(PASSWORD);
+    let line = "550 5.1.1 no such user".to_owned();
+    office
+        .playground
+        .inject(Protocol::Smtp, Fault::Answer { at: "RCPT".to_owned(), line, times: Times::Next(1) });
+    office.person.types("outbox add --mailbox sales --to nobody@office.test --subject one").ends(0);
+    let heard = office.person.types("sync").ends(0).says("1 failed");
+    heard.says("outgoing message 1 of mailbox/sales failed: nobody@office.test: 550 5.1.1 no such user");
+    office.person.types("sync").ends(0).does_not_say("outgoing message 1");
+}
+
+#[test]
+fn a_sync_that_failed_after_it_recorded_something_was_done_in_part() {
+    let office = Office::at_work(PASSWORD);
+    for number in 1..=3 {
+        let raw = format!("Subject: {number}\r\n\r\nx\r\n");
+        office.playground.state().deliver(SUPPORT, raw.as_bytes()).unwrap();
+    }
+    office.person.types("outbox add --mailbox support --to support@office.test --subject one").ends(0);
+    office.playground.inject(Protocol::Smtp, Fault::RefuseConnections);
+    office.person.types("sync support").ends(15).says("3 recorded").says("1 cycle failed");
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mailplumb::engine::clock::SystemClock;
 use mailplumb::engine::drive::Driven;
+use mailplumb::engine::test_and_enable::{self, Which};
 use mailplumb::model::clock::Clock;
 use mailplumb::model::event::{Event, TestResult};
 use mailplumb::model::failure::TestStep;
 use mailplumb::model::operation::Operation;
 use mailplumb::playground::{Fault, Protocol, Times};
 
-use super::site::Desk;
+use super::site::{Desk, name};
 use super::world::{World, address, letter};
 
 const ALL: [TestStep; 15] = [
@@ -197,6 +198,16 @@ async fn check(step: TestStep) {
                 matches!(result, TestResult::Passed { warning: Some(warning) } if warning.contains(words))
             });
             assert!(warned, "{step}: {results:?}");
+            // It is kept in mind until one comes back, for which the next test sends another one.
+            let anna = name("anna");
+            let since = desk.engine.store.not_received_back(&anna).await.unwrap();
+            assert!(since.is_some());
+            test_and_enable::mailbox(&desk.engine, &anna, Which::All).await.unwrap();
+            assert_eq!(desk.engine.store.not_received_back(&anna).await.unwrap(), since);
+            world.playground.heal(Protocol::Smtp);
+            desk.engine.clock = Arc::new(SystemClock::new());
+            test_and_enable::mailbox(&desk.engine, &anna, Which::All).await.unwrap();
+            assert_eq!(desk.engine.store.not_received_back(&anna).await.unwrap(), None);
         }
         Case::FailsInACycle(code, spoil) => {
             let desk = world.site.desk();

@@ -14,7 +14,8 @@ use mailplumb::plan::{saved, snapshot};
 use mailplumb::protocol::compose::{self, MessageId};
 use mailplumb::protocol::sasl::{Channel, Exchange, Mechanism, Nonce};
 use mailplumb::protocol::{
-    Conversation, Progress, autodiscover, ews, graph, http, http_auth, imap, ntlm, oauth2, pop3, smtp, spnego,
+    Conversation, Progress, autodiscover, disguise, ews, graph, http, http_auth, imap, ntlm, oauth2, pop3,
+    smtp, spnego,
 };
 use mailplumb::secrets::bundle;
 use mailplumb::secrets::environment::Environment;
@@ -46,8 +47,9 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "sasl-challenge", feed: sasl_challenge, reads: &["src/protocol/sasl/mod.rs", "src/protocol/sasl/scram.rs", "src/protocol/sasl/cram_md5.rs", "src/protocol/sasl/gssapi.rs", "src/protocol/sasl/token.rs"] },
     Decoder { name: "http-offers", feed: http_offers, reads: &["src/protocol/http_auth.rs"] },
     Decoder { name: "ntlm-challenge", feed: ntlm_challenge, reads: &["src/protocol/ntlm/challenge.rs", "src/protocol/ntlm/keys.rs", "src/protocol/ntlm/message.rs", "src/protocol/ntlm/mod.rs", "src/protocol/spnego.rs"] },
+    Decoder { name: "disguised-words", feed: disguised_words, reads: &["src/protocol/disguise.rs"] },
     Decoder { name: "oauth2-answer", feed: oauth2_answer, reads: &["src/protocol/oauth2.rs"] },
-    Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/ews/status.rs"] },
+    Decoder { name: "http-answer", feed: http_answer, reads: &["src/protocol/http.rs", "src/protocol/http/blame.rs", "src/protocol/ews/status.rs"] },
     Decoder { name: "ews-answer", feed: ews_answer, reads: &["src/protocol/ews/mod.rs", "src/protocol/ews/element.rs", "src/protocol/ews/split.rs", "src/protocol/ews/streaming.rs", "src/protocol/ews/rebuilt.rs"] },
     Decoder { name: "autodiscover-answer", feed: autodiscover_answer, reads: &["src/protocol/autodiscover/mod.rs", "src/protocol/autodiscover/pox.rs", "src/protocol/autodiscover/soap.rs", "src/protocol/autodiscover/search.rs"] },
     Decoder { name: "graph-answer", feed: graph_answer, reads: &["src/protocol/graph/mod.rs", "src/protocol/graph/document.rs", "src/protocol/graph/refusal.rs", "src/protocol/graph/messages_delta.rs", "src/protocol/graph/batch.rs", "src/protocol/graph/find_messages.rs", "src/protocol/graph/create_message.rs", "src/protocol/graph/get_mail_folder.rs", "src/protocol/graph/list_mail_folders.rs", "src/protocol/graph/create_mail_folder.rs", "src/protocol/graph/move_message.rs", "src/protocol/graph/apart.rs", "src/protocol/graph/create_upload_session.rs", "src/protocol/graph/list_attachments.rs", "src/protocol/graph/get_message.rs", "src/protocol/graph/upload.rs"] },
@@ -341,6 +343,15 @@ fn with_little_work(challenge: &[u8]) -> Vec<u8> {
             [before, SCRAM_ITERATIONS_MIN.to_string().as_bytes(), &rest[digits..]].concat()
         }
         Ok(_) | Err(_) => challenge.to_vec(),
+    }
+}
+
+fn disguised_words(said: &[u8]) {
+    let words = mailplumb::model::failure::server_words(&String::from_utf8_lossy(said));
+    let mut end = 0;
+    for (from, to) in disguise::places(&words, "hunter2!", 4) {
+        assert!(words.get(from..to).is_some() && from >= end && from < to, "{from}..{to} of {words}");
+        end = to;
     }
 }
 

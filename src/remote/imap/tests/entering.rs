@@ -6,7 +6,7 @@ use super::*;
 async fn a_server_that_wants_no_clear_text_hears_no_password() {
     let script = "S: * OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready";
     let error = open_error(script, &destination(TlsMode::None)).await;
-    assert_eq!(error, RemoteError::new(TestStep::Authenticate, Cause::PlaintextLogin));
+    assert_eq!(error, RemoteError::new(TestStep::Authenticate, Cause::LoginNeedsTls));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod disk;
 mod kills;
 mod processes;
+mod stops;
 mod upgrade;
 
 /// Where the state of a manifest in `mail` is.

@@ -82,7 +82,7 @@ fn an_apply_that_is_killed_leaves_the_old_revision_or_the_new_one() {
 }
 
 /// Three messages wait, and a `sync` hangs at the server while it holds the mailbox.
-fn hanging(office: &Office) -> Child {
+pub(super) fn hanging(office: &Office) -> Child {
     for number in 1..=3 {
         let raw = format!("Subject: {number}\r\n\r\nx\r\n");
         office.playground.state().deliver(SUPPORT, raw.as_bytes()).unwrap();

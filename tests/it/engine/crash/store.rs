@@ -333,6 +333,21 @@ impl Cycles for CrashingStore {
         self.real.note_forward_rule(lease, mailbox, rule).await
     }
 
+    async fn not_received_back(&self, mailbox: &Name) -> Result<Option<Timestamp>, StoreError> {
+        self.points.reach("Store::not_received_back");
+        self.real.not_received_back(mailbox).await
+    }
+
+    async fn note_received_back(
+        &self,
+        lease: &Lease,
+        mailbox: &Name,
+        missing_since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.points.reach("Store::note_received_back");
+        self.real.note_received_back(lease, mailbox, missing_since).await
+    }
+
     async fn note_categories(
         &self,
         lease: &Lease,

@@ -210,3 +210,29 @@ async fn octets_that_cannot_be_read_hold_up_nobody() {
     let cycle = done(desk.outgoing("anna").await);
     assert_eq!((cycle.sent, cycle.failed), (99, 1));
 }
+
+#[tokio::test]
+async fn whoever_is_impatient_with_a_server_that_wants_a_pause_costs_no_message_its_attempts() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    for number in 1..=3 {
+        queue(&desk, "anna", &number.to_string(), &["ben@playground.test"]).await;
+    }
+    let line = "421 4.3.2 closing".to_owned();
+    world
+        .playground
+        .inject(Protocol::Smtp, Fault::Answer { at: "MAIL".to_owned(), line, times: Times::Always });
+    for _ in 0..12 {
+        desk.outgoing("anna").await;
+    }
+    let all = OutboxQuery { limit: Some(u64::MAX), ..OutboxQuery::default() };
+    let attempts = |messages: Vec<mailplumb::model::outbox::OutgoingMessage>| -> u16 {
+        messages.iter().map(|message| message.attempts).sum()
+    };
+    assert_eq!(attempts(desk.engine.store.outbox(&all).await.unwrap()), 1, "of the one in time");
+    world.playground.heal(Protocol::Smtp);
+    desk.clock.forward(3600);
+    desk.outgoing("anna").await;
+    assert_eq!(states(&desk).await, [OutgoingState::Sent; 3]);
+}

@@ -21,7 +21,7 @@ const BASE64_RUN_MIN: usize = 6;
 const BARE_MIN: usize = 6;
 
 /// Where the secret stands in the words: ranges of octets, ascending, on character boundaries.
-pub(super) fn places(words: &str, secret: &str, bytes_min: usize) -> Vec<(usize, usize)> {
+pub fn places(words: &str, secret: &str, bytes_min: usize) -> Vec<(usize, usize)> {
     let secret: View = secret.bytes().map(|octet| (octet, 0, 0)).collect();
     let secrets = [Fold::Visible, Fold::Bare].map(|fold| (fold, octets(&fold.of(&secret))));
     let mut found = Vec::new();
