@@ -14,6 +14,7 @@ struct Attachment {
     name: Option<String>,
     media_type: String,
     content_id: Option<String>,
+    is_inline: bool,
     content: Content,
 }
 
@@ -38,6 +39,7 @@ fn of(turn: &Turn<'_>, held: &Held) -> Vec<Attachment> {
         name: Some(name.clone()),
         media_type: media_type.clone(),
         content_id: None,
+        is_inline: false,
         content: Content::File(content.clone()),
     }));
     all
@@ -54,6 +56,7 @@ fn parsed_one(part: &mail_parser::MessagePart<'_>) -> Attachment {
         name: part.attachment_name().map(str::to_owned),
         media_type: media_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
         content_id: part.content_id().map(str::to_owned),
+        is_inline: part.content_disposition().is_some_and(|it| it.is_inline()),
         content: if is_item { Content::Item(octets) } else { Content::File(octets) },
     }
 }
@@ -67,10 +70,11 @@ impl Attachment {
         };
         let text = |name: &str, text: Option<&String>| text.map_or(String::new(), |text| element(name, text));
         format!(
-            "<t:{kind}><t:AttachmentId Id=\"{id}\"/>{}{}{}{inside}</t:{kind}>",
+            "<t:{kind}><t:AttachmentId Id=\"{id}\"/>{}{}{}<t:IsInline>{}</t:IsInline>{inside}</t:{kind}>",
             text("t:Name", self.name.as_ref()),
             text("t:ContentType", Some(&self.media_type)),
-            text("t:ContentId", self.content_id.as_ref())
+            text("t:ContentId", self.content_id.as_ref()),
+            self.is_inline
         )
     }
 }

@@ -76,8 +76,11 @@ pub(super) fn render(turn: &Turn<'_>, place: &Place, held: &Held, shape: &Shape)
     say("item:ItemClass", "t:ItemClass", Some("IPM.Note".to_owned()));
     say("item:Subject", "t:Subject", message.and_then(|it| it.subject()).map(str::to_owned));
     if shape.wants("item:Body") {
-        let text = message.and_then(|it| it.body_text(0)).unwrap_or_default();
-        xml.push_str(&format!("<t:Body BodyType=\"Text\">{}</t:Body>", escaped(&text)));
+        let (kind, text) = match message.and_then(page) {
+            Some(page) => ("HTML", page),
+            None => ("Text", message.and_then(|it| it.body_text(0)).unwrap_or_default().into_owned()),
+        };
+        xml.push_str(&format!("<t:Body BodyType=\"{kind}\">{}</t:Body>", escaped(&text)));
     }
     if shape.wants("item:Attachments") {
         xml.push_str(&super::attachments::render_all(turn, &id, held));
@@ -237,4 +240,10 @@ fn fits(turn: &Turn<'_>, held: &Held, restriction: &Node) -> bool {
         Some("item:Subject") => parsed.subject() == Some(wanted),
         Some(_) | None => false,
     }
+}
+
+/// The text of a message that was written as a page, such as one that shows pictures.
+pub(super) fn page(message: &mail_parser::Message<'_>) -> Option<String> {
+    let part = message.html_part(0).filter(|part| part.is_text_html())?;
+    part.text_contents().map(str::to_owned)
 }

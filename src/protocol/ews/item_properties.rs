@@ -70,6 +70,19 @@ pub struct Attached {
     pub media_type: Option<String>,
     /// By which an HTML text shows it.
     pub content_id: Option<String>,
+    /// Whether the server says that it stands in the text.
+    pub is_inline: bool,
+}
+
+impl ItemProperties {
+    /// Whether it is a picture that the text shows, by the server's word or by the text itself. A text that nobody has shows nothing.
+    pub fn shows(&self, attached: &Attached) -> bool {
+        let (Some(Text { kind: TextKind::Html, text }), Some(id)) = (&self.body, &attached.content_id) else {
+            return false;
+        };
+        let id = id.trim_matches(['<', '>']);
+        !id.is_empty() && (attached.is_inline || text.contains(&format!("cid:{id}")))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,5 +186,6 @@ fn attached(element: &Element) -> Option<Attached> {
         name: text("Name"),
         media_type: text("ContentType"),
         content_id: text("ContentId"),
+        is_inline: matches!(element.text_of("IsInline"), Some("true" | "1")),
     })
 }

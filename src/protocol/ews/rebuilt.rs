@@ -21,17 +21,30 @@ pub const HEADER: &str = "X-Mailplumb-Rebuilt";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
     boundary: String,
+    /// What separates the text from the pictures in it (RFC 2387). `None`: it shows none.
+    related: Option<String>,
+}
+
+/// Where a part stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Beside the text, which shows it.
+    InText,
+    Attached,
 }
 
 impl Rebuilt {
-    /// The header and the text. `because`: why the server could not hand over the message.
+    /// The header and the text. The pictures that it shows have to follow before [`Self::after_text`], all else after it. `because`: why the server could not hand over the message.
     pub fn begin(properties: &ItemProperties, because: &str) -> (Self, Vec<u8>) {
         let mut octets = header(properties);
         // Nobody who writes a message knows when it will arrive.
         let mut hasher = blake3::Hasher::new();
         hasher.update(&octets).update(format!("{:?}", properties.received).as_bytes());
         let digest = hasher.finalize().to_hex();
-        let rebuilt = Self { boundary: format!("=_{}", digest.get(..40).unwrap_or_default()) };
+        let boundary = format!("=_{}", digest.get(..40).unwrap_or_default());
+        let has_pictures = properties.attachments.iter().any(|attached| properties.shows(attached));
+        let related = has_pictures.then(|| format!("{boundary}_text"));
+        let rebuilt = Self { boundary, related };
         plain(&mut octets, HEADER, code_of(because));
         field(&mut octets, "MIME-Version", |octets, _| octets.extend_from_slice(b"1.0\r\n"));
         let content = ContentType::new("multipart/mixed").attribute("boundary", rebuilt.boundary.as_str());
@@ -42,23 +55,37 @@ impl Rebuilt {
                 TextKind::Plain => "text/plain",
                 TextKind::Html => "text/html",
             };
-            rebuilt.text_part(&mut octets, kind, &body.text);
+            if let Some(related) = &rebuilt.related {
+                rebuilt.delimiter(&mut octets, Place::Attached);
+                let content = ContentType::new("multipart/related")
+                    .attribute("type", kind)
+                    .attribute("boundary", related.as_str());
+                field(&mut octets, "Content-Type", |octets, column| content.write_header(octets, column));
+            }
+            rebuilt.text_part(&mut octets, (kind, &body.text), Place::InText);
         }
         (rebuilt, octets)
     }
 
+    /// What ends the text with its pictures.
+    pub fn after_text(&self) -> Vec<u8> {
+        self.related.as_ref().map_or_else(Vec::new, |related| format!("\r\n--{related}--\r\n").into_bytes())
+    }
+
     /// What stands above the content of an attachment. A file follows in [`Lines`], a message as it is.
-    pub fn attachment(&self, attached: &Attached) -> Vec<u8> {
+    pub fn attachment(&self, attached: &Attached, place: Place) -> Vec<u8> {
         let mut octets = Vec::new();
-        self.delimiter(&mut octets);
+        self.delimiter(&mut octets, place);
         let name = attached.name.as_deref().map(one_line).unwrap_or_default();
         let media_type = match attached.kind {
             AttachedKind::File => attached.media_type.as_deref().filter(|it| is_media_type(it)),
             AttachedKind::Item => Some("message/rfc822"),
         };
         let mut content = ContentType::new(media_type.unwrap_or("application/octet-stream"));
-        let place = if attached.content_id.is_some() { "inline" } else { "attachment" };
-        let mut disposition = ContentType::new(place);
+        let mut disposition = ContentType::new(match place {
+            Place::InText => "inline",
+            Place::Attached => "attachment",
+        });
         if !name.is_empty() {
             content = content.attribute("name", name.as_str());
             disposition = disposition.attribute("filename", name.as_str());
@@ -77,12 +104,12 @@ impl Rebuilt {
     }
 
     /// A note in the place of an attachment that cannot be had.
-    pub fn missing(&self, attached: &Attached, because: &str) -> Vec<u8> {
+    pub fn missing(&self, attached: &Attached, because: &str, place: Place) -> Vec<u8> {
         let mut octets = Vec::new();
         let name = attached.name.as_deref().map(one_line).unwrap_or_default();
         let words =
             format!("The server could not hand over the attachment \"{name}\": {}\r\n", code_of(because));
-        self.text_part(&mut octets, "text/plain", &words);
+        self.text_part(&mut octets, ("text/plain", &words), place);
         octets
     }
 
@@ -90,12 +117,16 @@ impl Rebuilt {
         format!("\r\n--{}--\r\n", self.boundary).into_bytes()
     }
 
-    fn delimiter(&self, octets: &mut Vec<u8>) {
-        octets.extend_from_slice(format!("\r\n--{}\r\n", self.boundary).as_bytes());
+    fn delimiter(&self, octets: &mut Vec<u8>, place: Place) {
+        let boundary = match (place, &self.related) {
+            (Place::InText, Some(related)) => related,
+            (Place::InText, None) | (Place::Attached, _) => &self.boundary,
+        };
+        octets.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
     }
 
-    fn text_part(&self, octets: &mut Vec<u8>, media_type: &str, text: &str) {
-        self.delimiter(octets);
+    fn text_part(&self, octets: &mut Vec<u8>, (media_type, text): (&str, &str), place: Place) {
+        self.delimiter(octets, place);
         plain(octets, "Content-Type", &format!("{media_type}; charset=utf-8"));
         plain(octets, "Content-Transfer-Encoding", "base64");
         octets.extend_from_slice(b"\r\n");
@@ -261,19 +292,21 @@ mod tests {
             name: Some(name.to_owned()),
             media_type: Some("image/png".to_owned()),
             content_id: None,
+            is_inline: false,
         }
     }
 
     fn whole(properties: &ItemProperties) -> Vec<u8> {
         let (rebuilt, mut octets) = Rebuilt::begin(properties, "ErrorItemCorrupt: no");
-        octets.extend(rebuilt.attachment(&file("Grüße.png")));
+        octets.extend(rebuilt.after_text());
+        octets.extend(rebuilt.attachment(&file("Grüße.png"), Place::Attached));
         let mut lines = Lines::default();
         [&b"ab"[..], &[7; 100], b"", b"z"].iter().for_each(|piece| octets.extend(lines.encoded(piece)));
         octets.extend(lines.last());
         let inner = Attached { kind: AttachedKind::Item, ..file("inner") };
-        octets.extend(rebuilt.attachment(&inner));
+        octets.extend(rebuilt.attachment(&inner, Place::Attached));
         octets.extend_from_slice(b"Subject: inner\r\n\r\nx\r\n");
-        octets.extend(rebuilt.missing(&file("lost.doc"), "ErrorItemNotFound: gone"));
+        octets.extend(rebuilt.missing(&file("lost.doc"), "ErrorItemNotFound: gone", Place::Attached));
         octets.extend(rebuilt.end());
         octets
     }
@@ -296,6 +329,30 @@ mod tests {
         assert!(text.contains("\r\nX-Mailplumb-Rebuilt: ErrorItemCorrupt\r\n"), "{text}");
         assert!(text.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])));
         assert_eq!(whole(&properties()), raw, "the same properties make the same octets");
+    }
+
+    #[test]
+    fn a_picture_that_the_text_shows_stands_beside_the_text() {
+        let picture =
+            |id: &str, is_inline| Attached { content_id: Some(id.to_owned()), is_inline, ..file("p.png") };
+        let text = Body { kind: TextKind::Html, text: "<img src=\"cid:1@x\">".to_owned() };
+        let attachments =
+            vec![picture("<1@x>", false), picture("2@x", true), picture("3@x", false), file("f")];
+        let properties = ItemProperties { body: Some(text), attachments, ..properties() };
+        let shown: Vec<bool> = properties.attachments.iter().map(|it| properties.shows(it)).collect();
+        assert_eq!(shown, [true, true, false, false]);
+        let (rebuilt, mut octets) = Rebuilt::begin(&properties, "no");
+        octets.extend(rebuilt.attachment(&properties.attachments[0], Place::InText));
+        octets.extend(rebuilt.after_text());
+        octets.extend(rebuilt.attachment(&properties.attachments[3], Place::Attached));
+        octets.extend(rebuilt.end());
+        let text = String::from_utf8(octets.clone()).unwrap();
+        assert!(text.contains("multipart/related") && text.contains("Content-ID: <1@x>\r\n"), "{text}");
+        let message = mail_parser::MessageParser::new().parse(&octets).unwrap();
+        assert_eq!(message.body_html(0).unwrap(), "<img src=\"cid:1@x\">");
+        assert_eq!(message.attachment_count(), 2);
+        let plain = ItemProperties { body: None, ..properties };
+        assert!(!plain.attachments.iter().any(|it| plain.shows(it)), "nothing shows them");
     }
 
     #[test]

@@ -12,6 +12,15 @@ use crate::protocol::http::Method;
 #[derive(Debug)]
 pub struct ListAttachments<'a> {
     pub message: &'a str,
+    pub pictures: Pictures,
+}
+
+/// Whether it is asked, too, which of them the text shows. What files have and other attachments do not is named with its type
+/// (OData 4.01, URL conventions, section 5.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pictures {
+    Told,
+    NotAsked,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -25,6 +34,10 @@ pub struct Attached {
     pub name: Option<String>,
     /// With what the service adds to it.
     pub size: Option<u64>,
+    #[serde(rename = "contentId")]
+    pub content_id: Option<String>,
+    #[serde(rename = "isInline")]
+    pub is_inline: Option<bool>,
 }
 
 impl Attached {
@@ -40,7 +53,8 @@ impl Attached {
             kind,
             name: self.name,
             media_type: self.media_type,
-            content_id: None,
+            content_id: self.content_id,
+            is_inline: self.is_inline == Some(true),
         })
     }
 }
@@ -51,7 +65,11 @@ impl Operation for ListAttachments<'_> {
     fn call(&self, user: &Address) -> Call {
         let path = path(user, &["messages", self.message, "attachments"]);
         let top = limits::GRAPH_ATTACHMENTS_MAX;
-        Call::new(Method::Get, format!("{path}?$select=id,name,contentType,size&$top={top}"))
+        let pictures = match self.pictures {
+            Pictures::Told => ",isInline,microsoft.graph.fileAttachment/contentId",
+            Pictures::NotAsked => "",
+        };
+        Call::new(Method::Get, format!("{path}?$select=id,name,contentType,size{pictures}&$top={top}"))
     }
 
     fn read(&self, body: &[u8]) -> Result<Vec<Attached>, GraphError> {

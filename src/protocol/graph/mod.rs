@@ -43,7 +43,7 @@ pub use find_messages::{FindMessages, FoundMessage};
 pub use get_mail_folder::{GetMailFolder, MailFolder};
 pub use get_message::GetMessage;
 pub use link::Link;
-pub use list_attachments::{Attached, ListAttachments};
+pub use list_attachments::{Attached, ListAttachments, Pictures};
 pub use list_mail_folders::{ListMailFolders, MailFolders};
 pub use message_rules::{
     CreateMessageRule, DeleteMessageRule, ListMessageRules, MessageRules, UpdateMessageRule,

@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::item_id;
+use super::rebuilding::Asking;
 use super::session::{EwsFailure, Outlet, Session, joined};
-use super::{item_id, rebuilding};
 use crate::model::cursor::{Content, Fetched, Listed, Part, RemoteId};
 use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::protocol::ews::item::WithMime;
 use crate::protocol::ews::{EwsError, Found, GetItem, Gotten, Refusal};
 use crate::remote::Arrivals;
-use crate::remote::rebuilt::{NO_BASE64, is_about_octets};
+use crate::remote::rebuilt::{NO_BASE64, is_about_octets, rebuild};
 
 /// How messages are asked for.
 #[derive(Clone, Copy)]
@@ -141,11 +142,11 @@ async fn hand_over(
     let content = match (had, how.part, item_id(&listed.id)) {
         (Had::Octets(content), _, _) => content,
         (Had::NoOctets(because), Part::Whole, Some(id)) => {
-            return rebuilding::rebuild(session, (listed, id), &because, arrivals).await;
+            return rebuild(&mut Asking { session, id }, listed, &because, arrivals).await;
         }
         (Had::NoOctets(because), _, _) => Content::Refused(because),
     };
-    arrivals.message(fetched(listed, content)).await
+    arrivals.message(Fetched::of(listed.clone(), content)).await
 }
 
 async fn fetch_alone(
@@ -156,12 +157,12 @@ async fn fetch_alone(
 ) -> Result<(), Cause> {
     match (how.part, listed.size) {
         (Part::Whole, Some(size)) if size > limits::RECEIVED_BYTES_MAX => {
-            return arrivals.message(fetched(listed, Content::TooLarge(size))).await;
+            return arrivals.message(Fetched::of(listed.clone(), Content::TooLarge(size))).await;
         }
         (Part::Whole | Part::Headers, _) => {}
     }
     let RemoteId::Item(_) = listed.id else {
-        return arrivals.message(fetched(listed, Content::Vanished)).await;
+        return arrivals.message(Fetched::of(listed.clone(), Content::Vanished)).await;
     };
     let mut streamed =
         Streamed { part: how.part, arrivals, open: Open::default(), streamed: None, messages: Vec::new() };
@@ -183,10 +184,6 @@ async fn fetch_alone(
     let answer = answer.ok_or_else(|| Cause::Garbage { detail: "no answer about a message".to_owned() })?;
     let had = content(session, answer, (&mut messages, how.attempt(listed)))?;
     hand_over(session, (listed, had), how, arrivals).await
-}
-
-fn fetched(listed: &Listed, content: Content) -> Fetched {
-    Fetched { id: listed.id.clone(), received: listed.received, content, rebuilt: None }
 }
 
 /// What was answered about one message.

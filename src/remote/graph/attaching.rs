@@ -7,7 +7,8 @@ use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::model::profile::Cloud;
 use crate::protocol::graph::{
-    Attached, CreateAttachment, CreateUploadSession, File, ListAttachments, Refusal, UploadRange, Uploaded,
+    Attached, CreateAttachment, CreateUploadSession, File, ListAttachments, Pictures, Refusal, UploadRange,
+    Uploaded,
 };
 
 pub(super) async fn attach(session: &mut Session, draft: &str, files: &[File]) -> Result<(), Cause> {
@@ -27,7 +28,10 @@ pub(super) async fn has_all(session: &mut Session, draft: &str, files: &[File]) 
     if files.is_empty() {
         return Ok(true);
     }
-    let attached = session.call(&ListAttachments { message: draft }).await.map_err(GraphFailure::cause)?;
+    let attached = session
+        .call(&ListAttachments { message: draft, pictures: Pictures::NotAsked })
+        .await
+        .map_err(GraphFailure::cause)?;
     let count = |is_it: &dyn Fn(&Attached) -> bool| attached.iter().filter(|one| is_it(one)).count();
     Ok(files.iter().all(|file| {
         let wanted = files.iter().filter(|other| is_same(other, file)).count();

@@ -12,7 +12,7 @@ use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::protocol::graph::{MessageValue, Operation, Refusal};
 use crate::remote::Arrivals;
-use crate::remote::rebuilt::is_about_octets;
+use crate::remote::rebuilt::{self, is_about_octets};
 
 /// How messages are asked for.
 #[derive(Clone, Copy)]
@@ -45,7 +45,8 @@ pub(super) async fn fetch(
             (Had::Content(content), _) => content,
             (Had::NoOctets(because), Part::Headers) => Content::Refused(because),
             (Had::NoOctets(because), Part::Whole) => {
-                rebuilding::rebuild(session, (listed, id), (&because, attempt), arrivals).await?;
+                let mut asking = rebuilding::Asking { session, message: id, attempt };
+                rebuilt::rebuild(&mut asking, listed, &because, arrivals).await?;
                 continue;
             }
         };

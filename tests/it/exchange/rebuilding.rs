@@ -22,6 +22,27 @@ pub const LETTER: &str = "Received: from a by b; Sun, 1 Nov 2026 10:00:00 +0000\
     Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n\
     UERG\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: the inner one\r\n\r\ninner text\r\n--b--\r\n";
 
+/// A page with a picture in it, and a file beside it.
+pub const PICTURE: &str = "From: c@d.example\r\nTo: anna@contoso.example\r\nSubject: a picture\r\nMIME-Version: 1.0\r\n\
+    Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: multipart/related; boundary=r\r\n\r\n\
+    --r\r\nContent-Type: text/html\r\n\r\n<p>see <img src=\"cid:p@x\"></p>\r\n--r\r\nContent-Type: image/png\r\n\
+    Content-ID: <p@x>\r\nContent-Disposition: inline; filename=p.png\r\nContent-Transfer-Encoding: base64\r\n\r\nUElD\r\n\
+    --r--\r\n--m\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\n\
+    Content-Transfer-Encoding: base64\r\n\r\nUERG\r\n--m--\r\n";
+
+/// That the picture stands in the text, and the file beside it.
+#[track_caller]
+pub fn assert_shows_picture(raw: &[u8]) {
+    let text = String::from_utf8_lossy(raw);
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what}: {text}"));
+    assert!(at("multipart/related") < at("Content-ID: <p@x>"), "{text}");
+    assert!(at("Content-ID: <p@x>") < at("_text--") && at("_text--") < at("a.pdf"), "{text}");
+    let message = mail_parser::MessageParser::new().parse(raw).unwrap();
+    assert!(message.body_html(0).unwrap().contains("cid:p@x"));
+    let contents: Vec<&[u8]> = message.attachments().map(mail_parser::MessagePart::contents).collect();
+    assert_eq!(contents, [b"PIC", b"PDF"]);
+}
+
 /// All that is handed over, message by message.
 #[derive(Default)]
 pub struct Taken {
@@ -86,6 +107,13 @@ pub fn assert_is_letter(raw: &[u8]) {
     assert_eq!(message.body_text(0).unwrap().trim(), "the text");
     assert_eq!(message.attachment(0).unwrap().contents(), b"PDF");
     assert_eq!(message.attachment(1).unwrap().message().unwrap().subject(), Some("the inner one"));
+}
+
+#[tokio::test]
+async fn a_picture_that_its_text_shows_stands_there_again() {
+    let world = World::new();
+    world.playground.exchange().deliver_damaged(ANNA, PICTURE.as_bytes(), Damage::Mime);
+    assert_shows_picture(&taken(&world).await[0].1);
 }
 
 #[tokio::test]

@@ -438,7 +438,11 @@ fn ews_answer(said: &[u8]) {
         ews::GetItemProperties { id: ews::ItemId::new("A"), body: ews::item_properties::WithBody::Yes };
     if let Ok(properties) = ews::read(&whole, &document) {
         let (frame, beginning) = ews::rebuilt::Rebuilt::begin(&properties, "no");
-        assert!(properties.attachments.iter().all(|it| frame.attachment(it).ends_with(b"\r\n\r\n")));
+        for place in [ews::rebuilt::Place::InText, ews::rebuilt::Place::Attached] {
+            let ends = |it| frame.attachment(it, place).ends_with(b"\r\n\r\n");
+            assert!(properties.attachments.iter().all(ends));
+        }
+        let _ = properties.attachments.iter().filter(|it| properties.shows(it)).count();
         assert!(beginning.windows(4).any(|window| window == b"\r\n\r\n"), "it has a header of its own");
     }
     let _ = ews::read(
@@ -474,7 +478,8 @@ fn graph_answer(said: &[u8]) {
     let _ = graph::ListMailFolders { host: HOST, below: None, after: None }.read(said);
     let _ = graph::CreateMailFolder { below: None, name: String::new() }.read(said);
     let _ = graph::MoveMessage { id: "A", to: graph::Folder::Inbox }.read(said);
-    let _ = graph::ListAttachments { message: "A" }.read(said);
+    let _ = graph::ListAttachments { message: "A", pictures: graph::Pictures::Told }.read(said);
+    let _ = graph::ListMessageRules { host: HOST, after: None }.read(said);
     let _ = graph::GetMessage { id: "A", body: ews::item_properties::WithBody::Yes }.read(said);
     let _ = graph::Uploaded::read(200, said);
     let file = graph::File {

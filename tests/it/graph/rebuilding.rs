@@ -8,7 +8,7 @@ use mailplumb::remote::Receive;
 
 use super::story::{Office, manifest};
 use super::world::{ANNA, World, error, options, raw};
-use crate::exchange::rebuilding::{LETTER, Taken, assert_is_letter};
+use crate::exchange::rebuilding::{LETTER, PICTURE, Taken, assert_is_letter, assert_shows_picture};
 
 async fn listed(world: &World) -> (Box<dyn Receive>, Listing) {
     let mut session = world.receive(ANNA).await.unwrap();
@@ -52,6 +52,20 @@ async fn what_cannot_be_had_as_it_is_is_put_together_from_what_else_is_known_of_
         taken[1].1,
         "another reading makes the same octets"
     );
+}
+
+#[tokio::test]
+async fn a_picture_that_its_text_shows_stands_there_again() {
+    let world = World::new();
+    world.playground.exchange().deliver_damaged(ANNA, PICTURE.as_bytes(), Damage::Mime);
+    let (mut session, listing) = listed(&world).await;
+    assert_shows_picture(&fetched(&mut session, &listing).await[0].1);
+    // A service that does not want to be asked for it gives attachments at least.
+    let refused = GraphFault::error(400, "BadRequest", "Could not find a property named 'contentId'.");
+    world.playground.graph().misbehave("fileAttachment/contentId", u32::MAX, refused);
+    let [(fetched, raw)] = <[_; 1]>::try_from(fetched(&mut session, &listing).await).unwrap();
+    assert_eq!(fetched.rebuilt.unwrap().matches("without").count(), 0);
+    assert_eq!(mail_parser::MessageParser::new().parse(&raw).unwrap().attachment_count(), 2);
 }
 
 #[tokio::test]

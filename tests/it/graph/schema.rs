@@ -67,7 +67,8 @@ fn requests() -> Vec<Call> {
     let mut all = vec![
         CreateAttachment { message: "A", file: &file }.call(&user),
         CreateUploadSession { message: "A", file: &file, hosts: &[] }.call(&user),
-        ListAttachments { message: "A" }.call(&user),
+        ListAttachments { message: "A", pictures: Pictures::Told }.call(&user),
+        ListAttachments { message: "A", pictures: Pictures::NotAsked }.call(&user),
         GetMessage { id: "A", body: WithBody::Yes }.call(&user),
         GetMessage { id: "A", body: WithBody::No }.call(&user),
         MessagesDelta {

@@ -44,9 +44,19 @@ pub(super) fn list(errand: &Errand<'_, '_>, held: &Held) -> Answer {
     let value = described(held);
     let context = format!("{}/$metadata#users/messages/attachments", errand.root());
     let wanted = errand.target.selected();
+    let is_of_files = |key: &&str| matches!(*key, "contentId" | "contentBytes" | "contentLocation");
+    if let Some(key) = wanted.iter().flatten().find(|key| is_of_files(key)) {
+        let words = format!("Could not find a property named '{key}' on type 'microsoft.graph.attachment'.");
+        return Answer::error(400, "BadRequest", &words);
+    }
     let select = |mut one: Value| {
         if let (Some(wanted), Some(one)) = (&wanted, one.as_object_mut()) {
-            one.retain(|key, _| key.starts_with('@') || key == "id" || wanted.contains(&key.as_str()));
+            let is_file = one["@odata.type"] == FILE;
+            let is_wanted = |key: &str| {
+                let cast = format!("microsoft.graph.fileAttachment/{key}");
+                wanted.contains(&key) || is_file && wanted.contains(&cast.as_str())
+            };
+            one.retain(|key, _| key.starts_with('@') || key == "id" || is_wanted(key));
         }
         one
     };

@@ -5,6 +5,8 @@ use mail_builder::MessageBuilder;
 use mail_parser::{Address, MessageParser};
 use serde_json::{Value, json};
 
+use super::super::items;
+
 /// The octets of a message that a client describes. `None`: it cannot be understood.
 pub(super) fn octets(message: &Value, from: &str, now: Timestamp) -> Option<Vec<u8>> {
     let addresses = |name: &str| -> Vec<(String, String)> {
@@ -39,10 +41,11 @@ pub(super) fn described(raw: &[u8]) -> Value {
     let Some(message) = MessageParser::new().parse(raw) else { return json!({}) };
     let text = message.body_text(0).unwrap_or_default().into_owned();
     let preview: String = text.chars().take(255).collect();
+    let (kind, content) = items::page(&message).map_or(("text", text), |page| ("html", page));
     let mut said = json!({
         "subject": message.subject().unwrap_or_default(),
         "bodyPreview": preview,
-        "body": { "contentType": "text", "content": text },
+        "body": { "contentType": kind, "content": content },
         "toRecipients": recipients(message.to()),
         "ccRecipients": recipients(message.cc()),
         "bccRecipients": recipients(message.bcc()),
