@@ -28,6 +28,8 @@ pub struct Listening {
     listened: BTreeMap<Name, Timestamp>,
     /// Mailboxes that were read since the process began.
     read: BTreeSet<Name>,
+    /// Those that are read, or were, for being listened to soon.
+    hurried: BTreeSet<Name>,
     /// Until when a mailbox is not tried again, because its server refused.
     refused: BTreeMap<Name, Timestamp>,
     sender: mpsc::UnboundedSender<Heard>,
@@ -62,6 +64,7 @@ impl Listening {
             push,
             listened: BTreeMap::new(),
             read: BTreeSet::new(),
+            hurried: BTreeSet::new(),
             refused: BTreeMap::new(),
             sender,
             receiver,
@@ -72,10 +75,17 @@ impl Listening {
         self.listened.contains_key(mailbox)
     }
 
-    /// Whether a mailbox was not read yet since the process began. Nobody listens to it before that, because it is a session
-    /// that has read it that listens.
-    pub fn is_unheard(&self, mailbox: &Name) -> bool {
-        self.push.count_max > 0 && !self.read.contains(mailbox)
+    /// Whether a mailbox is to be read at once since it was not yet since the process began: nobody listens to it before that,
+    /// because it is a session that has read it that listens. No more of them than can be listened to: a process that is
+    /// begun again and again must not make its servers' load.
+    pub fn is_unheard(&mut self, mailbox: &Name) -> bool {
+        if self.read.contains(mailbox) {
+            return false;
+        }
+        if self.hurried.len() < self.push.count_max {
+            self.hurried.insert(mailbox.clone());
+        }
+        self.hurried.contains(mailbox)
     }
 
     /// Listens on the kept session of a mailbox that was just read, if it has one that can, and if there is room for another one.

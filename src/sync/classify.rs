@@ -223,17 +223,8 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
         Cause::NoMechanism { wanted, offered } if web::is_web(setting.kind) => {
             web::no_mechanism(wanted, offered, setting)
         }
-        Cause::LoginNeedsTls => said(
-            format!("`{host}:{port}` takes logins over TLS only"),
-            format!("set `tls: starttls` in profile `{profile}`, or `tls: implicit` with the port for it"),
-        ),
-        Cause::EhloRefused { .. } => said(
-            format!("`{host}:{port}` lets this machine greet it only as servers did before 1995"),
-            format!(
-                "ask its administrator why; often its name for this machine (`smtpName` of the host file) is not to its liking, or \
-                 something between the two strips ESMTP; or check host and port of profile `{profile}`"
-            ),
-        ),
+        Cause::LoginNeedsTls => hosts::login_needs_tls(setting),
+        Cause::EhloRefused { .. } => hosts::ehlo_refused(setting),
         Cause::NoMechanism { .. } => no_mechanism(setting),
         Cause::LoginRefused { .. } => login_refused(setting),
         Cause::SecretUnavailable { secret, .. } => secret_unavailable(secret),

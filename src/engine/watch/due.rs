@@ -55,7 +55,7 @@ impl Round {
 
     /// Whether its server may tell of mail as soon as somebody listens. What came while this program did not run, and what comes
     /// from now on, does not wait for the interval of the former process.
-    fn is_to_be_heard(&self, profile: &Profile, mailbox: &Name, state: &OperationState) -> bool {
+    fn is_to_be_heard(&mut self, profile: &Profile, mailbox: &Name, state: &OperationState) -> bool {
         *state == OperationState::Enabled
             && profile.server.may_tell_of_mail()
             && self.watch.engine.sessions.keeps()

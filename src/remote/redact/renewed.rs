@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Password, forms};
+use super::Password;
+use super::forms::forms;
 use crate::model::failure::Cause;
 use crate::model::secret::Secret;
 use crate::model::server::Login;

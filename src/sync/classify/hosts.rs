@@ -1,4 +1,5 @@
-//! Words about hosts that cannot be reached: who named them, and whether they could be reached before.
+//! Words about hosts that cannot be reached, or do not let this machine in: who named them, and whether they could be reached
+//! before.
 
 use super::{NamedBy, Setting, SoFar, said};
 
@@ -27,6 +28,23 @@ pub(super) fn not_resolved(named: &str, setting: Setting<'_>) -> (String, String
         }
     };
     said(format!("no address is known for `{named}`"), remedy)
+}
+
+pub(super) fn login_needs_tls(Setting { host, port, profile, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("`{host}:{port}` takes logins over TLS only"),
+        format!("set `tls: starttls` in profile `{profile}`, or `tls: implicit` with the port for it"),
+    )
+}
+
+pub(super) fn ehlo_refused(Setting { host, port, profile, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("`{host}:{port}` lets this machine greet it only as servers did before 1995"),
+        format!(
+            "ask its administrator why; often its name for this machine (`smtpName` of the host file) is not to its liking, or \
+             something between the two strips ESMTP; or check host and port of profile `{profile}`"
+        ),
+    )
 }
 
 pub(super) fn refused((named, port): (&str, u16), setting: Setting<'_>) -> (String, String) {

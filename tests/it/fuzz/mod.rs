@@ -108,6 +108,7 @@ each_survives! {
     sasl_challenge = "sasl-challenge",
     http_offers = "http-offers",
     ntlm_challenge = "ntlm-challenge",
+    disguised_words = "disguised-words",
     oauth2_answer = "oauth2-answer",
     http_answer = "http-answer",
     ews_answer = "ews-answer",
