@@ -3,6 +3,7 @@
 
 use super::codes;
 use super::decode::spanned::Spanned;
+use super::place::normal;
 use super::report::{Draft, Report, did_you_mean};
 use crate::model::problem::SourceFile;
 
@@ -20,17 +21,17 @@ pub fn find(name: &Spanned<String>, report: &mut Report<'_>) -> Option<u32> {
         return None;
     };
     // A document names the files of its own layer, whatever lies above it or below.
-    let layer = from.map(SourceFile::layer_number);
-    let in_layer = || files.iter().zip(0u32..).filter(|(file, _)| Some(file.layer_number()) == layer);
-    let found = in_layer().find(|(file, _)| normal(file.name_in_layer()) == wanted);
+    let layer = from.map_or(0, SourceFile::layer_number);
+    let found = report.files.find(layer, &wanted);
     if found.is_none() {
-        let names = in_layer().map(|(file, _)| file.name_in_layer());
+        let in_layer = files.iter().filter(|file| file.layer_number() == layer);
+        let names = in_layer.map(SourceFile::name_in_layer);
         let shown = if wanted.is_empty() { &name.value } else { &wanted };
         let message = format!("the file `{}` does not exist", shown.escape_debug());
         let draft = Draft::error(codes::UNKNOWN_FILE, name.place, message);
         report.add(draft.label("relative to this file").hint_if(did_you_mean(&wanted, names)));
     }
-    found.map(|(_, index)| index)
+    found
 }
 
 /// The same, where nobody is told what is wrong.
@@ -64,10 +65,6 @@ fn join(from: &str, name: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
-}
-
-fn normal(name: &str) -> &str {
-    name.strip_prefix("./").unwrap_or(name)
 }
 
 #[cfg(test)]

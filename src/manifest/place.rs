@@ -1,7 +1,9 @@
 //! Places in the files of a manifest, and how they become line and column.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 
+use super::text;
 use crate::model::problem::{Origin, SourceFile};
 
 /// Bytes `start..end` of the file with this index.
@@ -17,11 +19,31 @@ pub struct Place {
 pub struct Files<'a> {
     pub files: &'a [SourceFile],
     lines: Vec<OnceCell<LineIndex>>,
+    /// Files that are no documents, by layer and name in it: what documents name is among them, and most files are others.
+    attached: OnceCell<HashMap<u16, HashMap<Box<str>, u32>>>,
 }
 
 impl<'a> Files<'a> {
     pub fn new(files: &'a [SourceFile]) -> Self {
-        Self { files, lines: files.iter().map(|_| OnceCell::new()).collect() }
+        Self { files, lines: files.iter().map(|_| OnceCell::new()).collect(), attached: OnceCell::new() }
+    }
+
+    /// The index of the first file of this layer with this name.
+    pub fn find(&self, layer: u16, name: &str) -> Option<u32> {
+        let attached = self.attached.get_or_init(|| {
+            let mut attached: HashMap<u16, HashMap<Box<str>, u32>> = HashMap::new();
+            for (file, index) in self.files.iter().zip(0u32..).filter(|(file, _)| !text::is_yaml(file)) {
+                let layer = attached.entry(file.layer_number()).or_default();
+                layer.entry(normal(file.name_in_layer()).into()).or_insert(index);
+            }
+            attached
+        });
+        // That a document is named is a mistake, which is found out where it is read.
+        attached.get(&layer).and_then(|layer| layer.get(name)).copied().or_else(|| {
+            let is_it =
+                |file: &SourceFile| file.layer_number() == layer && normal(file.name_in_layer()) == name;
+            self.files.iter().position(is_it).and_then(|index| u32::try_from(index).ok())
+        })
     }
 
     /// The place as people read it. A place outside every file becomes the beginning of the first.
@@ -34,6 +56,11 @@ impl<'a> Files<'a> {
             lines.get_or_init(|| LineIndex::new(&file.bytes)).position(&file.bytes, place.start);
         Origin { file: file.name.clone(), line, column, start: place.start, end: place.end }
     }
+}
+
+/// A name without what says that it is relative.
+pub fn normal(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
 }
 
 /// Where the lines of a text begin.
