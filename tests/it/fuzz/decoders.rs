@@ -95,6 +95,7 @@ pub(super) const READS_NOTHING_FOREIGN: &[(&str, &str)] = &[
     ("src/remote/ews/session.rs", "hands requests and answers on"),
     ("src/remote/mod.rs", "traits"),
     ("src/remote/redact.rs", "replaces words in texts, and has its own properties"),
+    ("src/remote/redact/forms.rs", "writes the forms that are looked for"),
     ("src/remote/smtp.rs", "hands a message on"),
     ("src/secrets/digest.rs", "digests octets"),
     ("src/secrets/open.rs", "age decrypts; what is in the ciphertext was sealed by whoever holds the key"),
