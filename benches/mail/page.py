@@ -22,7 +22,7 @@ SHA-256 of every stored message is compared with the corpus. A program that is n
 ahead, reads and drops the octets. `mailplumb` has parsed the headers and the structure, hashed and deduplicated each
 message, and made it durable together with the cursor. Compare rows of one table only.
 """
-KINDS = ("One mailbox, ", "Large messages and mailboxes, ", "Nothing new, ")
+KINDS = ("Exchange Web Services, ", "One mailbox, ", "Large messages and mailboxes, ", "Nothing new, ")
 TOOLS = {"mbsync": "isync", "mpop": "mpop", "fetchmail": "fetchmail", "getmail": "getmail6", "dovecot": "dovecot-core"}
 
 
