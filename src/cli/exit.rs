@@ -23,7 +23,7 @@ pub const DONE: u8 = 0;
 pub const ERROR: u8 = 1;
 /// `plan --detailed-exitcode`: there is something to do.
 pub const CHANGES: u8 = 2;
-/// A guard or `preventDestroy` refused.
+/// A guard, `preventDestroy` or anything else blocks the plan.
 pub const GUARDED: u8 = 10;
 /// The saved plan no longer fits the state or the manifest.
 pub const STALE: u8 = 11;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::choice::{self, Choice};
 use super::compare::Comparing;
 use super::context::{policy, shown};
-use super::exit::{CHANGES, DONE, Failure, Outcome};
+use super::exit::{CHANGES, DONE, Failure, GUARDED, Outcome};
 use super::{Global, output, saved, typed};
 use crate::model::desired::Desired;
 use crate::model::host::HostSettings;
@@ -51,7 +51,7 @@ pub struct PlanCommand {
     /// Plan against this snapshot of the state, as `mailplumb state snapshot` writes it
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
-    /// Exit with 2 when there is something to do
+    /// Exit with 2 when there is something to do, with 10 when a guard or anything else blocks it
     #[arg(long)]
     detailed_exitcode: bool,
     #[command(flatten)]
@@ -98,6 +98,15 @@ struct Overrides {
     /// Why guards are overridden; it is recorded
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     reason: Option<String>,
+}
+
+/// The exit code that tells what `apply` would find.
+fn detailed(plan: &Plan) -> u8 {
+    match plan {
+        Plan { blocked, .. } if !blocked.is_empty() => GUARDED,
+        plan if plan.is_empty() => DONE,
+        _ => CHANGES,
+    }
 }
 
 impl Making {
@@ -172,7 +181,7 @@ impl PlanCommand {
             let new_store = (self.snapshot.is_none() && !state.exists()).then_some(state.as_path());
             saved::save(&plan, &crate::source::Source::load(&global.source())?, new_store, path)?;
         }
-        Ok(if self.detailed_exitcode && !plan.is_empty() { CHANGES } else { DONE })
+        Ok(if self.detailed_exitcode { detailed(&plan) } else { DONE })
     }
 
     fn show(&self, path: &Path, global: &Global) -> Outcome {

@@ -123,7 +123,7 @@ fn turned_on(was: OffReason, profile: Option<&Name>) -> String {
 fn turned_off(reason: OffReason, profile: Option<&Name>) -> String {
     match (reason, profile) {
         (OffReason::ProfileInactive, Some(profile)) => format!("profile `{profile}` is inactive"),
-        (OffReason::NoProfile, Some(profile)) => format!("profile `{profile}` is not declared"),
+        (OffReason::NoProfile, Some(profile)) => format!("profile `{profile}` is neither stored nor planned"),
         (OffReason::NotApproved, _) => "its address is not approved".to_owned(),
         (
             OffReason::ProfileInactive

@@ -1,5 +1,6 @@
 //! The plan as lines, before they are coloured or fenced.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use similar::{ChangeTag, TextDiff};
@@ -135,7 +136,7 @@ fn field_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
     let mut defaults = 0_usize;
     for (nth, change) in step.changes.iter().enumerate() {
         if group.others.iter().any(|other| other.changes.get(nth) != Some(change)) {
-            lines.push(indented(own_values(group, nth, change)));
+            own_values(group, nth, change, lines);
         } else if defaults::is_default(step, change) {
             defaults += 1;
         } else {
@@ -149,12 +150,12 @@ fn field_lines(group: &Group<'_>, lines: &mut Vec<Line>) {
     }
 }
 
-/// A field of which the steps do not all say the same.
-fn own_values(group: &Group<'_>, nth: usize, change: &FieldChange) -> String {
+/// A field of which the steps do not all say the same; of an update, with the values of those that the title names.
+fn own_values(group: &Group<'_>, nth: usize, change: &FieldChange, lines: &mut Vec<Line>) {
     let field = clean(&change.field);
     match group.first.action {
         Action::Create | Action::Delete | Action::Rename | Action::Retest => {
-            return format!("{field}: {OWN}");
+            return lines.push(indented(format!("{field}: {OWN}")));
         }
         Action::Update => {}
     }
@@ -162,10 +163,24 @@ fn own_values(group: &Group<'_>, nth: usize, change: &FieldChange) -> String {
         group.others.iter().all(|other| other.changes.get(nth).is_some_and(|it| side(it) == side(change)))
     };
     let shown = |side: fn(&FieldChange) -> Option<&str>| match is_shared(side) {
-        true => side(change).map_or("(none)".into(), clean),
+        true => value(side(change)),
         false => OWN.into(),
     };
-    format!("{field}: {} → {}", shown(|it| it.before.as_deref()), shown(|it| it.after.as_deref()))
+    let [before, after] = [shown(|it| it.before.as_deref()), shown(|it| it.after.as_deref())];
+    lines.push(indented(format!("{field}: {before} → {after}")));
+    for step in group.steps().take(NAMES_SHOWN) {
+        let Some(change) = step.changes.get(nth) else { continue };
+        let [before, after] = [value(change.before.as_deref()), value(change.after.as_deref())];
+        lines.push(indented(format!("  {}: {before} → {after}", clean(&name(&step.target)))));
+    }
+    if group.len() > NAMES_SHOWN {
+        lines.push(indented(format!("  and {} more, which the JSON lists", group.len() - NAMES_SHOWN)));
+    }
+}
+
+/// One side of a change, or that there is none.
+fn value(side: Option<&str>) -> Cow<'_, str> {
+    side.map_or("(none)".into(), clean)
 }
 
 fn sign(action: Action) -> (&'static str, Tone) {
@@ -243,8 +258,7 @@ fn change_lines(change: &FieldChange, action: Action, lines: &mut Vec<Line>) {
             before,
             after,
         ) => {
-            let [before, after] =
-                [before, after].map(|value| value.as_deref().map_or("(none)".into(), clean));
+            let [before, after] = [value(before.as_deref()), value(after.as_deref())];
             lines.push(indented(format!("{field}: {before} → {after}")));
         }
     }

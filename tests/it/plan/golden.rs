@@ -132,6 +132,8 @@ fn changes_that_differ_in_each_ones_own_values_are_said_once() {
     let shown = text(&named);
     assert!(shown.contains("~ mailbox ×7: anna, ben, carl, dora, emil, …"), "{shown}");
     assert!(shown.contains("displayName: (none) → (each its own)"), "{shown}");
+    assert!(shown.contains("      anna: (none) → Person anna\n"), "{shown}");
+    assert!(shown.contains("      and 2 more, which the JSON lists\n"), "{shown}");
     let json = render::json(&named);
     assert!(names.iter().all(|name| json.contains(&format!("Person {name}"))), "the JSON keeps every step");
     let owned = change(|mailbox| mailbox.owner = Some(address(&format!("{}@boss.example", mailbox.name))));
