@@ -276,6 +276,8 @@ impl Receive for Inbox {
         };
         woken.map_err(|failure| {
             let cause = match failure {
+                // A server that has no time just now may tell soon.
+                busy if busy.is("ErrorServerBusy") => busy.cause(),
                 // Whatever it is, mail comes without being told of, too.
                 EwsFailure::Answer(error) => Cause::Refused { said: error.to_string() },
                 EwsFailure::Conversation(cause) => cause,
@@ -321,11 +323,15 @@ impl Inbox {
         }
     }
 
-    /// Whether something came between the last listing and the stream.
+    /// Whether something came between the last listing and the stream, or the server does not say: whoever reads finds out.
     async fn has_changed(&mut self) -> Result<bool, EwsFailure> {
         let folder = self.session.folder(WellKnown::Inbox);
         let further = self.scope.further();
         let operation = SyncFolderItems { folder, state: self.read.clone(), changes_max: 1, further };
-        Ok(!self.session.call(&operation).await?.changes.is_empty())
+        match self.session.call(&operation).await {
+            Ok(listed) => Ok(!listed.changes.is_empty()),
+            Err(EwsFailure::Answer(_)) => Ok(true),
+            Err(failure @ EwsFailure::Conversation(_)) => Err(failure),
+        }
     }
 }

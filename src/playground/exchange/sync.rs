@@ -11,7 +11,9 @@ use super::shape::Shape;
 use super::soap::{Message, Turn};
 
 /// Older ones are invalid.
-const STATES_KEPT_MAX: usize = 256;
+const STATES_KEPT_MAX: usize = 8192;
+/// Of all states together.
+const ITEMS_KEPT_MAX: usize = 1_000_000;
 const CHANGES_MAX: usize = 512;
 
 const INVALID_STATE: Message = Message::Error {
@@ -81,8 +83,10 @@ fn keep(turn: &mut Turn<'_>, place: &Place, told: BTreeMap<String, u32>) -> Stri
     let name = items::encoded(&format!("S|{}", turn.inner.states_given));
     let state = SyncState { account: place.account.0, folder: place.key.clone(), told };
     turn.inner.states.push_back((name.clone(), state));
-    if turn.inner.states.len() > STATES_KEPT_MAX {
-        turn.inner.states.pop_front();
+    let mut items: usize = turn.inner.states.iter().map(|(_, state)| state.told.len()).sum();
+    while turn.inner.states.len() > STATES_KEPT_MAX || items > ITEMS_KEPT_MAX {
+        let Some((_, forgotten)) = turn.inner.states.pop_front() else { break };
+        items -= forgotten.told.len();
     }
     name
 }

@@ -110,6 +110,20 @@ async fn what_comes_between_the_subscription_and_its_stream_is_not_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_state_that_ends_before_the_wait_leads_to_a_look_and_the_mailbox_stays_listened_to() {
+    let world = World::new();
+    let mut session = world.receive(&for_others(ANNA)).await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    world.playground.exchange().forget_sync_states();
+    assert_eq!(wait(&mut session).await, Wake::News);
+    session.list(&behind(&listing)).await.unwrap();
+    deliver(&world, ANNA);
+    assert_eq!(wait(&mut session).await, Wake::News);
+    let subscribed = world.operations().iter().filter(|name| *name == "Subscribe").count();
+    assert_eq!(subscribed, 1, "the subscription is kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_that_the_server_lost_leads_to_a_look_and_to_another_one() {
     let world = World::new();
     let mut session = world.receive(&for_others(ANNA)).await.unwrap();
