@@ -51,6 +51,7 @@ pub(super) struct Intake<'a> {
     /// Messages of the present fetch without an answer.
     unanswered: usize,
     group: Group,
+    group_bytes_max: u64,
     writing: Writing,
     spool: Option<Box<dyn Spool>>,
     /// What was done so far.
@@ -93,8 +94,8 @@ impl Group {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.messages >= limits::RECORD_GROUP_MESSAGES || self.bytes >= limits::RECORD_GROUP_BYTES
+    fn is_full(&self, bytes_max: u64) -> bool {
+        self.messages >= limits::RECORD_GROUP_MESSAGES || self.bytes >= bytes_max
     }
 }
 
@@ -115,6 +116,7 @@ impl<'a> Intake<'a> {
             arrears,
             unanswered: 0,
             group: Group::default(),
+            group_bytes_max: limits::RECORD_GROUP_BYTES,
             writing: Writing::Nothing,
             spool: None,
             cycle: Cycle::default(),
@@ -154,6 +156,8 @@ impl<'a> Intake<'a> {
         messages: Vec<Listed>,
     ) -> Result<Ended, WorkError> {
         self.unanswered = messages.len();
+        // The reader goes on while a group is written.
+        self.group_bytes_max = limits::RECORD_GROUP_BYTES.min(inlet::room(session.holds()) / 4 * 3);
         let (reader, arrivals) = read(session, messages);
         if let Some(ended) = self.take_all(arrivals).await? {
             return Ok(ended);
@@ -225,7 +229,7 @@ impl<'a> Intake<'a> {
         }
         self.group.messages += 1;
         self.group.due.get_or_insert_with(|| Box::pin(sleep(limits::RECORD_GROUP_WAIT)));
-        if self.group.is_full() {
+        if self.group.is_full(self.group_bytes_max) {
             self.write().await?;
         }
         Ok(())

@@ -206,8 +206,9 @@ impl Receive for Inbox {
         self.last = messages;
     }
 
+    /// An answer with its messages, and what it was read from.
     fn holds(&self) -> u64 {
-        limits::EWS_GET_BYTES
+        2 * limits::EWS_GET_BYTES + limits::PIECE_BYTES as u64
     }
 
     async fn fetch(&mut self, messages: &[Listed], part: Part) -> Result<Vec<Fetched>, RemoteError> {

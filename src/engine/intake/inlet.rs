@@ -15,7 +15,6 @@ use crate::remote::{Arrivals, Receive};
 
 /// The unit in which room is counted.
 const ROOM_UNIT_BYTES: u64 = 1024;
-const ROOM_UNITS: u64 = limits::FETCH_WINDOW_BYTES / ROOM_UNIT_BYTES;
 /// Arrivals on their way from the task that reads the server, however small they are.
 const ARRIVALS_WAITING_MAX: usize = 256;
 
@@ -64,15 +63,18 @@ impl Arrivals for Inlet {
 
 pub(super) type Reader = AbortOnDropHandle<(Box<dyn Receive>, Result<(), RemoteError>)>;
 
+/// Octets of messages that have room, for a session that holds so many itself.
+pub(super) fn room(held: u64) -> u64 {
+    limits::FETCH_WINDOW_BYTES.saturating_sub(held).max(ROOM_UNIT_BYTES)
+}
+
 /// Begins to read the server. Whoever lets go of the handle ends it.
 pub(super) fn read(
     mut session: Box<dyn Receive>,
     messages: Vec<Listed>,
 ) -> (Reader, mpsc::Receiver<Arrival>) {
     let (arrivals, taken) = mpsc::channel(ARRIVALS_WAITING_MAX);
-    // What the session holds by itself counts, too.
-    let units = ROOM_UNITS.saturating_sub(session.holds() / ROOM_UNIT_BYTES).max(1);
-    let units = u32::try_from(units).unwrap_or(u32::MAX);
+    let units = u32::try_from(room(session.holds()) / ROOM_UNIT_BYTES).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(units as usize));
     let reader = tokio::spawn(async move {
         let mut inlet = Inlet { arrivals, room, units };
