@@ -143,6 +143,9 @@ pub enum Cause {
     /// Something that its protocol does not allow.
     #[error("the server's answer cannot be understood: {detail}")]
     Garbage { detail: String },
+    /// UIDs ended below one that was there under the same UIDVALIDITY.
+    #[error("the inbox went back: {detail}")]
+    WentBack { detail: String },
     #[error("{what} exceeds the limit of {limit}")]
     LimitExceeded { what: String, limit: u64 },
     #[error("the secret `{secret}` cannot be opened: {detail}")]
@@ -221,6 +224,7 @@ impl Cause {
             | Self::TokenRefused { provider: _, said: words }
             | Self::ServerBye { said: words }
             | Self::Garbage { detail: words }
+            | Self::WentBack { detail: words }
             | Self::LimitExceeded { what: words, limit: _ }
             | Self::SecretUnavailable { secret: _, detail: words }
             | Self::SecretAbsent { secret: _, detail: words }

@@ -3,6 +3,7 @@
 //! The classes are those of the vendor's server-side synchronisation: transient or permanent; message, mailbox or profile.
 
 mod hosts;
+mod inboxes;
 mod kerberos;
 mod password;
 mod secrets;
@@ -119,6 +120,7 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         }
         Cause::ServerBye { .. } => asked_for_patience(error, "server-closed", Profile),
         Cause::Garbage { .. } => ("garbage", Transient, Profile),
+        Cause::WentBack { .. } => ("inbox-went-back", Transient, Mailbox),
         Cause::LimitExceeded { .. } => ("limit-exceeded", Transient, Mailbox),
         Cause::SecretUnavailable { .. } => ("secret-unavailable", Permanent, login_scope),
         Cause::SecretAbsent { .. } => ("secret-absent", Transient, login_scope),
@@ -242,8 +244,9 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
             known_or_refused(graph::words(error.step, *status, code), mailbox)
         }
         Cause::Refused { .. } => refused_words(mailbox),
-        Cause::Garbage { .. } | Cause::LimitExceeded { .. } => outside_protocol(setting),
-        Cause::NotReceivedBack { .. } => not_back(mailbox),
+        Cause::Garbage { .. } | Cause::LimitExceeded { .. } => inboxes::outside_protocol(setting),
+        Cause::WentBack { .. } => inboxes::went_back(mailbox),
+        Cause::NotReceivedBack { .. } => inboxes::not_back(mailbox),
         Cause::Internal { .. } => said("this is a defect of mailplumb", "report it with this text"),
     }
 }
@@ -376,20 +379,6 @@ fn refused_words(mailbox: &Name) -> (String, String) {
     said(
         "the server does not allow it",
         format!("the server's words say why; ask its administrator about mailbox `{mailbox}`"),
-    )
-}
-
-fn outside_protocol(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
-    said(
-        "the server answers outside of its protocol",
-        format!("check that `{host}:{port}` is the mail server and that no proxy stands in between"),
-    )
-}
-
-fn not_back(mailbox: &Name) -> (String, String) {
-    said(
-        "the server took the test message and did not deliver it yet",
-        format!("look for the message in mailbox `{mailbox}` and in the server's queue"),
     )
 }
 

@@ -20,12 +20,9 @@ pub(super) enum Wanted {
 pub(super) fn went_back(cursor: &Cursor, opened: &Opened) -> Option<Cause> {
     let Cursor::Imap { validity, uid_last, .. } = cursor else { return None };
     let next = opened.uid_next.filter(|next| *validity == opened.validity && next <= uid_last)?;
-    let detail = format!(
-        "UIDNEXT is {next} although UID {uid_last} was there under the same UIDVALIDITY {validity}: this is an older copy of the \
-         inbox, or the server has numbered its messages anew without a new UIDVALIDITY; nothing is read, so that nothing is \
-         passed over"
-    );
-    Some(Cause::Garbage { detail })
+    let detail =
+        format!("UIDNEXT is {next} although UID {uid_last} was there under the same UIDVALIDITY {validity}");
+    Some(Cause::WentBack { detail })
 }
 
 /// The first UID to ask for; `None`: there is nothing beyond the cursor.
