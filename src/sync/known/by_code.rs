@@ -93,6 +93,14 @@ pub(super) const BY_CODE: &[(&str, &[&str])] = &[
     ),
     ("trust-unavailable", &["a file that was moved", "a file that this user may not read"]),
     ("garbage", &["a proxy in between", "a host or port of something else"]),
+    (
+        "inbox-went-back",
+        &[
+            "the inbox was restored from a backup",
+            "a replica that lags behind answered",
+            "a defect of the server",
+        ],
+    ),
     ("limit-exceeded", &["an unusually large mailbox or answer", "something that is no mail server"]),
     (
         "not-received-back",
