@@ -1,5 +1,6 @@
 //! `mailplumb messages show`
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -21,7 +22,7 @@ use crate::model::record::{Direction, Forwarded, MessageRecord, TrackedBy};
 use crate::store::Store;
 use crate::sync::mime::{self, Allowed};
 
-/// Files of one name that are told apart by a number.
+/// Names that are taken before no further number is tried.
 const SAME_NAMES_MAX: u32 = 1000;
 
 /// Print one message: its headers decoded, its text, and what is attached
@@ -183,21 +184,25 @@ fn save((raw, record): (&[u8], &MessageRecord), folder: &Path, tracking: &Tracki
             .hint("name a folder with --save-to that can be written to; what is listed above was saved")
     };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| failed(folder, &error))?;
+    let attachments = mime::Attachments::of(of_record(raw, record));
+    // Of each name that was wished for more than once, the last number.
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
     for part in &content.attachments {
         if let Some(reason) = &part.withheld {
             output::warning(&format!("attachment {} was not saved: {reason}", part.number));
             continue;
         }
-        let octets = mime::octets(of_record(raw, record), part.number).unwrap_or_default();
+        let octets = attachments.octets(part.number).unwrap_or_default();
         let path = folder.join(&part.file_name);
-        let written = write_new(&path, &octets).map_err(|error| failed(&path, &error))?;
+        let number = numbers.entry(&part.file_name).or_default();
+        let written = write_new(&path, number, &octets).map_err(|error| failed(&path, &error))?;
         output::data(&written.display().to_string())?;
     }
     Ok(DONE)
 }
 
-/// Writes a file that was not there, for its owner only, and returns its path: with a number where the name was taken.
-fn write_new(path: &Path, octets: &[u8]) -> io::Result<PathBuf> {
+/// Writes a file that was not there, for its owner only, and returns its path: with a number above `last` where the name was taken.
+fn write_new(path: &Path, last: &mut u32, octets: &[u8]) -> io::Result<PathBuf> {
     let named = |number: u32| match number {
         1 => path.to_owned(),
         number => {
@@ -208,8 +213,9 @@ fn write_new(path: &Path, octets: &[u8]) -> io::Result<PathBuf> {
             path.with_file_name(format!("{stem}-{number}{dot}{ending}"))
         }
     };
-    for number in 1..=SAME_NAMES_MAX {
-        let path = named(number);
+    for _ in 0..SAME_NAMES_MAX {
+        *last += 1;
+        let path = named(*last);
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => return filled(file, octets).map(|()| path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mail_parser::decoders::html::html_to_text;
 
+use super::decode::{self, Encoding};
 use super::fields::one_line;
 use super::header::{Extent, is_looked_for, looked_at};
 use super::split::{Part, Structure, split};
-use super::{decode, file_name, flowed, words};
+use super::{file_name, flowed, words};
 use crate::model::content::{AttachedPart, Body, Header, MessageContent};
 use crate::model::limits;
 use crate::model::organization::Tracking;
@@ -70,15 +71,33 @@ fn only_headers(bytes: u64) -> String {
     format!("only the headers were read: the message has {bytes} bytes, more than {max}")
 }
 
+/// The attachments of a message, which is taken apart once for all of them.
+pub struct Attachments<'r> {
+    raw: &'r [u8],
+    bodies: Vec<(Encoding, Range<usize>)>,
+}
+
+impl<'r> Attachments<'r> {
+    pub fn of(raw: &'r [u8]) -> Self {
+        let found = catch_unwind(AssertUnwindSafe(|| {
+            let structure = split(raw);
+            let bodies = structure.attachments().map(|part| (part.fields.encoding, part.body.clone()));
+            bodies.collect()
+        }));
+        Self { raw, bodies: found.unwrap_or_default() }
+    }
+
+    /// The decoded octets of one. `None`: there is no attachment of this number.
+    pub fn octets(&self, number: u32) -> Option<Vec<u8>> {
+        let (encoding, body) = self.bodies.get(usize::try_from(number.checked_sub(1)?).ok()?)?;
+        let octets = self.raw.get(body.clone())?;
+        catch_unwind(AssertUnwindSafe(|| decode::decode(*encoding, octets))).ok()
+    }
+}
+
 /// The decoded octets of one attachment. `None`: there is no attachment of this number.
 pub fn octets(raw: &[u8], number: u32) -> Option<Vec<u8>> {
-    let index = usize::try_from(number.checked_sub(1)?).ok()?;
-    let found = catch_unwind(AssertUnwindSafe(|| {
-        let structure = split(raw);
-        let part = structure.attachments().nth(index)?;
-        Some(decode::decode(part.fields.encoding, &raw[part.body.clone()]))
-    }));
-    found.ok().flatten()
+    Attachments::of(raw).octets(number)
 }
 
 /// Where in a message the one is that it forwards. `None`: it forwards none, or says something beside it.

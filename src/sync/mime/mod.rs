@@ -14,7 +14,7 @@ mod pieces;
 mod split;
 mod words;
 
-pub use content::{Allowed, beginning, content, forwarded, octets};
+pub use content::{Allowed, Attachments, beginning, content, forwarded, octets};
 pub use header::{Extent, looked_at, mended};
 pub use split::{Attached, attached};
 
