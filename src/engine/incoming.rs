@@ -246,7 +246,11 @@ impl Incoming<'_> {
             return Ok(());
         }
         let moving = session.set_aside(&due.messages, due.folder.as_deref());
-        if let Some(SetAside { folder, moved }) = bounded(TestStep::Delete, moving).await? {
+        let moved = match bounded(TestStep::Delete, moving).await {
+            Err(error) if removal::refuses_removal(&error) => return self.tell_not_set_aside(&error).await,
+            moved => moved?,
+        };
+        if let Some(SetAside { folder, moved }) = moved {
             self.engine.store.confirm_set_aside(self.lease, self.mailbox, (&moved, &folder)).await?;
         }
         Ok(())

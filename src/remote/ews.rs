@@ -132,7 +132,7 @@ struct Inbox {
 impl Inbox {
     /// Those that are gone already count as removed.
     async fn delete(&mut self, messages: &[RemoteId]) -> Result<Vec<RemoteId>, Cause> {
-        let mut removed = Vec::new();
+        let (mut removed, mut refused) = (Vec::new(), None);
         let named: Vec<&RemoteId> = messages.iter().filter(|id| matches!(id, RemoteId::Item(_))).collect();
         for some in named.chunks(limits::EWS_GET_MESSAGES) {
             let ids = some.iter().filter_map(|id| item_id(id)).collect();
@@ -147,11 +147,17 @@ impl Inbox {
                         return Err(refusal.cause());
                     }
                     // It stays, and is tried again with the next reading.
-                    Err(_) => {}
+                    Err(refusal) => {
+                        refused.get_or_insert(refusal);
+                    }
                 }
             }
         }
-        Ok(removed)
+        // Where it refuses all of them, that is to be told.
+        match refused.filter(|_| removed.is_empty()) {
+            Some(refusal) => Err(Cause::Refused { said: refusal.to_string() }),
+            None => Ok(removed),
+        }
     }
 }
 

@@ -211,6 +211,18 @@ pub fn on_not_removed(subject: Subject<'_>, error: &RemoteError, now: Timestamp)
     subject.alert(now, (AlertLevel::Warning, Scope::Mailbox), ("not-removed", cause, remedy))
 }
 
+/// The alert for a server that does not let us move what cannot be processed.
+pub fn on_not_set_aside(subject: Subject<'_>, error: &RemoteError, now: Timestamp) -> Alert {
+    let mailbox = subject.mailbox;
+    let cause =
+        format!("what cannot be processed is not moved to the folder \"Undeliverable\": {}", error.cause);
+    let remedy = format!(
+        "give the login the right to move messages in mailbox `{mailbox}` at the server, or switch `undeliverableFolder` off; it \
+         stays in the inbox, and is tried again"
+    );
+    subject.alert(now, (AlertLevel::Warning, Scope::Mailbox), ("not-set-aside", cause, remedy))
+}
+
 /// Mailboxes of one alert that are named before the rest is counted.
 const NAMED_MAX: usize = 10;
 

@@ -30,7 +30,15 @@ impl Incoming<'_> {
 
     /// The records are durable, so nothing is lost: it is tried again in the next cycle, and told once a day.
     pub(super) async fn tell_not_removed(&self, error: &RemoteError) -> Result<(), WorkError> {
-        let alert = alerts::on_not_removed(self.subject(), error, self.engine.clock.now());
+        self.tell_daily(alerts::on_not_removed(self.subject(), error, self.engine.clock.now())).await
+    }
+
+    /// The same of what cannot be processed and stays in the inbox.
+    pub(super) async fn tell_not_set_aside(&self, error: &RemoteError) -> Result<(), WorkError> {
+        self.tell_daily(alerts::on_not_set_aside(self.subject(), error, self.engine.clock.now())).await
+    }
+
+    async fn tell_daily(&self, alert: Alert) -> Result<(), WorkError> {
         let message = format!("mailbox/{}: {}", self.mailbox, alert.cause);
         self.engine.tell(Event::Warned { message });
         let day = SignedDuration::from_hours(24);

@@ -39,7 +39,7 @@ async fn move_all(
     messages: &[RemoteId],
     folder: &str,
 ) -> Result<SetAside, EwsFailure> {
-    let mut moved = Vec::new();
+    let (mut moved, mut refused) = (Vec::new(), None);
     let named: Vec<&RemoteId> = messages.iter().filter(|id| matches!(id, RemoteId::Item(_))).collect();
     for some in named.chunks(limits::EWS_GET_MESSAGES) {
         let ids = some.iter().filter_map(|id| item_id(id)).collect();
@@ -58,11 +58,16 @@ async fn move_all(
                     return Err(EwsFailure::Answer(refusal.into()));
                 }
                 // It stays, and is tried again with the next one.
-                Err(_) => {}
+                Err(refusal) => {
+                    refused.get_or_insert(refusal);
+                }
             }
         }
     }
-    Ok(SetAside { folder: folder.to_owned(), moved })
+    match refused.filter(|_| moved.is_empty()) {
+        Some(refusal) => Err(Cause::Refused { said: refusal.to_string() }.into()),
+        None => Ok(SetAside { folder: folder.to_owned(), moved }),
+    }
 }
 
 /// Finds the folder, or makes it.

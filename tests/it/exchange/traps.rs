@@ -282,6 +282,23 @@ async fn a_server_that_does_not_know_the_version_is_asked_in_an_older_one() {
 }
 
 #[tokio::test]
+async fn a_removal_or_a_move_that_is_refused_for_all_is_told_with_the_servers_words() {
+    let server = Scripted::start(|asked| match asked.operation.as_str() {
+        "DeleteItem" => Some(answers("DeleteItem", &[failure("DeleteItem", "ErrorDeleteItemsFailed", "")])),
+        "FindFolder" => Some(answers("FindFolder", &[failure("FindFolder", "ErrorAccessDenied", "")])),
+        _ => usual(asked, &created("Message", "A")),
+    })
+    .await;
+    let mut session = server.receive().await.unwrap();
+    let all = ids(&session.list(&Cursor::Start).await.unwrap());
+    let error = session.set_aside(&all, None).await.unwrap_err();
+    assert_eq!(error.step, TestStep::Delete, "{error}");
+    let error = session.delete_and_close(&all).await.unwrap_err();
+    let Cause::Refused { said } = &error.cause else { panic!("{error}") };
+    assert!(said.starts_with("ErrorDeleteItemsFailed"), "{said}");
+}
+
+#[tokio::test]
 async fn every_call_for_somebody_else_says_for_whom() {
     for access in [Access::Impersonation, Access::Delegation] {
         let server = Scripted::start(|asked| match asked.operation.as_str() {

@@ -214,6 +214,23 @@ async fn one_throttled_part_of_a_batch_is_asked_again_and_no_other() {
 }
 
 #[tokio::test]
+async fn removals_that_are_all_refused_are_told_and_one_that_is_not_hides_none() {
+    let world = World::new();
+    world.deliver(0..3);
+    let mut session = world.receive(ANNA).await.unwrap();
+    let all = ids(&session.list(&Cursor::Start).await.unwrap());
+    world.playground.graph().misbehave("part DELETE", 2, GraphFault::error(403, "ErrorAccessDenied", "no"));
+    assert_eq!(session.delete_and_rest(&all).await.unwrap().removed, all[2..]);
+    let session = world.receive(ANNA).await.unwrap();
+    world.playground.graph().misbehave("part DELETE", 2, GraphFault::error(403, "ErrorAccessDenied", "no"));
+    let failure = error(session.delete_and_close(&all[..2]).await);
+    assert!(
+        matches!(&failure.cause, Cause::Refused { said } if said.contains("ErrorAccessDenied")),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
 async fn a_part_of_a_batch_that_has_to_wait_long_ends_the_work_for_now() {
     let world = World::new();
     world.deliver(0..2);
