@@ -143,8 +143,10 @@ fn record_one(
         None => find_by_remote(work.db, id, &remote)?,
     };
     if let Some(known) = known {
+        if find_by_remote(work.db, id, &remote)? == Some(known) {
+            distrust_size(work.db, id, &message.remote)?;
+        }
         remember(work.db, id, &remote, known)?;
-        distrust_size(work.db, id, &message.remote)?;
         return Ok(Kept::Known);
     }
     let duplicate_of = match (&message.facts.message_id, put) {
@@ -175,7 +177,8 @@ fn record_one(
     Ok(Kept::New)
 }
 
-/// The same octets under an id that was looked at all the same: what its server says about sizes says nothing about messages.
+/// The same octets once more under the same id, which was looked at all the same: what its server says about sizes says nothing
+/// about messages. An id that is new to them, because the server names its messages anew, is no such case.
 fn distrust_size(db: &Connection, id: i64, remote: &RemoteId) -> Result<(), StoreError> {
     match remote {
         RemoteId::Uidl(uidl) => {

@@ -255,6 +255,13 @@ pub async fn the_size_of_a_message_that_is_known_all_the_same_is_not_relied_upon
     }
     let seen = BTreeMap::from([("a".to_owned(), None)]);
     assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Pop3 { seen });
+    // Its server names it anew: the size is the new name's, and tells whether that is given to another message.
+    let advance = CursorAdvance::Pop3 { seen: vec![("b".to_owned(), Some(12))], gone: vec!["a".to_owned()] };
+    let recorded =
+        store.record(&lease, &IncomingBatch { advance, ..batch("anna", 0, vec![uidl("b")]) }).await;
+    assert_eq!(recorded.unwrap().known, 1);
+    let seen = BTreeMap::from([("b".to_owned(), Some(12))]);
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Pop3 { seen });
 }
 
 pub async fn what_an_inbox_looked_like_is_kept_with_its_cursor(world: &World) {
