@@ -22,8 +22,11 @@ const BARE_MIN: usize = 6;
 
 /// Where the secret stands in the words: ranges of octets, ascending, on character boundaries.
 pub fn places(words: &str, secret: &str, bytes_min: usize) -> Vec<(usize, usize)> {
-    let secret: View = secret.bytes().map(|octet| (octet, 0, 0)).collect();
-    let secrets = [Fold::Visible, Fold::Bare].map(|fold| (fold, octets(&fold.of(&secret))));
+    let plain: View = secret.bytes().map(|octet| (octet, 0, 0)).collect();
+    // What looks like an escape in the secret itself is undone with those of the words.
+    let secrets = [unescaped(&plain), plain];
+    let folded = |secret: &View| [Fold::Visible, Fold::Bare].map(|fold| (fold, octets(&fold.of(secret))));
+    let secrets: Vec<(Fold, Vec<u8>)> = secrets.iter().flat_map(folded).collect();
     let mut found = Vec::new();
     let mut views = vec![words.bytes().enumerate().map(|(at, octet)| (octet, at, at + 1)).collect::<View>()];
     for depth in 0..=DEPTH_MAX {
@@ -415,6 +418,18 @@ mod tests {
         assert_eq!(masked(r"said gr\u00fcn-42 x", "grün-42"), "said * x");
         assert_eq!(masked("said gr&#252;n-42 x", "grün-42"), "said * x");
         assert_eq!(masked("said %24%26%2F%28 x", "$&/("), "said * x");
+    }
+
+    #[test]
+    fn a_password_that_looks_like_an_escape_itself_is_found_too() {
+        for words in [
+            r#"said p\u00e4\u00df"w\u00f6\\rd {%} x"#,
+            r"said p&#228;&szlig;&quot;w&#246;\rd {%} x".replace("&szlig;", "&#223;").as_str(),
+            r#"said p=C3=A4=C3=9F"w=C3=B6\rd {%} x"#,
+            r#"said p%C3%A4%C3%9F"w%C3%B6\rd {%} x"#,
+        ] {
+            assert_eq!(masked(words, r#"päß"wö\rd {%}"#), "said * x", "{words}");
+        }
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub fn settle(
     retry: &Retry,
 ) -> AttemptOutcome {
     let mut results = submitted.recipients.iter();
-    let attempts = message.attempts.saturating_add(1);
+    let is_full = is_full(submitted);
+    let attempts = message.attempts.saturating_add(u16::from(!is_full));
     let is_last = attempts >= retry.attempts_per_message;
     let recipients: Vec<Recipient> = message
         .recipients
@@ -54,11 +55,38 @@ pub fn settle(
     AttemptOutcome {
         id: message.id,
         attempts,
-        next_attempt_at: later(now, backoff(retry, attempts)),
+        next_attempt_at: if is_full { now } else { later(now, backoff(retry, attempts)) },
         state,
         recipients,
         failure,
         at: now,
+    }
+}
+
+/// Whether the server took some recipients and all that it did not take were too many for one transaction: they have another one at
+/// once, and it costs no attempt (RFC 5321 section 4.5.3.1.10).
+fn is_full(submitted: &Submitted) -> bool {
+    let mut left = submitted.recipients.iter().filter_map(|result| match result {
+        RecipientResult::Deferred { said } => Some(said),
+        RecipientResult::Accepted { .. }
+        | RecipientResult::Refused { .. }
+        | RecipientResult::Unsure { .. } => None,
+    });
+    let is_taken = |result: &RecipientResult| matches!(result, RecipientResult::Accepted { .. });
+    submitted.recipients.iter().any(is_taken)
+        && left.next().is_some_and(|said| is_about_count(said))
+        && left.all(|said| is_about_count(said))
+}
+
+fn is_about_count(said: &str) -> bool {
+    let mut words = said.split_whitespace();
+    match (words.next(), words.next()) {
+        (Some("452"), Some("4.5.3")) | (Some("552"), Some("5.5.3")) => true,
+        (Some("452" | "552"), _) => {
+            let said = said.to_ascii_lowercase();
+            said.contains("too many") && said.contains("recipient")
+        }
+        _ => false,
     }
 }
 
@@ -420,6 +448,28 @@ mod tests {
             poison.attempts = outcome.attempts;
         }
         assert_eq!(broken(&poison, lost()).state, OutgoingState::Failed);
+    }
+
+    #[test]
+    fn more_recipients_than_a_transaction_takes_have_another_one_at_once() {
+        let accepted = || RecipientResult::Accepted { said: "250 ok".to_owned() };
+        let deferred = |said: &str| RecipientResult::Deferred { said: said.to_owned() };
+        let three = |results: [RecipientResult; 3]| {
+            let mut message = message(&[OutgoingState::Pending; 3]);
+            message.attempts = Retry::default().attempts_per_message - 1;
+            let recipients = results.into();
+            settle(&message, &Submitted { recipients }, Timestamp::UNIX_EPOCH, &Retry::default())
+        };
+        for said in ["452 4.5.3 Error: too many recipients", "452 Too many recipients", "552 5.5.3 no more"] {
+            let outcome = three([accepted(), deferred(said), deferred(said)]);
+            assert_eq!(outcome.state, OutgoingState::Pending, "{said}");
+            assert_eq!(outcome.attempts, Retry::default().attempts_per_message - 1, "{said}");
+            assert_eq!(outcome.next_attempt_at, Timestamp::UNIX_EPOCH, "{said}");
+        }
+        let nobody = three(["452 4.5.3 too many recipients"; 3].map(deferred));
+        assert_eq!(nobody.state, OutgoingState::Failed, "no progress");
+        let other = three([accepted(), deferred("452 4.5.3 x"), deferred("452 4.2.2 over quota")]);
+        assert_eq!(other.attempts, Retry::default().attempts_per_message);
     }
 
     /// 421 in answer to a recipient ends the session as often as it is met.
