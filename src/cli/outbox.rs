@@ -1,36 +1,31 @@
 //! `mailplumb outbox`
 
-mod retry;
-
-use std::io::Read;
-use std::path::PathBuf;
+mod add;
+mod resolve;
 
 use clap::{Args, Subcommand};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::context::{run, shown};
-use super::exit::{DONE, Failure, Outcome, USAGE};
+use super::context::run;
+use super::exit::{DONE, Failure, Outcome};
 use super::listing::{FORMAT_VERSION, Paged};
 use super::messages::parse_name;
 use super::messages::raw::{self, Held};
 use super::{Format, Global, mailboxes, output};
-use crate::engine::clock::SystemClock;
-use crate::model::clock::Clock;
-use crate::model::limits;
 use crate::model::name::{Address, Name};
-use crate::model::outbox::{NewOutgoing, OutgoingMessage, OutgoingState};
-use crate::protocol::compose::{self, Draft, MessageId};
+use crate::model::outbox::{OutgoingMessage, OutgoingState, Resolution};
 use crate::store::sqlite::Open;
 use crate::store::{OutboxQuery, Store};
 
-/// Queue outgoing messages, list them, and look at one
+/// Queue outgoing messages, list them, look at one, and decide about them
 ///
 /// A queued message is durable: it is sent by the next `mailplumb sync` or by a running `mailplumb watch`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  mailplumb outbox add --mailbox support --to anna@contoso.example --text 'How are you?'\n  \
-                        mailplumb outbox list\n  mailplumb outbox show 12\n  mailplumb outbox retry 12"
+                        mailplumb outbox list\n  mailplumb outbox show 12\n  mailplumb outbox retry 12\n  \
+                        mailplumb outbox mark-sent 13 14\n  mailplumb outbox cancel --in-state pending --mailbox support"
 )]
 pub struct Outbox {
     #[command(subcommand)]
@@ -45,7 +40,7 @@ enum Command {
                             --subject Hello --text 'How are you?'\n  \
                             mailplumb outbox add --mailbox support --eml message.eml --idempotency-key order-4711"
     )]
-    Add(Box<Add>),
+    Add(Box<add::Add>),
     /// List queued and sent messages, newest first
     #[command(after_help = "Example:\n  mailplumb outbox list --in-state unsure")]
     List(List),
@@ -56,11 +51,29 @@ enum Command {
         after_help = "Examples:\n  mailplumb outbox show 12\n  mailplumb outbox show 12 --raw > message.eml"
     )]
     Show(Show),
-    /// Send a failed or unsure message again
+    /// Send failed, unsure or cancelled messages again
     ///
     /// Only the recipients that have not got it are tried. For an unsure message, look first whether it arrived.
-    #[command(after_help = "Example:\n  mailplumb outbox retry 12")]
-    Retry(retry::Retry),
+    #[command(
+        after_help = "Examples:\n  mailplumb outbox retry 12\n  mailplumb outbox retry --in-state failed --mailbox support"
+    )]
+    Retry(resolve::Chosen),
+    /// Say that unsure messages arrived
+    ///
+    /// Whoever has found them in the recipient's mailbox or in the server's log says so here: they are sent, and nothing more is
+    /// done about them. With `--to`, only for that recipient; `retry` then sends it to the others.
+    #[command(after_help = "Examples:\n  mailplumb outbox mark-sent 12 13\n  \
+                        mailplumb outbox mark-sent 14 --to anna@contoso.example\n  \
+                        mailplumb outbox mark-sent --in-state unsure --mailbox support")]
+    MarkSent(resolve::MarkSent),
+    /// Withdraw pending, unsure or failed messages
+    ///
+    /// They are not sent any more to whoever has not got them yet. What a server has taken cannot be taken back. `retry` takes
+    /// a cancelled message up again.
+    #[command(
+        after_help = "Examples:\n  mailplumb outbox cancel 12 13\n  mailplumb outbox cancel --in-state pending --mailbox support"
+    )]
+    Cancel(resolve::Chosen),
 }
 
 #[derive(Debug, Args)]
@@ -72,36 +85,6 @@ struct Show {
     #[arg(long)]
     raw: bool,
     /// Print the message in this form
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    output: Format,
-}
-
-#[derive(Debug, Args)]
-struct Add {
-    /// The mailbox that sends
-    #[arg(long, value_name = "NAME", value_parser = parse_name)]
-    mailbox: Name,
-    /// A recipient; may be given several times
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
-    to: Vec<Address>,
-    /// A recipient of a copy; may be given several times
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
-    cc: Vec<Address>,
-    #[arg(long, value_name = "TEXT", conflicts_with = "eml")]
-    subject: Option<String>,
-    /// The body
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["eml", "text_file"])]
-    text: Option<String>,
-    /// Read the body from this file; `-` is stdin
-    #[arg(long, value_name = "FILE", conflicts_with = "eml")]
-    text_file: Option<PathBuf>,
-    /// Send this complete message; `-` is stdin. Without --to, its own To, Cc and Bcc are the recipients
-    #[arg(long, value_name = "FILE")]
-    eml: Option<PathBuf>,
-    /// Queuing the same key again for the same mailbox does nothing
-    #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
-    /// Print the queued message in this form
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 }
@@ -122,7 +105,7 @@ struct List {
     output: Format,
 }
 
-/// `mailplumb outbox list --output json`
+/// `mailplumb outbox list --output json`; with `retry`, `mark-sent` and `cancel`, the messages that they changed
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Outbox")]
@@ -132,7 +115,7 @@ pub struct Document {
     messages: Vec<OutgoingMessage>,
 }
 
-/// `mailplumb outbox show ID --output json`; with `add` and `retry`, the message as it is then
+/// `mailplumb outbox show ID --output json`; with `add`, the message as it is then
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "OutboxMessage")]
@@ -162,20 +145,20 @@ impl Outbox {
             }
             Command::List(list) => run(stopping, list.run(&global.store_to_list()?)),
             Command::Show(show) => run(stopping, show.run(&global.store_to_list()?)),
-            Command::Retry(retry) => retry.run(&global.existing_store(Open::Existing)?),
+            Command::Retry(chosen) => {
+                let store = global.existing_store(Open::Existing)?;
+                run(stopping, chosen.resolve(&store, &Resolution::SendAgain))
+            }
+            Command::MarkSent(mark) => {
+                let store = global.existing_store(Open::Existing)?;
+                run(stopping, mark.run(&store))
+            }
+            Command::Cancel(chosen) => {
+                let store = global.existing_store(Open::Existing)?;
+                run(stopping, chosen.resolve(&store, &Resolution::Cancel))
+            }
         }
     }
-}
-
-/// Says what was done to a message: in a sentence, or as the message.
-async fn told(store: &dyn Store, id: u64, format: Format, sentence: String) -> Outcome {
-    match format {
-        Format::Text => output::data(&sentence)?,
-        Format::Json => {
-            output::json(&OneDocument { format_version: FORMAT_VERSION, message: find(store, id).await? })?;
-        }
-    }
-    Ok(DONE)
 }
 
 async fn find(store: &dyn Store, id: u64) -> Result<OutgoingMessage, Failure> {
@@ -234,106 +217,6 @@ fn details(message: &OutgoingMessage) -> String {
         lines.push(format!("what to do  {}", failure.remedy));
     }
     lines.iter().map(|line| output::shown(line)).collect::<Vec<_>>().join("\n")
-}
-
-impl Add {
-    async fn run(self, store: &dyn Store) -> Outcome {
-        if self.subject.is_none() && self.text.is_none() && self.text_file.is_none() && self.eml.is_none() {
-            return Err(Failure::new("the message has neither a subject nor a text")
-                .code(USAGE)
-                .hint("give `--text`, `--text-file -` or `--eml`; `--text \"\"` queues an empty one"));
-        }
-        let Some(row) = store.mailbox(&self.mailbox).await? else {
-            return Err(mailboxes::unknown(self.mailbox.as_str(), &store.mailboxes().await?));
-        };
-        let message = self.message(&row.stored.declared.address)?;
-        let enqueued = store.enqueue(&message).await?;
-        let sentence = match enqueued.already_there {
-            true => format!("Message {} was queued before under this key; nothing was added.", enqueued.id),
-            false => format!("Queued message {} for {} recipient(s).", enqueued.id, message.recipients.len()),
-        };
-        told(store, enqueued.id, self.output, sentence).await
-    }
-
-    fn message(&self, from: &Address) -> Result<NewOutgoing, Failure> {
-        let at = SystemClock::new().now();
-        let message_id = message_id(from)?;
-        let prepared = match &self.eml {
-            Some(path) => compose::prepare(&read(path)?, message_id, at)
-                .map_err(|error| Failure::new(format!("`{}` cannot be sent", shown(path))).cause(error))?,
-            None => {
-                let text = match (&self.text, &self.text_file) {
-                    (Some(text), _) => text.clone(),
-                    (None, Some(path)) => String::from_utf8(read(path)?)
-                        .map_err(|_| Failure::new(format!("`{}` is not UTF-8 text", shown(path))))?,
-                    (None, None) => String::new(),
-                };
-                let subject = self.subject.clone().unwrap_or_default();
-                let draft = Draft {
-                    from: from.clone(),
-                    to: self.to.clone(),
-                    cc: self.cc.clone(),
-                    subject,
-                    text,
-                    message_id: message_id.clone(),
-                    date: at,
-                };
-                compose::prepare(&compose::compose(&draft), message_id, at)
-                    .map_err(|error| Failure::new("the message cannot be composed").cause(error))?
-            }
-        };
-        let named: Vec<Address> = self.to.iter().chain(&self.cc).cloned().collect();
-        let recipients = if named.is_empty() { prepared.recipients } else { named };
-        if recipients.is_empty() {
-            return Err(Failure::new("the message has no recipient").hint("name one with --to"));
-        }
-        if recipients.len() > limits::RECIPIENTS_MAX {
-            return Err(Failure::new(format!(
-                "the message has more than {} recipients",
-                limits::RECIPIENTS_MAX
-            )));
-        }
-        Ok(NewOutgoing {
-            mailbox: self.mailbox.clone(),
-            recipients,
-            raw: prepared.raw.into(),
-            message_id: prepared.message_id.as_str().to_owned(),
-            subject: prepared.subject,
-            idempotency_key: self.idempotency_key.clone(),
-            at,
-        })
-    }
-}
-
-/// A new Message-ID. Letters beyond ASCII cannot stand in one.
-fn message_id(from: &Address) -> Result<MessageId, Failure> {
-    let mut bytes = [0_u8; 12];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::new("no randomness").cause(error))?;
-    let random: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let from = from.in_ascii();
-    let domain =
-        from.as_deref().and_then(|from| from.rsplit_once('@')).map_or("localhost", |(_, domain)| domain);
-    MessageId::parse(&format!("{random}@{domain}"))
-        .map_err(|fault| Failure::new("no Message-ID can be made").cause(fault))
-}
-
-/// A file, or stdin for `-`; at most as large as a message may be.
-fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(format!("`{}` cannot be read", shown(path))).cause(error);
-    let mut bytes = Vec::new();
-    let limit = limits::MESSAGE_BYTES_MAX;
-    if path.as_os_str() == "-" {
-        std::io::stdin().take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    } else {
-        std::fs::File::open(path)
-            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-            .map_err(failed)?;
-    }
-    if bytes.len() as u64 > limit {
-        return Err(Failure::new(format!("`{}` is larger than {limit} bytes", shown(path))));
-    }
-    Ok(bytes)
 }
 
 impl List {

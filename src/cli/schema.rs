@@ -60,7 +60,7 @@ enum Described {
     Messages,
     /// `messages show --output json`
     Message,
-    /// `outbox list --output json`
+    /// `outbox list --output json`, and of `retry`, `mark-sent` and `cancel`
     Outbox,
     /// `outbox show ID --output json`
     OutboxMessage,

@@ -91,10 +91,13 @@ pub enum OutgoingState {
     Failed,
     /// It may have been accepted; it is not sent again unless a person says so.
     Unsure,
+    /// A person withdrew it: to whoever has not got it, it is not sent any more.
+    Cancelled,
 }
 
 impl OutgoingState {
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Sending, Self::Sent, Self::Failed, Self::Unsure];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Sending, Self::Sent, Self::Failed, Self::Unsure, Self::Cancelled];
 
     pub fn key(self) -> &'static str {
         match self {
@@ -103,8 +106,37 @@ impl OutgoingState {
             Self::Sent => "sent",
             Self::Failed => "failed",
             Self::Unsure => "unsure",
+            Self::Cancelled => "cancelled",
         }
     }
+}
+
+/// What a person decides about a message that no attempt is under way for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// Whoever has not got it is sent it, as if nothing had been tried.
+    SendAgain,
+    /// It arrived with these of the recipients in doubt; none are named: with all of them.
+    Arrived(Vec<Address>),
+    /// Whoever has not got it does not get it.
+    Cancel,
+}
+
+/// A message before and after a [`Resolution`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    pub before: OutgoingMessage,
+    pub after: OutgoingMessage,
+}
+
+/// Which resolutions hold; by the ids of the messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolutions {
+    pub written: Vec<u64>,
+    /// The message has changed since it was read: an attempt began, a report came, somebody else decided.
+    pub overtaken: Vec<u64>,
+    /// It would have to be sent, and its mailbox was deleted.
+    pub orphaned: Vec<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

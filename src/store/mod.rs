@@ -26,7 +26,8 @@ use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::organization::Organization;
 use crate::model::outbox::{
-    AttemptOutcome, Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Turn,
+    AttemptOutcome, Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Resolutions,
+    Resolved, Turn,
 };
 use crate::model::pending::{Standing, Version};
 use crate::model::plan::Plan;
@@ -332,8 +333,8 @@ pub trait Store: Ledger + Cycles + Send + Sync {
         let (ended, alerts, at) = (vec![outcome.clone()], alerts.to_vec(), outcome.at);
         self.turn(lease, mailbox, &Turn { ended, alerts, begins: Vec::new(), at }).await.map(|_| ())
     }
-    /// Puts a failed or unsure message back to `pending`, because a person says so.
-    async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError>;
+    /// Writes what a person decided about messages that are still as they were read.
+    async fn resolve(&self, resolved: &[Resolved]) -> Result<Resolutions, StoreError>;
 
     // --- reading ---
     async fn raw(&self, content: &ContentHash) -> Result<Option<Bytes>, StoreError>;

@@ -174,7 +174,9 @@ pub fn on_outgoing(subject: Subject<'_>, message: &OutgoingMessage, now: Timesta
             let code = message.failure.as_ref().map_or("", |failure| failure.code.as_str());
             (AlertLevel::Error, if code == report::RETURNED { report::RETURNED } else { "not-sent" })
         }
-        OutgoingState::Pending | OutgoingState::Sending | OutgoingState::Sent => return None,
+        OutgoingState::Pending | OutgoingState::Sending | OutgoingState::Sent | OutgoingState::Cancelled => {
+            return None;
+        }
     };
     let (cause, remedy) = match &message.failure {
         Some(failure) => (failure.cause.clone(), failure.remedy.clone()),

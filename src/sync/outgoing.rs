@@ -1,4 +1,8 @@
-//! What becomes of an outgoing message after an attempt.
+//! What becomes of an outgoing message after an attempt, and by what a person decides.
+
+mod resolving;
+
+pub use resolving::{Unresolvable, resolve};
 
 use jiff::Timestamp;
 
@@ -18,20 +22,24 @@ pub fn open_recipients(message: &OutgoingMessage) -> Vec<&Recipient> {
 fn is_open(state: OutgoingState) -> bool {
     match state {
         OutgoingState::Pending | OutgoingState::Sending => true,
-        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => false,
+        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure | OutgoingState::Cancelled => {
+            false
+        }
     }
 }
 
-/// The outcome of a submission that the server answered, at least in part.
+/// The outcome of a submission that the server answered, at least in part. `is_early`: it was made before the time until which
+/// the server wants to be left alone.
 pub fn settle(
     message: &OutgoingMessage,
     submitted: &Submitted,
-    now: Timestamp,
+    (now, is_early): (Timestamp, bool),
     retry: &Retry,
 ) -> AttemptOutcome {
     let mut results = submitted.recipients.iter();
     let is_full = is_full(submitted);
-    let attempts = message.attempts.saturating_add(u16::from(!is_full));
+    let is_pause = is_early && farewell(submitted).is_some();
+    let attempts = message.attempts.saturating_add(u16::from(!is_full && !is_pause));
     let is_last = attempts >= retry.attempts_per_message;
     let recipients: Vec<Recipient> = message
         .recipients
@@ -44,23 +52,31 @@ pub fn settle(
         })
         .collect();
     let state = overall(&recipients);
-    let failure = worst(&recipients).map(|(code, said)| FailureSummary {
+    AttemptOutcome {
+        id: message.id,
+        attempts,
+        next_attempt_at: match (is_full, is_pause) {
+            (true, _) => now,
+            (false, true) => later(now, retry.wait),
+            (false, false) => later(now, backoff(retry, attempts)),
+        },
+        state,
+        failure: explained(message.id, state, &recipients),
+        recipients,
+        at: now,
+    }
+}
+
+/// Why a message is in that state. `None`: nothing went wrong.
+fn explained(id: u64, state: OutgoingState, recipients: &[Recipient]) -> Option<FailureSummary> {
+    worst(recipients).map(|(code, said)| FailureSummary {
         code: code.to_owned(),
         step: TestStep::Send,
         nature: if state == OutgoingState::Pending { Nature::Transient } else { Nature::Permanent },
         scope: Scope::Message,
-        remedy: remedy(message.id, state, &said),
+        remedy: remedy(id, state, &said),
         cause: said,
-    });
-    AttemptOutcome {
-        id: message.id,
-        attempts,
-        next_attempt_at: if is_full { now } else { later(now, backoff(retry, attempts)) },
-        state,
-        recipients,
-        failure,
-        at: now,
-    }
+    })
 }
 
 /// Whether the server took some recipients and all that it did not take were too many for one transaction: they have another one at
@@ -76,6 +92,20 @@ fn is_full(submitted: &Submitted) -> bool {
     submitted.recipients.iter().any(is_taken)
         && left.next().is_some_and(|said| is_about_count(said))
         && left.all(|said| is_about_count(said))
+}
+
+/// The words with which the server took its leave in place of an answer to the message (421, RFC 5321 section 3.8): it wants to
+/// hear no more for now, and that is no verdict on this message alone.
+pub fn farewell(submitted: &Submitted) -> Option<&str> {
+    submitted.recipients.iter().find_map(|result| match result {
+        RecipientResult::Deferred { said } if said.split_whitespace().next() == Some("421") => {
+            Some(said.as_str())
+        }
+        RecipientResult::Deferred { .. }
+        | RecipientResult::Accepted { .. }
+        | RecipientResult::Refused { .. }
+        | RecipientResult::Unsure { .. } => None,
+    })
 }
 
 fn is_about_count(said: &str) -> bool {
@@ -245,6 +275,8 @@ pub(super) fn overall(recipients: &[Recipient]) -> OutgoingState {
         OutgoingState::Pending
     } else if any(OutgoingState::Failed) {
         OutgoingState::Failed
+    } else if any(OutgoingState::Cancelled) {
+        OutgoingState::Cancelled
     } else {
         OutgoingState::Sent
     }
@@ -266,12 +298,13 @@ fn worst(recipients: &[Recipient]) -> Option<(&'static str, String)> {
 fn remedy(id: u64, state: OutgoingState, said: &str) -> String {
     match state {
         OutgoingState::Unsure => format!(
-            "look in the recipient's mailbox or the server's log; then `mailplumb outbox retry {id}` sends it again"
+            "look in the recipient's mailbox or the server's log; then `mailplumb outbox mark-sent {id}` if it is there, and if not \
+             `mailplumb outbox retry {id}` to send it again or `mailplumb outbox cancel {id}` to leave it"
         ),
         OutgoingState::Pending | OutgoingState::Sending => {
             "nothing to do: it is tried again by itself".to_owned()
         }
-        OutgoingState::Failed | OutgoingState::Sent => {
+        OutgoingState::Failed | OutgoingState::Sent | OutgoingState::Cancelled => {
             let refusal = RemoteError::new(TestStep::Send, Cause::Refused { said: said.to_owned() });
             let first = known::find(&refusal).map_or("mend what is named there", |known| known.remedy);
             format!("{first}; then `mailplumb outbox retry {id}` sends it again")
@@ -290,7 +323,9 @@ mod tests {
     use crate::model::name::{Address, Name};
     use crate::model::record::ContentHash;
 
-    fn message(states: &[OutgoingState]) -> OutgoingMessage {
+    const ON_TIME: (Timestamp, bool) = (Timestamp::UNIX_EPOCH, false);
+
+    pub(super) fn message(states: &[OutgoingState]) -> OutgoingMessage {
         let recipients = states
             .iter()
             .enumerate()
@@ -324,7 +359,7 @@ mod tests {
     }
 
     fn settled(states: &[OutgoingState], results: Vec<RecipientResult>) -> AttemptOutcome {
-        settle(&message(states), &Submitted { recipients: results }, Timestamp::UNIX_EPOCH, &Retry::default())
+        settle(&message(states), &Submitted { recipients: results }, ON_TIME, &Retry::default())
     }
 
     #[test]
@@ -382,7 +417,7 @@ mod tests {
         let mut often = message(&[OutgoingState::Pending]);
         often.attempts = Retry::default().attempts_per_message - 1;
         let submitted = Submitted { recipients: vec![RecipientResult::Deferred { said: said() }] };
-        let outcome = settle(&often, &submitted, Timestamp::UNIX_EPOCH, &Retry::default());
+        let outcome = settle(&often, &submitted, ON_TIME, &Retry::default());
         assert_eq!(outcome.state, OutgoingState::Failed);
     }
 
@@ -439,6 +474,29 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_takes_its_leave_behind_a_message_wants_to_hear_no_more() {
+        let deferred = |said: &str| RecipientResult::Deferred { said: said.to_owned() };
+        let answer = |said: &str| Submitted { recipients: vec![deferred(said)] };
+        let mut message = message(&[OutgoingState::Pending]);
+        message.attempts = Retry::default().attempts_per_message - 1;
+        let bye = answer("421 4.3.2 come back in an hour");
+        assert_eq!(farewell(&bye), Some("421 4.3.2 come back in an hour"));
+        assert_eq!(farewell(&answer("450 4.2.1 mailbox busy")), None);
+        let settle = |submitted, is_early| {
+            settle(&message, submitted, (Timestamp::UNIX_EPOCH, is_early), &Retry::default())
+        };
+        let early = settle(&bye, true);
+        assert_eq!((early.state, early.attempts), (OutgoingState::Pending, message.attempts));
+        assert!(early.next_attempt_at > Timestamp::UNIX_EPOCH);
+        assert_eq!(settle(&bye, false).state, OutgoingState::Failed, "on time it counts");
+        assert_eq!(
+            settle(&answer("450 busy"), true).state,
+            OutgoingState::Failed,
+            "that is about the message"
+        );
+    }
+
+    #[test]
     fn a_message_that_breaks_its_server_each_time_is_given_up() {
         let mut poison = message(&[OutgoingState::Pending]);
         let lost = || Cause::ConnectionLost { detail: String::new() };
@@ -458,7 +516,7 @@ mod tests {
             let mut message = message(&[OutgoingState::Pending; 3]);
             message.attempts = Retry::default().attempts_per_message - 1;
             let recipients = results.into();
-            settle(&message, &Submitted { recipients }, Timestamp::UNIX_EPOCH, &Retry::default())
+            settle(&message, &Submitted { recipients }, ON_TIME, &Retry::default())
         };
         for said in ["452 4.5.3 Error: too many recipients", "452 Too many recipients", "552 5.5.3 no more"] {
             let outcome = three([accepted(), deferred(said), deferred(said)]);

@@ -99,7 +99,7 @@ fn from_xtext(value: &str) -> String {
 /// What becomes of a message by a report on it. `None`: it says nothing new.
 pub fn settle(message: &OutgoingMessage, report: &DeliveryReport, now: Timestamp) -> Option<AttemptOutcome> {
     match message.state {
-        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => {}
+        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure | OutgoingState::Cancelled => {}
         // What is still being sent is not judged by what came of an earlier attempt.
         OutgoingState::Pending | OutgoingState::Sending => return None,
     }
@@ -141,6 +141,8 @@ pub fn settle(message: &OutgoingMessage, report: &DeliveryReport, now: Timestamp
 
 fn told(recipient: &Recipient, reported: &ReportedRecipient) -> Recipient {
     let state = match (reported.action, recipient.state) {
+        // Whoever it was withdrawn for is nobody's concern any more.
+        (_, OutgoingState::Cancelled) => OutgoingState::Cancelled,
         (ReportedAction::Failed, _) => OutgoingState::Failed,
         (ReportedAction::Delayed, state) => state,
         // Whoever has it settles a doubt, and takes back no refusal.

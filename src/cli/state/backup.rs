@@ -70,7 +70,7 @@ impl Restore {
                 }
             ));
             output::hint(
-                "`mailplumb outbox list --in-state unsure` lists them, `mailplumb outbox retry` sends one",
+                "`mailplumb outbox list --in-state unsure` lists them; `mailplumb outbox retry`, `mark-sent` or `cancel` decides about them",
             );
         }
         Ok(DONE)

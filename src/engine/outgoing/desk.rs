@@ -15,10 +15,11 @@ use crate::model::event::Cycle;
 use crate::model::lease::Lease;
 use crate::model::limits;
 use crate::model::operation::{Operation, OperationState};
+use crate::model::organization::Retry;
 use crate::model::outbox::{AttemptOutcome, Begun, DuePlace, OutgoingMessage, OutgoingState, Turn};
 use crate::store::StoreError;
 use crate::sync::alerts::{self, Owners, Subject};
-use crate::sync::transition;
+use crate::sync::{patience, transition};
 
 /// Where the sessions of one mailbox get their messages, and hand in what became of them.
 pub(super) struct Desk<'a> {
@@ -71,10 +72,12 @@ impl<'a> Desk<'a> {
         (settings, state): (&'a Settings, &OperationState),
     ) -> Self {
         let now = engine.clock.now();
+        let wait = patience::longest_wait(state, &settings.retry, &engine.permits.throttling);
+        let patient = Retry { wait, ..settings.retry };
         let queue = Queue { waiting: VecDeque::new(), after: None, now, is_read: false };
         Self {
             unsure: AtomicU32::new(0),
-            is_early: transition::is_early(state, now, &settings.retry),
+            is_early: transition::is_early(state, now, &patient),
             engine,
             lease,
             route,
@@ -90,7 +93,11 @@ impl<'a> Desk<'a> {
     pub fn unsure_in_a_row(&self, ended: OutgoingState) -> u32 {
         match ended {
             OutgoingState::Unsure => self.unsure.fetch_add(1, Ordering::Relaxed) + 1,
-            OutgoingState::Pending | OutgoingState::Sending | OutgoingState::Sent | OutgoingState::Failed => {
+            OutgoingState::Pending
+            | OutgoingState::Sending
+            | OutgoingState::Sent
+            | OutgoingState::Failed
+            | OutgoingState::Cancelled => {
                 self.unsure.store(0, Ordering::Relaxed);
                 0
             }
@@ -152,7 +159,7 @@ impl<'a> Desk<'a> {
                 (Attempt::Withdrawn, _) => cycle.found = cycle.found.saturating_sub(1),
                 (Attempt::Made, OutgoingState::Sent) => cycle.sent += 1,
                 (Attempt::Made, OutgoingState::Pending | OutgoingState::Sending) => cycle.deferred += 1,
-                (Attempt::Made, OutgoingState::Failed) => cycle.failed += 1,
+                (Attempt::Made, OutgoingState::Failed | OutgoingState::Cancelled) => cycle.failed += 1,
                 (Attempt::Made, OutgoingState::Unsure) => cycle.unsure += 1,
             });
             message.state = outcome.state;

@@ -167,8 +167,12 @@ impl Sending<'_> {
         let now = engine.clock.now();
         match result {
             Ok(submitted) => {
-                let outcome = outgoing::settle(&message, &submitted, now, &settings.retry);
-                (Some(Ended { message, outcome, attempt: Attempt::Made }), Ok(()))
+                let moment = (now, self.desk.is_early);
+                let outcome = outgoing::settle(&message, &submitted, moment, &settings.retry);
+                let bye =
+                    outgoing::farewell(&submitted).map(|said| Cause::ServerBye { said: said.to_owned() });
+                let result = bye.map_or(Ok(()), |cause| Err(RemoteError::new(TestStep::Send, cause).into()));
+                (Some(Ended { message, outcome, attempt: Attempt::Made }), result)
             }
             Err(error) => {
                 let failure = route.judge(engine, error.clone()).await;

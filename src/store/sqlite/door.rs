@@ -21,7 +21,9 @@ use crate::model::ledger::{LedgerEntry, NewRun, Outcome, Run};
 use crate::model::name::Name;
 use crate::model::operation::Operation;
 use crate::model::organization::Organization;
-use crate::model::outbox::{Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, Turn};
+use crate::model::outbox::{
+    Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, Resolutions, Resolved, Turn,
+};
 use crate::model::profile::Profile;
 use crate::model::record::{ContentHash, IncomingBatch, MessageRecord, Recorded};
 use crate::model::revision::{Revision, RevisionEntry, StoreId};
@@ -284,8 +286,9 @@ impl Store for SqliteStore {
         self.write(move |work| outgoing::turn(work.db, &lease, &name, &turn)).await
     }
 
-    async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError> {
-        self.write(move |work| outgoing::requeue(work.db, id, now)).await
+    async fn resolve(&self, resolved: &[Resolved]) -> Result<Resolutions, StoreError> {
+        let resolved = resolved.to_vec();
+        self.write(move |work| outgoing::resolve(work.db, &resolved)).await
     }
 
     async fn raw(&self, content: &ContentHash) -> Result<Option<bytes::Bytes>, StoreError> {

@@ -54,6 +54,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../schema/sql/sqlite/0027_failed_at.sql"),
     include_str!("../../../schema/sql/sqlite/0028_forward_rules.sql"),
     include_str!("../../../schema/sql/sqlite/0029_not_received_back.sql"),
+    include_str!("../../../schema/sql/sqlite/0030_cancelled.sql"),
 ];
 
 const VERSION: u32 = MIGRATIONS.len() as u32;

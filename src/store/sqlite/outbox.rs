@@ -130,7 +130,9 @@ fn message(row: &Row<'_>) -> Result<OutgoingMessage, StoreError> {
     let state = parse_state(&row.get::<_, String>(6)?)?;
     let next_attempt_at = match state {
         OutgoingState::Pending | OutgoingState::Sending => Some(timestamp(row.get(10)?)?),
-        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => None,
+        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure | OutgoingState::Cancelled => {
+            None
+        }
     };
     Ok(OutgoingMessage {
         id: count(row.get(0)?)?,

@@ -1,7 +1,7 @@
 //! The outbox as it is written: messages are queued, attempts begin and end.
 //!
 //! `pending` → `sending` → `sent`, `failed`, `unsure` or `pending` again. An attempt is noted before it begins, so
-//! that a crash leaves `sending`, which nobody sends again unasked.
+//! that a crash leaves `sending`, which nobody sends again unasked. What a person decides is noted on anything but that.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,7 +15,8 @@ use crate::model::lease::{Lease, LeaseScope};
 use crate::model::limits;
 use crate::model::name::{Address, Name};
 use crate::model::outbox::{
-    AttemptOutcome, Begun, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Recipient, Turn,
+    AttemptOutcome, Begun, Enqueued, NewOutgoing, OutgoingMessage, OutgoingState, Recipient, Resolutions,
+    Resolved, Turn,
 };
 use crate::model::record::ContentHash;
 use crate::model::report::Settled;
@@ -102,7 +103,10 @@ fn move_open(recipients: &mut [Recipient], to: OutgoingState) {
     for recipient in recipients {
         match recipient.state {
             OutgoingState::Pending | OutgoingState::Sending => recipient.state = to,
-            OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => {}
+            OutgoingState::Sent
+            | OutgoingState::Failed
+            | OutgoingState::Unsure
+            | OutgoingState::Cancelled => {}
         }
     }
 }
@@ -138,7 +142,7 @@ pub(super) fn settle(db: &Connection, mailbox: i64, settled: &Settled) -> Result
     let Some(attempt) = Attempt::find_opt(db, mailbox, settled.outcome.id)? else { return Ok(()) };
     match attempt.state {
         OutgoingState::Pending | OutgoingState::Sending => return Ok(()),
-        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure => {}
+        OutgoingState::Sent | OutgoingState::Failed | OutgoingState::Unsure | OutgoingState::Cancelled => {}
     }
     attempt.check_outcome(&settled.outcome)?;
     attempt.write(db, &settled.outcome)?;
@@ -246,27 +250,35 @@ impl Attempt {
     }
 }
 
-/// Only recipients who did not get it are tried again.
-pub(super) fn requeue(db: &Connection, id: u64, now: Timestamp) -> Result<(), StoreError> {
-    let mut message = find(db, id)?;
-    // A deleted mailbox has nobody who could send.
-    if mailbox_id(db, &message.mailbox)? != row_mailbox(db, id)? {
-        return Err(StoreError::NotFound(format!("mailbox `{}`: it was deleted", message.mailbox)));
+/// Notes what a person decided about those messages that nobody has touched since they were read.
+pub(super) fn resolve(db: &Connection, resolved: &[Resolved]) -> Result<Resolutions, StoreError> {
+    let mut resolutions = Resolutions::default();
+    for Resolved { before, after } in resolved {
+        let id = before.id;
+        let now = find(db, id)?;
+        // What is being sent belongs to whoever sends it, whatever was read.
+        let is_under_way = now.state == OutgoingState::Sending;
+        let which = if is_under_way || (now.state, now.changed_at) != (before.state, before.changed_at) {
+            &mut resolutions.overtaken
+        } else if after.state == OutgoingState::Pending && !is_of_declared(db, after)? {
+            &mut resolutions.orphaned
+        } else {
+            write(db, after)?;
+            note_fence(db, id, None)?;
+            &mut resolutions.written
+        };
+        which.push(id);
     }
-    expect_state(id, message.state, &[OutgoingState::Failed, OutgoingState::Unsure])?;
-    for recipient in &mut message.recipients {
-        if recipient.state != OutgoingState::Sent {
-            recipient.state = OutgoingState::Pending;
-        }
+    Ok(resolutions)
+}
+
+/// A deleted mailbox has nobody who could send, and one that was made later under its name is another one.
+fn is_of_declared(db: &Connection, message: &OutgoingMessage) -> Result<bool, StoreError> {
+    match mailbox_id(db, &message.mailbox) {
+        Ok(declared) => Ok(declared == row_mailbox(db, message.id)?),
+        Err(StoreError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
     }
-    message.state = OutgoingState::Pending;
-    message.attempts = 0;
-    message.round = message.round.saturating_add(1);
-    message.failure = None;
-    message.next_attempt_at = Some(now);
-    message.changed_at = now;
-    write(db, &message)?;
-    note_fence(db, id, None)
 }
 
 /// The mailbox was deleted: what waits fails, and what was being sent may have been.

@@ -13,6 +13,7 @@ mod listings;
 mod masks;
 mod messages;
 mod office;
+mod outbox;
 pub mod person;
 mod reference;
 mod refusals;

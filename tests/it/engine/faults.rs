@@ -238,7 +238,10 @@ async fn everything_is_sent_once(desk: &Desk, servers: &Servers<'_>, labels: &[S
                 unsure += 1;
                 assert!(copies <= 1, "{label}: {copies}");
             }
-            other @ (OutgoingState::Pending | OutgoingState::Sending | OutgoingState::Failed) => {
+            other @ (OutgoingState::Pending
+            | OutgoingState::Sending
+            | OutgoingState::Failed
+            | OutgoingState::Cancelled) => {
                 panic!("{label} is {other:?}")
             }
         }

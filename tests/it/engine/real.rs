@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use mailplumb::model::host::KeptSessions;
 use mailplumb::model::operation::Operation;
-use mailplumb::model::outbox::OutgoingState;
+use mailplumb::model::outbox::{OutgoingState, Resolution};
 use mailplumb::remote::Pool;
 use mailplumb::remote::Wake;
+use mailplumb::store::OutboxQuery;
+use mailplumb::sync::outgoing::resolve;
 use tokio_util::sync::CancellationToken;
 
 use super::rules::outgoing::{queue, states};
@@ -144,7 +146,10 @@ async fn what_postfix_returns_is_noted_with_the_message_that_came_back() {
     assert!(alert.cause.contains("nobody@example.test") && alert.cause.contains("5.1.1"), "{}", alert.cause);
 
     // Tried again, it is not judged by the report on the first attempt, which is still in the inbox.
-    desk.engine.store.requeue(2, desk.engine.clock.now()).await.unwrap();
+    let all = desk.engine.store.outbox(&OutboxQuery::default()).await.unwrap();
+    let returned = all.iter().find(|message| message.id == 2).unwrap();
+    let resolved = resolve(returned, &Resolution::SendAgain, desk.engine.clock.now()).unwrap();
+    desk.engine.store.resolve(&[resolved]).await.unwrap();
     assert_eq!(read(&desk).await, 0);
     assert_eq!(states(&desk).await, [OutgoingState::Sent, OutgoingState::Pending]);
 }

@@ -169,7 +169,10 @@ async fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothi
                     unsure += 1;
                     assert!(times <= 1, "{message_id} was sent {times} times");
                 }
-                OutgoingState::Pending | OutgoingState::Sending | OutgoingState::Failed => {
+                OutgoingState::Pending
+                | OutgoingState::Sending
+                | OutgoingState::Failed
+                | OutgoingState::Cancelled => {
                     panic!("{message_id} is {state:?}");
                 }
             }

@@ -15,7 +15,9 @@ use mailplumb::model::forwarding::ForwardRule;
 use mailplumb::model::lease::{Holder, Lease, LeaseScope};
 use mailplumb::model::name::Name;
 use mailplumb::model::organization::Organization;
-use mailplumb::model::outbox::{Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, Turn};
+use mailplumb::model::outbox::{
+    Begun, DuePlace, Enqueued, NewOutgoing, OutgoingMessage, Resolutions, Resolved, Turn,
+};
 use mailplumb::model::record::{Categorised, ContentHash, IncomingBatch, MessageRecord, Recorded};
 use mailplumb::model::revision::{Revision, RevisionEntry, StoreId};
 use mailplumb::model::secret::{
@@ -251,9 +253,9 @@ impl Store for CrashingStore {
         self.real.turn(lease, mailbox, turn).await
     }
 
-    async fn requeue(&self, id: u64, now: Timestamp) -> Result<(), StoreError> {
-        self.points.reach("Store::requeue");
-        self.real.requeue(id, now).await
+    async fn resolve(&self, resolved: &[Resolved]) -> Result<Resolutions, StoreError> {
+        self.points.reach("Store::resolve");
+        self.real.resolve(resolved).await
     }
 
     async fn raw(&self, content: &ContentHash) -> Result<Option<bytes::Bytes>, StoreError> {

@@ -213,26 +213,34 @@ async fn octets_that_cannot_be_read_hold_up_nobody() {
 
 #[tokio::test]
 async fn whoever_is_impatient_with_a_server_that_wants_a_pause_costs_no_message_its_attempts() {
-    let world = World::start();
-    let desk = world.site.desk();
-    desk.apply().await;
-    for number in 1..=3 {
-        queue(&desk, "anna", &number.to_string(), &["ben@playground.test"]).await;
-    }
-    let line = "421 4.3.2 closing".to_owned();
-    world
-        .playground
-        .inject(Protocol::Smtp, Fault::Answer { at: "MAIL".to_owned(), line, times: Times::Always });
-    for _ in 0..12 {
+    // Before the message, and in place of an answer to it.
+    for at in ["MAIL", "."] {
+        let world = World::start();
+        let desk = world.site.desk();
+        desk.apply().await;
+        for number in 1..=3 {
+            queue(&desk, "anna", &number.to_string(), &["ben@playground.test"]).await;
+        }
+        let line = "421 4.3.2 closing".to_owned();
+        let fault = Fault::Answer { at: at.to_owned(), line, times: Times::Always };
+        world.playground.inject(Protocol::Smtp, fault);
+        // The second pause is longer than the declared wait.
+        for in_time in 1..=2 {
+            for _ in 0..12 {
+                desk.outgoing("anna").await;
+            }
+            assert_eq!(attempts(&desk).await, in_time, "at {at}: one message for each cycle in time");
+            desk.clock.forward(61);
+        }
+        world.playground.heal(Protocol::Smtp);
+        desk.clock.forward(3600);
         desk.outgoing("anna").await;
+        assert_eq!(states(&desk).await, [OutgoingState::Sent; 3], "at {at}");
     }
-    let all = OutboxQuery { limit: Some(u64::MAX), ..OutboxQuery::default() };
-    let attempts = |messages: Vec<mailplumb::model::outbox::OutgoingMessage>| -> u16 {
-        messages.iter().map(|message| message.attempts).sum()
-    };
-    assert_eq!(attempts(desk.engine.store.outbox(&all).await.unwrap()), 1, "of the one in time");
-    world.playground.heal(Protocol::Smtp);
-    desk.clock.forward(3600);
-    desk.outgoing("anna").await;
-    assert_eq!(states(&desk).await, [OutgoingState::Sent; 3]);
+}
+
+async fn attempts(desk: &Desk) -> u16 {
+    let query = OutboxQuery { limit: Some(u64::MAX), ..OutboxQuery::default() };
+    let messages = desk.engine.store.outbox(&query).await.unwrap();
+    messages.iter().map(|message| message.attempts).sum()
 }

@@ -127,7 +127,8 @@ macro_rules! conformance_suite {
             an_attempt_that_died_is_ended_by_the_next_holder_of_the_lease,
             whoever_began_an_attempt_may_say_how_it_ended,
             only_recipients_who_did_not_get_it_are_tried_again,
-            only_failed_and_unsure_messages_are_queued_again,
+            nobody_decides_about_what_has_changed_since,
+            who_it_arrived_with_is_not_sent_it_again,
             a_deleted_mailbox_gives_up_its_outbox,
         );
     };

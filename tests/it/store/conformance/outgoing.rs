@@ -1,8 +1,10 @@
 //! The outbox: queued once, tried when due, never sent twice unasked.
 
-use mailplumb::model::outbox::{OutgoingMessage, OutgoingState};
+use jiff::Timestamp;
+use mailplumb::model::outbox::{OutgoingMessage, OutgoingState, Resolution, Resolutions};
 use mailplumb::model::plan::Effect;
 use mailplumb::store::{OutboxQuery, Store, StoreError};
+use mailplumb::sync::outgoing::resolve;
 
 use super::World;
 use crate::store::samples::*;
@@ -161,29 +163,60 @@ pub async fn only_recipients_who_did_not_get_it_are_tried_again(world: &World) {
     let failed = outcome(id, OutgoingState::Failed, OutgoingState::Sent, OutgoingState::Failed);
     store.finish_sending(&lease, &anna, &failed, &[]).await.unwrap();
     assert_eq!(find(store, id).await.next_attempt_at, None);
-    store.requeue(id, at(500)).await.unwrap();
+    assert_eq!(decide(store, id, &Resolution::SendAgain, at(500)).await.written, [id]);
     let message = find(store, id).await;
     assert_eq!(states(&message), [OutgoingState::Sent, OutgoingState::Pending]);
     assert_eq!((message.state, message.attempts, message.failure), (OutgoingState::Pending, 0, None));
     assert_eq!(message.next_attempt_at, Some(at(500)));
 }
 
-pub async fn only_failed_and_unsure_messages_are_queued_again(world: &World) {
+pub async fn nobody_decides_about_what_has_changed_since(world: &World) {
     let store = &*world.store;
     set_up(store, &["anna"]).await;
     let (anna, lease) = (name("anna"), lease_mailbox(store, "anna").await);
     let id = store.enqueue(&outgoing("anna", None)).await.unwrap().id;
-    assert!(store.requeue(id, at(20)).await.is_err(), "pending");
+    let pending = find(store, id).await;
+    let cancelled = resolve(&pending, &Resolution::Cancel, at(20)).unwrap();
     store.begin_sending(&lease, &anna, id, at(11)).await.unwrap();
-    assert!(store.requeue(id, at(20)).await.is_err(), "sending");
+    let late = store.resolve(std::slice::from_ref(&cancelled)).await.unwrap();
+    assert_eq!((late.written, late.overtaken), (vec![], vec![id]), "an attempt is under way");
+    assert_eq!(find(store, id).await.state, OutgoingState::Sending);
+
     let unsure = outcome(id, OutgoingState::Unsure, OutgoingState::Unsure, OutgoingState::Unsure);
     store.finish_sending(&lease, &anna, &unsure, &[]).await.unwrap();
-    store.requeue(id, at(20)).await.unwrap();
-    store.begin_sending(&lease, &anna, id, at(21)).await.unwrap();
-    let sent = outcome(id, OutgoingState::Sent, OutgoingState::Sent, OutgoingState::Sent);
-    store.finish_sending(&lease, &anna, &sent, &[]).await.unwrap();
-    assert!(store.requeue(id, at(30)).await.is_err(), "sent");
-    assert!(matches!(store.requeue(4711, at(30)).await, Err(StoreError::NotFound(_))));
+    assert_eq!(decide(store, id, &Resolution::SendAgain, at(20)).await.written, [id]);
+    assert_eq!(
+        store.resolve(&[cancelled]).await.unwrap().overtaken,
+        [id],
+        "pending again, and not as it was"
+    );
+    assert_eq!(decide(store, id, &Resolution::Cancel, at(21)).await.written, [id]);
+    assert!(store.outgoing_due(at(1000)).await.unwrap().is_empty());
+    assert!(store.begin_sending(&lease, &anna, id, at(22)).await.is_err(), "cancelled");
+    let listed = OutboxQuery { state: Some(OutgoingState::Cancelled), ..OutboxQuery::default() };
+    assert_eq!(store.outbox(&listed).await.unwrap(), [find(store, id).await]);
+    assert_eq!(decide(store, id, &Resolution::SendAgain, at(23)).await.written, [id]);
+    store.begin_sending(&lease, &anna, id, at(24)).await.unwrap();
+}
+
+pub async fn who_it_arrived_with_is_not_sent_it_again(world: &World) {
+    let store = &*world.store;
+    set_up(store, &["anna"]).await;
+    let (anna, lease) = (name("anna"), lease_mailbox(store, "anna").await);
+    let id = store.enqueue(&outgoing("anna", None)).await.unwrap().id;
+    store.begin_sending(&lease, &anna, id, at(11)).await.unwrap();
+    let unsure = outcome(id, OutgoingState::Unsure, OutgoingState::Unsure, OutgoingState::Unsure);
+    store.finish_sending(&lease, &anna, &unsure, &[]).await.unwrap();
+    let first = find(store, id).await.recipients[0].address.clone();
+    decide(store, id, &Resolution::Arrived(vec![first]), at(12)).await;
+    assert_eq!(states(&find(store, id).await), [OutgoingState::Sent, OutgoingState::Unsure]);
+    decide(store, id, &Resolution::SendAgain, at(13)).await;
+    assert_eq!(states(&find(store, id).await), [OutgoingState::Sent, OutgoingState::Pending]);
+}
+
+async fn decide(store: &dyn Store, id: u64, resolution: &Resolution, now: Timestamp) -> Resolutions {
+    let resolved = resolve(&find(store, id).await, resolution, now).unwrap();
+    store.resolve(&[resolved]).await.unwrap()
 }
 
 pub async fn a_deleted_mailbox_gives_up_its_outbox(world: &World) {
@@ -200,7 +233,8 @@ pub async fn a_deleted_mailbox_gives_up_its_outbox(world: &World) {
     assert_eq!(message.failure.unwrap().code, "mailbox-deleted");
     assert_eq!(find(store, begun).await.state, OutgoingState::Unsure);
     assert!(store.outgoing_due(at(1000)).await.unwrap().is_empty());
-    assert!(matches!(store.requeue(waiting, at(20)).await, Err(StoreError::NotFound(_))));
+    assert_eq!(decide(store, waiting, &Resolution::SendAgain, at(20)).await.orphaned, [waiting]);
+    assert_eq!(find(store, waiting).await.state, OutgoingState::Failed);
     let query = OutboxQuery {
         mailbox: Some(name("anna")),
         state: Some(OutgoingState::Failed),
@@ -212,5 +246,5 @@ pub async fn a_deleted_mailbox_gives_up_its_outbox(world: &World) {
 
 async fn set_up_again_is_another_mailbox(store: &dyn Store, former: u64) {
     apply(store, vec![Effect::PutMailbox(Box::new(put("anna", "c1")))]).await.unwrap();
-    assert!(matches!(store.requeue(former, at(20)).await, Err(StoreError::NotFound(_))));
+    assert_eq!(decide(store, former, &Resolution::SendAgain, at(20)).await.orphaned, [former]);
 }
