@@ -17,6 +17,7 @@ use crate::sync::transition::{StateEvent, transition};
 
 use super::destination::{Reach, Route};
 use super::lease::Held;
+use super::outgoing::Contact;
 use super::permits::{LimitCounts, limit_counts_for};
 use super::{Engine, Settings, WorkError, forwarding, incoming, outgoing};
 
@@ -116,15 +117,17 @@ async fn under_lease(
     }
     let (cycle, result) = match operation {
         Operation::Incoming => match forwarding::in_force(engine, &row, &state).await? {
-            Some(rule) => forwarding::cycle(engine, &held.lease, &route, rule).await,
-            None => incoming::cycle(engine, &held.lease, &row.stored, &route, settings.retry).await,
+            Some(rule) => heard(forwarding::cycle(engine, &held.lease, &route, rule).await),
+            None => heard(incoming::cycle(engine, &held.lease, &row.stored, &route, settings.retry).await),
         },
         Operation::Outgoing => outgoing::cycle(engine, &held.lease, &route, (&settings, &state.state)).await,
-        Operation::Act => (Cycle::default(), Ok(())),
+        Operation::Act => (Cycle::default(), Ok(Contact::None)),
     };
+    let has_failed = matches!(state.state, OperationState::Retrying { .. });
     let ended = Ended { engine, held, route, settings, operation, state };
     match result {
-        Ok(()) => ended.succeeded(cycle).await,
+        Ok(Contact::None) if has_failed => Ok(ended.idle(cycle)),
+        Ok(Contact::Made | Contact::None) => ended.succeeded(cycle).await,
         Err(WorkError::Store(error)) => Err(error),
         Err(WorkError::Remote(error)) => {
             ended.put_pressure(&error);
@@ -132,6 +135,10 @@ async fn under_lease(
             ended.failed(failure, cycle).await
         }
     }
+}
+
+fn heard((cycle, result): (Cycle, Result<(), WorkError>)) -> (Cycle, Result<Contact, WorkError>) {
+    (cycle, result.map(|()| Contact::Made))
 }
 
 /// Until when the server of a mailbox wants to hear nothing of it, as its operations remember it: whichever of them is due, and
@@ -202,6 +209,13 @@ impl Ended<'_> {
             cycle,
         });
         Ok((Driven::Done(cycle), row))
+    }
+
+    /// Nothing was learnt of the server, which has failed before: it counts as failed still.
+    fn idle(self, cycle: Cycle) -> Noted {
+        let (mailbox, operation) = (self.route.mailbox.name.clone(), self.operation);
+        self.engine.tell(Event::CycleEnded { mailbox, operation, cycle });
+        (Driven::Done(cycle), None)
     }
 
     async fn failed(self, failure: Failure, cycle: Cycle) -> Result<Noted, StoreError> {

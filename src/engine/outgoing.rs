@@ -18,28 +18,50 @@ use super::permits::Permit;
 use super::{Engine, Settings, WorkError};
 use desk::{Attempt, Desk, Ended};
 
-/// Runs one cycle. A connection is made only when a message is due. What it has done stands, also when it failed then.
+/// Whether a cycle that went well has heard of the server at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contact {
+    Made,
+    /// Nothing was due.
+    None,
+}
+
+/// Runs one cycle. A connection is made only when a message is due, or to see whether a server that failed works again. What it
+/// has done stands, also when it failed then.
 pub async fn cycle(
     engine: &Engine,
     lease: &Lease,
     route: &Route<'_>,
     (settings, state): (&Settings, &OperationState),
-) -> (Cycle, Result<(), WorkError>) {
+) -> (Cycle, Result<Contact, WorkError>) {
     let desk = Desk::new(engine, lease, route, (settings, state));
     let ended = work(&desk).await;
     (desk.close(), ended)
 }
 
-async fn work(desk: &Desk<'_>) -> Result<(), WorkError> {
+async fn work(desk: &Desk<'_>) -> Result<Contact, WorkError> {
     recover(desk).await?;
     let waiting = desk.look().await?;
-    if waiting == 0 || desk.engine.stopping.is_cancelled() {
-        return Ok(());
+    if desk.engine.stopping.is_cancelled() {
+        return Ok(Contact::None);
+    }
+    if waiting == 0 {
+        return look_whether_it_works_again(desk).await;
     }
     let further = further_places(desk.engine, desk.route, waiting);
     let mut sessions = vec![session::first(desk)];
     sessions.extend(further.iter().map(|_| session::further(desk)));
-    side_by_side(sessions).await.into_iter().collect()
+    side_by_side(sessions).await.into_iter().collect::<Result<(), WorkError>>()?;
+    Ok(Contact::Made)
+}
+
+/// That nothing is to be sent does not mend a server: one that failed is logged in to when its time has come.
+async fn look_whether_it_works_again(desk: &Desk<'_>) -> Result<Contact, WorkError> {
+    if !desk.has_failed || desk.is_early {
+        return Ok(Contact::None);
+    }
+    session::connect(desk).await?.close().await;
+    Ok(Contact::Made)
 }
 
 /// Attempts that died with their process: we hold the lease, so nobody is working on them. A server that can be asked says

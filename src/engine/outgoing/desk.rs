@@ -32,6 +32,8 @@ pub(super) struct Desk<'a> {
     unsure: AtomicU32,
     /// Somebody tries again before the wait after a failure is over.
     pub is_early: bool,
+    /// The last cycle did.
+    pub has_failed: bool,
     /// Cancelled when no further message is to be begun.
     halted: CancellationToken,
 }
@@ -78,6 +80,7 @@ impl<'a> Desk<'a> {
         Self {
             unsure: AtomicU32::new(0),
             is_early: transition::is_early(state, now, &patient),
+            has_failed: matches!(state, OperationState::Retrying { .. }),
             engine,
             lease,
             route,

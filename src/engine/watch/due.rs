@@ -103,7 +103,10 @@ impl Round {
     fn note_sender(&mut self, name: &Name, state: &OperationState, now: Timestamp) {
         let from = match state {
             OperationState::Enabled => now,
-            OperationState::Retrying { until, .. } => schedule::next_try(*until, now, self.retry.wait),
+            OperationState::Retrying { until, .. } => {
+                let throttling = &self.watch.engine.permits.throttling;
+                schedule::next_try(*until, now, patience::longest_wait(state, &self.retry, throttling))
+            }
             OperationState::Off(_)
             | OperationState::AwaitingTest(_)
             | OperationState::Testing

@@ -1,9 +1,11 @@
 //! Sending: exactly once, or in doubt and never again.
 
 use mailplumb::model::name::Address;
-use mailplumb::model::outbox::{NewOutgoing, OutgoingState};
+use mailplumb::model::operation::Operation;
+use mailplumb::model::outbox::{NewOutgoing, OutgoingState, Resolution};
 use mailplumb::playground::{Fault, Options, Protocol, Times};
 use mailplumb::store::OutboxQuery;
+use mailplumb::sync::outgoing::resolve;
 
 use super::super::site::{Desk, name};
 use super::super::world::{Variant, World, letter};
@@ -224,19 +226,48 @@ async fn whoever_is_impatient_with_a_server_that_wants_a_pause_costs_no_message_
         let line = "421 4.3.2 closing".to_owned();
         let fault = Fault::Answer { at: at.to_owned(), line, times: Times::Always };
         world.playground.inject(Protocol::Smtp, fault);
-        // The second pause is longer than the declared wait.
-        for in_time in 1..=2 {
+        // The last pause is longer than the declared wait.
+        for in_time in 1..=3 {
             for _ in 0..12 {
                 desk.outgoing("anna").await;
             }
             assert_eq!(attempts(&desk).await, in_time, "at {at}: one message for each cycle in time");
-            desk.clock.forward(61);
+            desk.clock.forward(301);
         }
         world.playground.heal(Protocol::Smtp);
         desk.clock.forward(3600);
         desk.outgoing("anna").await;
         assert_eq!(states(&desk).await, [OutgoingState::Sent; 3], "at {at}");
     }
+}
+
+#[tokio::test]
+async fn that_nothing_is_due_does_not_mend_a_server() {
+    let world = World::start();
+    let desk = world.site.desk();
+    desk.apply().await;
+    queue(&desk, "anna", "one", &["ben@playground.test"]).await;
+    world.playground.inject(Protocol::Smtp, Fault::RefuseConnections);
+    desk.outgoing("anna").await;
+    let all = desk.engine.store.outbox(&OutboxQuery::default()).await.unwrap();
+    let cancelled = resolve(&all[0], &Resolution::Cancel, desk.engine.clock.now()).unwrap();
+    desk.engine.store.resolve(&[cancelled]).await.unwrap();
+    let failing = desk.state("anna", Operation::Outgoing).await;
+    assert!(failing.starts_with("retrying (1"), "{failing}");
+    done(desk.outgoing("anna").await);
+    assert_eq!(
+        desk.state("anna", Operation::Outgoing).await,
+        failing,
+        "nothing was due, and nobody was asked"
+    );
+    desk.clock.forward(301);
+    failed(desk.outgoing("anna").await);
+    let failing = desk.state("anna", Operation::Outgoing).await;
+    assert!(failing.starts_with("retrying (2"), "{failing}");
+    world.playground.heal(Protocol::Smtp);
+    desk.clock.forward(301);
+    done(desk.outgoing("anna").await);
+    assert_eq!(desk.state("anna", Operation::Outgoing).await, "enabled");
 }
 
 async fn attempts(desk: &Desk) -> u16 {
