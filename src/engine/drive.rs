@@ -229,6 +229,7 @@ impl Ended<'_> {
             let retry = patience::retry_of(&failure.error, state, &settings.retry, throttling);
             self.note(StateEvent::CycleFailed(failure.summary()), &retry).await?
         };
+        let failure = failure.leading_to(&state.state);
         self.engine.tell(Event::CycleFailed {
             mailbox,
             operation: self.operation,

@@ -55,9 +55,9 @@ async fn work(desk: &Desk<'_>) -> Result<Contact, WorkError> {
     Ok(Contact::Made)
 }
 
-/// That nothing is to be sent does not mend a server: one that failed is logged in to when its time has come.
+/// That nothing is to be sent does not mend a server: one that failed is logged in to.
 async fn look_whether_it_works_again(desk: &Desk<'_>) -> Result<Contact, WorkError> {
-    if !desk.has_failed || desk.is_early {
+    if !desk.has_failed {
         return Ok(Contact::None);
     }
     session::connect(desk).await?.close().await;

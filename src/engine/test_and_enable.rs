@@ -336,6 +336,7 @@ impl Test<'_> {
         let noted = Noted { error, ..Noted::of(event, Occasion::TestEnded { process_from: None }) };
         let state = self.note(operation, begun, noted).await?;
         self.tested.failed += 1;
+        let failure = failure.leading_to(&state.state);
         self.tell(operation, steps, state, TestResult::Failed(failure));
         Ok(())
     }

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits;
+use super::operation::OperationState;
 
 /// The named steps of a test, in the order in which they happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +96,9 @@ pub enum Cause {
     ConnectionLost { detail: String },
     #[error("the server's certificate is not signed by a trusted authority: {detail}")]
     CertificateUntrusted { detail: String },
+    /// No authority would help: the certificate itself is wrong.
+    #[error("the server's certificate cannot be accepted: {detail}")]
+    CertificateUnfit { detail: String },
     #[error("the server's certificate is not for `{host}`: {detail}")]
     CertificateNameMismatch { host: String, detail: String },
     #[error("the server's certificate has expired or is not valid yet: {detail}")]
@@ -104,6 +108,8 @@ pub enum Cause {
     NotTls { detail: String },
     #[error("the TLS handshake failed: {detail}")]
     TlsFailed { detail: String },
+    #[error("the server demands a client certificate, and none is offered")]
+    ClientCertificateDemanded,
     /// `tls: none`, and the host file does not allow it (any more).
     #[error("this host does not allow mail without TLS")]
     TlsRequired,
@@ -196,10 +202,12 @@ impl Cause {
                 | Self::ConnectionRefused { .. }
                 | Self::Unreachable { .. }
                 | Self::CertificateUntrusted { .. }
+                | Self::CertificateUnfit { .. }
                 | Self::CertificateNameMismatch { .. }
                 | Self::CertificateExpired { .. }
                 | Self::NotTls { .. }
                 | Self::TlsFailed { .. }
+                | Self::ClientCertificateDemanded
                 | Self::WrongProtocol { .. }
         )
     }
@@ -211,6 +219,7 @@ impl Cause {
             | Self::Unreachable { host: _, port: _, detail: words }
             | Self::ConnectionLost { detail: words }
             | Self::CertificateUntrusted { detail: words }
+            | Self::CertificateUnfit { detail: words }
             | Self::CertificateNameMismatch { host: _, detail: words }
             | Self::CertificateExpired { detail: words }
             | Self::NotTls { detail: words }
@@ -238,6 +247,7 @@ impl Cause {
             Self::NoMechanism { wanted: _, offered: words }
             | Self::NotDiscovered { address: _, tried: words } => words.iter_mut().collect(),
             Self::ConnectionRefused { .. }
+            | Self::ClientCertificateDemanded
             | Self::NoGreeting { .. }
             | Self::TimedOut { .. }
             | Self::TlsRequired
@@ -368,6 +378,19 @@ impl Failure {
             scope: self.scope,
             cause: self.error.cause.to_string(),
             remedy: self.remedy.clone(),
+        }
+    }
+
+    /// As people are told of it once it has led to `state`: what is given up is not tried again by itself.
+    pub fn leading_to(self, state: &OperationState) -> Self {
+        match state {
+            OperationState::Disabled(given_up) => Self { remedy: given_up.remedy.clone(), ..self },
+            OperationState::Off(_)
+            | OperationState::AwaitingTest(_)
+            | OperationState::Testing
+            | OperationState::Enabled
+            | OperationState::Retrying { .. }
+            | OperationState::Trying { .. } => self,
         }
     }
 }

@@ -12,9 +12,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::address::io_words;
-use super::timed_out;
 use super::trace::Findings;
 use super::trust::TrustStore;
+use super::{client_certificate, timed_out};
 use crate::model::failure::Cause;
 use crate::model::name::Name;
 
@@ -50,11 +50,19 @@ pub(super) async fn shake_hands(
         Some(findings) => peer.store.noting(peer.trust.as_ref(), findings.clone()).await?,
     };
     let handshake = TlsConnector::from(config).connect(name, socket);
-    match timeout(peer.wait, handshake).await {
+    let (ended, is_asked) = client_certificate::noting_demands(timeout(peer.wait, handshake)).await;
+    match ended {
         Ok(Ok(stream)) => Ok(stream),
+        // TLS 1.2 has no alert of its own for it.
+        Ok(Err(error)) if is_asked && is_alert(&error) => Err(Cause::ClientCertificateDemanded),
         Ok(Err(error)) => Err(cause_of(&error, &peer.host, begun)),
         Err(_) => Err(timed_out(peer.wait)),
     }
+}
+
+fn is_alert(error: &std::io::Error) -> bool {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    matches!(tls, Some(Error::AlertReceived(_)))
 }
 
 fn cause_of(error: &std::io::Error, host: &str, begun: Begun) -> Cause {
@@ -73,6 +81,11 @@ pub(super) fn tls_cause(error: &Error, host: &str, begun: Begun) -> Cause {
     }
     if speaks_something_else(error) {
         return Cause::NotTls { detail: not_tls_words(begun).to_owned() };
+    }
+    if let Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::NoCertificate) =
+        error
+    {
+        return Cause::ClientCertificateDemanded;
     }
     let detail = if let Error::AlertReceived(alert) = error {
         alert_words(*alert)
@@ -123,30 +136,45 @@ fn certificate_cause(error: &CertificateError, host: &str) -> Cause {
         CertificateError::NotValidYet => {
             Cause::CertificateExpired { detail: "it is not valid yet".to_owned() }
         }
-        other => Cause::CertificateUntrusted { detail: untrusted_words(other) },
+        other => untrusted(other),
     }
 }
 
-fn untrusted_words(error: &CertificateError) -> String {
+fn untrusted(error: &CertificateError) -> Cause {
     // The verifier hands some reasons on only as a text.
     let text = format!("{error:?}");
-    let known = [
-        ("UnknownIssuer", "its issuer is unknown; name the CA's certificate under `trust` if it is your own"),
-        (
-            "CaUsedAsEndEntity",
-            "it is a CA's own certificate (self-signed); give the server one that the CA has signed",
-        ),
-        ("UnsupportedCertVersion", "it is an X.509 certificate of version 1; version 3 is needed"),
-        ("InvalidPurpose", "it is not a certificate for a server"),
-        ("Revoked", "it has been revoked"),
-        ("BadSignature", "its signature is wrong; another CA of the same name may be in the bundle"),
-        ("BadEncoding", "it cannot be read"),
-        ("UnsupportedSignatureAlgorithm", "it is signed with an algorithm that is no longer accepted"),
-        ("NameConstraint", "its CA is not allowed to sign for this name"),
-    ];
-    let words = known.iter().find(|(mark, _)| text.contains(mark)).map(|(_, words)| (*words).to_owned());
-    words.unwrap_or_else(|| crate::model::failure::server_words(&error.to_string()))
+    let find = |known: &[(&str, &str)]| {
+        known.iter().find(|(mark, _)| text.contains(mark)).map(|(_, words)| (*words).to_owned())
+    };
+    if let Some(detail) = find(&UNFIT) {
+        return Cause::CertificateUnfit { detail };
+    }
+    let words = || crate::model::failure::server_words(&error.to_string());
+    Cause::CertificateUntrusted { detail: find(&UNTRUSTED).unwrap_or_else(words) }
 }
+
+/// Another authority may help.
+const UNTRUSTED: [(&str, &str); 2] = [
+    ("UnknownIssuer", "its issuer is unknown; name the CA's certificate under `trust` if it is your own"),
+    ("BadSignature", "its signature is wrong; another CA of the same name may be in the bundle"),
+];
+
+/// Nothing but another certificate helps.
+const UNFIT: [(&str, &str); 7] = [
+    (
+        "CaUsedAsEndEntity",
+        "it is a CA's own certificate (self-signed); give the server one that the CA has signed",
+    ),
+    ("UnsupportedCertVersion", "it is an X.509 certificate of version 1; version 3 is needed"),
+    (
+        "InvalidPurpose",
+        "it is not a certificate for a server: `serverAuth` is missing in its extended key usage",
+    ),
+    ("Revoked", "it has been revoked"),
+    ("BadEncoding", "it cannot be read"),
+    ("UnsupportedSignatureAlgorithm", "it is signed with an algorithm that is no longer accepted"),
+    ("NameConstraint", "its CA is not allowed to sign for this name"),
+];
 
 /// The names in the certificate; the verifier writes them as `DnsName("mail.contoso.example")`.
 fn names_words(presented: &[String]) -> String {
@@ -191,9 +219,6 @@ fn alert_words(alert: AlertDescription) -> String {
             "the server found no common cipher or key exchange".to_owned()
         }
         AlertDescription::UnrecognisedName => "the server does not know this host name".to_owned(),
-        AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
-            "the server demands a client certificate".to_owned()
-        }
         AlertDescription::InternalError => "the server reports an internal error".to_owned(),
         other => format!("the server ended it with the alert `{other:?}`"),
     }

@@ -3,6 +3,7 @@
 
 mod address;
 mod certificate;
+mod client_certificate;
 mod connection;
 mod fence;
 mod gssapi;

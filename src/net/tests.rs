@@ -292,7 +292,7 @@ mod certificates {
         let world = serving(&certificate.pem(), certificate.der().clone(), &key, rustls::ALL_VERSIONS);
         let cause = visit(&world, "mail.contoso.example", Some("own-ca")).await.err().unwrap();
         assert!(
-            matches!(&cause, Cause::CertificateUntrusted { detail } if detail.contains("self-signed")),
+            matches!(&cause, Cause::CertificateUnfit { detail } if detail.contains("self-signed")),
             "{cause}"
         );
     }

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio::sync::Mutex;
 
 use super::certificate;
+use super::client_certificate::NoneOffered;
 use super::trace::Findings;
 use crate::model::failure::Cause;
 use crate::model::limits;
@@ -107,7 +108,7 @@ fn configure(roots: RootCertStore) -> Result<(Arc<ClientConfig>, Arc<WebPkiServe
         .with_safe_default_protocol_versions()
         .map_err(|error| internal(error.to_string()))?
         .with_webpki_verifier(Arc::clone(&verifier))
-        .with_no_client_auth();
+        .with_client_cert_resolver(Arc::new(NoneOffered));
     Ok((Arc::new(config), verifier))
 }
 

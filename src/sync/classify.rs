@@ -92,10 +92,12 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::TimedOut { .. } => ("timed-out", Transient, Profile),
         Cause::ConnectionLost { .. } => ("connection-lost", Transient, Profile),
         Cause::CertificateUntrusted { .. } => ("certificate-untrusted", Permanent, Profile),
+        Cause::CertificateUnfit { .. } => ("certificate-unfit", Permanent, Profile),
         Cause::CertificateNameMismatch { .. } => ("certificate-name-mismatch", Permanent, Profile),
         Cause::CertificateExpired { .. } => ("certificate-expired", Permanent, Profile),
         Cause::NotTls { .. } => ("not-tls", Permanent, Profile),
         Cause::TlsFailed { .. } => ("tls-failed", Permanent, Profile),
+        Cause::ClientCertificateDemanded => ("client-certificate-demanded", Permanent, Profile),
         Cause::TlsRequired => ("tls-required", Permanent, Profile),
         Cause::StarttlsNotOffered => ("starttls-not-offered", Permanent, Profile),
         Cause::StarttlsInjected => ("starttls-injected", Permanent, Profile),
@@ -107,6 +109,8 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::LoginRefused { .. } | Cause::Refused { .. } if patience::demanded(error).is_some() => {
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
         }
+        Cause::LoginRefused { .. } if tokens::has_ended(error) => ("login-refused", Transient, login_scope),
+        Cause::Refused { .. } if tokens::has_ended(error) => ("refused", Transient, Mailbox),
         Cause::LoginRefused { .. } => ("login-refused", Permanent, login_scope),
         Cause::TemporarilyRefused { .. } => {
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
@@ -205,11 +209,13 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
         ),
         Cause::NoGreeting { .. } => no_greeting(setting),
         Cause::CertificateUntrusted { .. } => untrusted(setting),
+        Cause::CertificateUnfit { .. } => hosts::certificate_unfit(setting),
         Cause::CertificateNameMismatch { .. } => name_mismatch(setting),
         Cause::CertificateExpired { .. } => expired(host),
         Cause::NotTls { .. } if web::is_web(setting.kind) => web::not_tls(setting),
         Cause::NotTls { .. } => not_tls(setting),
         Cause::TlsFailed { .. } => tls_failed(setting),
+        Cause::ClientCertificateDemanded => hosts::client_certificate(setting),
         Cause::TlsRequired if web::is_web(setting.kind) => web::tls_required(setting),
         Cause::TlsRequired => tls_required(profile),
         Cause::StarttlsNotOffered => not_offered(setting),
@@ -480,6 +486,17 @@ mod tests {
                     .into(),
         };
         assert!(failure(TestStep::Read, ended).meaning.contains("token ended"));
+        let words = "[AUTHENTICATIONFAILED] access token expired";
+        let ended = [
+            (TestStep::Authenticate, Cause::LoginRefused { said: words.into() }),
+            (TestStep::Open, Cause::Refused { said: words.into() }),
+            (TestStep::Read, Cause::ServerBye { said: "Session invalidated - AccessTokenExpired".into() }),
+        ];
+        for (step, cause) in ended {
+            let ended = failure(step, cause);
+            assert_eq!(ended.nature, Nature::Transient, "{ended:?}");
+            assert!(ended.meaning.contains("token ended"), "{ended:?}");
+        }
     }
 
     #[test]

@@ -67,6 +67,9 @@ pub fn likely(error: &RemoteError, code: &str) -> &'static [&'static str] {
     BY_CODE.iter().find(|(of, _)| *of == code).map_or(&[], |(_, likely)| likely)
 }
 
+/// Another token helps, which the next login asks for.
+pub const TOKEN_ENDED: &str = "token-ended";
+
 /// Every row.
 pub const ALL: &[Known] = &[
     Known {
@@ -190,8 +193,14 @@ pub const ALL: &[Known] = &[
         source: "Dovecot mail_max_userip_connections; Gmail: 15 IMAP connections for each account",
     },
     Known {
-        key: "token-ended",
-        marks: &["ACCESS TOKEN HAS EXPIRED"],
+        key: TOKEN_ENDED,
+        marks: &[
+            "ACCESS TOKEN HAS EXPIRED",
+            "ACCESS TOKEN EXPIRED",
+            "ACCESSTOKENEXPIRED",
+            "TOKEN IS EXPIRED",
+            "TOKEN HAS EXPIRED",
+        ],
         meaning: "the access token ended while it was in use, as tokens do after about an hour",
         remedy: "nothing to do: the next session asks for another one by itself",
         likely: &["a session that was open when the token came to its end", "a token that was withdrawn"],

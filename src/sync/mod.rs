@@ -1,5 +1,6 @@
 //! Decisions of one mailbox: total functions on values.
 
+mod again;
 pub mod alerts;
 pub mod canary;
 pub mod classify;

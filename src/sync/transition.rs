@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::again;
 use crate::model::failure::{FailureSummary, Nature, Scope};
 use crate::model::operation::{Awaiting, OperationState, Readiness};
 use crate::model::organization::Retry;
@@ -174,7 +175,7 @@ fn test_failed(
             first_test_failed(state, failure, now, retry)
         }
         // It is tested once an hour already, whatever it fails with.
-        OperationState::Disabled(_) => OperationState::Disabled(outlived(failure)),
+        OperationState::Disabled(_) => OperationState::Disabled(given_up(failure)),
     }
 }
 
@@ -195,12 +196,12 @@ fn first_test_failed(
         | OperationState::Disabled(_) => (0, None),
     };
     match (failure.nature, until.filter(|until| is_before(*until, now, retry))) {
-        (Nature::Permanent, _) => OperationState::Disabled(failure.clone()),
+        (Nature::Permanent, _) => OperationState::Disabled(given_up(failure)),
         // As with cycles: asking early uses up no attempt.
         (Nature::Transient, Some(until)) => {
             OperationState::Trying { attempts: before, until, failure: failure.clone() }
         }
-        (Nature::Transient, None) if before >= retry.attempts => OperationState::Disabled(outlived(failure)),
+        (Nature::Transient, None) if before >= retry.attempts => OperationState::Disabled(given_up(failure)),
         (Nature::Transient, None) => OperationState::Trying {
             attempts: before.saturating_add(1),
             until: later(now, retry.wait),
@@ -210,8 +211,9 @@ fn first_test_failed(
 }
 
 /// As with the vendor: a transient failure that outlived its retries is permanent under the same code.
-fn outlived(failure: &FailureSummary) -> FailureSummary {
-    FailureSummary { nature: Nature::Permanent, ..failure.clone() }
+fn given_up(failure: &FailureSummary) -> FailureSummary {
+    let remedy = again::once_given_up(&failure.remedy);
+    FailureSummary { nature: Nature::Permanent, remedy, ..failure.clone() }
 }
 
 /// A missing identity never counts as a failed attempt and never disables anything.
@@ -265,8 +267,8 @@ fn cycle_failed(
         | OperationState::Disabled(_) => return state.clone(),
     };
     match failure.nature {
-        Nature::Permanent => OperationState::Disabled(failure.clone()),
-        Nature::Transient if failures_before >= retry.attempts => OperationState::Disabled(outlived(failure)),
+        Nature::Permanent => OperationState::Disabled(given_up(failure)),
+        Nature::Transient if failures_before >= retry.attempts => OperationState::Disabled(given_up(failure)),
         Nature::Transient => OperationState::Retrying {
             attempts: failures_before.saturating_add(1),
             until: later(now, retry.wait),

@@ -1,10 +1,16 @@
 //! What it means when no access token is to be had.
 
 use super::{Setting, said};
-use crate::model::failure::{Cause, Nature, Scope};
+use crate::model::failure::{Cause, Nature, RemoteError, Scope};
 use crate::model::profile::ServerKind;
 use crate::sync::entra;
 use crate::sync::exchange::Meaning;
+use crate::sync::known;
+
+/// Whether the server says that the token came to its end: whatever was asked for, another token helps.
+pub(super) fn has_ended(error: &RemoteError) -> bool {
+    known::find(error).is_some_and(|known| known.key == known::TOKEN_ENDED)
+}
 
 /// Entra says by a number what is wrong, and that some of it passes.
 pub(super) fn refused_class(words: &str) -> (&'static str, Nature, Scope) {

@@ -48,7 +48,16 @@ pub(super) const BY_CODE: &[(&str, &[&str])] = &[
         ],
     ),
     ("not-tls", &["`tls: implicit` on a port for STARTTLS (110, 143, 587)"]),
-    ("tls-failed", &["a server that knows only TLS 1.0 or 1.1", "a demand for a client certificate"]),
+    ("tls-failed", &["a server that knows only TLS 1.0 or 1.1"]),
+    ("client-certificate-demanded", &["a port that is meant for other servers, not for mailboxes"]),
+    (
+        "certificate-unfit",
+        &[
+            "a self-signed certificate of an authority in the place of the server's",
+            "a certificate without the purpose `serverAuth`",
+            "a certificate of version 1, as `openssl x509 -req` makes without extensions",
+        ],
+    ),
     (
         "starttls-not-offered",
         &[

@@ -200,7 +200,7 @@ async fn every_answer_and_fault(case: &Case, servers: &Servers<'_>) {
 }
 
 /// What a broken server may be called.
-const FITTING: [&str; 12] = [
+const FITTING: [&str; 13] = [
     "connection-lost",
     "timed-out",
     "no-greeting",
@@ -211,6 +211,7 @@ const FITTING: [&str; 12] = [
     "limit-exceeded",
     "server-closed",
     "certificate-untrusted",
+    "certificate-unfit",
     "unreachable",
     "connection-refused",
 ];

@@ -8,6 +8,7 @@ use mailplumb::model::profile::{Authentication, Credentials, Protocol, ServerKin
 use mailplumb::model::secret::SecretRef;
 use mailplumb::playground::ClearLogins;
 use mailplumb::sync::classify::{NamedBy, Setting, SoFar, classify};
+use tempfile::TempDir;
 
 use crate::remote::world::client::{Clear, Trust};
 use crate::remote::world::{Certificate, Client, Door, How, Play, Real, Way, World};
@@ -241,37 +242,58 @@ async fn a_server_that_wants_tls_first_is_told_from_one_that_knows_no_mechanism(
     }
 }
 
-/// TLS 1.1 and older were given up by RFC 8996.
-#[tokio::test]
-async fn a_server_that_knows_only_an_old_tls_is_refused_by_name() {
-    let Some(()) = require(Need::Servers) else { return };
-    let world = Real::start();
+/// An openssl with the certificate of the world's Dovecot. It speaks TLS, and says nothing.
+struct Openssl {
+    _server: Server,
+    _folder: TempDir,
+    at: SocketAddr,
+}
+
+fn openssl(world: &Real, options: &[&str]) -> Openssl {
     let folder = scratch::folder();
     let (log, port) = (folder.path().join("log"), scratch::port());
     let at = SocketAddr::new(scratch::address().into(), port);
     let certificate = &world.dovecot.certificate;
     let (chain, key) = (certificate.chain.display().to_string(), certificate.key.display().to_string());
     let listens = at.to_string();
-    let command = [
-        "openssl",
-        "s_server",
-        "-accept",
-        &listens,
-        "-cert",
-        &chain,
-        "-key",
-        &key,
-        "-tls1_1",
-        "-cipher",
-        "ALL:@SECLEVEL=0",
-        "-quiet",
-    ];
-    let _server = Server::start(&command, &log);
+    let mut command =
+        vec!["openssl", "s_server", "-accept", &listens, "-cert", &chain, "-key", &key, "-quiet"];
+    command.extend(options);
+    let server = Server::start(&command, &log);
     let evidence = || std::fs::read_to_string(&log).unwrap_or_default();
     scratch::wait_until("openssl", || std::net::TcpStream::connect(at).is_ok(), evidence);
+    Openssl { _server: server, _folder: folder, at }
+}
+
+/// TLS 1.1 and older were given up by RFC 8996.
+#[tokio::test]
+async fn a_server_that_knows_only_an_old_tls_is_refused_by_name() {
+    let Some(()) = require(Need::Servers) else { return };
+    let world = Real::start();
+    let openssl = openssl(&world, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
     for protocol in ALL {
-        let how = How { at, timeout_seconds: 30, ..How::to(&world, Protocol::Imap) };
+        let how = How { at: openssl.at, timeout_seconds: 30, ..How::to(&world, Protocol::Imap) };
         let how = How { way: Way::of(protocol), ..how };
         fails(&world, &how, &expected(TestStep::Tls, "tls-failed", &["TLS"])).await;
     }
+}
+
+/// With TLS 1.3 the handshake is over when the server says so.
+#[tokio::test]
+async fn a_server_that_demands_a_client_certificate_is_told_from_one_without_a_common_cipher() {
+    let Some(()) = require(Need::Servers) else { return };
+    let world = Real::start();
+    for (version, step) in [("-tls1_2", TestStep::Tls), ("-tls1_3", TestStep::Greet)] {
+        let openssl = openssl(&world, &[version, "-Verify", "1"]);
+        for protocol in ALL {
+            let how = How { at: openssl.at, timeout_seconds: 30, ..How::to(&world, Protocol::Imap) };
+            let how = How { way: Way::of(protocol), ..how };
+            let words = &["client certificate", "offers no client certificates"];
+            fails(&world, &how, &expected(step, "client-certificate-demanded", words)).await;
+        }
+    }
+    // One that only asks is no reason for anything else that ends a handshake.
+    let openssl = openssl(&world, &["-tls1_2", "-verify", "1"]);
+    let how = How { at: openssl.at, timeout_seconds: 1, ..How::to(&world, Protocol::Imap) };
+    fails(&world, &how, &expected(TestStep::Greet, "connection-lost", &[])).await;
 }
