@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::signal::unix::{self, Signal, SignalKind};
 use tokio_util::sync::CancellationToken;
 
 use super::discoveries::InStore;
@@ -329,14 +330,21 @@ pub fn shown(path: &Path) -> String {
     output::shown(&path.display().to_string())
 }
 
-/// Runs work that ends by itself, as reading does.
+/// Runs work that ends by itself, as reading does, and that may be ended anywhere: Ctrl-C or SIGTERM do so at once.
 pub fn read<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    run(CancellationToken::new(), work)
+    run_until(signal(), work)
 }
 
 /// Runs asynchronous work. The first Ctrl-C or SIGTERM asks it to stop at a safe place, the second ends it at once.
 pub fn run<T>(
     stopping: CancellationToken,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    run_until(signals(stopping), work)
+}
+
+fn run_until<T>(
+    interrupted: impl Future<Output = ()>,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -346,7 +354,7 @@ pub fn run<T>(
     let result = runtime.block_on(async {
         tokio::select! {
             result = work => result,
-            () = signals(stopping) => Err(Failure::new("interrupted; what was under way ends as after a crash")
+            () = interrupted => Err(Failure::new("interrupted; what was under way ends as after a crash")
                 .code(exit::INTERRUPTED)),
         }
     });
@@ -357,21 +365,36 @@ pub fn run<T>(
 
 /// Ends at the second signal.
 async fn signals(stopping: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Without handlers the signals end the process, as the operating system does.
-        return std::future::pending().await;
-    };
+    let mut signals = Signals::caught();
     for _ in 0..2 {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        signals.next().await;
         if !stopping.is_cancelled() {
             output::talk("stopping at the next safe place; once more to stop at once");
         }
         stopping.cancel();
+    }
+}
+
+/// Ends at the first signal.
+async fn signal() {
+    Signals::caught().next().await;
+}
+
+/// Ctrl-C and SIGTERM. Without handlers they end the process, as the operating system does.
+struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    fn caught() -> Self {
+        let caught = (unix::signal(SignalKind::interrupt()), unix::signal(SignalKind::terminate()));
+        let (Ok(interrupt), Ok(terminate)) = caught else { return Self(None) };
+        Self(Some((interrupt, terminate)))
+    }
+
+    async fn next(&mut self) {
+        let Some((interrupt, terminate)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }

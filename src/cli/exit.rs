@@ -1,5 +1,6 @@
 //! Exit codes and the last words before them, in one place.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -234,6 +235,17 @@ pub fn conclude(outcome: Outcome, reader: Reader) -> u8 {
     code
 }
 
+/// What is wrong with a command line, for a program that reads stdout; clap has told people.
+pub fn tell_usage(error: &clap::Error, reader: Reader) {
+    let words = error.to_string();
+    let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let failure =
+        Failure::new(output::shown(words)).code(USAGE).hint("`--help` of the command shows what it takes");
+    if reader == Reader::Json && output::json(&FailureDocument::of(&failure)).is_err() {
+        output::error("the failure cannot be written to stdout");
+    }
+}
+
 /// Who reads stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
@@ -254,6 +266,20 @@ impl Reader {
             at = matches.subcommand().map(|(_, inner)| inner);
         }
         Self::Person
+    }
+}
+
+impl Reader {
+    /// Whom the words of a command line name that cannot be read.
+    pub fn of_words(given: &[OsString]) -> Self {
+        let is_json = |words: &[OsString]| match words {
+            [option, form] => (option == "-o" || option == "--output") && form == "json",
+            _ => false,
+        };
+        let at_once = ["-ojson", "-o=json", "--output=json"];
+        let asked =
+            given.windows(2).any(is_json) || given.iter().any(|word| at_once.iter().any(|all| word == all));
+        if asked { Self::Json } else { Self::Person }
     }
 }
 

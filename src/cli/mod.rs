@@ -202,10 +202,13 @@ pub fn main() -> ExitCode {
     let (mut arguments, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
             let _ = error.print();
             hint_at_path(&error);
-            return ExitCode::from(code);
+            if !error.use_stderr() {
+                return ExitCode::from(exit::DONE);
+            }
+            exit::tell_usage(&error, exit::Reader::of_words(&given));
+            return ExitCode::from(exit::USAGE);
         }
     };
     output::set_colour(arguments.global.color);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -71,6 +72,9 @@ struct Line {
     /// Those of them that were not understood.
     quarantined: u64,
     outbox: OutboxFigures,
+    /// Since when the message is missing that a test sent to the mailbox itself. Left out: it came back, or none was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_received_back: Option<Timestamp>,
 }
 
 impl Status {
@@ -105,6 +109,7 @@ fn line(row: &MailboxRow, figures: &MailboxFigures) -> Line {
         records: figures.records,
         quarantined: figures.quarantined,
         outbox: OutboxFigures::of(figures),
+        not_received_back: figures.not_received_back,
     }
 }
 
@@ -203,6 +208,15 @@ fn print_failures(lines: &[Line]) -> Result<(), Failure> {
     }
     for ((operation, words), names) in changes {
         output::data(&format!("\n{}, {operation}: {words}", some_names(&names)))?;
+    }
+    let missing: Vec<&str> =
+        lines.iter().filter(|line| line.not_received_back.is_some()).map(|line| line.name.as_str()).collect();
+    if !missing.is_empty() {
+        output::data(&format!(
+            "\n{}, outgoing: the message of the last test has not come back (not-received-back)\n  do: {}",
+            some_names(&missing),
+            typed::advice("`mailplumb describe MAILBOX` says since when, and where to look")
+        ))?;
     }
     Ok(())
 }

@@ -107,8 +107,10 @@ pub(super) async fn resolve(
 }
 
 fn overridden(host: &HostSettings, target: &Target) -> Option<SocketAddr> {
-    let lower = target.host.to_ascii_lowercase();
-    let spellings = [target.host.clone(), lower];
+    // A trailing dot only says that the name is complete.
+    let complete = target.host.strip_suffix('.').unwrap_or(&target.host).to_owned();
+    let spellings =
+        [target.host.clone(), target.host.to_ascii_lowercase(), complete.to_ascii_lowercase(), complete];
     let socket = spellings.iter().find_map(|name| host.connect.get(&(name.clone(), target.port)).copied());
     socket.or_else(|| {
         let ip = spellings.iter().find_map(|name| host.hosts.get(name))?;

@@ -6,6 +6,10 @@
 //! blanks and invisible characters. Each octet remembers where in the words it came from. Words are short
 //! (`limits::SERVER_WORDS_CHARACTERS_MAX`), so that the cost is bounded.
 
+use std::collections::BTreeSet;
+
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+
 use crate::model::failure::CUT;
 
 /// One octet, and the octets of the words that it stands for.
@@ -22,11 +26,13 @@ const BARE_MIN: usize = 6;
 
 /// Where the secret stands in the words: ranges of octets, ascending, on character boundaries.
 pub fn places(words: &str, secret: &str, bytes_min: usize) -> Vec<(usize, usize)> {
-    let plain: View = secret.bytes().map(|octet| (octet, 0, 0)).collect();
-    // What looks like an escape in the secret itself is undone with those of the words.
-    let secrets = [unescaped(&plain), plain];
+    let plain = |secret: &str| -> View { secret.bytes().map(|octet| (octet, 0, 0)).collect() };
     let folded = |secret: &View| [Fold::Visible, Fold::Bare].map(|fold| (fold, octets(&fold.of(secret))));
-    let secrets: Vec<(Fold, Vec<u8>)> = secrets.iter().flat_map(folded).collect();
+    let secrets = spellings(secret).into_iter().map(|secret| plain(&secret)).flat_map(|secret| {
+        // What looks like an escape in the secret itself is undone with those of the words.
+        [unescaped(&secret), secret]
+    });
+    let secrets: Vec<(Fold, Vec<u8>)> = secrets.flat_map(|secret| folded(&secret)).collect();
     let mut found = Vec::new();
     let mut views = vec![words.bytes().enumerate().map(|(at, octet)| (octet, at, at + 1)).collect::<View>()];
     for depth in 0..=DEPTH_MAX {
@@ -42,6 +48,25 @@ pub fn places(words: &str, secret: &str, bytes_min: usize) -> Vec<(usize, usize)
         }
     }
     merged(words, found)
+}
+
+/// As programs compose and decompose letters beyond ASCII (Unicode Standard Annex 15), and write them small and large.
+fn spellings(secret: &str) -> BTreeSet<String> {
+    let mut spellings = BTreeSet::from([secret.to_owned()]);
+    if !secret.is_ascii() {
+        for composer in [ComposingNormalizerBorrowed::new_nfc(), ComposingNormalizerBorrowed::new_nfkc()] {
+            spellings.insert(composer.normalize(secret).into_owned());
+        }
+        for decomposer in
+            [DecomposingNormalizerBorrowed::new_nfd(), DecomposingNormalizerBorrowed::new_nfkd()]
+        {
+            spellings.insert(decomposer.normalize(secret).into_owned());
+        }
+        let cases: Vec<String> =
+            spellings.iter().flat_map(|secret| [secret.to_lowercase(), secret.to_uppercase()]).collect();
+        spellings.extend(cases);
+    }
+    spellings
 }
 
 /// What does not count in a comparison.

@@ -284,6 +284,7 @@ impl ImapInbox {
         match self.wanted(first, &opened).await? {
             Wanted::From(wanted) => {
                 let messages = self.session.list_from(&opened, wanted).await?;
+                let messages = self.confirmed(messages, &opened).await?;
                 let passed = if wanted > first { wanted - 1 } else { 0 };
                 Ok(Listing::Imap { validity, messages, extent: Extent { passed, mark } })
             }
@@ -291,6 +292,21 @@ impl ImapInbox {
                 Ok(Listing::Imap { validity, messages: Vec::new(), extent: Extent { passed, mark } })
             }
         }
+    }
+
+    /// Without UIDs at or above UIDNEXT that are not there when they are asked for again: mail that arrives between the two
+    /// commands is, and what a server made up is not. The cursor would go beyond everything that is still to come.
+    async fn confirmed(&mut self, listed: Vec<Listed>, opened: &Opened) -> Result<Vec<Listed>, Cause> {
+        let Opened { validity, uid_next: Some(next), .. } = *opened else { return Ok(listed) };
+        let is_foretold = |message: &Listed| uid_of(&message.id, validity).is_none_or(|uid| uid < next);
+        if listed.iter().all(is_foretold) {
+            return Ok(listed);
+        }
+        let again = self.session.list_from(opened, next).await?;
+        let there: BTreeSet<u32> = again.iter().filter_map(|message| uid_of(&message.id, validity)).collect();
+        let is_there =
+            |message: &Listed| uid_of(&message.id, validity).is_some_and(|uid| there.contains(&uid));
+        Ok(listed.into_iter().filter(|message| is_foretold(message) || is_there(message)).collect())
     }
 
     async fn delete_all(&mut self, messages: &[RemoteId]) -> Result<Vec<RemoteId>, Cause> {

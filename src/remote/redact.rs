@@ -395,6 +395,9 @@ mod tests {
         assert_eq!(masked("hunter2!", "you said &#104;UNTER2&excl; there"), "you said [password] there");
         assert_eq!(masked("hunter2!", r#"{"pass":"\u0068unter2!"}"#), r#"{"pass":"[password]"}"#);
         assert_eq!(masked("hunter2!", "68 75 6e 74 65 72 32 21"), "[password]");
+        assert_eq!(masked("gr\u{fc}n!Tee", "no gru\u{308}n!Tee"), "no [password]", "decomposed");
+        assert_eq!(masked("gr\u{fc}n!Tee", "no GR\u{dc}N!TEE"), "no [password]", "in capitals");
+        assert_eq!(masked("gru\u{308}n!Tee", "no gr%C3%BCn!Tee"), "no [password]", "composed, and escaped");
     }
 
     #[test]

@@ -162,6 +162,8 @@ pub struct MailboxFigures {
     pub outbox_unsure: u64,
     pub outbox_failed: u64,
     pub oldest_pending_at: Option<Timestamp>,
+    /// Since when the message of a test is missing.
+    pub not_received_back: Option<Timestamp>,
 }
 
 /// Takes the octets of one message that is too large to be held, until a record names them. When it is dropped, what no

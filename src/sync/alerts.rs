@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::report;
+use super::{doctor, report};
 use crate::model::alert::{Alert, AlertLevel};
+use crate::model::examination::Remark;
 use crate::model::failure::{FailureSummary, RemoteError, Scope};
 use crate::model::mailbox::{Mailbox, MailboxKind};
 use crate::model::name::{Address, Name};
@@ -200,6 +201,12 @@ pub fn on_quarantined(subject: Subject<'_>, (count, reason): (u64, &str), now: T
         "look at it with `mailplumb messages --quarantined --mailbox {mailbox}`; what was received of it, if anything, is kept"
     );
     subject.alert(now, (AlertLevel::Warning, Scope::Mailbox), ("quarantined", cause, remedy))
+}
+
+/// The alert for a message of a test that the server took and that has not arrived.
+pub fn on_not_received_back(subject: Subject<'_>, now: Timestamp) -> Alert {
+    let Remark { what, remedy } = doctor::not_received_back(subject.mailbox, now);
+    subject.alert(now, (AlertLevel::Warning, Scope::Mailbox), ("not-received-back", what, remedy))
 }
 
 /// The alert for a server that lets us read and not remove.

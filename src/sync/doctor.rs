@@ -31,7 +31,8 @@ pub fn not_received_back(mailbox: &Name, since: Timestamp) -> Remark {
             "the message that a test sent to itself on {since:.0} has not come back (not-received-back)"
         ),
         remedy: format!(
-            "look for it in mailbox `{mailbox}` and in the server's queue; `mailplumb test {mailbox}` sends another one"
+            "look for it in mailbox `{mailbox}` (whether it is full, and among junk mail) and in the server's queue; `mailplumb test {mailbox}` \
+             sends another one"
         ),
     }
 }

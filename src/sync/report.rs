@@ -175,8 +175,32 @@ fn came_back(recipient: &Recipient) -> FailureSummary {
             "the server had accepted the message for {}, and it came back: {said}",
             recipient.address
         ),
-        remedy: "check the recipient's address, and queue the message anew for those who did not get it"
-            .to_owned(),
+        remedy: format!("{}; then queue the message anew for those who did not get it", mended_by(said)),
+    }
+}
+
+/// By the status of the report (RFC 3463): only some of them speak of the address.
+fn mended_by(said: &str) -> &'static str {
+    let status =
+        said.split_whitespace().find(|word| word.starts_with("5.") && word.matches('.').count() == 2);
+    let mut numbers = status.unwrap_or_default().split('.').skip(1).map(|number| number.parse().ok());
+    let numbers: (Option<u16>, Option<u16>) = (numbers.next().flatten(), numbers.next().flatten());
+    match numbers {
+        (Some(1), _) => "check the recipient's address",
+        (Some(2), Some(2)) => "have the recipient's mailbox emptied, or its quota raised",
+        (Some(2), Some(3)) | (Some(3), Some(4)) => "send it with smaller attachments",
+        (Some(2), _) => "have the recipient's administrator look at the mailbox",
+        (Some(4), _) => "look whether the recipient's domain has a mail server that can be reached",
+        (Some(6), Some(7)) => {
+            "the recipient's server knows no addresses beyond ASCII (SMTPUTF8): use one in ASCII, for sender and recipient"
+        }
+        (Some(6), _) => {
+            "the recipient's server does not take this form of a message: write it in plain forms"
+        }
+        (Some(7), _) => {
+            "the recipient's server refuses it by its policy: look at what it says, at the sender's domain (SPF, DKIM, DMARC) and at block lists"
+        }
+        _ => "look at what the recipient's server says",
     }
 }
 
@@ -287,6 +311,20 @@ mod tests {
         // And never somebody else's.
         let message = sent(&[("p@b.example", OutgoingState::Sent), ("q@b.example", OutgoingState::Sent)]);
         assert_eq!(settled(&message, "failed"), None);
+    }
+
+    #[test]
+    fn only_what_speaks_of_the_address_advises_to_check_it() {
+        for (said, remedy) in [
+            ("reported as failed: 5.1.1 550 no such user", "check the recipient's address"),
+            ("reported as failed: 5.2.2 552 over quota", "quota"),
+            ("reported as failed: 5.6.7 SMTPUTF8 is required", "SMTPUTF8"),
+            ("reported as failed: 5.7.26 unauthenticated", "SPF"),
+            ("reported as failed: 550 10.5.1.7 is no status", "look at what"),
+            ("", "look at what"),
+        ] {
+            assert!(mended_by(said).contains(remedy), "{said}: {}", mended_by(said));
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub async fn tell(store: &SqliteStore, name: &Name) -> Result<Option<MailboxTold
         in_use: in_use::of(&row),
         discovered: discovered(store, &row).await?,
         forward_rule: store.forward_rule(name).await?,
-        not_received_back: store.not_received_back(name).await?,
+        not_received_back: figures.not_received_back,
         cursor: CursorView::of(&store.cursor(name).await?),
         records: figures.records,
         quarantined: figures.quarantined,

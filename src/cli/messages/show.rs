@@ -91,7 +91,7 @@ impl Show {
             return print_attachment((&fetched(raw, &record)?, &record), number, &allowed);
         }
         if let Some(folder) = &self.save_to {
-            return save((&fetched(raw, &record)?, &record), folder, &allowed);
+            return save((&fetched(raw, &record)?, &record), folder, &allowed).await;
         }
         let content = raw.map(|raw| content_of(&raw, &record, &allowed));
         match self.output {
@@ -171,7 +171,7 @@ fn print_attachment((raw, record): (&[u8], &MessageRecord), number: u32, trackin
     Ok(DONE)
 }
 
-fn save((raw, record): (&[u8], &MessageRecord), folder: &Path, tracking: &Tracking) -> Outcome {
+async fn save((raw, record): (&[u8], &MessageRecord), folder: &Path, tracking: &Tracking) -> Outcome {
     taken_apart(raw, record)?;
     let (content, id) = (content_of(raw, record, tracking), record.id);
     if content.attachments.is_empty() {
@@ -188,6 +188,8 @@ fn save((raw, record): (&[u8], &MessageRecord), folder: &Path, tracking: &Tracki
     // Of each name that was wished for more than once, the last number.
     let mut numbers: HashMap<&str, u32> = HashMap::new();
     for part in &content.attachments {
+        // A signal ends it between two files.
+        tokio::task::yield_now().await;
         if let Some(reason) = &part.withheld {
             output::warning(&format!("attachment {} was not saved: {reason}", part.number));
             continue;

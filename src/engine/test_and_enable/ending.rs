@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::Test;
+use super::{Reach, Test};
 use crate::model::event::TestResult;
 use crate::model::failure::Cause;
 use crate::model::operation::{Awaiting, Operation, OperationState};
 use crate::model::outbox::RecipientResult;
 use crate::model::pending::Standing;
 use crate::store::StoreError;
+use crate::sync::alerts::{self, Subject};
 
 impl Test<'_> {
     /// Broken off because the process has to stop: the next test begins anew, and no attempt is used up.
@@ -43,8 +44,13 @@ impl Test<'_> {
         if now == missing_since {
             return Ok(());
         }
-        let mailbox = &self.declared.mailbox.name;
-        self.engine.store.note_received_back(&self.held.lease, mailbox, now).await
+        let Reach { mailbox, profile, .. } = self.declared;
+        self.engine.store.note_received_back(&self.held.lease, &mailbox.name, now).await?;
+        // One that goes on missing is not told again.
+        let (None, Some(now)) = (missing_since, now) else { return Ok(()) };
+        let subject = Subject::of(mailbox, profile, Operation::Outgoing);
+        let alert = alerts::on_not_received_back(subject, now);
+        self.engine.store.raise(&self.engine.raise([alert], &self.settings.alerts)).await
     }
 }
 

@@ -74,7 +74,11 @@ impl TryFrom<String> for Moment {
         let like = |at: usize, is: u8| text.as_bytes().get(at) == Some(&is);
         let shaped =
             like(4, b'-') && like(7, b'-') && like(10, b'T') && like(13, b':') && !text.contains('[');
-        let moment = if shaped { text.parse().ok() } else { None };
+        // RFC 3339 section 5.6: the hours of a zone are those of a day. jiff takes more.
+        let zone = text.len().checked_sub("+00:00".len()).and_then(|at| text.get(at..));
+        let zone_hours = zone.filter(|zone| zone.starts_with(['+', '-'])).and_then(|zone| zone.get(1..3));
+        let is_zone = zone_hours.is_none_or(|hours| hours.parse().is_ok_and(|hours: u8| hours < 24));
+        let moment = if shaped && is_zone { text.parse().ok() } else { None };
         moment.map(Self).ok_or(
             "a moment has a date, a time and a zone: `2026-11-01T00:00:00Z` or `2026-11-01T01:00:00+01:00`",
         )
@@ -168,7 +172,16 @@ mod tests {
     fn a_moment_has_a_zone() {
         let moment = |text: &str| Moment::try_from(text.to_owned()).ok().map(|moment| moment.0.to_string());
         assert_eq!(moment("2026-11-01T01:00:00+01:00").as_deref(), Some("2026-11-01T00:00:00Z"));
-        for bad in ["2026-11-01", "2026-11-01T00:00:00", "2026-11-01 00:00:00Z", "20261101T000000Z", "é"] {
+        assert_eq!(moment("2026-11-01T14:00:00+14:00").as_deref(), Some("2026-11-01T00:00:00Z"));
+        for bad in [
+            "2026-11-01",
+            "2026-11-01T00:00:00",
+            "2026-11-01 00:00:00Z",
+            "20261101T000000Z",
+            "é",
+            "2026-11-01T00:00:00+25:00",
+            "2026-11-01T00:00:00.5-24:00",
+        ] {
             assert_eq!(moment(bad), None, "{bad}");
         }
     }

@@ -382,5 +382,6 @@ pub(super) fn figures(db: &Connection, mailbox: &Name) -> Result<MailboxFigures,
         outbox_unsure: number("SELECT count(*) FROM outbox WHERE mailbox = ?1 AND state = 'unsure'")?,
         outbox_failed: number("SELECT count(*) FROM outbox WHERE mailbox = ?1 AND state = 'failed'")?,
         oldest_pending_at: timestamp_opt(db.prepare_cached(oldest)?.query_row([id], |row| row.get(0))?)?,
+        not_received_back: received_back::missing_since(db, mailbox)?,
     })
 }

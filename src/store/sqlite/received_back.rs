@@ -16,6 +16,16 @@ pub(super) fn missing_since(db: &Connection, mailbox: &Name) -> Result<Option<Ti
     since.map(timestamp).transpose()
 }
 
+/// By the mailbox's row.
+pub(super) fn all_missing(db: &Connection) -> Result<Vec<(i64, Timestamp)>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT mailbox, since FROM not_received_back")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.map(|row| {
+        row.map_err(StoreError::from).and_then(|(mailbox, since)| Ok((mailbox, timestamp(since)?)))
+    })
+    .collect()
+}
+
 pub(super) fn note(
     db: &Connection,
     lease: &Lease,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{count, from_json, mailbox_id, parse_name, timestamp_opt, whole};
-use super::{SqliteStore, approvals, declared, lease};
+use super::{SqliteStore, approvals, declared, lease, received_back};
 use crate::model::alert::Alert;
 use crate::model::approval::Decision;
 use crate::model::cursor::InboxId;
@@ -61,6 +61,11 @@ fn all_figures(db: &Connection) -> Result<BTreeMap<Name, MailboxFigures>, StoreE
     }
     add_messages(db, &mut names)?;
     add_outbox(db, &mut names)?;
+    for (mailbox, since) in received_back::all_missing(db)? {
+        if let Some((_, of)) = names.get_mut(&mailbox) {
+            of.not_received_back = Some(since);
+        }
+    }
     Ok(names.into_values().collect())
 }
 

@@ -233,6 +233,13 @@ fn a_wrong_command_line_is_not_an_error_of_the_work() {
         assert!(heard.stdout.is_empty() && heard.stderr.contains("error"), "{heard}");
     }
     person.types("--version").ends(0).says("mailplumb 0.1.0");
+    for line in
+        ["plan --no-such-flag -o json", "plan --output=json --no-such-flag", "status -ojson --no-such-flag"]
+    {
+        let told = person.types(line).ends(64).json();
+        assert_eq!(told["exit"]["name"], "usage", "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains("--no-such-flag"), "{told}");
+    }
 }
 
 #[test]

@@ -117,6 +117,30 @@ fn what_the_organization_does_not_allow_is_listed_and_not_handed_out() {
     assert_eq!(saved.stdout, "out/escape.pdf\nout/escape-2.pdf\n");
 }
 
+#[test]
+fn saving_ends_with_a_signal_between_two_files() {
+    const PARTS: usize = 6000;
+    let office = Office::at_work(PASSWORD);
+    let person = &office.person;
+    let part = |number: usize| {
+        format!(
+            "--b\r\nContent-Type: text/plain; name=n{number}.txt\r\nContent-Disposition: attachment\r\n\r\n{number}\r\n"
+        )
+    };
+    let parts: String = (0..PARTS).map(part).collect();
+    let letter = format!(
+        "From: j@writer.example\r\nSubject: many\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--\r\n"
+    );
+    office.playground.state().deliver(SUPPORT, letter.as_bytes()).unwrap();
+    person.types("sync").ends(0);
+    let list = person.types("messages --mailbox support --limit 1 -o json").ends(0).json();
+    let id = list["messages"][0]["id"].as_u64().unwrap();
+    let out = person.at("out");
+    let saved = || std::fs::read_dir(&out).map_or(0, Iterator::count);
+    person.runs_until(&format!("messages show {id} --save-to out"), "a file", || saved() > 0).ends(130);
+    assert!(saved() < PARTS, "{}", saved());
+}
+
 /// The same attachment to several mailboxes: on the disk once, printed as it was, and what is damaged is told.
 #[test]
 fn an_attachment_of_many_messages_is_kept_once_and_printed_as_it_was_received() {

@@ -202,8 +202,15 @@ async fn check(step: TestStep) {
             let anna = name("anna");
             let since = desk.engine.store.not_received_back(&anna).await.unwrap();
             assert!(since.is_some());
+            let told = || async {
+                let alerts = desk.engine.store.alerts(100).await.unwrap();
+                alerts.iter().filter(|alert| alert.code == "not-received-back").count()
+            };
+            assert_eq!(told().await, 1);
+            assert_eq!(desk.engine.store.figures(&anna).await.unwrap().not_received_back, since);
             test_and_enable::mailbox(&desk.engine, &anna, Which::All).await.unwrap();
             assert_eq!(desk.engine.store.not_received_back(&anna).await.unwrap(), since);
+            assert_eq!(told().await, 1, "once");
             world.playground.heal(Protocol::Smtp);
             desk.engine.clock = Arc::new(SystemClock::new());
             test_and_enable::mailbox(&desk.engine, &anna, Which::All).await.unwrap();

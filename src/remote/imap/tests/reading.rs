@@ -78,6 +78,26 @@ async fn nothing_new_takes_no_command_and_a_second_listing_sees_new_mail() {
     .await;
 }
 
+/// A cursor beyond what the server will ever give to a message would pass everything that is to come.
+#[tokio::test]
+async fn a_number_above_the_foretold_one_counts_when_it_is_there_again() {
+    let listed = |again: &str| {
+        opened_with("UIDPLUS", "2 EXISTS\nOK [UIDVALIDITY 7] ok\nOK [UIDNEXT 12] ok")
+            + "C: M3 UID FETCH 11:* (UID INTERNALDATE RFC822.SIZE)
+               S: * 2 FETCH (UID 11 RFC822.SIZE 3)
+               S: * 3 FETCH (UID 77777 RFC822.SIZE 3)
+               S: M3 OK done
+               C: M4 UID FETCH 12:* (UID INTERNALDATE RFC822.SIZE)\n"
+            + again
+            + "S: M4 OK done"
+    };
+    let cursor = Cursor::Imap { validity: 7, uid_last: 10, mark: Mark::default() };
+    let arrived = listed("S: * 3 FETCH (UID 77777 RFC822.SIZE 3)\n");
+    assert_eq!(uids(&listed_by(&arrived, None, &cursor).await), ["7:11", "7:77777"]);
+    let made_up = listed("S: * 2 FETCH (UID 11 RFC822.SIZE 3)\n");
+    assert_eq!(uids(&listed_by(&made_up, None, &cursor).await), ["7:11"]);
+}
+
 /// Greeting and login of a server with these capabilities, and an inbox that tells this of itself.
 fn opened_with(capabilities: &str, told: &str) -> String {
     let told: String = told.lines().map(|line| format!("S: * {}\n", line.trim())).collect();
