@@ -331,8 +331,7 @@ impl Test<'_> {
         failure: Failure,
         steps: Vec<StepTaken>,
     ) -> Result<(), StoreError> {
-        let event = StateEvent::TestFailed(failure.summary());
-        let error = Some(failure.error.clone());
+        let (event, error) = (StateEvent::TestFailed(failure.summary()), Some(failure.error.clone()));
         let noted = Noted { error, ..Noted::of(event, Occasion::TestEnded { process_from: None }) };
         let state = self.note(operation, begun, noted).await?;
         self.tested.failed += 1;

@@ -72,18 +72,22 @@ fn beyond_one_message(step: TestStep, scope: Scope) -> Scope {
     }
 }
 
+/// Who owns the credentials has to mend them.
+fn login_scope(credentials: &Credentials) -> Scope {
+    match credentials {
+        Credentials::Mailbox => Scope::Mailbox,
+        Credentials::Profile { .. }
+        | Credentials::WindowsIntegrated { .. }
+        | Credentials::Anonymous
+        | Credentials::Oauth2 { .. } => Scope::Profile,
+    }
+}
+
 /// The stable code, the nature and the scope of an error.
 fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Scope) {
     use Nature::{Permanent, Transient};
     use Scope::{Mailbox, Profile};
-    // Who owns the credentials has to mend them.
-    let login_scope = match setting.credentials {
-        Credentials::Mailbox => Mailbox,
-        Credentials::Profile { .. }
-        | Credentials::WindowsIntegrated { .. }
-        | Credentials::Anonymous
-        | Credentials::Oauth2 { .. } => Profile,
-    };
+    let login_scope = login_scope(setting.credentials);
     match &error.cause {
         Cause::NameNotResolved { .. } => ("name-not-resolved", Transient, Profile),
         Cause::ConnectionRefused { .. } => ("connection-refused", Transient, Profile),
