@@ -65,7 +65,9 @@ async fn look(engine: &Engine, lease: &Lease, route: &Route<'_>, rule: ForwardRu
         | RuleOutcome::Removed
         | RuleOutcome::Absent
         | RuleOutcome::Missing
-        | RuleOutcome::Wrong => {}
+        | RuleOutcome::Wrong
+        | RuleOutcome::InError
+        | RuleOutcome::Overtaken { .. } => {}
     }
     note(engine, lease, route, Some((rule.to, &outcome))).await?;
     let _ = session.delete_and_close(&[]).await;
@@ -118,10 +120,14 @@ pub(super) async fn examine(
     let outcome = trace.step(TestStep::ForwardRule, looking).await?;
     trace.detail(format!("to {to}: {outcome}"));
     Ok(match outcome {
-        RuleOutcome::Missing | RuleOutcome::Wrong => Some(Remark {
-            what: format!("the inbox rule that forwards every message to {to} is not as declared: {outcome}"),
-            remedy: format!("`mailplumb test {name}` puts it right"),
-        }),
+        RuleOutcome::Missing | RuleOutcome::Wrong | RuleOutcome::InError | RuleOutcome::Overtaken { .. } => {
+            Some(Remark {
+                what: format!(
+                    "the inbox rule that forwards every message to {to} is not as declared: {outcome}"
+                ),
+                remedy: format!("`mailplumb test {name}` puts it right"),
+            })
+        }
         RuleOutcome::Unchanged { .. }
         | RuleOutcome::Created { .. }
         | RuleOutcome::Changed { .. }

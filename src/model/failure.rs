@@ -181,6 +181,12 @@ pub enum Cause {
     TrustUnavailable { name: String, detail: String },
     #[error("`{setting}` is not supported by this version")]
     Unsupported { setting: String },
+    /// The inbox rule that forwards is there, and the server cannot carry it out.
+    #[error("the server says of the inbox rule `{rule}` that it cannot carry it out")]
+    RuleInError { rule: String },
+    /// A rule of somebody else keeps messages from the one that forwards, also after that was put first.
+    #[error("the inbox rule `{by}` comes before the one that forwards, and stops further rules")]
+    RuleOvertaken { by: String },
     /// The test's own message did not come back in time: a warning.
     #[error("the test message did not come back within {seconds} s")]
     NotReceivedBack { seconds: u64 },
@@ -257,6 +263,7 @@ impl Cause {
             | Self::LoginNeedsTls
             | Self::NoIdentity { .. }
             | Self::NotReceivedBack { .. } => Vec::new(),
+            Self::RuleInError { rule: words } | Self::RuleOvertaken { by: words } => vec![words],
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct InboxRule {
     pub is_enabled: bool,
     pub health: RuleHealth,
     pub reach: RuleReach,
+    /// What it was about, no later rule sees.
+    pub stops: bool,
     /// To whom messages go as an attachment, which keeps them as they are.
     pub forward_as_attachment_to: Vec<String>,
 }
@@ -83,6 +85,12 @@ pub enum RuleOutcome {
     Missing,
     /// The same: it is not as declared.
     Wrong,
+    /// The same: the server says that it cannot carry it out.
+    InError,
+    /// The same: a rule of somebody else comes before it, and stops what it is about.
+    Overtaken {
+        by: String,
+    },
 }
 
 impl RuleOutcome {
@@ -90,7 +98,13 @@ impl RuleOutcome {
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::Unchanged { id } | Self::Created { id } | Self::Changed { id } => Some(id),
-            Self::DoneByAnother { .. } | Self::Removed | Self::Absent | Self::Missing | Self::Wrong => None,
+            Self::DoneByAnother { .. }
+            | Self::Removed
+            | Self::Absent
+            | Self::Missing
+            | Self::Wrong
+            | Self::InError
+            | Self::Overtaken { .. } => None,
         }
     }
 }
@@ -108,6 +122,8 @@ impl fmt::Display for RuleOutcome {
             Self::Absent => f.write_str("not there, and not declared"),
             Self::Missing => f.write_str("it is not there"),
             Self::Wrong => f.write_str("it is there, and not as declared"),
+            Self::InError => f.write_str("it is there, and the server says that it cannot carry it out"),
+            Self::Overtaken { by } => write!(f, "the rule `{by}` comes before it and stops further rules"),
         }
     }
 }

@@ -19,23 +19,33 @@ pub(super) trait Rules: Send {
 /// How the names of our rules begin, by which they are found again and people know whose they are.
 const PREFIX: &str = "mailplumb: forward to ";
 
+/// The priority of the rule that is carried out before all others.
+const FIRST: u32 = 1;
+
 /// Looks whether it is as wished, and changes nothing.
 pub(super) async fn look(inbox: &mut dyn Rules, wish: &RuleWish) -> Result<RuleOutcome, Cause> {
-    Ok(match decide(&inbox.rules().await?, wish) {
+    let rules = inbox.rules().await?;
+    Ok(match decide(&rules, wish) {
         Decision::Leave(outcome) => outcome,
         Decision::Change(_, ToBe::Created) => RuleOutcome::Missing,
-        Decision::Change(_, ToBe::Changed | ToBe::Gone) => RuleOutcome::Wrong,
+        Decision::Change(_, ToBe::Changed | ToBe::Gone) => match hindrance(&rules, wish) {
+            Some(Hindrance::InError(_)) => RuleOutcome::InError,
+            Some(Hindrance::Overtaken(by)) => RuleOutcome::Overtaken { by: by.name.clone() },
+            None => RuleOutcome::Wrong,
+        },
     })
 }
 
 /// Brings about what is wished, and looks whether it is so.
 pub(super) async fn keep(inbox: &mut dyn Rules, wish: &RuleWish) -> Result<RuleOutcome, Cause> {
     let (changes, to_be) = match decide(&inbox.rules().await?, wish) {
+        Decision::Leave(RuleOutcome::Overtaken { by }) => return Err(Cause::RuleOvertaken { by }),
         Decision::Leave(outcome) => return Ok(outcome),
         Decision::Change(changes, to_be) => (changes, to_be),
     };
     inbox.change(changes).await?;
-    match (decide(&inbox.rules().await?, &RuleWish { known: None, ..wish.clone() }), to_be) {
+    let rules = inbox.rules().await?;
+    match (decide(&rules, &RuleWish { known: None, ..wish.clone() }), to_be) {
         (Decision::Leave(RuleOutcome::Unchanged { id }), ToBe::Created) => Ok(RuleOutcome::Created { id }),
         (Decision::Leave(RuleOutcome::Unchanged { id }), ToBe::Changed) => Ok(RuleOutcome::Changed { id }),
         (Decision::Leave(RuleOutcome::Absent | RuleOutcome::DoneByAnother { .. }), ToBe::Gone) => {
@@ -43,9 +53,40 @@ pub(super) async fn keep(inbox: &mut dyn Rules, wish: &RuleWish) -> Result<RuleO
         }
         (Decision::Leave(_) | Decision::Change(..), ToBe::Created | ToBe::Changed | ToBe::Gone) => {
             let detail = "it took the change of the inbox rules, and they are not as it was told".to_owned();
-            Err(Cause::Garbage { detail })
+            Err(match hindrance(&rules, wish) {
+                Some(Hindrance::InError(ours)) => Cause::RuleInError { rule: ours.name.clone() },
+                Some(Hindrance::Overtaken(by)) => Cause::RuleOvertaken { by: by.name.clone() },
+                None => Cause::Garbage { detail },
+            })
         }
     }
+}
+
+/// Why our rule does nothing, or not for every message, although it says what it should.
+#[derive(Debug, PartialEq, Eq)]
+enum Hindrance<'r> {
+    InError(&'r InboxRule),
+    Overtaken(&'r InboxRule),
+}
+
+fn hindrance<'r>(rules: &'r [InboxRule], wish: &RuleWish) -> Option<Hindrance<'r>> {
+    let is_right = |rule: &&InboxRule| rule.id.as_deref().is_some_and(|id| is_ours(rule, id, wish));
+    let ours = rules.iter().find(is_right)?;
+    match ours.health {
+        RuleHealth::InError => Some(Hindrance::InError(ours)),
+        RuleHealth::Works => stopper_before(rules, ours).map(Hindrance::Overtaken),
+    }
+}
+
+/// The first rule that may keep messages from this one. Of two with the same number, the one that the server names first.
+fn stopper_before<'r>(rules: &'r [InboxRule], rule: &InboxRule) -> Option<&'r InboxRule> {
+    let at = rules.iter().position(|other| other == rule)?;
+    let mut before = rules
+        .iter()
+        .enumerate()
+        .filter(|(other_at, other)| (other.priority, *other_at) < (rule.priority, at));
+    let stops = |other: &InboxRule| other.stops && other.is_enabled && other.health == RuleHealth::Works;
+    before.find(|(_, other)| stops(other)).map(|(_, other)| other)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -76,15 +117,25 @@ fn decide(rules: &[InboxRule], wish: &RuleWish) -> Decision {
     };
     let Some((first, id)) = ours.next() else {
         return match rules.iter().find(|rule| works(rule) && leads_to(rule, to)) {
-            Some(other) => Decision::Leave(RuleOutcome::DoneByAnother { name: other.name.clone() }),
-            None => Decision::Change(vec![RuleChange::Create(rule(None, 1, to))], ToBe::Created),
+            Some(other) => Decision::Leave(match stopper_before(rules, other) {
+                // Ours beside it would forward most messages twice, and which of the two stays is not for us to decide.
+                Some(stopper) => RuleOutcome::Overtaken { by: stopper.name.clone() },
+                None => RuleOutcome::DoneByAnother { name: other.name.clone() },
+            }),
+            None => Decision::Change(vec![RuleChange::Create(rule(None, FIRST, to))], ToBe::Created),
         };
     };
     // One that somebody has copied would forward everything twice.
     let mut changes: Vec<RuleChange> = ours.map(|(_, id)| RuleChange::Delete(id)).collect();
     let is_right = works(first) && leads_to(first, to) && first.forward_as_attachment_to.len() == 1;
-    if !is_right {
-        changes.push(RuleChange::Set(rule(Some(id.clone()), first.priority, to)));
+    let stopper = stopper_before(rules, first);
+    let priority = if stopper.is_some() { FIRST } else { first.priority };
+    if !is_right || priority != first.priority {
+        changes.push(RuleChange::Set(rule(Some(id.clone()), priority, to)));
+    }
+    if let (Some(stopper), true) = (stopper, changes.is_empty()) {
+        // Nothing comes before the first place, and the server does otherwise.
+        return Decision::Leave(RuleOutcome::Overtaken { by: stopper.name.clone() });
     }
     match changes.is_empty() {
         true => Decision::Leave(RuleOutcome::Unchanged { id }),
@@ -121,6 +172,7 @@ fn rule(id: Option<String>, priority: u32, to: &Address) -> InboxRule {
         is_enabled: true,
         health: RuleHealth::Works,
         reach: RuleReach::EveryMessage,
+        stops: false,
         forward_as_attachment_to: vec![to.to_string()],
     }
 }
@@ -181,6 +233,71 @@ mod tests {
         }
         let twice = decide(&[ours("1"), ours("2")], &wanted);
         assert_eq!(twice, Decision::Change(vec![RuleChange::Delete("2".to_owned())], ToBe::Changed));
+    }
+
+    #[test]
+    fn our_rule_is_put_before_one_that_stops() {
+        let wanted = wish(Some("c@a.example"), Some("1"));
+        let stopper = |priority| InboxRule {
+            priority,
+            stops: true,
+            forward_as_attachment_to: Vec::new(),
+            reach: RuleReach::SomeMessages,
+            ..by_hand("2")
+        };
+        let first = Decision::Change(
+            vec![RuleChange::Set(rule(Some("1".to_owned()), FIRST, &address("c@a.example")))],
+            ToBe::Changed,
+        );
+        assert_eq!(decide(&[stopper(2), ours("1")], &wanted), first);
+        assert_eq!(decide(&[stopper(3), ours("1")], &wanted), first, "the server names it first");
+        let unchanged = Decision::Leave(RuleOutcome::Unchanged { id: "1".to_owned() });
+        assert_eq!(decide(&[ours("1"), stopper(3)], &wanted), unchanged, "behind ours");
+        assert_eq!(decide(&[stopper(4), ours("1")], &wanted), unchanged, "behind ours");
+        let goes_on = InboxRule { stops: false, ..stopper(1) };
+        let off = InboxRule { is_enabled: false, ..stopper(1) };
+        let broken = InboxRule { health: RuleHealth::InError, ..stopper(1) };
+        for harmless in [goes_on, off, broken] {
+            assert_eq!(decide(&[harmless, ours("1")], &wanted), unchanged);
+        }
+        let overtaken = Decision::Leave(RuleOutcome::Overtaken { by: "mine".to_owned() });
+        let at_once = InboxRule { priority: FIRST, ..ours("1") };
+        assert_eq!(decide(&[stopper(1), at_once], &wanted), overtaken, "it is not written again and again");
+        let theirs = InboxRule { name: "forwards".to_owned(), ..ours("3") };
+        assert_eq!(decide(&[stopper(1), theirs], &wish(Some("c@a.example"), None)), overtaken);
+    }
+
+    /// A server that does as it likes with the places and the health of rules.
+    struct Stubborn {
+        rules: Vec<InboxRule>,
+        changes: usize,
+    }
+
+    #[async_trait]
+    impl Rules for Stubborn {
+        async fn rules(&mut self) -> Result<Vec<InboxRule>, Cause> {
+            Ok(self.rules.clone())
+        }
+
+        async fn change(&mut self, changes: Vec<RuleChange>) -> Result<(), Cause> {
+            self.changes += changes.len();
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_keeps_our_rule_from_its_work_is_told() {
+        let wanted = wish(Some("c@a.example"), Some("1"));
+        let stopper = InboxRule { priority: 1, stops: true, ..by_hand("2") };
+        let mut inbox = Stubborn { rules: vec![stopper, ours("1")], changes: 0 };
+        let by = "mine".to_owned();
+        assert_eq!(look(&mut inbox, &wanted).await, Ok(RuleOutcome::Overtaken { by: by.clone() }));
+        assert_eq!((keep(&mut inbox, &wanted).await, inbox.changes), (Err(Cause::RuleOvertaken { by }), 1));
+        let in_error = InboxRule { health: RuleHealth::InError, ..ours("1") };
+        let mut inbox = Stubborn { rules: vec![in_error], changes: 0 };
+        assert_eq!(look(&mut inbox, &wanted).await, Ok(RuleOutcome::InError));
+        let rule = "mailplumb: forward to c@a.example".to_owned();
+        assert_eq!(keep(&mut inbox, &wanted).await, Err(Cause::RuleInError { rule }));
     }
 
     #[test]

@@ -140,6 +140,8 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::TrustUnavailable { .. } => ("trust-unavailable", Permanent, Profile),
         Cause::KerberosFailed { fault, .. } => kerberos::class(*fault, login_scope),
         Cause::Unsupported { .. } => ("unsupported", Permanent, Profile),
+        Cause::RuleInError { .. } => ("rule-in-error", Permanent, Mailbox),
+        Cause::RuleOvertaken { .. } => ("rule-overtaken", Permanent, Mailbox),
         Cause::NotReceivedBack { .. } => ("not-received-back", Transient, Mailbox),
         Cause::Internal { .. } => ("internal", Transient, Mailbox),
     }
@@ -256,6 +258,8 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
         Cause::Refused { .. } => refused_words(mailbox),
         Cause::Garbage { .. } | Cause::LimitExceeded { .. } => inboxes::outside_protocol(setting),
         Cause::WentBack { .. } => inboxes::went_back(mailbox),
+        Cause::RuleInError { .. } => inboxes::rule_in_error(mailbox),
+        Cause::RuleOvertaken { by } => inboxes::rule_overtaken(by, mailbox),
         Cause::NotReceivedBack { .. } => inboxes::not_back(mailbox),
         Cause::Internal { .. } => said("this is a defect of mailplumb", "report it with this text"),
     }

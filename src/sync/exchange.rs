@@ -38,7 +38,13 @@ pub fn find(code: &str, said: &str) -> Option<&'static Meaning> {
         let row = ALL.iter().find(|meaning| meaning.codes.contains(&word))?;
         (word.starts_with("Error") && row.key != "server-error").then_some(row)
     });
-    by_inner.or_else(|| by_words.next()).filter(|_| is_vague).or(by_code)
+    // An unknown code from within the server is a fault of the server.
+    let outer = || {
+        let is_outer =
+            |meaning: &&Meaning| meaning.codes.iter().any(|code| said.ends_with(&format!("({code})")));
+        ALL.iter().find(is_outer)
+    };
+    by_inner.or_else(|| by_words.next()).filter(|_| is_vague).or(by_code).or_else(outer)
 }
 
 /// The row of what was said at a step. The URL of a session that has opened the mailbox is no wrong one: what answers in its place
@@ -133,6 +139,9 @@ mod tests {
         );
         let inner = "An internal server error occurred. (ErrorQuotaExceeded), ErrorInternalServerError";
         assert_eq!(key("ErrorInternalServerError", inner), Some("mailbox-full"));
+        let unknown = "An internal server error occurred. (ErrorInternalServerError)";
+        assert_eq!(key("ErrorSomethingNew", unknown), Some("server-error"));
+        assert_eq!(key("ErrorInvalidLicense", unknown), Some("no-licence"));
         assert_eq!(key("ErrorAccessDenied", inner), key("ErrorAccessDenied", ""));
         let said = "The account does not have permission to impersonate the requested user.";
         assert_eq!(key("SOAP:Server", said), Some("impersonation-denied"));

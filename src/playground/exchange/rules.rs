@@ -42,6 +42,9 @@ pub(super) fn update_rules(turn: &mut Turn<'_>) -> String {
             }
         };
         let rules = turn.inner.rules.entry(account).or_default();
+        if let Some(rule) = operation.get("Rule") {
+            make_room(rules, &id, priority(rule));
+        }
         let at = rules.iter().position(|(known, _)| *known == id);
         let rule = operation.get("Rule").map(|rule| (id, rule));
         match (at, rule) {
@@ -102,16 +105,44 @@ fn rendered(node: &Node) -> String {
     format!("<t:{name}{attributes}>{inside}</t:{name}>", name = node.name)
 }
 
+pub(super) fn priority(rule: &Node) -> u32 {
+    rule.text_at(&["Priority"]).and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Of two rules with the same number, the one that was written last comes first: the others move up.
+pub(super) fn make_room(rules: &mut [(String, String)], id: &str, from: u32) {
+    let mut others: Vec<(u32, &mut String)> = rules
+        .iter_mut()
+        .filter(|(known, _)| known != id)
+        .filter_map(|(_, rule)| Some((priority(&parsed(rule)?), rule)))
+        .collect();
+    others.sort_by_key(|(number, _)| *number);
+    let mut taken = from;
+    for (number, rule) in others {
+        if number == taken {
+            let written = |number: u32| element("t:Priority", &number.to_string());
+            *rule = rule.replace(&written(number), &written(number + 1));
+            taken += 1;
+        }
+    }
+}
+
 /// Rules without conditions forward from now on what arrives.
 pub(super) fn carry_out(turn: &mut Turn<'_>, account: AccountId) {
     let rules = turn.inner.rules.get(&account.0);
-    let rules = rules.into_iter().flatten().filter_map(|(_, rule)| parsed(rule));
+    let mut rules: Vec<Node> = rules.into_iter().flatten().filter_map(|(_, rule)| parsed(rule)).collect();
+    rules.sort_by_key(priority);
     let is_carried_out = |rule: &Node| {
         let is_on = matches!(rule.text_at(&["IsEnabled"]), Some("true" | "1"));
         let says_nothing = |name| rule.get(name).is_none_or(|predicates| predicates.children.is_empty());
         is_on && says_nothing("Conditions") && says_nothing("Exceptions")
     };
-    let forwards = rules.filter(is_carried_out).flat_map(|rule| {
+    let stops = |rule: &&Node| {
+        is_carried_out(rule)
+            && matches!(rule.text_at(&["Actions", "StopProcessingRules"]), Some("true" | "1"))
+    };
+    let last = rules.iter().position(|rule| stops(&rule)).map_or(rules.len(), |at| at + 1);
+    let forwards = rules[..last].iter().filter(|rule| is_carried_out(rule)).flat_map(|rule| {
         let recipients = rule.path(&["Actions", "ForwardAsAttachmentToRecipients"]);
         let addresses = recipients.map(|node| node.all("EmailAddress")).unwrap_or_default();
         addresses.into_iter().map(|node| node.text.trim().to_owned()).collect::<Vec<_>>()

@@ -39,18 +39,19 @@ fn rule(element: &Element) -> Option<InboxRule> {
     let forward = element.at(&["Actions", "ForwardAsAttachmentToRecipients"]);
     let recipients = forward.map_or(&[][..], |recipients| &recipients.children);
     let address = |recipient: &Element| recipient.text_of("EmailAddress").map(str::to_owned);
-    let is_true = |name| matches!(element.text_of(name), Some("true" | "1"));
+    let is_true = |element: &Element, name| matches!(element.text_of(name), Some("true" | "1"));
     let says_something = |name| element.child(name).is_some_and(|predicates| !predicates.children.is_empty());
     Some(InboxRule {
         id: element.text_of("RuleId").map(str::to_owned),
         name: element.text_of("DisplayName")?.to_owned(),
         priority: element.text_of("Priority").and_then(|text| text.parse().ok()).unwrap_or(1),
-        is_enabled: is_true("IsEnabled"),
-        health: if is_true("IsInError") { RuleHealth::InError } else { RuleHealth::Works },
+        is_enabled: is_true(element, "IsEnabled"),
+        health: if is_true(element, "IsInError") { RuleHealth::InError } else { RuleHealth::Works },
         reach: match says_something("Conditions") || says_something("Exceptions") {
             true => RuleReach::SomeMessages,
             false => RuleReach::EveryMessage,
         },
+        stops: element.child("Actions").is_some_and(|actions| is_true(actions, "StopProcessingRules")),
         forward_as_attachment_to: recipients.iter().filter_map(address).collect(),
     })
 }
@@ -126,6 +127,9 @@ impl InboxRule {
                         });
                     }
                 });
+                if self.stops {
+                    xml.text("t:StopProcessingRules", "true");
+                }
             });
         });
     }

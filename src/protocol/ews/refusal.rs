@@ -77,20 +77,18 @@ const AWAY: [&str; 7] = [
     "ErrorBatchProcessingStopped",
 ];
 
+/// In the place of a response code.
+const UNTOLD: &str = "(none)";
+
 impl Refusal {
     /// A fault of SOAP: `faultstring`, and in `detail` what Exchange adds to it.
     pub(super) fn of_fault(fault: &Element) -> Self {
         let detail = fault.child("detail");
         let code = detail.and_then(|detail| detail.text_of("ResponseCode"));
         let said = detail.and_then(|detail| detail.text_of("Message")).or(fault.text_of("faultstring"));
-        // `ErrorInternalServerError` wraps what really happened, such as a missing licence.
-        let inner = detail.and_then(|detail| value(detail, "InnerErrorResponseCode"));
-        let code = match (inner.filter(|inner| inner.starts_with("Error")), code) {
-            (Some(inner), _) => inner.to_owned(),
-            (None, Some(code)) => code.to_owned(),
-            (None, None) => server_words(fault.text_of("faultcode").unwrap_or("SOAP fault")),
-        };
-        Self { code: server_words(&code), said: words(said), back_off: detail.and_then(back_off) }
+        let code = code.or(fault.text_of("faultcode")).unwrap_or("SOAP fault");
+        let (code, said) = innermost(code, detail, words(said));
+        Self { code, said, back_off: detail.and_then(back_off) }
     }
 
     pub fn is_server_busy(&self) -> bool {
@@ -99,7 +97,12 @@ impl Refusal {
 
     /// Whether it leaves open how far the server came before it failed.
     pub fn is_vague(&self) -> bool {
-        AWAY.contains(&self.code.as_str()) || self.code == "ErrorInternalServerError"
+        AWAY.contains(&self.code.as_str()) || self.is_internal()
+    }
+
+    /// Whether something is wrong within the server, whatever it says about it.
+    pub fn is_internal(&self) -> bool {
+        self.code == INTERNAL || self.said.ends_with(&format!("({INTERNAL})"))
     }
 
     /// As a cause of failure. Waiting is asked for in the words that all servers have for it.
@@ -111,10 +114,26 @@ impl Refusal {
                 said: format!("[THROTTLED] {code}: {said}{}", wait.unwrap_or_default()),
             };
         }
+        if code == UNTOLD {
+            return Cause::Garbage {
+                detail: "a response message does not say what became of the request".to_owned(),
+            };
+        }
         if AWAY.contains(&code.as_str()) {
             return Cause::TemporarilyRefused { said: format!("{code}: {said}") };
         }
         Cause::Exchange { code, said }
+    }
+}
+
+const INTERNAL: &str = "ErrorInternalServerError";
+
+/// It wraps what really happened, such as a missing licence. It stays in the words, for whoever does not know what is inside.
+fn innermost(code: &str, holder: Option<&Element>, said: String) -> (String, String) {
+    let inner = holder.and_then(|holder| value(holder, "InnerErrorResponseCode"));
+    match inner.filter(|inner| inner.starts_with("Error") && *inner != code) {
+        Some(inner) => (server_words(inner), format!("{said} ({})", server_words(code))),
+        None => (server_words(code), said),
     }
 }
 
@@ -132,21 +151,19 @@ fn back_off(holder: &Element) -> Option<Duration> {
     value(holder, "BackOffMilliseconds")?.parse().ok().map(Duration::from_millis)
 }
 
-/// Judges one response message. A warning is a success, unless its code says that nothing was done.
+/// Judges one response message. A warning is a success, unless its code says that nothing was done. One that does not say what it
+/// is (`ResponseClass`, which the schema requires) is none.
 pub(super) fn judge(message: &Element) -> Result<(), Refusal> {
-    let code = message.text_of("ResponseCode").unwrap_or("NoError");
+    let code = message.text_of("ResponseCode");
     match message.attribute("ResponseClass") {
         Some("Success") => return Ok(()),
-        Some("Warning") if code != "ErrorBatchProcessingStopped" => return Ok(()),
-        None if code == "NoError" => return Ok(()),
+        Some("Warning") if code != Some("ErrorBatchProcessingStopped") => return Ok(()),
         Some(_) | None => {}
     }
-    let inner = value(message, "InnerErrorResponseCode").filter(|inner| inner.starts_with("Error"));
-    Err(Refusal {
-        code: server_words(inner.unwrap_or(code)),
-        said: words(message.text_of("MessageText")),
-        back_off: back_off(message),
-    })
+    let said = words(message.text_of("MessageText"));
+    let code = code.filter(|code| *code != "NoError").unwrap_or(UNTOLD);
+    let (code, said) = innermost(code, Some(message), said);
+    Err(Refusal { code, said, back_off: back_off(message) })
 }
 
 #[cfg(test)]
@@ -183,5 +200,17 @@ mod tests {
             ErrorInvalidLicense</Value></MessageXml></m>";
         let refusal = judge(&element::read(message.as_bytes()).unwrap()).unwrap_err();
         assert_eq!(refusal.code, "ErrorInvalidLicense");
+        assert!(refusal.is_internal() && refusal.is_vague(), "{refusal}");
+    }
+
+    #[test]
+    fn what_does_not_say_that_it_succeeded_has_not() {
+        let judged = |message: &str| judge(&element::read(message.as_bytes()).unwrap());
+        assert_eq!(judged("<m ResponseClass='Success'/>"), Ok(()));
+        assert_eq!(judged("<m ResponseClass='Warning'><ResponseCode>ErrorX</ResponseCode></m>"), Ok(()));
+        for message in ["<m/>", "<m><ResponseCode>NoError</ResponseCode></m>", "<m ResponseClass='success'/>"]
+        {
+            assert!(judged(message).is_err(), "{message}");
+        }
     }
 }

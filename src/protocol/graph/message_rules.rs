@@ -49,9 +49,10 @@ struct Rule {
     actions: Option<Actions>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Actions {
+    stop_processing_rules: Option<bool>,
     forward_as_attachment_to: Option<Vec<Recipient>>,
 }
 
@@ -85,7 +86,8 @@ impl Operation for ListMessageRules<'_> {
 }
 
 fn rule(rule: Rule) -> InboxRule {
-    let recipients = rule.actions.and_then(|actions| actions.forward_as_attachment_to).unwrap_or_default();
+    let Actions { stop_processing_rules, forward_as_attachment_to } = rule.actions.unwrap_or_default();
+    let recipients = forward_as_attachment_to.unwrap_or_default();
     let says_something = |predicates: Option<Value>| predicates.is_some_and(|value| says(&value));
     InboxRule {
         id: rule.id,
@@ -97,6 +99,7 @@ fn rule(rule: Rule) -> InboxRule {
             true => RuleReach::SomeMessages,
             false => RuleReach::EveryMessage,
         },
+        stops: stop_processing_rules == Some(true),
         forward_as_attachment_to: recipients.into_iter().filter_map(|it| it.email_address?.address).collect(),
     }
 }

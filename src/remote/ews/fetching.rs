@@ -216,7 +216,7 @@ fn content(
         Err(refusal) if is_about_octets(&refusal.code) => Ok(Had::NoOctets(refusal.to_string())),
         Err(refusal) if is_final(&refusal) => Ok(Had::Octets(Content::Refused(refusal.to_string()))),
         // The item may be damaged as well as the server in trouble.
-        Err(refusal) if attempt == Attempt::Last && refusal.code == "ErrorInternalServerError" => {
+        Err(refusal) if attempt == Attempt::Last && refusal.is_internal() => {
             Ok(Had::NoOctets(refusal.to_string()))
         }
         // What passes is asked for again with the next readings, and costs no message.

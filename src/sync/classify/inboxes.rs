@@ -21,6 +21,26 @@ pub(super) fn not_back(mailbox: &Name) -> (String, String) {
     )
 }
 
+pub(super) fn rule_in_error(mailbox: &Name) -> (String, String) {
+    said(
+        "the mail of this mailbox is not forwarded; mostly the address in `forwardTo` is gone, or may not be forwarded to",
+        format!(
+            "see that the address in `forwardTo` exists and may be forwarded to (for one outside of the organization an administrator \
+             decides), then `mailplumb test {mailbox}`: it writes the rule anew"
+        ),
+    )
+}
+
+pub(super) fn rule_overtaken(by: &str, mailbox: &Name) -> (String, String) {
+    said(
+        format!("what the rule `{by}` is about is not forwarded"),
+        format!(
+            "have the owner of mailbox `{mailbox}` put that rule behind the one that forwards, or take \"stop processing more rules\" from it; \
+             then `mailplumb test {mailbox}`"
+        ),
+    )
+}
+
 pub(super) fn outside_protocol(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
     said(
         "the server answers outside of its protocol",

@@ -57,6 +57,7 @@ fn by_hand(to: &str) -> InboxRule {
         is_enabled: true,
         health: RuleHealth::Works,
         reach: RuleReach::EveryMessage,
+        stops: false,
         forward_as_attachment_to: vec![to.to_owned()],
     }
 }
@@ -141,6 +142,35 @@ fn a_rule_that_somebody_spoils_is_put_right_and_nobody_elses_is_touched() {
         rules(&office)[0],
         InboxRule { id: rules(&office)[0].id.clone(), ..by_hand("x@contoso.example") }
     );
+}
+
+#[test]
+fn our_rule_is_put_before_one_that_stops_and_that_one_stays_as_it_is() {
+    let office = office();
+    let Office { person, playground } = &office;
+    person.types("apply --auto-approve").ends(0);
+    let stopper = InboxRule { stops: true, priority: 1, ..by_hand("x@contoso.example") };
+    change(&office, RuleChange::Create(stopper.clone()));
+    let raw = b"Subject: Stopped\r\nFrom: c@d.example\r\n\r\nx\r\n";
+    playground.state().deliver(ANNA, raw).unwrap();
+    person.types("sync").ends(0).does_not_say("recorded");
+    person.types("doctor mailbox/anna").says("the rule `my own` comes before it").says("mailplumb test anna");
+    an_hour_passes(&office);
+    person.types("sync").ends(0).says("put right");
+    let mut all = rules(&office);
+    all.sort_by_key(|rule| rule.priority);
+    assert_eq!(all.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>(), [OURS, "my own"]);
+    assert_eq!(all[1], InboxRule { id: all[1].id.clone(), priority: 2, ..stopper });
+    playground.state().deliver(ANNA, raw).unwrap();
+    person.types("sync").ends(0).says("1 recorded");
+    let written = || {
+        let calls = playground.exchange().calls();
+        calls.iter().filter(|call| call.operation == "UpdateInboxRules").count()
+    };
+    let before = written();
+    an_hour_passes(&office);
+    person.types("sync").ends(0);
+    assert_eq!(written(), before, "what is right is not written");
 }
 
 #[test]

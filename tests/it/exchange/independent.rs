@@ -60,6 +60,7 @@ async fn exchangelib_hears_of_new_mail_and_sees_the_rule_that_we_made() {
         is_enabled: true,
         health: RuleHealth::Works,
         reach: RuleReach::EveryMessage,
+        stops: false,
         forward_as_attachment_to: vec![to.to_owned()],
     };
     change_rules(&world, RuleChange::Create(rule(None, "first@contoso.example")));

@@ -138,6 +138,7 @@ fn other_requests() -> Vec<(String, String)> {
         is_enabled: true,
         health: RuleHealth::Works,
         reach: RuleReach::EveryMessage,
+        stops: false,
         forward_as_attachment_to: vec![BORIS.to_owned()],
     };
     let configuration = UserConfiguration {

@@ -152,6 +152,37 @@ async fn a_rule_is_made_once_put_right_and_removed_and_nobody_elses_is_touched()
 }
 
 #[tokio::test]
+async fn what_keeps_our_rule_from_its_work_is_mended_or_told_by_name() {
+    let world = World::new();
+    let mut session = world.receive(ANNA).await.unwrap();
+    session.keep_rule(&wish(Some(BORIS))).await.unwrap();
+    let stopper = json!({ "displayName": "stop", "sequence": 1, "isEnabled": true, "actions": { "stopProcessingRules": true } });
+    person_asks(&world, "POST ", &stopper);
+    let overtaken = RuleOutcome::Overtaken { by: "stop".to_owned() };
+    assert_eq!(session.look_for_rule(&wish(Some(BORIS))).await.unwrap(), overtaken);
+    assert!(matches!(session.keep_rule(&wish(Some(BORIS))).await.unwrap(), RuleOutcome::Changed { .. }));
+    let places = |world: &World| -> Vec<(String, u64)> {
+        let place = |rule: &Value| {
+            (rule["displayName"].as_str().unwrap().to_owned(), rule["sequence"].as_u64().unwrap())
+        };
+        rules(world).iter().map(place).collect()
+    };
+    assert_eq!(places(&world), [(OURS.to_owned(), 1), ("stop".to_owned(), 2)]);
+    let before = written(&world);
+    assert!(matches!(session.keep_rule(&wish(Some(BORIS))).await.unwrap(), RuleOutcome::Unchanged { .. }));
+    assert_eq!(written(&world), before, "what is right is not written");
+
+    let mut ours = rules(&world).remove(0);
+    ours["hasError"] = Value::Bool(true);
+    let body = json!({ "value": [ours] }).to_string();
+    let broken = GraphFault::Answer { status: 200, fields: Vec::new(), body };
+    world.playground.graph().misbehave("GET", u32::MAX, broken);
+    assert_eq!(session.look_for_rule(&wish(Some(BORIS))).await.unwrap(), RuleOutcome::InError);
+    let failed = error(session.keep_rule(&wish(Some(BORIS))).await);
+    assert!(matches!(&failed.cause, Cause::RuleInError { rule } if rule == OURS), "{failed}");
+}
+
+#[tokio::test]
 async fn a_rule_made_by_hand_is_taken_as_it_is() {
     let world = World::new();
     person_asks(&world, "POST ", &by_hand("my own", BORIS));

@@ -108,6 +108,7 @@ fn requests() -> Vec<Call> {
 
 fn requests_about_rules(user: &Address) -> [Call; 4] {
     let rule = InboxRule {
+        stops: false,
         id: Some("R=".to_owned()),
         name: "mailplumb: forward".to_owned(),
         priority: 1,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::items;
 use super::super::node::{Node, element};
-use super::super::rules::{carry_out, parsed};
+use super::super::rules::{carry_out, make_room, parsed, priority};
 use super::Answer;
 use super::route::Errand;
 
@@ -24,7 +24,11 @@ pub(super) fn create(errand: &mut Errand<'_, '_>) -> Answer {
     let id = items::encoded(&format!("R|{}", errand.turn.inner.numbers));
     let Some(rule) = written(&id, &asked) else { return refused("The rule has something invalid in it.") };
     let answer = shown(&rule).map_or_else(Answer::not_found, |rule| Answer::json(201, rule));
-    errand.turn.inner.rules.entry(errand.account.0).or_default().push((id, rule));
+    let rules = errand.turn.inner.rules.entry(errand.account.0).or_default();
+    if let Some(rule) = parsed(&rule) {
+        make_room(rules, &id, priority(&rule));
+    }
+    rules.push((id, rule));
     carry_out(errand.turn, errand.account);
     answer
 }
@@ -44,6 +48,9 @@ pub(super) fn one(errand: &mut Errand<'_, '_>, id: &str) -> Answer {
             // What is not named stays as it was.
             rule.extend(changes);
             let Some(written) = written(id, &rule) else { return refused("Something in it is invalid.") };
+            if let Some(rule) = parsed(&written) {
+                make_room(rules, id, priority(&rule));
+            }
             rules[at].1 = written;
         }
     }
@@ -81,6 +88,9 @@ fn shown(rule: &str) -> Option<Value> {
         "isReadOnly": false,
         "actions": { "forwardAsAttachmentTo": addresses.into_iter().map(recipient).collect::<Vec<_>>() },
     });
+    if matches!(rule.text_at(&["Actions", "StopProcessingRules"]), Some("true" | "1")) {
+        shown["actions"]["stopProcessingRules"] = Value::Bool(true);
+    }
     for (key, name) in [("conditions", "Conditions"), ("exceptions", "Exceptions")] {
         let predicates = rule.get(name).map(predicates).unwrap_or_default();
         if !predicates.is_empty() {
@@ -102,10 +112,12 @@ fn predicates(node: &Node) -> Map<String, Value> {
 /// `None`: there is something in it that is wrong, or that the playground does not know.
 fn written(id: &str, rule: &Map<String, Value>) -> Option<String> {
     let actions = rule.get("actions")?.as_object()?;
-    if actions.keys().any(|key| key != "forwardAsAttachmentTo") {
+    if actions.keys().any(|key| !["forwardAsAttachmentTo", "stopProcessingRules"].contains(&key.as_str())) {
         return None;
     }
-    let recipients = actions.get("forwardAsAttachmentTo")?.as_array()?;
+    let recipients =
+        actions.get("forwardAsAttachmentTo").map_or(Some(&[][..]), |all| Some(all.as_array()?.as_slice()))?;
+    let stops = actions.get("stopProcessingRules").map_or(Some(false), Value::as_bool)?;
     let address = |recipient: &Value| {
         let address = recipient["emailAddress"]["address"].as_str().filter(|text| text.contains('@'))?;
         Some(format!("<t:Address>{}</t:Address>", element("t:EmailAddress", address)))
@@ -115,9 +127,15 @@ fn written(id: &str, rule: &Map<String, Value>) -> Option<String> {
     let is_enabled = rule.get("isEnabled").map_or(Some(true), Value::as_bool)?;
     let conditions = predicates_written("t:Conditions", rule.get("conditions"))?;
     let exceptions = predicates_written("t:Exceptions", rule.get("exceptions"))?;
+    let forwards = match addresses.is_empty() {
+        true => String::new(),
+        false => {
+            format!("<t:ForwardAsAttachmentToRecipients>{addresses}</t:ForwardAsAttachmentToRecipients>")
+        }
+    };
+    let stops = if stops { element("t:StopProcessingRules", "true") } else { String::new() };
     Some(format!(
-        "<t:Rule>{}{}{}{}{conditions}{exceptions}<t:Actions><t:ForwardAsAttachmentToRecipients>{addresses}\
-         </t:ForwardAsAttachmentToRecipients></t:Actions></t:Rule>",
+        "<t:Rule>{}{}{}{}{conditions}{exceptions}<t:Actions>{forwards}{stops}</t:Actions></t:Rule>",
         element("t:RuleId", id),
         element("t:DisplayName", rule.get("displayName")?.as_str()?),
         element("t:Priority", &priority.to_string()),
