@@ -1,6 +1,6 @@
 //! Incoming: cursors, records and deletions to do, which move together in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -22,6 +22,8 @@ use crate::store::StoreError;
 enum Kept {
     New,
     Known,
+    /// It was remembered under the very name at its server.
+    KnownByThisName,
 }
 
 pub(super) fn is_inbox(db: &Connection, mailbox: &Name, inbox: &InboxId) -> Result<bool, StoreError> {
@@ -100,12 +102,17 @@ pub(super) fn record(
     lease::check_mailbox(work.db, lease, &batch.mailbox)?;
     let id = mailbox_id(work.db, &batch.mailbox)?;
     let mut recorded = Recorded::default();
+    let seen = seen_among(work.db, id, &batch.records)?;
     // The cursor first: a new validity clears away deletions that can never be done, and none of this batch.
     advance(work.db, id, &batch.advance)?;
     for message in batch.records.iter() {
         match record_one(work, (id, micros(batch.at)), (message, spooled))? {
             Kept::New => recorded.new += 1,
             Kept::Known => recorded.known += 1,
+            Kept::KnownByThisName => {
+                recorded.known += 1;
+                distrust_size(work.db, id, (&message.remote, &seen))?;
+            }
         }
     }
     let recorded_and_done = batch.records.iter().filter(|message| message.delete_after).map(|it| &it.remote);
@@ -144,7 +151,7 @@ fn record_one(
     };
     if let Some(known) = known {
         if find_by_remote(work.db, id, &remote)? == Some(known) {
-            distrust_size(work.db, id, &message.remote)?;
+            return Ok(Kept::KnownByThisName);
         }
         remember(work.db, id, &remote, known)?;
         return Ok(Kept::Known);
@@ -177,16 +184,38 @@ fn record_one(
     Ok(Kept::New)
 }
 
-/// The same octets once more under the same id, which was looked at all the same: what its server says about sizes says nothing
-/// about messages. An id that is new to them, because the server names its messages anew, is no such case.
-fn distrust_size(db: &Connection, id: i64, remote: &RemoteId) -> Result<(), StoreError> {
+/// The UIDLs among these that the cursor has passed already.
+fn seen_among<'r>(
+    db: &Connection,
+    id: i64,
+    records: &'r [NewRecord],
+) -> Result<HashSet<&'r str>, StoreError> {
+    let mut seen = HashSet::new();
+    for record in records {
+        let RemoteId::Uidl(uidl) = &record.remote else { continue };
+        let mut statement = db.prepare_cached("SELECT 1 FROM seen WHERE mailbox = ?1 AND uidl = ?2")?;
+        if statement.exists(params![id, uidl])? {
+            seen.insert(uidl.as_str());
+        }
+    }
+    Ok(seen)
+}
+
+/// The same octets once more under the same UIDL, which was passed already and looked at all the same because its size was another
+/// one: what its server says about sizes says nothing about messages. A UIDL that is new to them, or that its server had ceased to
+/// list, is no such case.
+fn distrust_size(
+    db: &Connection,
+    id: i64,
+    (remote, seen): (&RemoteId, &HashSet<&str>),
+) -> Result<(), StoreError> {
     match remote {
-        RemoteId::Uidl(uidl) => {
+        RemoteId::Uidl(uidl) if seen.contains(uidl.as_str()) => {
             let sql = "UPDATE seen SET bytes = NULL WHERE mailbox = ?1 AND uidl = ?2";
             db.prepare_cached(sql)?.execute(params![id, uidl])?;
             Ok(())
         }
-        RemoteId::Uid { .. } | RemoteId::Item(_) => Ok(()),
+        RemoteId::Uidl(_) | RemoteId::Uid { .. } | RemoteId::Item(_) => Ok(()),
     }
 }
 

@@ -262,6 +262,21 @@ pub async fn the_size_of_a_message_that_is_known_all_the_same_is_not_relied_upon
     assert_eq!(recorded.unwrap().known, 1);
     let seen = BTreeMap::from([("b".to_owned(), Some(12))]);
     assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Pop3 { seen });
+    // And by the former name again.
+    let advance = CursorAdvance::Pop3 { seen: vec![("a".to_owned(), Some(13))], gone: vec!["b".to_owned()] };
+    let recorded =
+        store.record(&lease, &IncomingBatch { advance, ..batch("anna", 0, vec![uidl("a")]) }).await;
+    assert_eq!(recorded.unwrap().known, 1);
+    let seen = BTreeMap::from([("a".to_owned(), Some(13))]);
+    assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Pop3 { seen });
+    // A server whose names are places: another message comes to this one, and one that is recorded already.
+    let other = NewRecord { remote: RemoteId::Uidl("a".to_owned()), ..record(2, "other") };
+    for (message, size) in [(other, 14), (uidl("a"), 15)] {
+        let advance = CursorAdvance::Pop3 { seen: vec![("a".to_owned(), Some(size))], gone: vec![] };
+        store.record(&lease, &IncomingBatch { advance, ..batch("anna", 0, vec![message]) }).await.unwrap();
+        let seen = BTreeMap::from([("a".to_owned(), Some(size))]);
+        assert_eq!(store.cursor(&name("anna")).await.unwrap(), Cursor::Pop3 { seen });
+    }
 }
 
 pub async fn what_an_inbox_looked_like_is_kept_with_its_cursor(world: &World) {
