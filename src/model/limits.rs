@@ -152,6 +152,8 @@ pub const RECEIVE_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a server sends in one step of an NTLM, SPNEGO or Kerberos login.
 pub const LOGIN_TOKEN_BYTES_MAX: usize = 64 * 1024;
+/// A keytab: thousands of keys.
+pub const KEYTAB_BYTES_MAX: u64 = 1024 * 1024;
 /// Steps of such a login.
 pub const LOGIN_STEPS_MAX: usize = 8;
 

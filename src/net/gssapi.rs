@@ -10,6 +10,8 @@ mod absent;
 #[expect(unsafe_code, reason = "the library is a C library")]
 mod context;
 #[cfg(feature = "kerberos")]
+mod keytab;
+#[cfg(feature = "kerberos")]
 #[expect(unsafe_code, reason = "the library is a C library")]
 mod library;
 

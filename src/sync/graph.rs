@@ -321,7 +321,7 @@ pub const ALL: &[Meaning] = &[
         nature: Nature::Transient,
         scope: Scope::Profile,
         meaning: "a page for people came in the place of the answer: of a proxy, a gateway or a login in between",
-        remedy: "ask whoever runs the proxy why it refuses this machine; its words stand above",
+        remedy: "ask whoever runs the proxy why it refuses this machine",
         likely: &["a proxy of the own network that wants a login or forbids the address", "a web filter"],
     },
     Meaning {

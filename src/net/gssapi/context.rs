@@ -7,12 +7,11 @@ use super::library::{
     Bindings, Buffer, CONTINUE_NEEDED, Handle, KERBEROS, Major, Name, ObjectId, ObjectIds, PRINCIPAL_NAME,
     Pair, Pairs, SERVICE_NAME, checked, empty, function, lent, object_id, release, taken,
 };
-use super::{Holder, Purpose};
+use super::{Holder, Purpose, keytab};
 use crate::model::failure::{Cause, KerberosFault};
 use crate::model::host::TicketSource;
 use crate::model::limits;
 use crate::model::secret::Secret;
-use crate::net::address::io_words;
 
 const MUTUAL: u32 = 2;
 const INTEGRITY: u32 = 32;
@@ -29,12 +28,11 @@ impl Credential {
             Holder::Host(TicketSource::Cache(cache)) => Self::acquire(None, &[("ccache", cache)]),
             Holder::Host(TicketSource::Keytab { principal, keytab }) => {
                 let name = Name::import(principal, PRINCIPAL_NAME)?;
-                let keytab = keytab.display().to_string();
                 // The library would only say that there is no credential.
-                std::fs::File::open(&keytab).map_err(|error| Cause::KerberosFailed {
-                    fault: KerberosFault::Misconfigured,
-                    detail: format!("{keytab}: {}", io_words(&error)),
-                })?;
+                if let Some(detail) = keytab::trouble(keytab, principal) {
+                    return Err(Cause::KerberosFailed { fault: KerberosFault::Misconfigured, detail });
+                }
+                let keytab = keytab.display().to_string();
                 // One cache for an identity, in memory: tickets are shared, and the disk never sees them.
                 let cache = format!("MEMORY:mailplumb {principal} {keytab}");
                 Self::acquire(Some(&name), &[("client_keytab", &keytab), ("ccache", &cache)])

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::refusal::Refusal;
-use super::{Body, Call, GraphError, Operation, ROOT, document};
+use super::{Body, Call, Expected, GraphError, Operation, ROOT, document};
 use crate::model::name::Address;
 use crate::protocol::http::Method;
 
@@ -49,9 +49,9 @@ impl Operation for Batch {
         let Document { responses } = document::read("answers of a batch", body)?;
         let mut answers: Vec<Option<PartAnswer>> = self.parts.iter().map(|_| None).collect();
         for response in responses {
-            let place = response.id.parse().ok().and_then(|at: usize| answers.get_mut(at));
-            if let Some(place) = place {
-                *place = Some(response.judged());
+            let at = response.id.parse().ok().filter(|at: &usize| *at < answers.len());
+            if let Some((at, part)) = at.and_then(|at| Some((at, self.parts.get(at)?))) {
+                answers[at] = response.judged(part);
             }
         }
         Ok(answers)
@@ -74,9 +74,14 @@ fn request(at: usize, part: &Call) -> Value {
 }
 
 impl Response {
-    fn judged(self) -> PartAnswer {
+    /// `None`: it succeeded in something else than what was asked for, which says nothing.
+    fn judged(self, part: &Call) -> Option<PartAnswer> {
         if let 200..=299 = self.status {
-            return Ok(self.body);
+            let is_it = match part.expected {
+                Expected::Document | Expected::Octets => true,
+                Expected::Status(expected) => self.status == expected,
+            };
+            return is_it.then_some(Ok(self.body));
         }
         let is_it = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("retry-after");
         let seconds = self.headers.iter().find(is_it).and_then(|(_, value)| match value {
@@ -85,6 +90,6 @@ impl Response {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         });
         let body = self.body.to_string();
-        Err(Refusal::new(self.status, body.as_bytes(), seconds.map(Duration::from_secs)))
+        Some(Err(Refusal::new(self.status, body.as_bytes(), seconds.map(Duration::from_secs))))
     }
 }

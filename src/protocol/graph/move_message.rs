@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Body, Call, Folder, GraphError, Operation, document, path};
+use super::{Body, Call, Expected, Folder, GraphError, Operation, document, path};
 use crate::model::name::Address;
 use crate::protocol::http::Method;
 
@@ -24,7 +24,9 @@ impl Operation for MoveMessage<'_> {
 
     fn call(&self, user: &Address) -> Call {
         let body = Body::Json(json!({ "destinationId": self.to.key() }));
-        Call::new(Method::Post, path(user, &["messages", self.id, "move"])).with(body)
+        Call::new(Method::Post, path(user, &["messages", self.id, "move"]))
+            .with(body)
+            .expecting(Expected::Status(201))
     }
 
     fn read(&self, body: &[u8]) -> Result<String, GraphError> {

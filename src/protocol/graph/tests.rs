@@ -144,6 +144,11 @@ fn each_part_of_a_batch_is_judged_by_itself_in_whatever_order() {
         panic!("{answers:?}")
     };
     assert!(missing.is_missing() && busy.is_throttled());
+    for status in [200, 202] {
+        let body = json!({ "responses": [{ "id": "0", "status": status, "body": {} }] }).to_string();
+        let parts = vec![DeleteMessage { id: "x" }.call(&user())];
+        assert_eq!(Batch { parts }.read(body.as_bytes()).unwrap(), [None], "{status}: nothing was removed");
+    }
     assert_eq!(busy.retry_after, Some(std::time::Duration::from_secs(7)));
 }
 

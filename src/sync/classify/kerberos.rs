@@ -27,7 +27,7 @@ pub(super) fn words(fault: KerberosFault, Setting { profile, host, .. }: Setting
         KerberosFault::Misconfigured => said(
             "Kerberos of this machine found no identity to log in with, or no realm for the server",
             format!(
-                "check `identity` in the host file, the keytab's permissions, and that krb5.conf has a realm for `{host}`"
+                "check `identity` in the host file, the keytab's permissions and principals (`klist -k`), and that krb5.conf has a realm for `{host}`"
             ),
         ),
         KerberosFault::KdcUnreachable => said(

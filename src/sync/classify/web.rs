@@ -69,6 +69,16 @@ pub(super) fn no_mechanism(wanted: &str, offered: &[String], setting: Setting<'_
             ),
         );
     }
+    if matches!(credentials, Credentials::WindowsIntegrated { .. }) && !takes("Negotiate") && !takes("NTLM") {
+        return said(
+            format!("the server takes no Windows logins, only {}", offered.join(", ")),
+            format!(
+                "switch Windows authentication on at the server (`Set-WebServicesVirtualDirectory -WindowsAuthentication $true`), or \
+                 declare other credentials than `windowsIntegrated` in profile `{profile}`: the host's identity is never shown in \
+                 any other way"
+            ),
+        );
+    }
     if !passwords.iter().any(|scheme| takes(scheme)) {
         let only = offered.join(", ");
         return said(
@@ -104,11 +114,15 @@ mod tests {
     use crate::model::name::Name;
 
     fn failure(kind: ServerKind, cause: Cause) -> Failure {
+        failure_with(&Credentials::Mailbox, kind, cause)
+    }
+
+    fn failure_with(credentials: &Credentials, kind: ServerKind, cause: Cause) -> Failure {
         let name = Name::parse("hq").unwrap();
         let setting = Setting {
             mailbox: &name,
             profile: &name,
-            credentials: &Credentials::Mailbox,
+            credentials,
             secret: None,
             origin: None,
             kind,
