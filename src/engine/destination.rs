@@ -97,8 +97,8 @@ struct Way<'a> {
     endpoint: Cow<'a, Endpoint>,
     protocol: Protocol,
     service: Option<WebService>,
-    /// Of the certificate whose key the client's secret is; `None`: it is a plain secret.
-    thumbprint: Option<&'a str>,
+    /// Thumbprint and public key of the certificate whose key the client's secret is; `None`: it is a plain secret.
+    certificate: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Way<'a> {
@@ -116,7 +116,7 @@ impl<'a> Way<'a> {
             Operation::Act => return None,
         };
         let endpoint = Cow::Borrowed(endpoint);
-        Some(Self { trust: servers.trust.as_ref(), endpoint, protocol, service: None, thumbprint: None })
+        Some(Self { trust: servers.trust.as_ref(), endpoint, protocol, service: None, certificate: None })
     }
 
     /// By Graph, whose place is always the same, or by EWS as in an Exchange of one's own.
@@ -138,9 +138,11 @@ impl<'a> Way<'a> {
             category: online.tracked_category.clone(),
             sent_items: sent_items(online.track_sent_items),
         });
-        let (secret, thumbprint) = match &online.proof {
+        let (secret, certificate) = match &online.proof {
             AppProof::ClientSecret(secret) => (secret, None),
-            AppProof::Certificate { private_key, thumbprint, .. } => (private_key, Some(thumbprint.as_str())),
+            AppProof::Certificate { private_key, thumbprint, public_key, .. } => {
+                (private_key, Some((thumbprint.as_str(), public_key.as_str())))
+            }
         };
         let credentials = Credentials::Oauth2 {
             token_url: online.token_url(),
@@ -158,7 +160,7 @@ impl<'a> Way<'a> {
             timeout_seconds: online.timeout_seconds,
         };
         let endpoint = Cow::Owned(endpoint);
-        Some(Self { trust: None, endpoint, protocol: Protocol::Ews, service, thumbprint })
+        Some(Self { trust: None, endpoint, protocol: Protocol::Ews, service, certificate })
     }
 
     fn exchange(exchange: &'a Exchange, mailbox: &Mailbox, operation: Operation) -> Option<Self> {
@@ -195,7 +197,7 @@ impl<'a> Way<'a> {
                 category: exchange.tracked_category.clone(),
                 sent_items: sent_items(exchange.track_sent_items),
             }),
-            thumbprint: None,
+            certificate: None,
         })
     }
 }
@@ -340,10 +342,11 @@ impl<'a> Route<'a> {
     }
 
     fn proof(&self, reference: &SecretRef, secret: Secret<String>) -> TokenProof {
-        match self.way.thumbprint {
+        match self.way.certificate {
             None => TokenProof::Secret(secret),
-            Some(thumbprint) => TokenProof::Certificate {
+            Some((thumbprint, public_key)) => TokenProof::Certificate {
                 thumbprint: thumbprint.to_owned(),
+                public_key: public_key.to_owned(),
                 key: secret,
                 name: reference.to_string(),
             },

@@ -59,7 +59,7 @@ codes! {
     SEALED_TO_NOBODY = "MP0054" "a ciphertext that no recipient of the organization can read, or that names none";
     BUNDLE_NOT_AGE = "MP0055" "a bundle's file is not an age file";
     SEALED_TO_DIFFERS = "MP0056" "a ciphertext for fewer recipients than `sealedTo` names";
-    EXPIRES = "MP0057" "a secret that expires soon, or has expired";
+    EXPIRES = "MP0057" "a secret, or the certificate of an application, that expires soon, or has expired";
     SSH_RECIPIENT = "MP0058" "an SSH key as recipient, which this build does not read";
     // profiles (P-01 to P-17)
     LOCATION = "MP0060" "P-01, P-02: a location is a host name, or for Exchange the URL of its web service";

@@ -1,4 +1,4 @@
-//! Secrets that expire soon, or have.
+//! Secrets, and certificates of applications, that expire soon, or have.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use super::codes;
 use crate::model::desired::{Declared, Desired};
 use crate::model::limits;
-use crate::model::problem::{Problem, Severity};
+use crate::model::problem::{Origin, Problem, Severity};
+use crate::model::profile::{AppProof, Profile, Server};
 use crate::model::secret::SealedValue;
 
 /// How far away the end of a secret is on a day.
@@ -44,6 +45,11 @@ pub fn check(desired: &Desired, today: Date) -> Vec<Problem> {
         };
         problems.extend(warning(&subject, declared, today));
     }
+    for (name, declared) in &desired.profiles {
+        let Some((file, expires)) = certificate_of(&declared.value) else { continue };
+        let subject = format!("the certificate `{file}` of profile `{name}`");
+        problems.extend(problem((&subject, RENEW_CERTIFICATE), (expires, &declared.origin), today));
+    }
     problems.sort_by(|a, b| place(a).cmp(&place(b)));
     problems
 }
@@ -52,8 +58,30 @@ fn place(problem: &Problem) -> Option<(&str, u32, u32)> {
     problem.origin.as_ref().map(|origin| (&*origin.file, origin.line, origin.column))
 }
 
+const RENEW_SECRET: &str =
+    "change it at the server, then `mailplumb secrets set`, and write the new day into `expires`";
+/// What mends the certificate of an application.
+pub const RENEW_CERTIFICATE: &str = "make a new key and certificate, upload the certificate in the app registration, then change \
+                                     `chainFile` and the secret of `privateKey`, and apply";
+
+/// The certificate by which a profile's application proves itself: its file, and the day on which it ends.
+pub fn certificate_of(profile: &Profile) -> Option<(&str, Date)> {
+    let Server::ExchangeOnline(online) = &profile.server else { return None };
+    match &online.proof {
+        AppProof::Certificate { chain_file, expires, .. } => Some((chain_file, (*expires)?)),
+        AppProof::ClientSecret(_) => None,
+    }
+}
+
 fn warning(subject: &str, declared: &Declared<SealedValue>, today: Date) -> Option<Problem> {
-    let expires = declared.value.expires?;
+    problem((subject, RENEW_SECRET), (declared.value.expires?, &declared.origin), today)
+}
+
+fn problem(
+    (subject, hint): (&str, &str),
+    (expires, origin): (Date, &Origin),
+    today: Date,
+) -> Option<Problem> {
     let message = match judge(Some(expires), today) {
         Expiry::Far => return None,
         Expiry::Soon(0) => format!("{subject} expires today"),
@@ -66,12 +94,9 @@ fn warning(subject: &str, declared: &Declared<SealedValue>, today: Date) -> Opti
         severity: Severity::Warning,
         message,
         label: None,
-        origin: Some(declared.origin.clone()),
+        origin: Some(origin.clone()),
         related: Vec::new(),
-        hint: Some(
-            "change it at the server, then `mailplumb secrets set`, and write the new day into `expires`"
-                .to_owned(),
-        ),
+        hint: Some(hint.to_owned()),
     })
 }
 

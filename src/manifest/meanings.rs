@@ -43,7 +43,8 @@ pub const REMEDIES: &[(&str, &str)] = &[
     ("MP0048", "Choose a name that no mailbox has, and that stands under one mailbox only."),
     (
         "MP0057",
-        "Ask for a new value at the server, then `mailplumb secrets set NAME/KEY`, and write the new day.",
+        "Ask for a new value at the server, then `mailplumb secrets set NAME/KEY`, and write the new day. Of an application's certificate: make \
+         a new key and certificate, and upload that.",
     ),
     (
         "MP0058",

@@ -4,6 +4,7 @@
 
 pub mod alert;
 pub mod approval;
+pub mod certificate;
 pub mod claim;
 pub mod clock;
 pub mod cloud;

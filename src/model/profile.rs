@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -310,6 +311,12 @@ pub enum AppProof {
         /// not read the file.
         #[serde(default)]
         thumbprint: String,
+        /// SHA-256 of its public key, in the same digits. Empty: it was stored by a version that did not read it.
+        #[serde(default)]
+        public_key: String,
+        /// The day on which it ends, in UTC. Left out: the same.
+        #[serde(default)]
+        expires: Option<Date>,
         private_key: SecretRef,
     },
 }

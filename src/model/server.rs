@@ -174,6 +174,8 @@ pub enum TokenProof {
     Certificate {
         /// SHA-256 of the certificate, 64 hexadecimal digits.
         thumbprint: String,
+        /// SHA-256 of its public key, in the same digits. Empty: it is not known.
+        public_key: String,
         /// PEM.
         key: Secret<String>,
         /// Where the key is, for people.
@@ -185,8 +187,9 @@ impl TokenProof {
     fn again(&self) -> Self {
         match self {
             Self::Secret(secret) => Self::Secret(Secret::new(secret.expose().clone())),
-            Self::Certificate { thumbprint, key, name } => Self::Certificate {
+            Self::Certificate { thumbprint, public_key, key, name } => Self::Certificate {
                 thumbprint: thumbprint.clone(),
+                public_key: public_key.clone(),
                 key: Secret::new(key.expose().clone()),
                 name: name.clone(),
             },

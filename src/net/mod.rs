@@ -2,7 +2,6 @@
 //! it. What is said over a connection is decided in `protocol`; this room must not know any command.
 
 mod address;
-mod certificate;
 mod client_certificate;
 mod connection;
 mod fence;

@@ -12,9 +12,9 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::sync::Mutex;
 
-use super::certificate;
 use super::client_certificate::NoneOffered;
 use super::trace::Findings;
+use crate::model::certificate;
 use crate::model::failure::Cause;
 use crate::model::limits;
 use crate::model::name::Name;

@@ -257,7 +257,7 @@ impl<'a> Proof<'a, '_> {
                 self.text("proof", "clientSecret");
                 self.secret(secret);
             }
-            AppProof::Certificate { chain_file, thumbprint, private_key } => {
+            AppProof::Certificate { chain_file, thumbprint, public_key: _, expires: _, private_key } => {
                 self.text("proof", "certificate");
                 self.text("chainFile", chain_file);
                 // Another certificate in the same file is another proof.

@@ -1,5 +1,6 @@
 //! Signs the assertion of a client that proves itself with a certificate.
 
+use ring::digest;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PSS_SHA256, RsaKeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -14,9 +15,9 @@ use crate::protocol::assertion::{self, Claims};
 /// What stands for the client's secret in the form. `now`: of the clock on the wall, because the provider compares it with its
 /// own.
 pub(super) fn sign(client: &TokenClient, now: jiff::Timestamp) -> Result<Option<Secret<String>>, Cause> {
-    let (thumbprint, key, name) = match &client.proof {
+    let (thumbprint, public_key, key, name) = match &client.proof {
         TokenProof::Secret(_) => return Ok(None),
-        TokenProof::Certificate { thumbprint, key, name } => (thumbprint, key, name),
+        TokenProof::Certificate { thumbprint, public_key, key, name } => (thumbprint, public_key, key, name),
     };
     let unavailable =
         |detail: &str| Cause::SecretUnavailable { secret: name.clone(), detail: detail.to_owned() };
@@ -24,6 +25,12 @@ pub(super) fn sign(client: &TokenClient, now: jiff::Timestamp) -> Result<Option<
         unavailable("what the store knows of its certificate was stored by a former version; apply the manifest again")
     })?;
     let key = key_pair(key.expose()).map_err(unavailable)?;
+    let digest = digest::digest(&digest::SHA256, key.public().as_ref());
+    if assertion::thumbprint(public_key).is_some_and(|certified| certified != digest.as_ref()) {
+        return Err(unavailable(
+            "it is not the key of the certificate in `chainFile`: both have to be of one pair",
+        ));
+    }
     let nonce: [u8; 16] = nonce::draw_bytes()?;
     let claims =
         Claims { audience: &client.url, client_id: &client.id, thumbprint: &thumbprint, nonce: &nonce, now };

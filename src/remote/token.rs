@@ -301,7 +301,9 @@ fn key(client: &TokenClient) -> Key {
     let trust = trust.as_ref().map_or("", |trust| trust.as_str());
     let (kind, secret, thumbprint) = match proof {
         TokenProof::Secret(secret) => ("", secret, ""),
-        TokenProof::Certificate { thumbprint, key, name: _ } => ("certificate", key, thumbprint.as_str()),
+        TokenProof::Certificate { thumbprint, public_key: _, key, name: _ } => {
+            ("certificate", key, thumbprint.as_str())
+        }
     };
     let mut hasher = blake3::Hasher::new();
     for part in [url, trust, id, secret.expose(), scope, kind, thumbprint] {

@@ -220,8 +220,9 @@ pub(super) fn places(server: &Server) -> Vec<(&'static str, String)> {
             };
             let proof = match &online.proof {
                 AppProof::ClientSecret(secret) => format!("secret/{secret}"),
-                AppProof::Certificate { thumbprint, private_key, .. } => {
-                    format!("certificate {thumbprint} (key secret/{private_key})")
+                AppProof::Certificate { thumbprint, expires, private_key, .. } => {
+                    let until = expires.map_or_else(String::new, |day| format!(", valid until {day}"));
+                    format!("certificate {thumbprint}{until} (key secret/{private_key})")
                 }
             };
             vec![

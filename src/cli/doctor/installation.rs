@@ -189,6 +189,11 @@ async fn in_store(store: &SqliteStore, keyring: Keyring) -> Result<Vec<Checked>,
     let secrets = store.secrets().await?;
     let mut checked = open_secrets(store, &secrets, Arc::new(keyring)).await?;
     checked.extend(expiring(&secrets, today()));
+    for (name, profile) in store.profiles().await? {
+        let Some((file, day)) = expiry::certificate_of(&profile) else { continue };
+        let subject = format!("the certificate `{file}` of profile `{name}`");
+        checked.extend(expiring_one(&subject, (Some(day), today()), || expiry::RENEW_CERTIFICATE.to_owned()));
+    }
     checked.extend(retired(store, today()).await?);
     checked.extend(clock(store, SystemClock::new().now()).await?);
     Ok(checked)
@@ -241,25 +246,30 @@ fn some_of(names: &[String]) -> String {
 }
 
 fn expiring(secrets: &[StoredSecret], today: Date) -> Vec<Checked> {
-    const CHECK: &str = "expiry";
-    let mut checked = Vec::new();
-    for secret in secrets {
+    let one = |secret: &StoredSecret| {
         let name = &secret.secret;
         let remedy = || format!("renew it, then `mailplumb secrets set {name}` and `mailplumb apply`");
-        match expiry::judge(secret.expires, today) {
-            Expiry::Far => {}
-            Expiry::Soon(days) => {
-                let what =
-                    format!("secret `{name}` expires in {}", output::counted(days as usize, "day", "days"));
-                checked.push(Checked::warning(CHECK, what, remedy()));
-            }
-            Expiry::Past(days) => {
-                let ago = output::counted(days as usize, "day", "days");
-                checked.push(Checked::failed(CHECK, format!("secret `{name}` expired {ago} ago"), remedy()));
-            }
+        expiring_one(&format!("secret `{name}`"), (secret.expires, today), remedy)
+    };
+    secrets.iter().filter_map(one).collect()
+}
+
+fn expiring_one(
+    subject: &str,
+    (expires, today): (Option<Date>, Date),
+    remedy: impl Fn() -> String,
+) -> Option<Checked> {
+    const CHECK: &str = "expiry";
+    let counted = |days: i64| output::counted(days as usize, "day", "days");
+    match expiry::judge(expires, today) {
+        Expiry::Far => None,
+        Expiry::Soon(days) => {
+            Some(Checked::warning(CHECK, format!("{subject} expires in {}", counted(days)), remedy()))
+        }
+        Expiry::Past(days) => {
+            Some(Checked::failed(CHECK, format!("{subject} expired {} ago", counted(days)), remedy()))
         }
     }
-    checked
 }
 
 /// What providers switch off, or have.

@@ -200,11 +200,13 @@ impl Endpoints<'_, '_, '_> {
                 let private_key = self.secrets.refer(&certificate.private_key, self.report);
                 let chain_file = attached::name_of(chain?, self.report);
                 let octets = self.report.files.files.get(chain? as usize).map(|file| &file.bytes[..]);
-                let thumbprint = certificate::thumbprint(octets.unwrap_or_default());
+                let known = certificate::read(octets.unwrap_or_default());
                 let place = certificate.chain_file.place;
                 let refused = |words| Draft::error(codes::SERVER_TO_SERVER, place, words);
-                let thumbprint = thumbprint.map_err(|words| self.report.add(refused(words))).ok()?;
-                Some(AppProof::Certificate { chain_file, thumbprint, private_key: private_key? })
+                let known = known.map_err(|words| self.report.add(refused(words))).ok()?;
+                let certificate::Known { thumbprint, public_key, expires } = known;
+                let (expires, private_key) = (Some(expires), private_key?);
+                Some(AppProof::Certificate { chain_file, thumbprint, public_key, expires, private_key })
             }
             (chosen, _) => {
                 let message = match chosen {

@@ -17,7 +17,8 @@ use mailplumb::net::Network;
 use mailplumb::remote::connectors::Connectors;
 use mailplumb::remote::{Remotes, Trace};
 
-use super::world::{ANNA, CLIENT, HandClock, TENANT, World, destination};
+use super::story::Office;
+use super::world::{ANNA, CLIENT, HandClock, TENANT, World, destination, options};
 use crate::support::certificates::{Certificate, CertificateKind, certificate};
 use crate::support::need::{Need, require};
 use crate::support::provider::Provider;
@@ -80,6 +81,7 @@ impl Site {
             id: CLIENT.to_owned(),
             proof: TokenProof::Certificate {
                 thumbprint: thumbprint.to_owned(),
+                public_key: String::new(),
                 key: Secret::new(key.to_owned()),
                 name: "exo-app/private-key".to_owned(),
             },
@@ -151,4 +153,39 @@ async fn a_key_that_cannot_sign_is_told_before_anybody_is_asked() {
         assert!(!words.contains("hunter2"), "{words}");
     }
     assert_eq!(site.provider.asked_at("token"), 0);
+}
+
+#[test]
+fn the_end_of_a_certificate_is_told_in_time_and_a_key_of_another_pair_before_anybody_is_asked() {
+    let office = Office::opens("graph", options());
+    let person = &office.person;
+    let (own, other) =
+        (pair(&person.at("mail"), "app", "rsa:2048"), pair(&person.at("mail"), "other", "rsa:2048"));
+    person.replace(
+        "mail/mailplumb.yaml",
+        "clientSecret: { secret: mail, key: password }",
+        "certificate: { chainFile: app.crt, privateKey: { secret: mail, key: password } }",
+    );
+    person.pipes("secrets set mail/password", &own.key).ends(0);
+    let ends = openssl(
+        &["x509", "-in", "app.crt", "-noout", "-enddate", "-dateopt", "iso_8601"],
+        &person.at("mail"),
+    );
+    let day = ends.trim().trim_start_matches("notAfter=").split(' ').next().unwrap();
+    let soon = "certificate `app.crt` of profile `exo` expires in 30 days";
+    person.types("validate").ends(0).says("warning[MP0057]").says(soon).says(day);
+    person.types("plan").says(soon);
+    let day_before: jiff::civil::Date = day.parse().unwrap();
+    let as_of = |days: i64| day_before.saturating_add(jiff::Span::new().days(days));
+    person.types(&format!("validate --as-of {}", as_of(-31))).ends(0).does_not_say("MP0057");
+    person.types(&format!("validate --as-of {}", as_of(1))).ends(0).says(&format!("expired on {day}"));
+
+    person.types("apply --auto-approve --tests defer").ends(0).says(soon);
+    person.types("describe profile/exo").ends(0).says(&format!("valid until {day}"));
+    person.types("doctor").says("certificate `app.crt` of profile `exo` expires in 30 days");
+    let asked = || office.playground.graph().calls().len();
+    let before = asked();
+    person.pipes("secrets set mail/password", &other.key).ends(0);
+    person.types("apply --auto-approve").says("it is not the key of the certificate in `chainFile`");
+    assert_eq!(asked(), before);
 }

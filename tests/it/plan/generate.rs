@@ -271,6 +271,8 @@ fn exchange_online() -> impl Strategy<Value = ExchangeOnline> {
         secrets().prop_map(|private_key| AppProof::Certificate {
             chain_file: "app.crt".to_owned(),
             thumbprint: "5e".repeat(32),
+            public_key: String::new(),
+            expires: None,
             private_key,
         }),
     ];

@@ -6,12 +6,13 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use ring::digest;
 
-use crate::model::examination::CertificateFacts;
+use super::examination::CertificateFacts;
 
 /// Names of one certificate that are read.
 const NAMES_MAX: usize = 100;
 
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const OBJECT_ID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
@@ -31,7 +32,7 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// What binds a login to a TLS connection: the certificate's hash, with the algorithm of its signature, or SHA-256 where
 /// that is MD5, SHA-1 or not known (RFC 5929 section 4.1). `None`: it cannot be read.
-pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
+pub fn end_point(der: &[u8]) -> Option<Vec<u8>> {
     let mut outer = Der(Der(der).take(SEQUENCE)?);
     outer.take(SEQUENCE)?;
     let signature = Der(outer.take(SEQUENCE)?).take(OBJECT_ID)?;
@@ -48,20 +49,35 @@ pub(super) fn end_point(der: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// `None`: it cannot be read.
-pub(super) fn facts(der: &[u8]) -> Option<CertificateFacts> {
-    let mut whole = Der(der);
-    let mut outer = Der(whole.take(SEQUENCE)?);
+pub fn facts(der: &[u8]) -> Option<CertificateFacts> {
+    let mut tbs = signed_part(der)?;
+    let issuer = name(tbs.take(SEQUENCE)?);
+    let mut validity = Der(tbs.take(SEQUENCE)?);
+    let (valid_from, valid_until) = (moment(&mut validity)?, moment(&mut validity)?);
+    let subject = name(tbs.take(SEQUENCE)?);
+    Some(CertificateFacts { subject, issuer, names: alternative_names(tbs), valid_from, valid_until })
+}
+
+/// The public key as its algorithm writes it: an `RSAPublicKey` (RFC 8017 appendix A.1.1). `None`: it cannot be read.
+pub fn public_key(der: &[u8]) -> Option<&[u8]> {
+    let mut tbs = signed_part(der)?;
+    let (_issuer, _validity, _subject) = (tbs.take(SEQUENCE)?, tbs.take(SEQUENCE)?, tbs.take(SEQUENCE)?);
+    let mut info = Der(tbs.take(SEQUENCE)?);
+    info.take(SEQUENCE)?;
+    // The first octet counts the bits of the last one that are not used.
+    info.take(BIT_STRING)?.strip_prefix(&[0])
+}
+
+/// `TBSCertificate` from the issuer on.
+fn signed_part(der: &[u8]) -> Option<Der<'_>> {
+    let mut outer = Der(Der(der).take(SEQUENCE)?);
     let mut tbs = Der(outer.take(SEQUENCE)?);
     if tbs.next_is(VERSION) {
         tbs.any()?;
     }
     tbs.take(INTEGER)?;
     tbs.take(SEQUENCE)?;
-    let issuer = name(tbs.take(SEQUENCE)?);
-    let mut validity = Der(tbs.take(SEQUENCE)?);
-    let (valid_from, valid_until) = (moment(&mut validity)?, moment(&mut validity)?);
-    let subject = name(tbs.take(SEQUENCE)?);
-    Some(CertificateFacts { subject, issuer, names: alternative_names(tbs), valid_from, valid_until })
+    Some(tbs)
 }
 
 /// The rest of a DER text.
@@ -116,7 +132,7 @@ fn name(content: &[u8]) -> String {
 }
 
 fn words(text: &[u8]) -> String {
-    crate::model::failure::server_words(&String::from_utf8_lossy(text))
+    super::failure::server_words(&String::from_utf8_lossy(text))
 }
 
 /// `260101000000Z` or `20260101000000Z`.
@@ -204,13 +220,13 @@ mod tests {
     fn no_bytes_make_it_panic() {
         let whole = certificate();
         for length in 0..whole.len() {
-            let _ = facts(&whole[..length]);
+            let _ = (facts(&whole[..length]), public_key(&whole[..length]));
         }
         for at in 0..whole.len() {
             for byte in [0, 1, 0x7f, 0x80, 0x84, 0xff] {
                 let mut damaged = whole.clone();
                 damaged[at] = byte;
-                let _ = facts(&damaged);
+                let _ = (facts(&damaged), public_key(&damaged));
             }
         }
     }
