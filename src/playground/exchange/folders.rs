@@ -1,5 +1,7 @@
 //! Folders: the inbox and Sent Items of the playground's mailboxes, and those that only Exchange shows.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -187,7 +189,7 @@ fn children(inner: &Inner, place: &Place) -> Vec<Place> {
     found
 }
 
-fn below(inner: &Inner, place: &Place) -> Vec<Place> {
+pub(super) fn below(inner: &Inner, place: &Place) -> Vec<Place> {
     let mut found = Vec::new();
     for child in children(inner, place) {
         found.extend(below(inner, &child));
@@ -213,7 +215,7 @@ pub(super) fn get(turn: &mut Turn<'_>) -> Vec<Message> {
     ids.iter().map(one).collect()
 }
 
-fn copy(node: &Node) -> Node {
+pub(super) fn copy(node: &Node) -> Node {
     Node {
         name: node.name.clone(),
         attributes: node.attributes.clone(),
@@ -274,6 +276,12 @@ pub(super) fn create(turn: &mut Turn<'_>) -> Vec<Message> {
     messages
 }
 
+/// The id of a folder with what it was called and where it was.
+fn told_of(inner: &Inner, place: &Place) -> (String, String) {
+    let as_it_is = own(inner, place).map(|folder| format!("{}/{}", folder.parent, folder.name));
+    (folder_id(place), STANDARD.encode(as_it_is.unwrap_or_default()))
+}
+
 /// The state is the list of folders that were told, so that none has to be kept.
 pub(super) fn sync(turn: &mut Turn<'_>) -> Vec<Message> {
     let root = Place { account: turn.caller.account, key: "root".to_owned() };
@@ -284,23 +292,36 @@ pub(super) fn sync(turn: &mut Turn<'_>) -> Vec<Message> {
             None => return vec![NOT_FOUND],
         },
     };
-    let now: Vec<String> = below(turn.inner, &top).iter().map(folder_id).collect();
-    let told: Vec<String> = match turn.request.text_at(&["SyncState"]) {
-        None => Vec::new(),
+    let now: BTreeMap<String, String> =
+        below(turn.inner, &top).iter().map(|place| told_of(turn.inner, place)).collect();
+    let told: BTreeMap<String, String> = match turn.request.text_at(&["SyncState"]) {
+        None => BTreeMap::new(),
         Some(state) => match STANDARD.decode(state).ok().and_then(|state| String::from_utf8(state).ok()) {
-            Some(list) => list.split(' ').map(str::to_owned).collect(),
+            Some(list) => list
+                .split(' ')
+                .filter_map(|one| one.split_once('~'))
+                .map(|(id, as_it_was)| (id.to_owned(), as_it_was.to_owned()))
+                .collect(),
             None => return vec![INVALID_STATE],
         },
     };
     let mut changes = String::new();
-    for place in below(turn.inner, &top).iter().filter(|place| !told.contains(&folder_id(place))) {
-        changes.push_str(&format!("<t:Create>{}</t:Create>", render(turn, place)));
+    for place in below(turn.inner, &top) {
+        let (id, as_it_is) = told_of(turn.inner, &place);
+        let tag = match told.get(&id) {
+            None => "t:Create",
+            Some(as_it_was) if *as_it_was != as_it_is => "t:Update",
+            Some(_) => continue,
+        };
+        changes.push_str(&format!("<{tag}>{}</{tag}>", render(turn, &place)));
     }
-    for gone in told.iter().filter(|id| !id.is_empty() && !now.contains(id)) {
+    for gone in told.keys().filter(|id| !now.contains_key(*id)) {
         changes.push_str(&format!("<t:Delete><t:FolderId Id=\"{}\"/></t:Delete>", escaped(gone)));
     }
+    let state: Vec<String> = now.iter().map(|(id, as_it_is)| format!("{id}~{as_it_is}")).collect();
+    let state = state.join(" ");
     vec![Message::Success(format!(
         "{}<m:IncludesLastFolderInRange>true</m:IncludesLastFolderInRange><m:Changes>{changes}</m:Changes>",
-        element("m:SyncState", &STANDARD.encode(now.join(" ")))
+        element("m:SyncState", &STANDARD.encode(state))
     ))]
 }

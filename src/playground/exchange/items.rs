@@ -216,15 +216,36 @@ pub(super) fn find(turn: &mut Turn<'_>) -> Vec<Message> {
     ))]
 }
 
-/// Equality of one property is all that is understood. Whoever wants more is not told that there is nothing.
+/// The beginning of a subject that is searched for, and whether case matters.
+fn beginning(restriction: &Node) -> Option<(&str, bool)> {
+    let contains = restriction.get("Contains")?;
+    let is_it = contains.attribute("ContainmentMode") == Some("Prefixed")
+        && contains.get("FieldURI")?.attribute("FieldURI") == Some("item:Subject");
+    let is_exact = !contains.attribute("ContainmentComparison").is_some_and(|how| how.contains("IgnoreCase"));
+    let wanted = contains.get("Constant")?.attribute("Value")?;
+    is_it.then_some((wanted, is_exact))
+}
+
+/// Equality of one property and the beginning of a subject are all that is understood. Whoever wants more is not told that there is
+/// nothing.
 fn is_understood(restriction: &Node) -> bool {
     const KNOWN: [&str; 2] = ["message:InternetMessageId", "item:Subject"];
+    if beginning(restriction).is_some() {
+        return true;
+    }
     let Some(equal) = restriction.get("IsEqualTo") else { return false };
     let field = equal.get("FieldURI").and_then(|field| field.attribute("FieldURI"));
     equal.get("ExtendedFieldURI").is_some() || field.is_some_and(|field| KNOWN.contains(&field))
 }
 
 fn fits(turn: &Turn<'_>, held: &Held, restriction: &Node) -> bool {
+    if let Some((wanted, is_exact)) = beginning(restriction) {
+        let parsed = mail_parser::MessageParser::new().parse_headers(&held.raw[..]);
+        return parsed.as_ref().and_then(|it| it.subject()).is_some_and(|subject| match is_exact {
+            true => subject.starts_with(wanted),
+            false => subject.to_lowercase().starts_with(&wanted.to_lowercase()),
+        });
+    }
     let Some(equal) = restriction.get("IsEqualTo") else { return false };
     let wanted = equal.path(&["FieldURIOrConstant", "Constant"]).and_then(|it| it.attribute("Value"));
     let Some(wanted) = wanted else { return false };

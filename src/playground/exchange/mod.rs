@@ -16,6 +16,7 @@ mod http;
 mod items;
 mod node;
 mod person;
+mod refiling;
 mod rules;
 mod settings;
 mod shape;

@@ -4,7 +4,9 @@ use super::super::World;
 use super::super::options::Impersonation;
 use super::super::state::AccountId;
 use super::node::{self, Node, element, escaped};
-use super::{Call, Caller, Inner, attachments, changes, directory, folders, items, rules, settings, sync};
+use super::{
+    Call, Caller, Inner, attachments, changes, directory, folders, items, refiling, rules, settings, sync,
+};
 
 const NAMESPACES: &str = "xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" \
     xmlns:m=\"http://schemas.microsoft.com/exchange/services/2006/messages\" \
@@ -164,6 +166,9 @@ fn operate(turn: &mut Turn<'_>, name: &str) -> Result<String, Fault> {
         "GetFolder" => folders::get(turn),
         "FindFolder" => folders::find(turn),
         "CreateFolder" => folders::create(turn),
+        "UpdateFolder" => refiling::update(turn),
+        "MoveFolder" => refiling::relocate(turn),
+        "DeleteFolder" => refiling::delete(turn),
         "SyncFolderHierarchy" => folders::sync(turn),
         "SyncFolderItems" => sync::items(turn),
         "FindItem" => items::find(turn),

@@ -1,11 +1,15 @@
 //! Folders of a mailbox that only Exchange has: those that are tracked, and the one for what could not be recorded.
 
+use std::process::Command;
+
 use mailplumb::model::cursor::{Content, Cursor, Listing, Shown};
 use mailplumb::model::record::TrackedBy;
 use mailplumb::remote::SetAside;
 
+use super::schema::validate;
 use super::story::Office;
-use super::world::{ANNA, SELF, Who, World, behind, ids, whole};
+use super::world::{ANNA, PASSWORD, SELF, Who, World, behind, ids, whole};
+use crate::support::need::{Need, python, require};
 
 fn raw(subject: &str) -> Vec<u8> {
     format!(
@@ -112,6 +116,71 @@ async fn the_folder_for_what_could_not_be_recorded_is_made_once_and_again_when_i
     assert_eq!(exchange.held_in(ANNA, "Undeliverable"), [raw("third")]);
     let found = session.set_aside(&[], None).await.unwrap().unwrap();
     assert_eq!(found.folder, anew.folder, "it is found by its name before another one is made");
+}
+
+/// Does to Anna's folders what a person does; returns the subjects that a search finds.
+fn in_outlook(world: &World, steps: &[&str]) -> serde_json::Value {
+    let port = world.playground.exchange().address().port().to_string();
+    let output = Command::new(python().unwrap())
+        .args(["-c", include_str!("refiling.py"), &port, ANNA, PASSWORD])
+        .args(steps)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(said.lines().last().unwrap()).unwrap()
+}
+
+/// With exchangelib as the person.
+#[tokio::test]
+async fn folders_that_a_person_renames_moves_and_deletes_are_followed_as_documented() {
+    let Some(()) = require(Need::Python) else { return };
+    let world = World::new();
+    let exchange = world.playground.exchange();
+    let put = |subject: &str| exchange.deliver_into(ANNA, &["Customers", "Contoso"], &raw(subject));
+    put("first");
+    for round in ["one", "two", "Onerous"] {
+        world.playground.state().deliver(ANNA, &raw(round)).unwrap();
+    }
+    assert_eq!(in_outlook(&world, &["starting On"]), serde_json::json!(["Onerous"]));
+    let mut session = world.receive(&TRACKING).await.unwrap();
+    let listing = session.list(&Cursor::Start).await.unwrap();
+    assert_eq!(ids(&listing).len(), 4);
+
+    // Its path is what is tracked: under another name it is another folder, and under the former one it is read again.
+    in_outlook(&world, &["rename Inbox/Customers/Contoso Fabrikam"]);
+    exchange.deliver_into(ANNA, &["Customers", "Fabrikam"], &raw("unseen"));
+    let mut session = world.receive(&TRACKING).await.unwrap();
+    let renamed = session.list(&behind(&listing)).await.unwrap();
+    assert_eq!(subjects(whole(&mut session, &renamed).await), Vec::<String>::new());
+    in_outlook(&world, &["rename Inbox/Customers/Fabrikam Contoso"]);
+    let mut session = world.receive(&TRACKING).await.unwrap();
+    let back = session.list(&behind(&renamed)).await.unwrap();
+    assert!(subjects(whole(&mut session, &back).await).contains(&"unseen".to_owned()));
+    in_outlook(&world, &["move Inbox/Customers/Contoso Drafts"]);
+    let mut session = world.receive(&TRACKING).await.unwrap();
+    let moved = session.list(&behind(&back)).await.unwrap();
+    assert_eq!(ids(&moved).len(), 0);
+
+    // The folder for what cannot be recorded is known by its id, whatever it is called, until it is gone.
+    let all = ids(&listing);
+    let SetAside { folder, .. } = session.set_aside(&all[..1], None).await.unwrap().unwrap();
+    in_outlook(&world, &["rename Undeliverable Strange"]);
+    let again = session.set_aside(&all[1..2], Some(&folder)).await.unwrap().unwrap();
+    assert_eq!((&again.folder, exchange.held_in(ANNA, "Strange").len()), (&folder, 2));
+    in_outlook(&world, &["delete Strange"]);
+    let anew = session.set_aside(&all[2..3], Some(&folder)).await.unwrap().unwrap();
+    assert_ne!(anew.folder, folder);
+    assert_eq!(exchange.held_in(ANNA, "Undeliverable").len(), 1);
+
+    let Some(()) = require(Need::Schemas) else { return };
+    let calls =
+        exchange.calls().into_iter().enumerate().filter(|(_, call)| call.operation.ends_with("Folder"));
+    let all = calls.flat_map(|(at, call)| {
+        let name = |what| format!("{at}-{}-{what}", call.operation);
+        [(name("asks"), call.request.clone()), (name("says"), call.response.clone())]
+    });
+    validate(&all.collect::<Vec<_>>());
 }
 
 #[test]
