@@ -10,7 +10,8 @@ use super::session::{GraphFailure, Outlet, Session};
 use crate::model::cursor::{Content, Fetched, Listed, Part, RemoteId};
 use crate::model::failure::Cause;
 use crate::model::limits;
-use crate::protocol::graph::{MessageValue, Operation, Refusal};
+use crate::protocol::ews::item_properties::WithBody;
+use crate::protocol::graph::{GetMessage, MessageValue, Operation, Refusal};
 use crate::remote::Arrivals;
 use crate::remote::rebuilt::{self, is_about_octets};
 
@@ -43,7 +44,10 @@ pub(super) async fn fetch(
         };
         let content = match (content(session, id, (how.part, attempt), arrivals).await?, how.part) {
             (Had::Content(content), _) => content,
-            (Had::NoOctets(because), Part::Headers) => Content::Refused(because),
+            (Had::NoOctets(because), Part::Headers) => match is_there(session, id).await? {
+                true => Content::Refused(because),
+                false => Content::Vanished,
+            },
             (Had::NoOctets(because), Part::Whole) => {
                 let mut asking = rebuilding::Asking { session, message: id, attempt };
                 rebuilt::rebuild(&mut asking, listed, &because, arrivals).await?;
@@ -53,6 +57,21 @@ pub(super) async fn fetch(
         arrivals.message(Fetched::of(listed.clone(), content)).await?;
     }
     Ok(())
+}
+
+/// Whether the service knows of a message of which it has no octets.
+async fn is_there(session: &mut Session, id: &str) -> Result<bool, Cause> {
+    match session.call(&GetMessage { id, body: WithBody::No }).await {
+        Ok(_) => Ok(true),
+        Err(GraphFailure::Refused(refusal)) if refusal.is_missing() => Ok(false),
+        Err(GraphFailure::Refused(refusal))
+            if refusal.is_throttled() || matches!(refusal.status, 401 | 403) =>
+        {
+            Err(refusal.cause())
+        }
+        Err(GraphFailure::Refused(_)) => Ok(true),
+        Err(failure) => Err(failure.cause()),
+    }
 }
 
 /// What was answered about one message.

@@ -33,14 +33,16 @@ fn fetches(commands: &[String]) -> Vec<&String> {
             || line.contains("BODY")
             || line.contains("RFC822 ")
             || line.as_str() == "GetItem"
+            || line.ends_with("/$value")
     };
     commands.iter().filter(fetches).collect()
 }
 
 async fn a_second_listing_behind_the_cursor_is_empty_and_fetches_nothing(world: &dyn World) {
     deliver(world, 0..7);
-    for protocol in world.reading() {
-        let how = How::to(world, protocol);
+    for way in world.receiving() {
+        let protocol = way.protocol();
+        let how = How::by(world, way);
         let mut session = Client::receive(world, &how).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         let cursor = behind(&Cursor::Start, &listing);
@@ -57,7 +59,10 @@ async fn a_second_listing_behind_the_cursor_is_empty_and_fetches_nothing(world: 
             assert_eq!(listing.messages(), []);
         }
         assert_eq!(unseen(&cursor, &listing), []);
-        assert_eq!(behind(&cursor, &listing), cursor);
+        if !way.is_graph() {
+            // Graph names each round of changes anew.
+            assert_eq!(behind(&cursor, &listing), cursor);
+        }
         assert_eq!(session.fetch(&[], Part::Whole).await.unwrap(), []);
         session.delete_and_close(&[]).await.unwrap();
         let after = world.commands(ANNA, protocol);
@@ -68,8 +73,9 @@ async fn a_second_listing_behind_the_cursor_is_empty_and_fetches_nothing(world: 
 
 async fn mail_that_comes_after_a_listing_is_seen_by_the_next(world: &dyn World) {
     deliver(world, 0..3);
-    for (round, protocol) in world.reading().into_iter().enumerate() {
-        let how = How::to(world, protocol);
+    for (round, way) in world.receiving().into_iter().enumerate() {
+        let protocol = way.protocol();
+        let how = How::by(world, way);
         let mut session = Client::receive(world, &how).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         assert_eq!(listing.messages().len(), 3 + round);
@@ -86,16 +92,17 @@ async fn mail_that_comes_after_a_listing_is_seen_by_the_next(world: &dyn World) 
         };
         let new = unseen(&cursor, &session.list(&cursor).await.unwrap());
         let contents = fetch(&mut session, &new, Part::Whole).await;
-        assert_eq!(contents, [Content::Bytes(message(3 + round).into())], "{protocol:?}");
+        assert_eq!(contents, [Content::Bytes(message(3 + round).into())], "{way:?}");
         session.delete_and_close(&[]).await.unwrap();
     }
 }
 
 async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn World) {
-    for protocol in world.reading() {
+    for way in world.receiving() {
+        let protocol = way.protocol();
         world.inbox(ANNA).iter().for_each(|_| world.remove(ANNA, 0));
         deliver(world, 0..5);
-        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let mut session = Client::receive(world, &How::by(world, way)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         world.remove(ANNA, 3);
         world.remove(ANNA, 1);
@@ -108,10 +115,10 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
                             && world.placeholder().is_some_and(|start| octets.starts_with(start)) => {}
                     Content::Bytes(octets) => {
                         let start = &message(number)[..octets.len().min(message(number).len())];
-                        assert_eq!(&octets[..], start, "{protocol:?}, {number}");
+                        assert_eq!(&octets[..], start, "{way:?}, {number}");
                     }
                     Content::Vanished => {
-                        assert!([1, 3].contains(&number), "{protocol:?}: {number} is still there");
+                        assert!([1, 3].contains(&number), "{way:?}: {number} is still there");
                     }
                     // POP3 has no word for it: Courier refuses, and says why in a sentence.
                     Content::Deferred(_) if protocol == Protocol::Pop3 && [1, 3].contains(&number) => {}
@@ -119,7 +126,7 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
                     | Content::Deferred(_)
                     | Content::Streamed(_)
                     | Content::TooLarge(_) => {
-                        panic!("{protocol:?}, {number}: {content:?}")
+                        panic!("{way:?}, {number}: {content:?}")
                     }
                 }
             }
@@ -127,7 +134,7 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
         // Whether an IMAP or POP3 session goes on seeing what another one removed is the server's choice; the next
         // session does not see it.
         drop(session.delete_and_close(&[]).await);
-        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+        let mut session = Client::receive(world, &How::by(world, way)).await.unwrap();
         let contents = match protocol {
             Protocol::Imap => fetch(&mut session, listing.messages(), Part::Whole).await,
             Protocol::Pop3 | Protocol::Smtp | Protocol::Ews => {
@@ -136,7 +143,7 @@ async fn a_message_that_vanished_between_list_and_fetch_is_no_error(world: &dyn 
             }
         };
         let gone: Vec<usize> = (0..5).filter(|number| contents[*number] == Content::Vanished).collect();
-        assert_eq!(gone, [1, 3], "{protocol:?}");
+        assert_eq!(gone, [1, 3], "{way:?}");
         session.delete_and_close(&[]).await.unwrap();
     }
 }
@@ -168,8 +175,8 @@ async fn another_uid_validity_makes_everything_new(world: &dyn World) {
 }
 
 async fn an_empty_inbox_is_an_empty_listing(world: &dyn World) {
-    for protocol in world.reading() {
-        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+    for way in world.receiving() {
+        let mut session = Client::receive(world, &How::by(world, way)).await.unwrap();
         assert_eq!(session.list(&Cursor::Start).await.unwrap().messages(), []);
         assert_eq!(session.fetch(&[], Part::Whole).await.unwrap(), []);
         assert_eq!(session.delete_and_close(&[]).await.unwrap(), []);

@@ -7,7 +7,7 @@ use mailplumb::model::record::ContentHash;
 use mailplumb::playground::corpus;
 
 use crate::remote::world::client::fetch;
-use crate::remote::world::{ANNA, Client, FirstDot, How, World};
+use crate::remote::world::{ANNA, Client, FirstDot, How, Way, World};
 
 in_every_world! {
     the_corpus_arrives_octet_by_octet,
@@ -25,23 +25,24 @@ async fn arrives(world: &dyn World, delivered: &[Vec<u8>]) {
     for raw in delivered {
         world.deliver(ANNA, raw);
     }
-    for protocol in world.reading() {
-        same_octets(world, protocol, delivered).await;
+    for way in world.receiving() {
+        same_octets(world, way, delivered).await;
     }
 }
 
-async fn same_octets(world: &dyn World, protocol: Protocol, delivered: &[Vec<u8>]) {
-    let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+async fn same_octets(world: &dyn World, way: Way, delivered: &[Vec<u8>]) {
+    let protocol = way.protocol();
+    let mut session = Client::receive(world, &How::by(world, way)).await.unwrap();
     let listing = session.list(&Cursor::Start).await.unwrap();
     assert_eq!(listing.messages().len(), delivered.len());
     let contents = fetch(&mut session, listing.messages(), Part::Whole).await;
     session.delete_and_close(&[]).await.unwrap();
     for (at, (raw, content)) in delivered.iter().zip(contents).enumerate() {
-        let Content::Bytes(received) = content else { panic!("{protocol:?}, {at}: {content:?}") };
+        let Content::Bytes(received) = content else { panic!("{way:?}, {at}: {content:?}") };
         let expected = world.handed_out(protocol, raw);
         assert!(
             ContentHash::of(&received) == ContentHash::of(&expected),
-            "{protocol:?}, message {at}: {} octets instead of {}\n{}",
+            "{way:?}, message {at}: {} octets instead of {}\n{}",
             received.len(),
             expected.len(),
             difference(&received, &expected)
@@ -73,8 +74,8 @@ async fn fetching_all_at_once_and_one_after_the_other_is_the_same(world: &dyn Wo
     for raw in corpus::messages(30, 5) {
         world.deliver(ANNA, &raw);
     }
-    for protocol in world.reading() {
-        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+    for way in world.receiving() {
+        let mut session = Client::receive(world, &How::by(world, way)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         let handed = fetch(&mut session, listing.messages(), Part::Whole).await;
         for (listed, handed) in listing.messages().iter().zip(handed) {
@@ -126,9 +127,9 @@ async fn a_dot_may_be_the_first_octet(world: &dyn World) {
     for raw in &delivered {
         world.deliver(ANNA, raw);
     }
-    for protocol in world.reading() {
-        match world.first_dot(protocol) {
-            FirstDot::Kept => same_octets(world, protocol, &delivered).await,
+    for way in world.receiving() {
+        match world.first_dot(way.protocol()) {
+            FirstDot::Kept => same_octets(world, way, &delivered).await,
             FirstDot::Lost => {}
         }
     }
@@ -140,20 +141,21 @@ async fn headers_alone_are_the_block_up_to_the_empty_line(world: &dyn World) {
     for (number, body) in bodies.iter().enumerate() {
         world.deliver(ANNA, format!("{}{body}", header(number)).as_bytes());
     }
-    for protocol in world.reading() {
-        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+    for way in world.receiving() {
+        let mut session = Client::receive(world, &How::by(world, way)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         let contents = fetch(&mut session, listing.messages(), Part::Headers).await;
         session.delete_and_close(&[]).await.unwrap();
         for (number, content) in contents.iter().enumerate() {
-            let Content::Bytes(octets) = content else { panic!("{protocol:?}, {number}: {content:?}") };
+            let Content::Bytes(octets) = content else { panic!("{way:?}, {number}: {content:?}") };
             // The empty line belongs to the answer in IMAP, and is left out in POP3.
             let text = String::from_utf8_lossy(octets);
-            assert_eq!(format!("{}\r\n\r\n", text.trim_end()), header(number), "{protocol:?}");
+            assert_eq!(format!("{}\r\n\r\n", text.trim_end()), header(number), "{way:?}");
         }
     }
     let whole = |line: &String| line.starts_with("RETR") || line.contains("BODY.PEEK[]");
-    for protocol in world.reading() {
+    for way in world.receiving() {
+        let protocol = way.protocol();
         let commands = world.commands(ANNA, protocol);
         assert!(!commands.iter().any(whole), "{commands:?}");
     }
@@ -185,11 +187,13 @@ async fn sizes_are_told_before_anything_is_fetched(world: &dyn World) {
     for lines in [1, 1000] {
         world.deliver(ANNA, format!("Subject: x\r\n\r\n{}", "line\r\n".repeat(lines)).as_bytes());
     }
-    for protocol in world.reading() {
-        let mut session = Client::receive(world, &How::to(world, protocol)).await.unwrap();
+    for way in world.receiving() {
+        let mut session = Client::receive(world, &How::by(world, way)).await.unwrap();
         let listing = session.list(&Cursor::Start).await.unwrap();
         let sizes: Vec<Option<u64>> = listing.messages().iter().map(|listed| listed.size).collect();
-        assert_eq!(sizes, [Some(20), Some(6014)], "{protocol:?}");
+        // Graph tells none.
+        let expected = if way.is_graph() { [None, None] } else { [Some(20), Some(6014)] };
+        assert_eq!(sizes, expected, "{way:?}");
         session.delete_and_close(&[]).await.unwrap();
     }
 }

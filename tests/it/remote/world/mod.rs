@@ -101,12 +101,7 @@ pub struct Online {
 pub trait World: Sync {
     fn address(&self, door: Door) -> SocketAddr;
 
-    /// The protocols that read.
-    fn reading(&self) -> Vec<Protocol> {
-        super::conformance::READING.to_vec()
-    }
-
-    /// The ways to read that logins are tried by.
+    /// The ways to read.
     fn receiving(&self) -> Vec<Way> {
         super::conformance::READING.map(Way::of).to_vec()
     }

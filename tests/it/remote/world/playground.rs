@@ -100,10 +100,6 @@ impl World for Play {
         }
     }
 
-    fn reading(&self) -> Vec<Protocol> {
-        vec![Protocol::Pop3, Protocol::Imap, Protocol::Ews]
-    }
-
     fn receiving(&self) -> Vec<Way> {
         vec![Way::Pop3, Way::Imap, Way::EwsReading, Way::GraphReading]
     }
@@ -158,7 +154,10 @@ impl World for Play {
 
     fn commands(&self, _: &str, protocol: Protocol) -> Vec<String> {
         if protocol == Protocol::Ews {
-            return self.playground.exchange().calls().into_iter().map(|call| call.operation).collect();
+            // Graph's, too: they are of another connector, and of the same mailbox.
+            let ews = self.playground.exchange().calls().into_iter().map(|call| call.operation);
+            let graph = self.playground.graph().calls().into_iter();
+            return ews.chain(graph.map(|call| format!("{} {}", call.method, call.path))).collect();
         }
         self.playground.log().commands(served(protocol))
     }
