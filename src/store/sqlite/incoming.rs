@@ -1,6 +1,6 @@
 //! Incoming: cursors, records and deletions to do, which move together in one transaction.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -102,18 +102,25 @@ pub(super) fn record(
     lease::check_mailbox(work.db, lease, &batch.mailbox)?;
     let id = mailbox_id(work.db, &batch.mailbox)?;
     let mut recorded = Recorded::default();
-    let seen = seen_among(work.db, id, &batch.records)?;
-    // The cursor first: a new validity clears away deletions that can never be done, and none of this batch.
-    advance(work.db, id, &batch.advance)?;
+    // A new validity clears away deletions that can never be done, and none of this batch.
+    let is_by_name = matches!(batch.advance, CursorAdvance::Pop3 { .. });
+    if !is_by_name {
+        advance(work.db, id, &batch.advance)?;
+    }
+    let mut unreliable = Vec::new();
     for message in batch.records.iter() {
         match record_one(work, (id, micros(batch.at)), (message, spooled))? {
             Kept::New => recorded.new += 1,
             Kept::Known => recorded.known += 1,
             Kept::KnownByThisName => {
                 recorded.known += 1;
-                distrust_size(work.db, id, (&message.remote, &seen))?;
+                unreliable.extend(listed_all_along(work.db, id, &message.remote)?);
             }
         }
+    }
+    if is_by_name {
+        advance(work.db, id, &batch.advance)?;
+        distrust_sizes(work.db, id, &unreliable)?;
     }
     let recorded_and_done = batch.records.iter().filter(|message| message.delete_after).map(|it| &it.remote);
     for remote in recorded_and_done.chain(&batch.remove) {
@@ -184,39 +191,25 @@ fn record_one(
     Ok(Kept::New)
 }
 
-/// The UIDLs among these that the cursor has passed already.
-fn seen_among<'r>(
+/// The UIDL of a message, if the cursor has passed it already. A UIDL that is new, or that its server had ceased to list, is none.
+fn listed_all_along<'r>(
     db: &Connection,
     id: i64,
-    records: &'r [NewRecord],
-) -> Result<HashSet<&'r str>, StoreError> {
-    let mut seen = HashSet::new();
-    for record in records {
-        let RemoteId::Uidl(uidl) = &record.remote else { continue };
-        let mut statement = db.prepare_cached("SELECT 1 FROM seen WHERE mailbox = ?1 AND uidl = ?2")?;
-        if statement.exists(params![id, uidl])? {
-            seen.insert(uidl.as_str());
-        }
-    }
-    Ok(seen)
+    remote: &'r RemoteId,
+) -> Result<Option<&'r str>, StoreError> {
+    let RemoteId::Uidl(uidl) = remote else { return Ok(None) };
+    let mut statement = db.prepare_cached("SELECT 1 FROM seen WHERE mailbox = ?1 AND uidl = ?2")?;
+    Ok(statement.exists(params![id, uidl])?.then_some(uidl))
 }
 
-/// The same octets once more under the same UIDL, which was passed already and looked at all the same because its size was another
-/// one: what its server says about sizes says nothing about messages. A UIDL that is new to them, or that its server had ceased to
-/// list, is no such case.
-fn distrust_size(
-    db: &Connection,
-    id: i64,
-    (remote, seen): (&RemoteId, &HashSet<&str>),
-) -> Result<(), StoreError> {
-    match remote {
-        RemoteId::Uidl(uidl) if seen.contains(uidl.as_str()) => {
-            let sql = "UPDATE seen SET bytes = NULL WHERE mailbox = ?1 AND uidl = ?2";
-            db.prepare_cached(sql)?.execute(params![id, uidl])?;
-            Ok(())
-        }
-        RemoteId::Uidl(_) | RemoteId::Uid { .. } | RemoteId::Item(_) => Ok(()),
+/// The same octets once more under UIDLs that were passed, and looked at all the same because their sizes were others: what their
+/// server says about sizes says nothing about messages.
+fn distrust_sizes(db: &Connection, id: i64, uidls: &[&str]) -> Result<(), StoreError> {
+    for uidl in uidls {
+        let sql = "UPDATE seen SET bytes = NULL WHERE mailbox = ?1 AND uidl = ?2";
+        db.prepare_cached(sql)?.execute(params![id, uidl])?;
     }
+    Ok(())
 }
 
 /// `None`: the message has no octets.
