@@ -156,6 +156,9 @@ pub enum Cause {
     LimitExceeded { what: String, limit: u64 },
     #[error("the secret `{secret}` cannot be opened: {detail}")]
     SecretUnavailable { secret: String, detail: String },
+    /// It was opened, and nothing can be signed with it.
+    #[error("the private key `{secret}` does not fit: {detail}")]
+    ClientKeyUnfit { secret: String, detail: String },
     /// The variable or the file that it is taken from is not here; it may be on the machine that connects.
     #[error("the secret `{secret}` cannot be read here: {detail}")]
     SecretAbsent { secret: String, detail: String },
@@ -242,6 +245,7 @@ impl Cause {
             | Self::WentBack { detail: words }
             | Self::LimitExceeded { what: words, limit: _ }
             | Self::SecretUnavailable { secret: _, detail: words }
+            | Self::ClientKeyUnfit { secret: _, detail: words }
             | Self::SecretAbsent { secret: _, detail: words }
             | Self::IdentityUnusable { secret: _, detail: words }
             | Self::TrustUnavailable { name: _, detail: words }

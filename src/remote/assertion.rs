@@ -24,7 +24,8 @@ pub(super) fn sign(client: &TokenClient, now: jiff::Timestamp) -> Result<Option<
     let thumbprint = assertion::thumbprint(thumbprint).ok_or_else(|| {
         unavailable("what the store knows of its certificate was stored by a former version; apply the manifest again")
     })?;
-    let key = key_pair(key.expose()).map_err(unavailable)?;
+    let unfit = |detail: &str| Cause::ClientKeyUnfit { secret: name.clone(), detail: detail.to_owned() };
+    let key = key_pair(key.expose()).map_err(unfit)?;
     let digest = digest::digest(&digest::SHA256, key.public().as_ref());
     if assertion::thumbprint(public_key).is_some_and(|certified| certified != digest.as_ref()) {
         return Err(unavailable(

@@ -1,6 +1,7 @@
 //! What changed in a mailbox since it was read: in the inbox and in the tracked folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 
@@ -161,6 +162,7 @@ impl Inbox {
         };
         let mut changes = Changes::default();
         let mut empty = 0;
+        let mut followed = BTreeSet::new();
         for _ in 0..limits::GRAPH_PAGES_MAX {
             let page = match self.page_at(&folder, &position).await {
                 Err(GraphFailure::Refused(refusal)) if self.may_shrink(&refusal) => {
@@ -183,8 +185,7 @@ impl Inbox {
                 page => page?,
             };
             empty = if page.changes.is_empty() { empty + 1 } else { 0 };
-            let is_same =
-                matches!((&page.next, &position), (Next::Page(next), Position::After(here)) if next == here);
+            let is_same = matches!(&page.next, Next::Page(next) if !followed.insert(mark(next)));
             let is_stuck = is_same || empty > limits::GRAPH_EMPTY_PAGES_MAX;
             let category = self.category.as_deref();
             page.changes.into_iter().for_each(|change| changes.take(change, place, category));
@@ -196,7 +197,7 @@ impl Inbox {
                 Next::Round(link) => return Ok((changes, link.as_str().to_owned())),
                 Next::Page(_) if is_stuck => {
                     let detail = match is_same {
-                        true => "it says that there are more changes, and leads back to the same page",
+                        true => "it says that there are more changes, and leads back to a page that was read",
                         false => "it says that there are more changes, and page after page holds none",
                     }
                     .to_owned();
@@ -222,6 +223,13 @@ impl Inbox {
     fn may_shrink(&self, refusal: &Refusal) -> bool {
         refusal.took_too_long() && self.page > limits::GRAPH_PAGE_MESSAGES_MIN
     }
+}
+
+/// What a link is known by, as one among thousands of kilobytes each.
+fn mark(link: &Link) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    link.as_str().hash(&mut hasher);
+    hasher.finish()
 }
 
 fn is_forgotten(refusal: &Refusal) -> bool {

@@ -12,6 +12,16 @@ pub(super) fn has_ended(error: &RemoteError) -> bool {
     known::find(error).is_some_and(|known| known.key == known::TOKEN_ENDED)
 }
 
+pub(super) fn key_unfit(secret: &str, Setting { profile, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("the application of profile `{profile}` cannot prove itself; nobody was asked"),
+        format!(
+            "set the RSA key that was made together with the certificate in `chainFile`, in PEM and without a pass phrase: `mailplumb \
+             secrets set {secret}`; then `mailplumb apply`"
+        ),
+    )
+}
+
 /// Entra says by a number what is wrong, and that some of it passes.
 pub(super) fn refused_class(words: &str) -> (&'static str, Nature, Scope) {
     match entra::find(words) {
