@@ -238,7 +238,10 @@ pub fn conclude(outcome: Outcome, reader: Reader) -> u8 {
 /// What is wrong with a command line, for a program that reads stdout; clap has told people.
 pub fn tell_usage(error: &clap::Error, reader: Reader) {
     let words = error.to_string();
-    let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // Up to the empty line before what the command takes.
+    let words: Vec<&str> = words.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let words = words.join(" ");
+    let words = words.trim_start_matches("error: ");
     let failure =
         Failure::new(output::shown(words)).code(USAGE).hint("`--help` of the command shows what it takes");
     if reader == Reader::Json && output::json(&FailureDocument::of(&failure)).is_err() {

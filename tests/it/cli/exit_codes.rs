@@ -240,6 +240,8 @@ fn a_wrong_command_line_is_not_an_error_of_the_work() {
         assert_eq!(told["exit"]["name"], "usage", "{told}");
         assert!(told["error"]["message"].as_str().unwrap().contains("--no-such-flag"), "{told}");
     }
+    let told = person.types("outbox retry -o json").ends(64).json();
+    assert!(told["error"]["message"].as_str().unwrap().contains("not provided: <ID>"), "{told}");
 }
 
 #[test]
