@@ -7,6 +7,7 @@ mod inboxes;
 mod kerberos;
 mod password;
 mod secrets;
+mod tls;
 mod tokens;
 mod web;
 
@@ -215,18 +216,18 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
             format!("check host and port of profile `{profile}`"),
         ),
         Cause::NoGreeting { .. } => no_greeting(setting),
-        Cause::CertificateUntrusted { .. } => untrusted(setting),
-        Cause::CertificateUnfit { .. } => hosts::certificate_unfit(setting),
-        Cause::CertificateNameMismatch { .. } => name_mismatch(setting),
-        Cause::CertificateExpired { .. } => expired(host),
+        Cause::CertificateUntrusted { .. } => tls::untrusted(setting),
+        Cause::CertificateUnfit { .. } => tls::certificate_unfit(setting),
+        Cause::CertificateNameMismatch { .. } => tls::name_mismatch(setting),
+        Cause::CertificateExpired { .. } => tls::expired(host),
         Cause::NotTls { .. } if web::is_web(setting.kind) => web::not_tls(setting),
-        Cause::NotTls { .. } => not_tls(setting),
-        Cause::TlsFailed { .. } => tls_failed(setting),
-        Cause::ClientCertificateDemanded => hosts::client_certificate(setting),
+        Cause::NotTls { .. } => tls::not_tls(setting),
+        Cause::TlsFailed { .. } => tls::tls_failed(setting),
+        Cause::ClientCertificateDemanded => tls::client_certificate(setting),
         Cause::TlsRequired if web::is_web(setting.kind) => web::tls_required(setting),
         Cause::TlsRequired => tls_required(profile),
-        Cause::StarttlsNotOffered => not_offered(setting),
-        Cause::StarttlsInjected => injected(),
+        Cause::StarttlsNotOffered => tls::not_offered(setting),
+        Cause::StarttlsInjected => tls::injected(),
         Cause::TrustUnavailable { name, .. } => said(
             format!("the CA bundle `{name}` of the host file cannot be read"),
             "check its path, its permissions and that it is PEM",
@@ -305,57 +306,12 @@ fn tls_required(profile: &Name) -> (String, String) {
     )
 }
 
-fn name_mismatch(Setting { profile, host, .. }: Setting<'_>) -> (String, String) {
-    said(
-        format!("the certificate belongs to another name than `{host}`"),
-        format!("declare the host in profile `{profile}` under a name that the certificate carries"),
-    )
-}
-
-fn expired(host: &str) -> (String, String) {
-    said(
-        format!("the certificate of `{host}` is outside of its validity"),
-        "renew it on the server; if it is valid, correct this machine's clock",
-    )
-}
-
 fn no_greeting(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
     said(
         format!("`{host}:{port}` is open and says nothing; a port that expects TLS at once does so"),
         format!(
             "if {port} is such a port, set `tls: implicit` in profile `{profile}`; otherwise look at the server's load"
         ),
-    )
-}
-
-fn untrusted(Setting { profile, host, .. }: Setting<'_>) -> (String, String) {
-    said(
-        format!("nobody whom this machine trusts vouches for `{host}`"),
-        format!(
-            "name the authority's CA bundle in the host file and set `trust:` in profile `{profile}`, or have the server \
-             send its full chain"
-        ),
-    )
-}
-
-fn not_tls(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
-    said(
-        format!("port {port} of `{host}` does not begin with TLS"),
-        format!("set `tls: starttls` in profile `{profile}`, or the port of the implicit TLS service"),
-    )
-}
-
-fn tls_failed(Setting { port, .. }: Setting<'_>) -> (String, String) {
-    said(
-        "both sides found no common ground for TLS",
-        format!("TLS 1.2 or 1.3 is needed; check the server's versions and ciphers on port {port}"),
-    )
-}
-
-fn not_offered(Setting { profile, host, port, .. }: Setting<'_>) -> (String, String) {
-    said(
-        format!("`{host}:{port}` would go on without encryption; this is never done silently"),
-        format!("enable TLS on the server, or set `tls: implicit` and its port in profile `{profile}`"),
     )
 }
 
@@ -370,13 +326,6 @@ fn no_mechanism(Setting { profile, .. }: Setting<'_>) -> (String, String) {
     said(
         "both sides know no common way to log in",
         format!("set `authentication: auto` in profile `{profile}`, or enable a mechanism on the server"),
-    )
-}
-
-fn injected() -> (String, String) {
-    said(
-        "somebody may be tampering with the connection",
-        "check the network between this machine and the server",
     )
 }
 

@@ -75,27 +75,6 @@ pub(super) fn unreachable((named, port): (&str, u16), setting: Setting<'_>) -> (
     said(format!("no way leads to `{named}:{port}`"), remedy)
 }
 
-/// No bundle of the host file mends it.
-pub(super) fn certificate_unfit(Setting { host, port, .. }: Setting<'_>) -> (String, String) {
-    said(
-        format!("nobody can vouch for `{host}` with this certificate"),
-        format!(
-            "have a certificate issued for `{host}` that names it, is meant for servers (`serverAuth`) and is signed by an authority, and give \
-             it to the service on port {port}; `openssl x509 -in FILE -noout -text` shows what one holds"
-        ),
-    )
-}
-
-pub(super) fn client_certificate(Setting { host, port, profile, .. }: Setting<'_>) -> (String, String) {
-    said(
-        format!("`{host}:{port}` lets in only clients with a certificate of their own"),
-        format!(
-            "mailplumb offers no client certificates: have the server ask for none on port {port} (Dovecot: `ssl_verify_client_cert`, Postfix: \
-             `smtpd_tls_req_ccert`), or declare a port in profile `{profile}` where a login is enough"
-        ),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

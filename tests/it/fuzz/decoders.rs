@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use jiff::Timestamp;
 
 use mailplumb::manifest;
+use mailplumb::model::certificate;
 use mailplumb::model::cursor::Part;
 use mailplumb::model::host::HostSettings;
 use mailplumb::model::name::{Address, Name};
@@ -55,6 +56,7 @@ pub(super) const ALL: &[Decoder] = &[
     Decoder { name: "graph-answer", feed: graph_answer, reads: &["src/protocol/graph/mod.rs", "src/protocol/graph/document.rs", "src/protocol/graph/refusal.rs", "src/protocol/graph/messages_delta.rs", "src/protocol/graph/batch.rs", "src/protocol/graph/find_messages.rs", "src/protocol/graph/create_message.rs", "src/protocol/graph/get_mail_folder.rs", "src/protocol/graph/list_mail_folders.rs", "src/protocol/graph/create_mail_folder.rs", "src/protocol/graph/move_message.rs", "src/protocol/graph/apart.rs", "src/protocol/graph/create_upload_session.rs", "src/protocol/graph/list_attachments.rs", "src/protocol/graph/message_rules.rs", "src/protocol/graph/get_message.rs", "src/protocol/graph/upload.rs"] },
     Decoder { name: "message", feed: message_facts, reads: &["src/sync/message.rs", "src/sync/forwarded.rs", "src/sync/incoming.rs", "src/sync/report.rs", "src/sync/mime/content.rs", "src/sync/mime/decode.rs", "src/sync/mime/fields.rs", "src/sync/mime/header.rs", "src/sync/mime/mod.rs", "src/sync/mime/pieces.rs", "src/sync/mime/split.rs", "src/sync/mime/words.rs"] },
     Decoder { name: "compose", feed: composed, reads: &["src/protocol/compose.rs"] },
+    Decoder { name: "certificate", feed: certificate_facts, reads: &["src/model/certificate.rs"] },
     Decoder { name: "manifest", feed: manifest_file, reads: &["src/manifest/text.rs", "src/manifest/arena.rs", "src/manifest/arena/plain.rs", "src/manifest/csv.rs", "src/manifest/resolve/certificate.rs", "src/manifest/resolve/ciphertext.rs", "src/manifest/place.rs", "src/manifest/format/layout.rs"] },
     Decoder { name: "manifest-edit", feed: manifest_edit, reads: &["src/manifest/edit.rs"] },
     Decoder { name: "host-file", feed: host_file, reads: &["src/manifest/host.rs"] },
@@ -114,6 +116,10 @@ fn http_offers(said: &[u8]) {
         }
         let _ = offers.names();
     }
+}
+
+fn certificate_facts(der: &[u8]) {
+    let _ = (certificate::facts(der), certificate::public_key(der), certificate::end_point(der));
 }
 
 /// By itself, and inside SPNEGO.

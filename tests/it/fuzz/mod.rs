@@ -116,6 +116,7 @@ each_survives! {
     graph_answer = "graph-answer",
     message = "message",
     compose = "compose",
+    certificate = "certificate",
     manifest = "manifest",
     manifest_edit = "manifest-edit",
     host_file = "host-file",
