@@ -114,12 +114,11 @@ fn class(error: &RemoteError, setting: Setting<'_>) -> (&'static str, Nature, Sc
         Cause::LoginRefused { .. } | Cause::Refused { .. } if patience::demanded(error).is_some() => {
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
         }
-        Cause::LoginRefused { .. } if tokens::has_ended(error) => ("login-refused", Transient, login_scope),
-        Cause::Refused { .. } if tokens::has_ended(error) => ("refused", Transient, Mailbox),
-        Cause::LoginRefused { .. } => ("login-refused", Permanent, login_scope),
+        Cause::LoginRefused { .. } => ("login-refused", tokens::nature(error), login_scope),
         Cause::TemporarilyRefused { .. } => {
             asked_for_patience(error, "temporarily-refused", concerned(error.step))
         }
+        Cause::Refused { .. } if tokens::has_ended(error) => ("refused", Transient, Mailbox),
         Cause::Refused { .. } => refused(error.step),
         Cause::Exchange { code, said } => {
             exchange::class(error.step, code, said).unwrap_or_else(|| refused(error.step))
@@ -204,17 +203,14 @@ fn concerned(step: TestStep) -> Scope {
 
 /// What it means and what to do.
 fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
-    let Setting { mailbox, profile, host, port, .. } = setting;
+    let Setting { mailbox, profile, host, .. } = setting;
     match &error.cause {
         Cause::NameNotResolved { host, .. } => hosts::not_resolved(host, setting),
         Cause::ConnectionRefused { host, port } => hosts::refused((host, *port), setting),
         Cause::Unreachable { host, port, .. } => hosts::unreachable((host, *port), setting),
         Cause::TimedOut { .. } | Cause::ConnectionLost { .. } => silent(setting),
         Cause::ServerBye { .. } => goodbye(setting),
-        Cause::WrongProtocol { protocol, .. } => said(
-            format!("`{host}:{port}` is no {protocol} server"),
-            format!("check host and port of profile `{profile}`"),
-        ),
+        Cause::WrongProtocol { protocol, .. } => hosts::wrong_protocol(&protocol.to_string(), setting),
         Cause::NoGreeting { .. } => no_greeting(setting),
         Cause::CertificateUntrusted { .. } => tls::untrusted(setting),
         Cause::CertificateUnfit { .. } => tls::certificate_unfit(setting),
@@ -228,10 +224,7 @@ fn words(error: &RemoteError, setting: Setting<'_>) -> (String, String) {
         Cause::TlsRequired => tls_required(profile),
         Cause::StarttlsNotOffered => tls::not_offered(setting),
         Cause::StarttlsInjected => tls::injected(),
-        Cause::TrustUnavailable { name, .. } => said(
-            format!("the CA bundle `{name}` of the host file cannot be read"),
-            "check its path, its permissions and that it is PEM",
-        ),
+        Cause::TrustUnavailable { name, .. } => tls::trust_unavailable(name),
         Cause::NotDiscovered { .. } => not_discovered(setting),
         Cause::KerberosFailed { fault, .. } => kerberos::words(*fault, setting),
         Cause::PlaintextLogin if web::is_web(setting.kind) => web::plaintext(setting),

@@ -75,6 +75,16 @@ pub(super) fn unreachable((named, port): (&str, u16), setting: Setting<'_>) -> (
     said(format!("no way leads to `{named}:{port}`"), remedy)
 }
 
+pub(super) fn wrong_protocol(
+    protocol: &str,
+    Setting { host, port, profile, .. }: Setting<'_>,
+) -> (String, String) {
+    said(
+        format!("`{host}:{port}` is no {protocol} server"),
+        format!("check host and port of profile `{profile}`"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,3 +74,10 @@ pub(super) fn client_certificate(Setting { host, port, profile, .. }: Setting<'_
         ),
     )
 }
+
+pub(super) fn trust_unavailable(bundle: &str) -> (String, String) {
+    said(
+        format!("the CA bundle `{bundle}` of the host file cannot be read"),
+        "check its path, its permissions and that it is PEM",
+    )
+}

@@ -12,6 +12,11 @@ pub(super) fn has_ended(error: &RemoteError) -> bool {
     known::find(error).is_some_and(|known| known.key == known::TOKEN_ENDED)
 }
 
+/// Of a refused login: nothing but another token changes it, or another password.
+pub(super) fn nature(error: &RemoteError) -> Nature {
+    if has_ended(error) { Nature::Transient } else { Nature::Permanent }
+}
+
 pub(super) fn key_unfit(secret: &str, Setting { profile, .. }: Setting<'_>) -> (String, String) {
     said(
         format!("the application of profile `{profile}` cannot prove itself; nobody was asked"),

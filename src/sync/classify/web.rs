@@ -40,6 +40,16 @@ pub(super) fn not_tls(Setting { host, port, .. }: Setting<'_>) -> (String, Strin
     )
 }
 
+fn no_windows(offered: &[String], Setting { profile, .. }: Setting<'_>) -> (String, String) {
+    said(
+        format!("the server takes no Windows logins, only {}", offered.join(", ")),
+        format!(
+            "switch Windows authentication on at the server (`Set-WebServicesVirtualDirectory -WindowsAuthentication $true`), or declare \
+             other credentials than `windowsIntegrated` in profile `{profile}`: the host's identity is never shown in any other way"
+        ),
+    )
+}
+
 /// `wanted`: what was declared, or everything that can be done with these credentials. `offered`: what the server names.
 pub(super) fn no_mechanism(wanted: &str, offered: &[String], setting: Setting<'_>) -> (String, String) {
     let Setting { profile, credentials, kind, host, .. } = setting;
@@ -70,14 +80,7 @@ pub(super) fn no_mechanism(wanted: &str, offered: &[String], setting: Setting<'_
         );
     }
     if matches!(credentials, Credentials::WindowsIntegrated { .. }) && !takes("Negotiate") && !takes("NTLM") {
-        return said(
-            format!("the server takes no Windows logins, only {}", offered.join(", ")),
-            format!(
-                "switch Windows authentication on at the server (`Set-WebServicesVirtualDirectory -WindowsAuthentication $true`), or \
-                 declare other credentials than `windowsIntegrated` in profile `{profile}`: the host's identity is never shown in \
-                 any other way"
-            ),
-        );
+        return no_windows(offered, setting);
     }
     if !passwords.iter().any(|scheme| takes(scheme)) {
         let only = offered.join(", ");
