@@ -18,6 +18,7 @@ use super::address::io_words;
 use super::handshake::{self, Begun, TlsPeer};
 use super::patience::{Patience, Stopwatch};
 use super::timed_out;
+use crate::model::certificate;
 use crate::model::failure::Cause;
 use crate::protocol::{Conversation, Pace, Progress, Streaming};
 
@@ -179,7 +180,7 @@ impl Connection {
     /// it too; `None` without TLS.
     pub fn binding(&self) -> Option<Vec<u8>> {
         let Stream::Tls(stream) = &self.stream else { return None };
-        crate::model::certificate::end_point(stream.get_ref().1.peer_certificates()?.first()?)
+        certificate::end_point(stream.get_ref().1.peer_certificates()?.first()?)
     }
 
     /// Whether the server has closed a connection on which nothing is awaited, as far as is known here by now. One that says
