@@ -49,8 +49,9 @@ pub(super) async fn shake_hands(
         None => peer.store.config(peer.trust.as_ref()).await?,
         Some(findings) => peer.store.noting(peer.trust.as_ref(), findings.clone()).await?,
     };
-    let handshake = TlsConnector::from(config).connect(name, socket);
-    let (ended, is_asked) = client_certificate::noting_demands(timeout(peer.wait, handshake)).await;
+    // Boxed, because whoever connects without TLS would carry its room along, too.
+    let handshake = Box::pin(timeout(peer.wait, TlsConnector::from(config).connect(name, socket)));
+    let (ended, is_asked) = client_certificate::noting_demands(handshake).await;
     match ended {
         Ok(Ok(stream)) => Ok(stream),
         // TLS 1.2 has no alert of its own for it.
