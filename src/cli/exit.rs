@@ -270,9 +270,7 @@ impl Reader {
         }
         Self::Person
     }
-}
 
-impl Reader {
     /// Whom the words of a command line name that cannot be read.
     pub fn of_words(given: &[OsString]) -> Self {
         let is_json = |words: &[OsString]| match words {
